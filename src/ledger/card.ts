@@ -1,0 +1,129 @@
+import type { MovementKind } from './facts.ts'
+import type { Instant } from './instant.ts'
+import type { Movement } from './movements.ts'
+import { balanceBefore, sequence } from './sequence.ts'
+
+/** One line of a card's statement. */
+export interface Line {
+  movement_id: string
+  kind: MovementKind | 'unexplained'
+  /** Signed. */
+  points: bigint
+  /** The running balance after the line. */
+  balance: bigint
+  reported_balance: bigint | null
+  occurred_at: Instant
+  recorded_at: Instant
+  /** Place among the card's lines of the same moment, from 0. */
+  tie: number
+  order_id: string | null
+  earning_rule_id: string | null
+  event_id: string | null
+}
+
+/**
+ * The sums of a card. `opening`, `adjusted`, `transferred` and `unexplained` are signed, the others are magnitudes:
+ * balance = opening + earned + refunded − spent − expired + adjusted + transferred + unexplained.
+ */
+export interface Sums {
+  opening: bigint
+  earned: bigint
+  spent: bigint
+  refunded: bigint
+  expired: bigint
+  adjusted: bigint
+  transferred: bigint
+  unexplained: bigint
+}
+
+export const NO_SUMS: Sums = Object.freeze({
+  opening: 0n, earned: 0n, spent: 0n, refunded: 0n, expired: 0n, adjusted: 0n, transferred: 0n, unexplained: 0n
+})
+
+/** A stretch of a card's history, folded. */
+export interface Folded {
+  lines: Line[]
+  /** What the stretch adds to the card's sums. */
+  sums: Sums
+  /** After the last line. */
+  balance: bigint
+}
+
+/**
+ * The one fold of a card (design §6), for live, rebuild, explain and verify alike. The first movement's balance before
+ * is the card's opening balance; afterwards what the provider's balances show beyond our movements becomes its own
+ * line, and the provider's figure stands.
+ * @param movements of one card, in any order
+ * @param balance the card's balance before them; null when these are the card's first
+ */
+export function foldCard (movements: readonly Movement[], balance: bigint | null): Folded {
+  const folded: Folded = { lines: [], sums: { ...NO_SUMS }, balance: balance ?? 0n }
+  let first = balance === null
+  for (const movement of sequence(movements, balance)) {
+    const before = balanceBefore(movement)
+    if (first) {
+      first = false
+      folded.sums.opening = folded.balance = before ?? 0n
+    } else if (before !== null && before !== folded.balance) {
+      push(folded, unexplainedBefore(movement, before - folded.balance))
+    }
+    push(folded, movement)
+  }
+  return folded
+}
+
+/** The total of a card's signed sums. */
+export function balanceOf (sums: Sums): bigint {
+  return sums.opening + sums.earned + sums.refunded - sums.spent - sums.expired +
+    sums.adjusted + sums.transferred + sums.unexplained
+}
+
+/** Adds (`sign` 1n) or takes back (−1n) what a line contributes to the sums, in place. */
+export function addToSums (sums: Sums, kind: Line['kind'], points: bigint, sign: 1n | -1n = 1n): void {
+  const signed = sign * points
+  switch (kind) {
+    case 'accrual': sums.earned += signed; break
+    case 'redemption': sums.spent -= signed; break
+    case 'refund': sums.refunded += signed; break
+    case 'expiration': sums.expired -= signed; break
+    case 'addition': case 'removal': sums.adjusted += signed; break
+    case 'transfer_in': case 'transfer_out': sums.transferred += signed; break
+    case 'unexplained': sums.unexplained += signed; break
+    default: kind satisfies never
+  }
+}
+
+type Entry = Omit<Line, 'balance' | 'tie'>
+
+function push (folded: Folded, entry: Entry): void {
+  const last = folded.lines.at(-1)
+  folded.balance += entry.points
+  addToSums(folded.sums, entry.kind, entry.points)
+  folded.lines.push({
+    movement_id: entry.movement_id,
+    kind: entry.kind,
+    points: entry.points,
+    balance: folded.balance,
+    reported_balance: entry.reported_balance,
+    occurred_at: entry.occurred_at,
+    recorded_at: entry.recorded_at,
+    tie: last?.occurred_at === entry.occurred_at ? last.tie + 1 : 0,
+    order_id: entry.order_id,
+    earning_rule_id: entry.earning_rule_id,
+    event_id: entry.event_id
+  })
+}
+
+function unexplainedBefore (movement: Movement, points: bigint): Entry {
+  return {
+    movement_id: `unexplained:${movement.movement_id}`,
+    kind: 'unexplained',
+    points,
+    reported_balance: balanceBefore(movement),
+    occurred_at: movement.occurred_at,
+    recorded_at: movement.recorded_at,
+    order_id: null,
+    earning_rule_id: null,
+    event_id: movement.event_id
+  }
+}

@@ -1,0 +1,44 @@
+import type { Instant } from './instant.ts'
+import { compareText } from './movements.ts'
+
+/** A record of which each field stands on its own clock. */
+export interface Latest<Field extends string> {
+  values: Partial<Record<Field, string | null>>
+  /** For each field the time of the telling that set it. */
+  clocks: Partial<Record<Field, Instant>>
+}
+
+/** A telling as a mergeable record: every field it carries, told at one time. */
+export function tell<Field extends string> (fields: Partial<Record<Field, string | null>>, occurred_at: Instant): Latest<Field> {
+  const told: Latest<Field> = { values: {}, clocks: {} }
+  for (const [name, value] of Object.entries(fields) as Array<[Field, string | null]>) {
+    told.values[name] = value
+    told.clocks[name] = occurred_at
+  }
+  return told
+}
+
+/**
+ * The newest value wins, field by field; of two told for the same time the greater one, so that neither arrival nor
+ * the telling source decides. Commutative, associative and idempotent.
+ */
+export function mergeLatest<Field extends string> (a: Latest<Field>, b: Latest<Field>): Latest<Field> {
+  const merged: Latest<Field> = { values: { ...a.values }, clocks: { ...a.clocks } }
+  for (const name of Object.keys(b.clocks) as Field[]) {
+    if (compareTellings(a, b, name) >= 0) continue
+    merged.values[name] = b.values[name] ?? null
+    merged.clocks[name] = b.clocks[name] as Instant
+  }
+  return merged
+}
+
+function compareTellings<Field extends string> (a: Latest<Field>, b: Latest<Field>, name: Field): number {
+  return compareText(a.clocks[name] ?? '', b.clocks[name] ?? '') ||
+    compareValues(a.values[name] ?? null, b.values[name] ?? null)
+}
+
+// Null is less than any text.
+function compareValues (a: string | null, b: string | null): number {
+  if (a === null || b === null) return a === b ? 0 : a === null ? -1 : 1
+  return compareText(a, b)
+}
