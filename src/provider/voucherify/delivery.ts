@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto'
+import type { Fact } from '../../ledger/facts.ts'
+import { parseInstant, type Instant } from '../../ledger/instant.ts'
+import { openEnvelope, type Envelope } from './envelope.ts'
+import { families, familyOf } from './families/index.ts'
+import { digest, UnreadablePayload, type Family } from './families/family.ts'
+import { firstId, isTestId, isUsableId } from './ids.ts'
+import { isObject, parseBody, type JsonObject } from './json.ts'
+import { subjectOf } from './subject.ts'
+
+/** A delivery whose event we can name: the row to append, but for what the append itself decides. */
+export interface IdentifiedDelivery {
+  event_id: string
+  subject: string
+  type: string
+  customer_id: string | null
+  /** What the shard is chosen by: the customer, else the nearest thing that keeps related events together. */
+  shard_key: string
+  occurred_at: Instant | null
+  test: boolean
+  send_out_id: string | null
+  source: string | null
+  source_id: string | null
+  group_id: string | null
+  project_id: string | null
+  channel: string | null
+  /** Hex sha256. */
+  body_digest: string
+  /** Hex sha256. */
+  fact_digest: string
+}
+
+/** Why an authentic delivery cannot be used yet: a stable code, and a sentence for people. */
+export interface Unusable { reason: UnusableReason, detail: string }
+export type UnusableReason = 'not_utf8' | 'not_json' | 'not_an_object' | 'too_deep' | 'unidentified' | 'invalid_payload'
+
+/**
+ * Names the event that a delivery carries (design §5): a pure function of the bytes.
+ * @param body authentic bytes, as received
+ */
+export function identify (body: Buffer): IdentifiedDelivery | Unusable {
+  const parsed = parseBody(body)
+  if ('reason' in parsed) return parsed
+  const envelope = openEnvelope(parsed.json)
+  try {
+    return { ...name(envelope), ...sendOut(envelope), body_digest: createHash('sha256').update(body).digest('hex') }
+  } catch (error) {
+    if (error instanceof Unidentified) return { reason: 'unidentified', detail: error.message }
+    if (error instanceof UnreadablePayload) return { reason: 'invalid_payload', detail: error.message }
+    throw error
+  }
+}
+
+/**
+ * The facts that a stored event tells; none where its type is unknown to us.
+ * @param body the JSON as it was stored, after `identify` accepted it
+ * @throws UnreadablePayload when this version of the code cannot read what an earlier one accepted
+ */
+export function factsOf (body: string): Fact[] {
+  const envelope = openEnvelope(JSON.parse(body) as JsonObject)
+  return familyFor(envelope)?.read(envelope).facts ?? []
+}
+
+class Unidentified extends Error {}
+
+type Named = Pick<IdentifiedDelivery, 'event_id' | 'subject' | 'type' | 'customer_id' | 'shard_key' | 'occurred_at' | 'test' | 'fact_digest'>
+
+function name (envelope: Envelope): Named {
+  if (envelope.shape !== 'bare' && !isUsableId(envelope.event_id)) {
+    throw new Unidentified(`the ${envelope.shape} envelope carries no usable event id (text of 1 to 256 bytes without control characters)`)
+  }
+  const family = familyFor(envelope)
+  if (family === undefined) return nameUnread(envelope)
+
+  // A test delivery need not have the fields of a real one.
+  if (isTestId(envelope.event_id)) return nameUnread(envelope)
+  const reading = family.read(envelope)
+  const event_id = firstId(envelope.event_id) ?? reading.bare.event_id
+  return settle({
+    event_id,
+    subject: reading.subject,
+    type: envelope.shape === 'bare' ? reading.bare.type : String(envelope.type),
+    customer_id: reading.customer_id,
+    occurred_at: reading.occurred_at,
+    test: [event_id, ...reading.ids].some(isTestId),
+    fact_digest: digest(reading.core)
+  })
+}
+
+/** An event of a type without a reading of ours: stored for the day when there is one. */
+function nameUnread (envelope: Envelope): Named {
+  const { data } = envelope
+  if (envelope.shape === 'bare') {
+    throw new Unidentified('no envelope, and the fields are not those of an award or an order: nothing here identifies the event')
+  }
+  const type = firstId(envelope.type) ?? 'unknown'
+  const customer_id = firstId(idOf(data.customer), idOf(data.holder), isObject(data.voucher) ? data.voucher.holder_id : undefined) ?? null
+  const event_id = envelope.event_id as string
+  const subject = subjectOf(type, data)
+  return settle({
+    event_id,
+    subject,
+    type,
+    customer_id,
+    occurred_at: typeof envelope.occurred_at === 'string' ? parseInstant(envelope.occurred_at) ?? null : null,
+    test: isTestId(event_id) || isTestId(customer_id),
+    fact_digest: digest(['unread', type, subject])
+  })
+}
+
+function settle (named: Omit<Named, 'shard_key'>): Named {
+  return {
+    ...named,
+    // The provider's test deliveries share their all-zero ids and differ in everything else: never a conflict.
+    fact_digest: named.test ? digest(['test']) : named.fact_digest,
+    shard_key: named.customer_id ?? (named.subject === '-' ? named.event_id : named.subject)
+  }
+}
+
+function familyFor (envelope: Envelope): Family | undefined {
+  if (envelope.shape === 'bare') return families.find(family => family.recognises(envelope.data))
+  return typeof envelope.type === 'string' ? familyOf(envelope.type) : undefined
+}
+
+function sendOut (envelope: Envelope): Pick<IdentifiedDelivery, 'send_out_id' | 'source' | 'source_id' | 'group_id' | 'project_id' | 'channel'> {
+  const kept = (value: unknown): string | null => firstId(value) ?? null
+  return {
+    send_out_id: kept(envelope.send_out_id),
+    source: kept(envelope.source),
+    source_id: kept(envelope.source_id),
+    group_id: kept(envelope.group_id),
+    project_id: kept(envelope.project_id),
+    channel: kept(envelope.channel)
+  }
+}
+
+function idOf (value: unknown): unknown {
+  return isObject(value) ? value.id : undefined
+}

@@ -1,0 +1,69 @@
+import { isObject, type JsonObject } from './json.ts'
+
+/** A decoded delivery, whatever its wrapping: what the five shapes of provider facts §1 have in common. */
+export interface Envelope {
+  shape: 'v2024' | 'v2018' | 'bare'
+  /** The event's own id; for bare data there is none, identity derives it. */
+  event_id: unknown
+  /** The event's type. For v2024 from `event.type`: the top-level `type` is free text that a person typed. */
+  type: unknown
+  /** When the event happened. */
+  occurred_at: unknown
+  data: JsonObject
+  send_out_id: unknown
+  source: unknown
+  source_id: unknown
+  group_id: unknown
+  project_id: unknown
+  channel: unknown
+}
+
+/** Takes the wrapping off a delivery. Nothing is checked here but what tells the shapes apart. */
+export function openEnvelope (json: JsonObject): Envelope {
+  if (isObject(json.data) && json.object === 'event') return openV2018(json, json.data)
+  if (isObject(json.data) && isObject(json.event)) return openV2024(json, json.data, json.event)
+  return { ...NO_ENVELOPE, shape: 'bare', data: json }
+}
+
+const NO_ENVELOPE = {
+  event_id: undefined, type: undefined, occurred_at: undefined, send_out_id: undefined, source: undefined,
+  source_id: undefined, group_id: undefined, project_id: undefined, channel: undefined
+}
+
+function openV2024 (json: JsonObject, data: JsonObject, event: JsonObject): Envelope {
+  const source = isObject(json.source) ? json.source : {}
+  const eventSource = isObject(event.event_source) ? event.event_source : {}
+  return {
+    shape: 'v2024',
+    event_id: event.id,
+    type: event.type,
+    occurred_at: event.created_at ?? json.created_at,
+    data,
+    send_out_id: json.id,
+    source: source.object,
+    source_id: source.id,
+    group_id: event.group_id,
+    project_id: json.project_id,
+    channel: eventSource.channel
+  }
+}
+
+// Retired, but replayed from archives: `id` is the event's, `webhook_id` the send-out's, and `data` holds the
+// object itself and a related one. Each goes under its own name, as in the newer shape.
+function openV2018 (json: JsonObject, data: JsonObject): Envelope {
+  const named: JsonObject = {}
+  for (const part of [data.related_object, data.object]) {
+    if (isObject(part) && typeof part.object === 'string') named[part.object] = part
+  }
+  return {
+    ...NO_ENVELOPE,
+    shape: 'v2018',
+    event_id: json.id,
+    type: json.type,
+    occurred_at: json.created_at,
+    data: isObject(data.object) && typeof data.object.object === 'string' ? named : data,
+    send_out_id: json.webhook_id,
+    source: 'webhook',
+    project_id: json.project_id
+  }
+}

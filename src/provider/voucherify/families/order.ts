@@ -1,0 +1,50 @@
+import { Type } from '@sinclair/typebox'
+import type { Envelope } from '../envelope.ts'
+import { isObject, type JsonObject } from '../json.ts'
+import { maybe, reader, UnreadablePayload, type Family, type Reading } from './family.ts'
+import { Customer, customerSighting, Order, orderSighting } from './parts.ts'
+
+const OrderEvent = Type.Object({
+  customer: maybe(Customer),
+  order: Order
+})
+
+const readOrderEvent = reader(OrderEvent)
+
+// Bare data has no type: the state says which event it must have been. FULFILLED has none of its own.
+const TYPE_OF_STATUS = new Map([
+  ['CREATED', 'customer.order.created'],
+  ['PAID', 'customer.order.paid'],
+  ['CANCELED', 'customer.order.canceled']
+])
+
+/** One observed state of an order. */
+export const order: Family = {
+  name: 'order',
+  types: ['customer.order.created', 'customer.order.updated', 'customer.order.paid', 'customer.order.canceled'],
+  recognises: (data: JsonObject) => isObject(data.order) && !isObject(data.event) && !isObject(data.transaction) &&
+    // A redemption's payload holds an order too, but it is about the redemption.
+    !('holder' in data) && !('promotion_stack' in data) &&
+    ('referrer' in data || (!isObject(data.voucher) && !isObject(data.redemption))),
+  read
+}
+
+function read (envelope: Envelope): Reading {
+  const data = readOrderEvent(envelope.data)
+  const sighting = orderSighting(data.order, data.customer?.id ?? null, envelope.occurred_at)
+  const { order_id, customer_id, status } = sighting
+  if (customer_id === null) throw new UnreadablePayload('data.customer.id: neither customer nor order says whose order this is')
+  const updated = data.order.updated_at ?? data.order.created_at ?? sighting.updated_at
+  return {
+    bare: {
+      event_id: `order:${order_id}:${status}:${updated}`,
+      type: TYPE_OF_STATUS.get(status) ?? 'customer.order.updated'
+    },
+    subject: `order:${order_id}`,
+    customer_id,
+    occurred_at: sighting.updated_at,
+    facts: [sighting, ...customerSighting(data.customer, sighting.updated_at)],
+    core: ['order', order_id, customer_id, status, sighting.updated_at, sighting.amount, sighting.discount_amount, sighting.total_discount_amount, sighting.total_amount],
+    ids: [order_id, customer_id]
+  }
+}

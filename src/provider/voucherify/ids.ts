@@ -1,0 +1,32 @@
+/**
+ * In UTF-8. Longer ids do not exist at the provider (about 40 characters). Keys join up to eight of them, and an index
+ * entry must stay under 2.7 kB.
+ */
+export const MAX_ID_BYTES = 256
+
+// eslint-disable-next-line no-control-regex -- control characters are what is looked for
+const CONTROL = /[\u0000-\u001f\u007f]/
+
+/**
+ * Ids are opaque text, but they must survive storage: not empty, no control characters (they separate records on the
+ * way to the database, and text columns cannot hold U+0000), well-formed Unicode, and of a bounded length.
+ */
+export function isUsableId (value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_BYTES &&
+    !CONTROL.test(value) && value.isWellFormed() && Buffer.byteLength(value) <= MAX_ID_BYTES
+}
+
+/** The first of several candidates that is a usable id. */
+export function firstId (...candidates: unknown[]): string | undefined {
+  return candidates.find(isUsableId)
+}
+
+/** All-zero ids (`evcus_000000000000000000`) mark a test delivery of the provider (documented). */
+export function isTestId (id: unknown): boolean {
+  return typeof id === 'string' && /^[a-z]+_0{6,}$/.test(id)
+}
+
+/** Display text as PostgreSQL can hold it: U+0000 is legal in JSON and illegal in text. */
+export function storableText (text: string): string {
+  return text.replaceAll('\u0000', '\ufffd').toWellFormed()
+}

@@ -1,0 +1,91 @@
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/** A deeper nesting than this is no delivery of the provider's (it nests to about 8), and stack-based parsers choke on it. */
+export const MAX_DEPTH = 128
+
+export type Json = null | boolean | number | string | Json[] | JsonObject
+export interface JsonObject { [key: string]: Json | undefined }
+
+export type Parsed = { json: JsonObject } | { reason: 'not_utf8' | 'not_json' | 'not_an_object' | 'too_deep', detail: string }
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Decodes UTF-8 strictly. @returns undefined when the bytes are not UTF-8 */
+export function decodeUtf8 (bytes: Buffer): string | undefined {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** Parses a body, or says with a stable reason why not. Keys such as `__proto__` are plain data: nothing here merges objects. */
+export function parseBody (bytes: Buffer): Parsed {
+  const text = decodeUtf8(bytes)
+  if (text === undefined) return { reason: 'not_utf8', detail: 'the body is not UTF-8' }
+  if (depth(bytes) > MAX_DEPTH) return { reason: 'too_deep', detail: `the JSON nests deeper than ${MAX_DEPTH} levels` }
+  try {
+    const json = JSON.parse(text) as Json
+    if (!isObject(json)) return { reason: 'not_an_object', detail: 'the body is JSON, but not an object' }
+    return { json }
+  } catch (error) {
+    return { reason: 'not_json', detail: `the body is not JSON: ${(error as Error).message}` }
+  }
+}
+
+export function isObject (value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Removes spaces, tabs and line ends outside strings, byte by byte. */
+export function withoutInsignificantWhitespace (bytes: Buffer): Buffer {
+  const kept = Buffer.allocUnsafe(bytes.length)
+  let length = 0
+  let inString = false
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index] as number
+    if (inString) {
+      if (byte === BACKSLASH && index + 1 < bytes.length) {
+        kept[length++] = byte
+        kept[length++] = bytes[++index] as number
+        continue
+      }
+      if (byte === QUOTE) inString = false
+    } else {
+      if (byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d) continue
+      if (byte === QUOTE) inString = true
+    }
+    kept[length++] = byte
+  }
+  return kept.subarray(0, length)
+}
+
+// Before parsing: a body of half a million brackets must not reach a recursive parser, ours or PostgreSQL's.
+function depth (bytes: Buffer): number {
+  let deepest = 0
+  let level = 0
+  let inString = false
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index] as number
+    if (inString) {
+      if (byte === BACKSLASH) index++
+      else if (byte === QUOTE) inString = false
+    } else if (byte === QUOTE) {
+      inString = true
+    } else if (byte === 0x7b || byte === 0x5b) {
+      if (++level > deepest) deepest = level
+    } else if (byte === 0x7d || byte === 0x5d) {
+      level--
+    }
+  }
+  return deepest
+}
+
+/** JSON text with sorted keys: the provider varies the key order between sends of one fact. */
+export function canonical (value: Json | undefined): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (!isObject(value)) return JSON.stringify(value ?? null)
+  const members = Object.keys(value).sort().map(key => `${JSON.stringify(key)}:${canonical(value[key])}`)
+  return `{${members.join(',')}}`
+}

@@ -1,0 +1,32 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { withoutInsignificantWhitespace } from './json.ts'
+
+/** Header that carries the signature: lower-case hex HMAC-SHA256, one secret a project. */
+export const SIGNATURE_HEADER = 'x-voucherify-signature'
+
+const HEX_SHA256 = /^[0-9a-f]{64}$/i
+
+/**
+ * Is a delivery authentic? The provider signs the JSON with insignificant whitespace removed, so the raw bytes are
+ * tried first and then the bytes with whitespace outside strings removed. Never parse and re-serialise to verify:
+ * number forms, escapes and key order differ. There is no timestamp in the signed text; permanent de-duplication is
+ * the protection against replays.
+ * @param secrets every secret in force, newest first: retries outlive a rotation. None means not authentic.
+ */
+export function isAuthentic (body: Buffer, signature: string | undefined, secrets: readonly string[]): boolean {
+  if (signature === undefined || !HEX_SHA256.test(signature)) return false
+  const claimed = Buffer.from(signature, 'hex')
+  if (secrets.some(secret => timingSafeEqual(claimed, hmac(body, secret)))) return true
+  const compact = withoutInsignificantWhitespace(body)
+  if (compact.length === body.length) return false
+  return secrets.some(secret => timingSafeEqual(claimed, hmac(compact, secret)))
+}
+
+/** Signs bytes as the provider does. */
+export function sign (body: Buffer | string, secret: string): string {
+  return hmac(body, secret).toString('hex')
+}
+
+function hmac (body: Buffer | string, secret: string): Buffer {
+  return createHmac('sha256', secret).update(body).digest()
+}
