@@ -1,0 +1,61 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { envSchema } from 'env-schema'
+
+/** Every setting there is, by the name of its environment variable. `.env.example` carries the same, for people. */
+export const ConfigSchema = Type.Object({
+  DATABASE_URL: Type.Optional(Type.String({ description: 'PostgreSQL 15 or newer. Unset: a real PostgreSQL, embedded, in DATA_DIR.' })),
+  DATABASE_ROLE: Type.String({ default: 'ledger_service', description: 'Role the service takes on after login; it cannot change stored events. Empty: stay the login.' }),
+  DATABASE_POOL_SIZE: Type.Integer({ default: 10, minimum: 3, maximum: 200, description: 'Connections a process may hold.' }),
+  DATA_DIR: Type.String({ default: '.data', minLength: 1, description: 'Where the embedded PostgreSQL and the generated webhook secret live.' }),
+  HOST: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address to listen on. Beyond loopback, webhook secrets and an API key are required.' }),
+  PORT: Type.Integer({ default: 3000, minimum: 0, maximum: 65535, description: 'Port to listen on; 0 takes a free one.' }),
+  WEBHOOK_SECRETS: Type.String({ default: '', description: 'Webhook secrets of the Voucherify project, comma-separated, newest first.' }),
+  SHARDS: Type.Integer({ default: 16, minimum: 1, maximum: 1024, description: 'Logical streams; read once, when the database is created.' }),
+  LOG_LEVEL: Type.Union(
+    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map(level => Type.Literal(level)),
+    { default: 'info', description: 'How much to log, as JSON lines on standard output.' }
+  ),
+  BODY_LIMIT_BYTES: Type.Integer({ default: 1_048_576, minimum: 1024, maximum: 104_857_600, description: 'The largest delivery that is read.' }),
+  APPEND_QUEUE_LIMIT: Type.Integer({ default: 10_000, minimum: 1, maximum: 1_000_000, description: 'Deliveries that may wait to be stored; beyond it the answer is 503.' }),
+  PROJECTION_BATCH_EVENTS: Type.Integer({ default: 2000, minimum: 1, maximum: 100_000, description: 'Events a projection step takes at most.' }),
+  SHUTDOWN_TIMEOUT_MS: Type.Integer({ default: 10_000, minimum: 100, maximum: 600_000, description: 'How long an orderly stop may take before it is cut short.' })
+})
+
+export type ConfigVariables = Static<typeof ConfigSchema>
+
+/** The settings of a process: read once, passed down, never changed. */
+export type Config = Readonly<Omit<ConfigVariables, 'WEBHOOK_SECRETS'> & { WEBHOOK_SECRETS: readonly string[] }>
+
+/** A setting that cannot be used. The message names the variable and what it must be. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+  readonly code = 'config_invalid'
+}
+
+/**
+ * Reads the settings from environment variables. An empty variable counts as unset.
+ * @throws ConfigError
+ */
+export function loadConfig (environment: NodeJS.ProcessEnv = process.env): Config {
+  const present = Object.fromEntries(Object.entries(environment).filter(([name, value]) =>
+    value !== undefined && (value.trim() !== '' || name === 'DATABASE_ROLE')))
+  let variables: ConfigVariables
+  try {
+    variables = envSchema<ConfigVariables>({ schema: ConfigSchema, data: present, env: false, dotenv: false })
+  } catch (error) {
+    throw new ConfigError(describe(error as { errors?: Problem[], message: string }), { cause: error })
+  }
+  const secrets = variables.WEBHOOK_SECRETS.split(',').map(secret => secret.trim()).filter(secret => secret !== '')
+  return Object.freeze({ ...variables, WEBHOOK_SECRETS: Object.freeze(secrets) })
+}
+
+interface Problem { instancePath?: string, message?: string, params?: Record<string, unknown> }
+
+function describe (error: { errors?: Problem[], message: string }): string {
+  const lines = (error.errors ?? []).map(problem => {
+    const name = (problem.instancePath ?? '').replace('/', '') as keyof typeof ConfigSchema.properties
+    const about = ConfigSchema.properties[name]?.description
+    return `${name} ${problem.message ?? 'is not usable'}${about === undefined ? '' : `. ${about}`}`
+  })
+  return lines.length === 0 ? error.message : [...new Set(lines)].join('\n')
+}
