@@ -1,0 +1,95 @@
+import { sql } from 'kysely'
+import type { Db, Trx } from './database.ts'
+
+/** A projection by name and version: what a checkpoint belongs to. */
+export interface ProjectionKey { name: string, version: number }
+
+/** A shard claimed for one step, with where each projection stands in it. */
+export interface Claim {
+  shard: number
+  head: bigint
+  positions: Map<string, bigint>
+}
+
+/** Makes the checkpoints of projections that have none yet, at position 0. */
+export async function createCheckpoints (db: Db, projections: readonly ProjectionKey[]): Promise<void> {
+  for (const { name, version } of projections) {
+    await sql`
+      insert into ledger.checkpoints (projection, version, shard)
+      select ${name}, ${version}::integer, shard from ledger.shards
+      on conflict do nothing`.execute(db)
+  }
+}
+
+/**
+ * Claims a shard in which some projection lags, and locks its checkpoints until the transaction ends. The row lock is
+ * the lease: what another worker holds is skipped, and a killed worker leaves nothing to clean.
+ * Shards are taken by the oldest checkpoint first, so that none starves.
+ * @param except shards to leave alone for now
+ */
+export async function claimShard (trx: Trx, projections: readonly ProjectionKey[], except: readonly number[]): Promise<Claim | undefined> {
+  const names = projections.map(projection => projection.name)
+  const versions = projections.map(projection => projection.version)
+  // Everyone locks the first projection's row before the others: it stands for the shard.
+  const { rows: [claimed] } = await sql<{ shard: number, head: bigint }>`
+    select anchor.shard, s.head
+    from ledger.checkpoints anchor
+    join ledger.shards s on s.shard = anchor.shard
+    where anchor.projection = ${names[0]} and anchor.version = ${versions[0]}::integer
+      and anchor.shard <> all (${except}::smallint[])
+      and exists (
+        select from ledger.checkpoints c
+        join unnest(${names}::text[], ${versions}::integer[]) as p (name, version) on p.name = c.projection and p.version = c.version
+        where c.shard = anchor.shard and c.position < s.head)
+    order by anchor.updated_at
+    limit 1
+    for update of anchor skip locked`.execute(trx)
+  if (claimed === undefined) return undefined
+  const { rows } = await sql<{ projection: string, position: bigint }>`
+    select c.projection, c.position
+    from ledger.checkpoints c
+    join unnest(${names}::text[], ${versions}::integer[]) as p (name, version) on p.name = c.projection and p.version = c.version
+    where c.shard = ${claimed.shard}
+    order by c.projection
+    for update of c`.execute(trx)
+  return { ...claimed, positions: new Map(rows.map(row => [row.projection, row.position])) }
+}
+
+/** The checkpoint was moved by someone else between claim and commit: the step must roll back. */
+export class Fenced extends Error {
+  override name = 'Fenced'
+  readonly code = 'checkpoint_moved'
+}
+
+/**
+ * Moves checkpoints by compare-and-set: the commit is the fence.
+ * @throws Fenced when a checkpoint is not where the claim saw it
+ */
+export async function advanceCheckpoints (
+  trx: Trx, projections: readonly ProjectionKey[], claim: Claim, position: bigint
+): Promise<void> {
+  const lagging = projections.filter(({ name }) => (claim.positions.get(name) ?? 0n) < position)
+  const { numAffectedRows } = await sql`
+    update ledger.checkpoints c
+    set position = ${position}, updated_at = clock_timestamp()
+    from unnest(
+      ${lagging.map(({ name }) => name)}::text[],
+      ${lagging.map(({ version }) => version)}::integer[],
+      ${lagging.map(({ name }) => String(claim.positions.get(name) ?? 0n))}::bigint[]
+    ) as seen (name, version, position)
+    where c.projection = seen.name and c.version = seen.version and c.shard = ${claim.shard} and c.position = seen.position`.execute(trx)
+  if (numAffectedRows !== BigInt(lagging.length)) {
+    throw new Fenced(`a checkpoint of shard ${claim.shard} moved while this step was under way; nothing of the step is kept`)
+  }
+}
+
+/** How far every one of the projections has come in a shard; undefined when there is no such shard. */
+export async function readCheckpoint (db: Db, projections: readonly ProjectionKey[], shard: number): Promise<bigint | undefined> {
+  const { rows: [row] } = await sql<{ position: bigint | null }>`
+    select min(c.position) as position
+    from ledger.checkpoints c
+    join unnest(${projections.map(p => p.name)}::text[], ${projections.map(p => p.version)}::integer[]) as p (name, version)
+      on p.name = c.projection and p.version = c.version
+    where c.shard = ${shard}`.execute(db)
+  return row?.position ?? undefined
+}

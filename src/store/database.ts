@@ -1,0 +1,63 @@
+import { Kysely, PostgresDialect, type Transaction } from 'kysely'
+import pg from 'pg'
+import { parseInstant } from '../ledger/instant.ts'
+import type { Tables } from './tables.ts'
+
+export type Db = Kysely<Tables>
+export type Trx = Transaction<Tables>
+
+export interface DatabaseOptions {
+  url: string
+  /** Role to take on at connection; undefined or empty: stay the login. */
+  role?: string | undefined
+  poolSize: number
+  /** Shown in pg_stat_activity after `loyalty-ledger`. */
+  name: string
+  /** Told of connections that broke while idle; the pool replaces them by itself. */
+  onIdleError?: (error: Error) => void
+}
+
+const INT8 = 20
+const JSON_TEXT = 114
+const TIMESTAMPTZ = 1184
+
+/**
+ * How our pools, and only ours, read values: int8 as bigint (points are exact), timestamptz as an Instant with its
+ * microseconds, json as the text it is stored as.
+ */
+export const typeParsers = {
+  getTypeParser (oid: number, format?: 'text' | 'binary') {
+    if (oid === INT8) return BigInt
+    if (oid === JSON_TEXT) return (text: string) => text
+    if (oid === TIMESTAMPTZ) return (text: string) => parseInstant(text) ?? text
+    return pg.types.getTypeParser(oid, format as 'text')
+  }
+} as pg.CustomTypesConfig
+
+/**
+ * Opens a pool. Each connection commits synchronously whatever the server's default is (a 2xx must outlive a crash),
+ * reads times in UTC, and acts as `role`.
+ */
+export function openDatabase (options: DatabaseOptions): Db {
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: openPool(options) }) })
+}
+
+export function openPool (options: DatabaseOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolSize,
+    application_name: `loyalty-ledger ${options.name}`,
+    options: sessionOptions(options.role),
+    types: typeParsers,
+    connectionTimeoutMillis: 5000,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true
+  })
+  pool.on('error', error => options.onIdleError?.(error))
+  return pool
+}
+
+function sessionOptions (role: string | undefined): string {
+  const settings = { synchronous_commit: 'on', timezone: 'UTC', ...(role ? { role } : {}) }
+  return Object.entries(settings).map(([name, value]) => `-c ${name}=${value.replace(/[\\ ]/g, '\\$&')}`).join(' ')
+}

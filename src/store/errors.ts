@@ -1,0 +1,33 @@
+/** What a failed statement means for the caller; the one place where the database's error codes are read. */
+export type Failure =
+  /** The same statement may succeed at once: a deadlock, a lost race. */
+  | 'retry'
+  /** The database is away, restarting, full or refusing connections. */
+  | 'unavailable'
+  /** The input itself cannot be stored. */
+  | 'input'
+  /** Anything else: a defect or a missing migration. */
+  | 'defect'
+
+const RETRY = new Set(['40001', '40P01', '23505', '55P03'])
+const NODE_NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOST|ENET|EAI_)/
+
+/** Classifies an error that a query threw, by its SQLSTATE or by Node's network code. */
+export function failureOf (error: unknown): Failure {
+  const code = codeOf(error)
+  if (code === undefined) return isConnectionLoss(error) ? 'unavailable' : 'defect'
+  if (RETRY.has(code)) return 'retry'
+  if (/^(08|53|57|58)/.test(code) || NODE_NETWORK.test(code)) return 'unavailable'
+  if (/^22/.test(code) || code === '54000' || code === '54001' || code === '23514') return 'input'
+  return 'defect'
+}
+
+function codeOf (error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}
+
+// node-postgres reports a connection that died under a query, and a pool that could not connect in time, as plain errors.
+function isConnectionLoss (error: unknown): boolean {
+  return error instanceof Error && /connection|timeout exceeded|client has encountered|Cannot use a pool/i.test(error.message)
+}

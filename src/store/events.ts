@@ -1,0 +1,56 @@
+import { sql } from 'kysely'
+import type { Db, Trx } from './database.ts'
+import type { EventRow } from './tables.ts'
+
+/** What a projection needs of a stored event. */
+export type StoredEvent = Pick<EventRow, 'event_id' | 'subject' | 'position' | 'received_at' | 'test' | 'fact_digest' | 'body'>
+
+/** Stored sizes may be compressed, up to ten times: the bound keeps a batch of large bodies in memory. */
+const BATCH_STORED_BYTES = 8_000_000
+
+/**
+ * The events of a shard after a position, in order, up to a count and a stored size (at least one).
+ * ```sql
+ * select … from ledger.events where shard = $1 and position > $2 order by position limit $3
+ * ```
+ */
+export async function readShard (trx: Trx, shard: number, after: bigint, limit: number): Promise<StoredEvent[]> {
+  const { rows } = await sql<StoredEvent>`
+    select event_id, subject, position, received_at, test, fact_digest, body
+    from (
+      select e.*, sum(pg_column_size(e.body)) over (order by e.position) - pg_column_size(e.body) as stored_bytes_before
+      from ledger.events e
+      where e.shard = ${shard} and e.position > ${after}
+      order by e.position
+      limit ${limit}
+    ) batch
+    where stored_bytes_before < ${BATCH_STORED_BYTES}
+    order by position`.execute(trx)
+  return rows
+}
+
+const LISTED = [
+  'event_id', 'subject', 'shard', 'position', 'type', 'customer_id', 'occurred_at', 'received_at', 'test',
+  'send_out_id', 'source', 'source_id', 'group_id', 'project_id', 'channel', 'body_digest', 'fact_digest', 'chain'
+] as const
+export type ListedEvent = Pick<EventRow, typeof LISTED[number]>
+
+/** The log in order of shard and position, a page at a time. `after` names the last event of the page before. */
+export async function listEvents (
+  db: Db, page: { shard?: number | undefined, after?: { shard: number, position: bigint } | undefined, limit: number }
+): Promise<ListedEvent[]> {
+  const { shard, after, limit } = page
+  return await db.selectFrom('ledger.events').select(LISTED)
+    .$if(shard !== undefined, query => query.where('shard', '=', shard as number))
+    .$if(after !== undefined, query => query.where(sql<boolean>`(shard, position) > (${after?.shard}::smallint, ${after?.position}::bigint)`))
+    .orderBy('shard').orderBy('position').limit(limit)
+    .execute()
+}
+
+/** Every event that carries an id: one for each subject. */
+export async function findEvents (db: Db, event_id: string): Promise<Array<ListedEvent & Pick<EventRow, 'body'>>> {
+  return await db.selectFrom('ledger.events').select([...LISTED, 'body'])
+    .where('event_id', '=', event_id)
+    .orderBy('subject')
+    .execute()
+}

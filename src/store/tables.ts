@@ -1,0 +1,176 @@
+import type { Generated } from 'kysely'
+import type { Instant } from '../ledger/instant.ts'
+
+/** Table types, as the migrations make them; a test compares them with the migrated database. */
+export interface Tables {
+  'ledger.shards': ShardRow
+  'ledger.events': EventRow
+  'ledger.quarantine': QuarantineRow
+  'ledger.checkpoints': CheckpointRow
+  'ledger.api_keys': ApiKeyRow
+  'projection.customers': CustomerRow
+  'projection.cards': CardRow
+  'projection.sightings': SightingRow
+  'projection.lines': LineRow
+  'projection.orders': OrderRow
+  'projection.order_states': OrderStateRow
+}
+
+export interface ShardRow {
+  shard: number
+  head: bigint
+  chain: Buffer
+}
+
+export interface EventRow {
+  event_id: string
+  subject: string
+  shard: number
+  position: bigint
+  type: string
+  customer_id: string | null
+  occurred_at: Instant | null
+  received_at: Instant
+  test: boolean
+  send_out_id: string | null
+  source: string | null
+  source_id: string | null
+  group_id: string | null
+  project_id: string | null
+  channel: string | null
+  /** JSON text, verbatim. */
+  body: string
+  body_digest: Buffer
+  fact_digest: Buffer
+  chain: Buffer
+}
+
+export interface QuarantineRow {
+  quarantine_id: Generated<bigint>
+  body: Buffer
+  body_digest: Generated<Buffer>
+  headers: unknown
+  reason: string
+  detail: string
+  event_id: string | null
+  subject: string | null
+  first_seen_at: Generated<Instant>
+  last_seen_at: Generated<Instant>
+  times_seen: Generated<bigint>
+  state: Generated<'open' | 'redriven' | 'discarded'>
+}
+
+export interface CheckpointRow {
+  projection: string
+  version: number
+  shard: number
+  position: Generated<bigint>
+  updated_at: Generated<Instant>
+}
+
+export interface ApiKeyRow {
+  key_id: string
+  name: string
+  scope: 'read' | 'operate'
+  token_digest: Buffer
+  created_at: Generated<Instant>
+  revoked_at: Instant | null
+}
+
+export interface CustomerRow {
+  customer_id: string
+  source_id: string | null
+  name: string | null
+  email: string | null
+  /** JSON text. */
+  metadata: string | null
+  /** JSON text. */
+  clocks: string
+  first_seen_at: Instant | null
+  last_seen_at: Instant | null
+}
+
+export interface CardRow {
+  card_id: string
+  code: string | null
+  campaign_id: string | null
+  campaign: string | null
+  customer_id: string | null
+  /** JSON text. */
+  clocks: string
+  balance: bigint
+  opening: bigint
+  earned: bigint
+  spent: bigint
+  refunded: bigint
+  expired: bigint
+  adjusted: bigint
+  transferred: bigint
+  unexplained: bigint
+  pending: bigint
+  movements: bigint
+  first_movement_at: Instant | null
+  last_movement_at: Instant | null
+}
+
+export interface SightingRow {
+  movement_id: string
+  card_id: string
+  event_id: string
+  subject: string
+  informed: number
+  kind: string
+  points: bigint
+  reported_balance: bigint | null
+  occurred_at: Instant
+  recorded_at: Instant
+  order_id: string | null
+  earning_rule_id: string | null
+  fact_digest: Buffer
+}
+
+export interface LineRow {
+  card_id: string
+  occurred_at: Instant
+  tie: number
+  movement_id: string
+  kind: string
+  points: bigint
+  balance: bigint
+  reported_balance: bigint | null
+  recorded_at: Instant
+  order_id: string | null
+  earning_rule_id: string | null
+  event_id: string | null
+}
+
+interface OrderFields {
+  order_id: string
+  customer_id: string | null
+  source_id: string | null
+  status: string
+  amount: bigint | null
+  initial_amount: bigint | null
+  discount_amount: bigint | null
+  items_discount_amount: bigint | null
+  total_discount_amount: bigint | null
+  total_amount: bigint | null
+  /** JSON text. */
+  items: string | null
+  /** JSON text. */
+  metadata: string | null
+  created_at: Instant | null
+  updated_at: Instant
+  status_rank: number
+  state_digest: Buffer
+}
+
+export interface OrderRow extends OrderFields {
+  placed_at: Instant
+}
+
+export interface OrderStateRow extends OrderFields {
+  recorded_at: Instant
+  event_id: string
+  subject: string
+}
