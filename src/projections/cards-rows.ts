@@ -1,0 +1,118 @@
+import { sql } from 'kysely'
+import type { Instant } from '../ledger/instant.ts'
+import type { Movement } from '../ledger/movements.ts'
+import type { Trx } from '../store/database.ts'
+import { recordset } from '../store/recordset.ts'
+import type { CardRow, LineRow } from '../store/tables.ts'
+import type { Refolded } from './cards.ts'
+
+/** The end of a card's stored statement, from the earliest moment that a step touches. */
+export interface Tail {
+  from: Instant
+  lines: LineRow[]
+  /** The running balance before `from`; null when nothing stands before it. */
+  balance_before: bigint | null
+}
+
+/** Makes the rows that are missing and locks all of them in key order: a card that changed holder is told of in two shards. */
+export async function lockCards (trx: Trx, ids: string[]): Promise<CardRow[]> {
+  await sql`
+    insert into projection.cards
+      (card_id, clocks, balance, opening, earned, spent, refunded, expired, adjusted, transferred, unexplained, pending, movements)
+    select id, '{}', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from unnest(${ids}::text[]) as t (id) order by id collate "C"
+    on conflict do nothing`.execute(trx)
+  return await trx.selectFrom('projection.cards').selectAll()
+    .where('card_id', '=', sql<string>`any (${ids}::text[])`)
+    .orderBy('card_id')
+    .forUpdate()
+    .execute()
+}
+
+/** Reads, for each card, the lines from the earliest of: a touched movement's new time, and the time it stood at so far. */
+export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly Movement[]>): Promise<Map<string, Tail>> {
+  const movements = [...touched.values()].flat()
+  if (movements.length === 0) return new Map()
+  const { rows: starts } = await sql<{ card_id: string, from: Instant, balance_before: bigint | null }>`
+    with starts as (
+      select t.card_id, min(least(t.occurred_at, l.occurred_at)) as "from"
+      from ${recordset(movements, { card_id: 'text', movement_id: 'text', occurred_at: 'timestamptz' }, 't')}
+      left join projection.lines l on l.movement_id = t.movement_id and l.card_id = t.card_id
+      group by t.card_id
+    )
+    select s.card_id, s."from", before.balance as balance_before
+    from starts s
+    left join lateral (
+      select l.balance from projection.lines l
+      where l.card_id = s.card_id and l.occurred_at < s."from"
+      order by l.occurred_at desc, l.tie desc
+      limit 1
+    ) before on true`.execute(trx)
+  const tails = new Map<string, Tail>(starts.map(({ card_id, from, balance_before }) => [card_id, { from, balance_before, lines: [] }]))
+  const { rows: lines } = await sql<LineRow>`
+    select l.*
+    from ${recordset(starts, { card_id: 'text', from: 'timestamptz' }, 's')}
+    join projection.lines l on l.card_id = s.card_id and l.occurred_at >= s."from"`.execute(trx)
+  for (const line of lines) tails.get(line.card_id)?.lines.push(line)
+  return tails
+}
+
+/** Writes the card rows. @returns the same, for the statement to follow */
+export async function updateCards (trx: Trx, refolded: readonly Refolded[]): Promise<readonly Refolded[]> {
+  await sql`
+    update projection.cards c
+    set code = r.code, campaign_id = r.campaign_id, campaign = r.campaign, customer_id = r.customer_id, clocks = r.clocks::json,
+        balance = r.balance, opening = r.opening, earned = r.earned, spent = r.spent, refunded = r.refunded, expired = r.expired,
+        adjusted = r.adjusted, transferred = r.transferred, unexplained = r.unexplained, movements = r.movements,
+        first_movement_at = r.first_movement_at, last_movement_at = r.last_movement_at
+    from ${recordset(refolded.map(({ row }) => row), {
+      card_id: 'text',
+      code: 'text',
+      campaign_id: 'text',
+      campaign: 'text',
+      customer_id: 'text',
+      clocks: 'text',
+      balance: 'bigint',
+      opening: 'bigint',
+      earned: 'bigint',
+      spent: 'bigint',
+      refunded: 'bigint',
+      expired: 'bigint',
+      adjusted: 'bigint',
+      transferred: 'bigint',
+      unexplained: 'bigint',
+      movements: 'bigint',
+      first_movement_at: 'timestamptz',
+      last_movement_at: 'timestamptz'
+    })}
+    where c.card_id = r.card_id`.execute(trx)
+  return refolded
+}
+
+/** Puts the refolded ends of statements in the place of the stored ones. */
+export async function replaceTails (trx: Trx, refolded: readonly Refolded[]): Promise<void> {
+  const changed = refolded.filter(({ from }) => from !== undefined)
+  if (changed.length === 0) return
+  await sql`
+    delete from projection.lines l
+    using ${recordset(changed.map(({ row, from }) => ({ card_id: row.card_id, from })), { card_id: 'text', from: 'timestamptz' }, 's')}
+    where l.card_id = s.card_id and l.occurred_at >= s."from"`.execute(trx)
+  const lines = changed.flatMap(({ row, lines }) => lines.map(line => ({ ...line, card_id: row.card_id })))
+  await sql`
+    insert into projection.lines
+      (card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id)
+    select card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id
+    from ${recordset(lines, {
+      card_id: 'text',
+      occurred_at: 'timestamptz',
+      tie: 'integer',
+      movement_id: 'text',
+      kind: 'text',
+      points: 'bigint',
+      balance: 'bigint',
+      reported_balance: 'bigint',
+      recorded_at: 'timestamptz',
+      order_id: 'text',
+      earning_rule_id: 'text',
+      event_id: 'text'
+    })}`.execute(trx)
+}

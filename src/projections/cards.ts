@@ -1,0 +1,98 @@
+import { addToSums, balanceOf, foldCard, type Line, type Sums } from '../ledger/card.ts'
+import type { CardField, CardSighting, MovementSighting } from '../ledger/facts.ts'
+import type { Instant } from '../ledger/instant.ts'
+import { mergeLatest, tell, type Latest } from '../ledger/latest.ts'
+import { mergeSightings, type Movement, type RecordedSighting } from '../ledger/movements.ts'
+import type { Trx } from '../store/database.ts'
+import type { CardRow, LineRow } from '../store/tables.ts'
+import { lockCards, readTails, replaceTails, updateCards, type Tail } from './cards-rows.ts'
+import { groupBy, toldOf, type Projection, type Told } from './projection.ts'
+import { addSightings } from './sightings-rows.ts'
+
+const FIELDS = ['code', 'campaign_id', 'campaign', 'customer_id'] as const satisfies readonly CardField[]
+
+/** Cards, their movements and statements. */
+export const cards: Projection = {
+  name: 'cards',
+  version: 1,
+  async apply (trx, told) {
+    const movements = groupBy(toldOf(told, 'movement').map(recorded), sighting => sighting.card_id)
+    const sightings = groupBy(toldOf(told, 'card').map(({ fact }) => fact), sighting => sighting.card_id)
+    const ids = [...new Set([...movements.keys(), ...sightings.keys()])]
+    if (ids.length === 0) return
+
+    const rows = await lockCards(trx, ids)
+    const touched = await mergeTouched(trx, [...movements.values()].flat())
+    const tails = await readTails(trx, touched)
+    await replaceTails(trx, await updateCards(trx, rows.map(row => {
+      const named = nameCard(row, sightings.get(row.card_id) ?? [])
+      return refold(named, touched.get(row.card_id) ?? [], tails.get(row.card_id))
+    })))
+  }
+}
+
+function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Told<MovementSighting>): RecordedSighting {
+  const { fact: _, ...sighting } = fact
+  return { ...sighting, event_id, subject, recorded_at, fact_digest: fact_digest.toString('hex') }
+}
+
+/** Stores the new sightings and merges every movement they touch from all its sightings, by card. */
+async function mergeTouched (trx: Trx, sightings: readonly RecordedSighting[]): Promise<Map<string, Movement[]>> {
+  const all = await addSightings(trx, sightings)
+  const byMovement = groupBy(all, sighting => JSON.stringify([sighting.card_id, sighting.movement_id]))
+  return groupBy([...byMovement.values()].map(mergeSightings), movement => movement.card_id)
+}
+
+function nameCard (row: CardRow, sightings: readonly CardSighting[]): CardRow {
+  const before: Latest<CardField> = { values: row, clocks: JSON.parse(row.clocks) as Latest<CardField>['clocks'] }
+  const { values, clocks } = sightings.reduce((latest, { fields, occurred_at }) => mergeLatest(latest, tell(fields, occurred_at)), before)
+  return {
+    ...row,
+    ...Object.fromEntries(FIELDS.map(field => [field, values[field] ?? null])) as Pick<CardRow, typeof FIELDS[number]>,
+    clocks: JSON.stringify(clocks)
+  }
+}
+
+/** What a step makes of a card: its row, and the end of its statement that replaces the stored one. */
+export interface Refolded { row: CardRow, from: Instant | undefined, lines: Line[] }
+
+/**
+ * Folds a card anew from its earliest touched moment on. What stands before that moment is right already, since the
+ * fold of a stretch depends only on the balance it begins from: so a new movement at the end costs no history.
+ */
+function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefined): Refolded {
+  if (touched.length === 0 || tail === undefined) return { row, from: undefined, lines: [] }
+  const retold = new Set(touched.map(movement => movement.movement_id))
+  const kept = tail.lines.filter(line => line.kind !== 'unexplained' && !retold.has(line.movement_id)).map(asMovement)
+  const folded = foldCard([...kept, ...touched], tail.balance_before)
+
+  const sums: Sums = { ...row }
+  for (const line of tail.lines) addToSums(sums, line.kind as Line['kind'], line.points, -1n)
+  for (const line of folded.lines) addToSums(sums, line.kind, line.points)
+  if (tail.balance_before === null) sums.opening = folded.sums.opening
+  const count = (lines: ReadonlyArray<{ kind: string }>): bigint => BigInt(lines.filter(line => line.kind !== 'unexplained').length)
+  return {
+    row: {
+      ...row,
+      opening: sums.opening,
+      earned: sums.earned,
+      spent: sums.spent,
+      refunded: sums.refunded,
+      expired: sums.expired,
+      adjusted: sums.adjusted,
+      transferred: sums.transferred,
+      unexplained: sums.unexplained,
+      balance: balanceOf(sums),
+      movements: row.movements - count(tail.lines) + count(folded.lines),
+      first_movement_at: tail.balance_before === null ? folded.lines[0]?.occurred_at ?? null : row.first_movement_at,
+      last_movement_at: folded.lines.at(-1)?.occurred_at ?? null
+    },
+    from: tail.from,
+    lines: folded.lines
+  }
+}
+
+function asMovement (line: LineRow): Movement {
+  const { tie: _, balance: __, ...movement } = line
+  return movement as Movement
+}

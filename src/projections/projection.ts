@@ -1,0 +1,39 @@
+import type { Fact } from '../ledger/facts.ts'
+import type { Instant } from '../ledger/instant.ts'
+import type { Trx } from '../store/database.ts'
+
+/** A fact together with the stored event that tells it. */
+export interface Told<F extends Fact = Fact> {
+  fact: F
+  event_id: string
+  subject: string
+  recorded_at: Instant
+  fact_digest: Buffer
+}
+
+/**
+ * Tables derived from events. `apply` folds facts into them so that the rows depend on the set of facts applied so far
+ * and never on their order or number; it runs inside the step's transaction, which also moves the checkpoint.
+ */
+export interface Projection {
+  name: string
+  /** Raised whenever the same events would give other rows. */
+  version: number
+  apply: (trx: Trx, told: readonly Told[]) => Promise<void>
+}
+
+/** The facts of one kind. */
+export function toldOf<Kind extends Fact['fact']> (told: readonly Told[], kind: Kind): Array<Told<Extract<Fact, { fact: Kind }>>> {
+  return told.filter((item): item is Told<Extract<Fact, { fact: Kind }>> => item.fact.fact === kind)
+}
+
+/** Groups by a key, in order of first appearance. */
+export function groupBy<Item> (items: readonly Item[], key: (item: Item) => string): Map<string, Item[]> {
+  const groups = new Map<string, Item[]>()
+  for (const item of items) {
+    const group = groups.get(key(item))
+    if (group === undefined) groups.set(key(item), [item])
+    else group.push(item)
+  }
+  return groups
+}
