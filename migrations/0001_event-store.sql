@@ -80,7 +80,7 @@ create trigger append_only before update or delete or truncate on ledger.events
 alter table ledger.events enable always trigger append_only;
 
 -- The chain: anyone can recompute it from the rows (docs/architecture.md says how).
-create function ledger.chain_link (shard smallint, position bigint, event_id text, subject text, body_digest bytea)
+create function ledger.chain_link (shard smallint, "position" bigint, event_id text, subject text, body_digest bytea)
 returns bytea immutable strict parallel safe language sql as $$
   select int4send(2) || int2send(shard)
       || int4send(8) || int8send(position)
@@ -105,7 +105,7 @@ comment on aggregate ledger.chain_over(bytea, bytea) is 'The chain value after l
 -- Neither separator can occur in a valid JSON text, and the identity rules refuse ids that contain control characters.
 -- One text parameter instead of an array of bodies: array literals escape each quote twice (110 → 25 µs of client CPU a row).
 create function ledger.append (touched smallint[], records text, bodies text)
-returns table (ordinal integer, outcome text, shard smallint, position bigint)
+returns table (ordinal integer, outcome text, shard smallint, "position" bigint)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 -- The plan must not depend on statistics: on a table that was never analysed "is it stored already?" became a scan of the log.
@@ -231,6 +231,8 @@ grant select on ledger.shards, ledger.events, ledger.quarantine, ledger.checkpoi
 grant execute on function ledger.append, ledger.chain_link, ledger.chain_step, ledger.chain_over(bytea, bytea) to ledger_service;
 grant insert (body, headers, reason, detail, event_id, subject), update (last_seen_at, times_seen, state) on ledger.quarantine to ledger_service;
 grant insert, update on ledger.checkpoints to ledger_service;
+-- For readiness: are the migrations current?
+grant select on public.ledger_migrations to ledger_service;
 
 -- Down Migration
 

@@ -54,7 +54,7 @@ interface Problem { instancePath?: string, message?: string, params?: Record<str
 function describe (error: { errors?: Problem[], message: string }): string {
   const lines = (error.errors ?? []).map(problem => {
     const name = (problem.instancePath ?? '').replace('/', '') as keyof typeof ConfigSchema.properties
-    const about = ConfigSchema.properties[name]?.description
+    const about = (ConfigSchema.properties[name] as { description?: string } | undefined)?.description
     return `${name} ${problem.message ?? 'is not usable'}${about === undefined ? '' : `. ${about}`}`
   })
   return lines.length === 0 ? error.message : [...new Set(lines)].join('\n')

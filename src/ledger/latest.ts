@@ -27,7 +27,7 @@ export function mergeLatest<Field extends string> (a: Latest<Field>, b: Latest<F
   for (const name of Object.keys(b.clocks) as Field[]) {
     if (compareTellings(a, b, name) >= 0) continue
     merged.values[name] = b.values[name] ?? null
-    merged.clocks[name] = b.clocks[name] as Instant
+    merged.clocks[name] = b.clocks[name]
   }
   return merged
 }

@@ -54,8 +54,14 @@ async function writeCustomers (trx: Trx, rows: readonly CustomerRow[]): Promise<
     set source_id = r.source_id, name = r.name, email = r.email, metadata = r.metadata::json, clocks = r.clocks::json,
         first_seen_at = r.first_seen_at, last_seen_at = r.last_seen_at
     from ${recordset(rows, {
-      customer_id: 'text', source_id: 'text', name: 'text', email: 'text', metadata: 'text', clocks: 'text',
-      first_seen_at: 'timestamptz', last_seen_at: 'timestamptz'
+      customer_id: 'text',
+source_id: 'text',
+name: 'text',
+email: 'text',
+metadata: 'text',
+clocks: 'text',
+      first_seen_at: 'timestamptz',
+last_seen_at: 'timestamptz'
     })}
     where c.customer_id = r.customer_id`.execute(trx)
 }

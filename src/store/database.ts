@@ -30,18 +30,21 @@ export const typeParsers = {
     if (oid === INT8) return BigInt
     if (oid === JSON_TEXT) return (text: string) => text
     if (oid === TIMESTAMPTZ) return (text: string) => parseInstant(text) ?? text
-    return pg.types.getTypeParser(oid, format as 'text')
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the driver passes oids as plain numbers
+    const standard: unknown = pg.types.getTypeParser(oid, format)
+    return standard as (text: string) => unknown
   }
-} as pg.CustomTypesConfig
+}
+
+/** The query builder over a pool; destroying it ends the pool. */
+export function databaseOf (pool: pg.Pool): Db {
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+}
 
 /**
  * Opens a pool. Each connection commits synchronously whatever the server's default is (a 2xx must outlive a crash),
  * reads times in UTC, and acts as `role`.
  */
-export function openDatabase (options: DatabaseOptions): Db {
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: openPool(options) }) })
-}
-
 export function openPool (options: DatabaseOptions): pg.Pool {
   const pool = new pg.Pool({
     connectionString: options.url,

@@ -28,6 +28,8 @@ export interface IdentifiedDelivery {
   body_digest: string
   /** Hex sha256. */
   fact_digest: string
+  /** The JSON text, verbatim. */
+  body: string
 }
 
 /** Why an authentic delivery cannot be used yet: a stable code, and a sentence for people. */
@@ -43,7 +45,7 @@ export function identify (body: Buffer): IdentifiedDelivery | Unusable {
   if ('reason' in parsed) return parsed
   const envelope = openEnvelope(parsed.json)
   try {
-    return { ...name(envelope), ...sendOut(envelope), body_digest: createHash('sha256').update(body).digest('hex') }
+    return { ...name(envelope), ...sendOut(envelope), body_digest: createHash('sha256').update(body).digest('hex'), body: parsed.text }
   } catch (error) {
     if (error instanceof Unidentified) return { reason: 'unidentified', detail: error.message }
     if (error instanceof UnreadablePayload) return { reason: 'invalid_payload', detail: error.message }

@@ -26,8 +26,15 @@ export function openEnvelope (json: JsonObject): Envelope {
 }
 
 const NO_ENVELOPE = {
-  event_id: undefined, type: undefined, occurred_at: undefined, send_out_id: undefined, source: undefined,
-  source_id: undefined, group_id: undefined, project_id: undefined, channel: undefined
+  event_id: undefined,
+  type: undefined,
+  occurred_at: undefined,
+  send_out_id: undefined,
+  source: undefined,
+  source_id: undefined,
+  group_id: undefined,
+  project_id: undefined,
+  channel: undefined
 }
 
 function openV2024 (json: JsonObject, data: JsonObject, event: JsonObject): Envelope {

@@ -7,7 +7,7 @@ export const MAX_DEPTH = 128
 export type Json = null | boolean | number | string | Json[] | JsonObject
 export interface JsonObject { [key: string]: Json | undefined }
 
-export type Parsed = { json: JsonObject } | { reason: 'not_utf8' | 'not_json' | 'not_an_object' | 'too_deep', detail: string }
+export type Parsed = { json: JsonObject, text: string } | { reason: 'not_utf8' | 'not_json' | 'not_an_object' | 'too_deep', detail: string }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -28,7 +28,7 @@ export function parseBody (bytes: Buffer): Parsed {
   try {
     const json = JSON.parse(text) as Json
     if (!isObject(json)) return { reason: 'not_an_object', detail: 'the body is JSON, but not an object' }
-    return { json }
+    return { json, text }
   } catch (error) {
     return { reason: 'not_json', detail: `the body is not JSON: ${(error as Error).message}` }
   }

@@ -65,6 +65,8 @@ function read (envelope: Envelope): Reading {
     ...customerSighting(data.customer, occurred_at),
     ...(data.holder?.id === data.customer?.id ? [] : customerSighting(data.holder, occurred_at))
   ]
+  // Whoever holds the card exists, even where nothing else is said of them.
+  facts.push({ fact: 'customer', customer_id, occurred_at, fields: {} })
   // An order inside a reward counts as an observation of that order, when it says which state it is in.
   if (movement.order_id !== null && data.order?.status) {
     facts.push(orderSighting(data.order, data.customer?.id ?? customer_id, data.event?.created_at))

@@ -43,7 +43,11 @@ function read (envelope: Envelope): Reading {
     subject: `order:${order_id}`,
     customer_id,
     occurred_at: sighting.updated_at,
-    facts: [sighting, ...customerSighting(data.customer, sighting.updated_at)],
+    facts: [
+      sighting,
+      ...customerSighting(data.customer, sighting.updated_at),
+      { fact: 'customer', customer_id, occurred_at: sighting.updated_at, fields: {} }
+    ],
     core: ['order', order_id, customer_id, status, sighting.updated_at, sighting.amount, sighting.discount_amount, sighting.total_discount_amount, sighting.total_amount],
     ids: [order_id, customer_id]
   }

@@ -1,0 +1,72 @@
+import { Ajv } from 'ajv'
+import addFormats from 'ajv-formats'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { Appender } from '../store/appender.ts'
+import type { ReadOptions } from './routes/reads.ts'
+import entry from './plugins/entry.ts'
+import openapi from './plugins/openapi.ts'
+import problems, { send, toProblem } from './plugins/problems.ts'
+import { cards } from './routes/cards.ts'
+import { customers } from './routes/customers.ts'
+import { events } from './routes/events.ts'
+import { health, type HealthOptions } from './routes/health.ts'
+import { orders } from './routes/orders.ts'
+import { webhooks } from './routes/webhooks.ts'
+import { ProblemSchema } from './schemas/common.ts'
+
+export interface AppOptions extends HealthOptions, ReadOptions {
+  appender: Appender
+  secrets: readonly string[]
+  bodyLimitBytes: number
+  version: string
+  logger: FastifyBaseLogger
+}
+
+/** The whole HTTP side as one app that never listens by itself. Scopes are the functions below, in the open. */
+export async function createApp (options: AppOptions): Promise<FastifyInstance> {
+  const app = createBase(options)
+  await app.register(openapi, options)
+  await app.register(entry, options)
+  await app.register(health, options)
+  await app.register(webhooks, options)
+  await app.register(async function readers (scope) {
+    scope.addHook('onRequest', scope.requireScope('read'))
+    await scope.register(customers, options)
+    await scope.register(orders, options)
+    await scope.register(cards, options)
+  })
+  await app.register(async function operators (scope) {
+    scope.addHook('onRequest', scope.requireScope('operate'))
+    await scope.register(events, options)
+  })
+  return app
+}
+
+/** What a worker of its own shows: whether it is well. */
+export async function createHealthApp (options: HealthOptions & Pick<AppOptions, 'logger' | 'bodyLimitBytes'>): Promise<FastifyInstance> {
+  const app = createBase(options)
+  await app.register(health, options)
+  return app
+}
+
+function createBase ({ logger, bodyLimitBytes }: Pick<AppOptions, 'logger' | 'bodyLimitBytes'>): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: logger,
+    bodyLimit: bodyLimitBytes,
+    logController: new LogController({ disableRequestLogging: true }),
+    // Keep-alive longer than a load balancer's usual 60 s, so that it is never us who closes under a request.
+    keepAliveTimeout: 72_000,
+    requestTimeout: 30_000,
+    return503OnClosing: true,
+    routerOptions: { maxParamLength: 1024 },
+    frameworkErrors (error, request, reply) { void send(toProblem(error), error, request, reply) }
+  }).withTypeProvider<TypeBoxTypeProvider>()
+  // Queries and paths are text: they are coerced. Nothing is dropped in silence: an unknown parameter is an error.
+  const ajv = new Ajv({ coerceTypes: true, useDefaults: true, removeAdditional: false, allErrors: false, strict: false })
+  addFormats.default(ajv)
+  app.setValidatorCompiler(({ schema }) => ajv.compile(schema))
+  app.addSchema(ProblemSchema)
+  app.register(problems)
+  return app
+}

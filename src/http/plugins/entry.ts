@@ -1,0 +1,79 @@
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Db } from '../../store/database.ts'
+import { digestOf, hasKeys, scopeOf, type Scope } from '../../store/keys.ts'
+import { isLoopbackHost } from '../loopback.ts'
+import { Problem } from '../problem.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Makes an onRequest hook that lets a scope in and nobody else. */
+    requireScope: (scope: Scope) => (request: FastifyRequest) => Promise<void>
+  }
+}
+
+/** How long an answer about a key may be remembered: a revoked key is out at most this much later. */
+const REMEMBER_MS = 2000
+const REMEMBERED_KEYS = 1000
+
+/**
+ * Who may enter: bearers of an API key of the right scope. Where no key was ever made the server is in protected mode
+ * and answers this machine only, so that a first try needs no ceremony and a forgotten one is not open to the world.
+ */
+export default fp<{ db: Db }>(async function entry (app, { db }) {
+  const remembered = new Map<string, { scope: Scope, until: number }>()
+  let keysKnown: { any: boolean, until: number } | undefined
+
+  async function anyKeys (): Promise<boolean> {
+    if (keysKnown === undefined || (!keysKnown.any && keysKnown.until < Date.now())) {
+      keysKnown = { any: await hasKeys(db), until: Date.now() + REMEMBER_MS }
+    }
+    return keysKnown.any
+  }
+
+  async function scopeOfToken (token: string): Promise<Scope | undefined> {
+    const key = digestOf(token).toString('base64')
+    const known = remembered.get(key)
+    if (known !== undefined && known.until > Date.now()) return known.scope
+    const scope = await scopeOf(db, token)
+    if (scope === undefined) {
+      remembered.delete(key)
+    } else {
+      if (remembered.size >= REMEMBERED_KEYS) remembered.clear()
+      remembered.set(key, { scope, until: Date.now() + REMEMBER_MS })
+    }
+    return scope
+  }
+
+  app.decorate('requireScope', (needed: Scope) => async (request: FastifyRequest) => {
+    const token = bearer(request)
+    if (token === undefined) {
+      if (!(await anyKeys())) { requireLocal(request); return }
+      throw unauthorised('key_missing', 'Send an API key: authorization: Bearer ll_…. `loyalty-ledger keys create NAME` makes one.')
+    }
+    const scope = await scopeOfToken(token)
+    if (scope === undefined) {
+      throw unauthorised('key_unknown', 'This API key is unknown or revoked. `loyalty-ledger keys list` shows those in force.')
+    }
+    if (needed === 'operate' && scope !== 'operate') {
+      throw new Problem(403, 'scope_insufficient', 'This route needs a key of scope operate; this one has scope read.')
+    }
+  })
+}, { name: 'entry' })
+
+function bearer (request: FastifyRequest): string | undefined {
+  const match = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')
+  return match?.[1]
+}
+
+function unauthorised (code: string, detail: string): Problem {
+  return new Problem(401, code, detail, { headers: { 'www-authenticate': 'Bearer realm="loyalty-ledger"' } })
+}
+
+// The Host header too: a page in a browser on this machine can reach loopback under a name of its own (DNS rebinding).
+// A proxy in front would make everyone look local.
+function requireLocal (request: FastifyRequest): void {
+  const forwarded = request.headers['x-forwarded-for'] !== undefined || request.headers.forwarded !== undefined
+  if (isLoopbackHost(request.ip) && isLoopbackHost(request.hostname) && !forwarded) return
+  throw new Problem(403, 'protected_mode', 'There is no API key yet, so only this machine may read. Make one with `loyalty-ledger keys create NAME`.')
+}

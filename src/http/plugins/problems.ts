@@ -1,0 +1,54 @@
+import { STATUS_CODES } from 'node:http'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { failureOf } from '../../store/errors.ts'
+import { Problem } from '../problem.ts'
+
+/** What Fastify's own refusals mean in our words. */
+const FRAMEWORK_PROBLEMS: Record<string, [code: string, detail: string]> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'The body is larger than BODY_LIMIT_BYTES allows. Raise the limit if such deliveries are real.'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['media_type_unsupported', 'Send the body as content-type: application/json.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['content_length_wrong', 'The body does not have the length that content-length says.'],
+  FST_ERR_BAD_URL: ['url_malformed', 'The path is not a valid percent-encoded URL.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['url_malformed', 'A part of the path is longer than any id.']
+}
+
+/** Every error leaves as application/problem+json, with a stable code and never a stack trace. */
+export default fp(async function problems (app) {
+  app.setErrorHandler((error: FastifyError, request, reply) => send(toProblem(error), error, request, reply))
+  app.setNotFoundHandler((request, reply) => {
+    const problem = new Problem(404, 'route_not_found', `There is no ${request.method} ${request.url.split('?', 1)[0]}. GET /openapi.json lists what there is.`)
+    return send(problem, problem, request, reply)
+  })
+}, { name: 'problems' })
+
+/** Answers with a problem from outside a route, where no error handler reaches. */
+export function send (problem: Problem, cause: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (problem.statusCode >= 500) request.log.error({ err: cause, code: problem.code }, problem.message)
+  return reply
+    .code(problem.statusCode)
+    .headers(problem.headers)
+    .type('application/problem+json')
+    .send(JSON.stringify({
+      type: `urn:loyalty-ledger:problem:${problem.code}`,
+      title: STATUS_CODES[problem.statusCode] ?? 'Error',
+      status: problem.statusCode,
+      code: problem.code,
+      detail: problem.message
+    }))
+}
+
+export function toProblem (error: FastifyError | Problem): Problem {
+  if (error instanceof Problem) return error
+  const known = FRAMEWORK_PROBLEMS[error.code]
+  if (known !== undefined) return new Problem(error.statusCode ?? 400, ...known, { cause: error })
+  if (error.validation !== undefined) {
+    return new Problem(400, 'request_invalid', `${error.message}. GET /openapi.json says what this route takes.`, { cause: error })
+  }
+  if (failureOf(error) === 'unavailable') {
+    return new Problem(503, 'database_unavailable', 'The database is not available. Try again shortly.', { cause: error, headers: { 'retry-after': '5' } })
+  }
+  const status = error.statusCode ?? 500
+  if (status < 500) return new Problem(status, 'request_invalid', error.message, { cause: error })
+  return new Problem(500, 'internal_error', 'Something failed here that should not. The server log has the reason.', { cause: error })
+}

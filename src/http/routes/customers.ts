@@ -1,0 +1,136 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { listCustomerLines } from '../../store/cards.ts'
+import { customerExists, findCustomer, listCustomers, readBalance, type Profile as ProfileRow } from '../../store/customers.ts'
+import { listOrders } from '../../store/orders.ts'
+import { shardOf } from '../../store/shards.ts'
+import { onOneState } from '../../store/snapshot.ts'
+import { notFound } from '../problem.ts'
+import { CustomerLine } from '../schemas/card.ts'
+import { Freshness, ListOf, Page, pageOf, problems, readCursor } from '../schemas/common.ts'
+import { Balance, Customer, Profile } from '../schemas/customer.ts'
+import { Order } from '../schemas/order.ts'
+import { presentOrder } from './orders.ts'
+import { askable, awaitPosition, parseJson, type ReadOptions } from './reads.ts'
+
+const Params = Type.Object({ customer_id: Type.String({ description: 'The provider\'s customer id, cust_…' }) })
+
+/** Customers: who they are, what they hold, what they bought, and why. */
+export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
+  const { db, projections, shards } = options
+
+  app.get('/v1/customers', {
+    schema: {
+      operationId: 'listCustomers',
+      summary: 'List customers, or find them by the merchant\'s own id',
+      tags: ['customers'],
+      querystring: Type.Object({ source_id: Type.Optional(Type.String({ maxLength: 1024 })), ...Page, ...Freshness }, { additionalProperties: false }),
+      response: { 200: ListOf(Profile), ...problems(400, 401, 403, 503, 504) }
+    }
+  }, async ({ query }) => {
+    const after = readCursor(query.cursor, ['text'])?.[0]
+    await awaitPosition(options, query)
+    if (query.source_id?.includes('\u0000') === true) return { items: [], next_cursor: null }
+    const rows = await listCustomers(db, { source_id: query.source_id, after, limit: query.limit + 1 })
+    const page = pageOf(rows, query.limit, row => [row.customer_id])
+    return { ...page, items: page.items.map(presentProfile) }
+  })
+
+  app.get('/v1/customers/:customer_id', {
+    schema: {
+      operationId: 'getCustomer',
+      summary: 'A customer\'s profile and totals',
+      tags: ['customers'],
+      params: Params,
+      querystring: Type.Object(Freshness, { additionalProperties: false }),
+      response: { 200: Customer, ...problems(400, 401, 403, 404, 503, 504) }
+    }
+  }, async ({ params, query }) => {
+    const id = askable('customer', params.customer_id)
+    await awaitPosition(options, query)
+    const customer = await findCustomer(db, id)
+    if (customer === undefined) throw notFound('customer', id)
+    const { balance, pending, unexplained, cards, orders, ...profile } = customer
+    return { ...presentProfile(profile), totals: { balance, pending, unexplained, cards, orders } }
+  })
+
+  app.get('/v1/customers/:customer_id/balance', {
+    schema: {
+      operationId: 'getBalance',
+      summary: 'What a customer has, card by card, and where it came from',
+      tags: ['customers'],
+      params: Params,
+      querystring: Type.Object(Freshness, { additionalProperties: false }),
+      response: { 200: Balance, ...problems(400, 401, 403, 404, 503, 504) }
+    }
+  }, async ({ params, query }) => {
+    const id = askable('customer', params.customer_id)
+    await awaitPosition(options, query)
+    const shard = shardOf(id, shards)
+    const balance = await readBalance(db, id, shard, projections)
+    if (balance === undefined) throw notFound('customer', id)
+    const total = (field: 'balance' | 'pending' | 'unexplained'): bigint => balance.cards.reduce((sum, card) => sum + card[field], 0n)
+    return {
+      ...balance,
+      balance: total('balance'),
+      pending: total('pending'),
+      unexplained: total('unexplained'),
+      position: `${shard}:${balance.position ?? 0n}`
+    }
+  })
+
+  app.get('/v1/customers/:customer_id/orders', {
+    schema: {
+      operationId: 'listCustomerOrders',
+      summary: 'A customer\'s orders, newest first',
+      tags: ['orders'],
+      params: Params,
+      querystring: Type.Object({
+        status: Type.Optional(Type.Union(['CREATED', 'PAID', 'FULFILLED', 'CANCELED'].map(status => Type.Literal(status)))),
+        ...Page,
+        ...Freshness
+      }, { additionalProperties: false }),
+      response: { 200: ListOf(Order), ...problems(400, 401, 403, 404, 503, 504) }
+    }
+  }, async ({ params, query }) => {
+    const id = askable('customer', params.customer_id)
+    const [placed_at, order_id] = readCursor(query.cursor, ['instant', 'text']) ?? []
+    await awaitPosition(options, query)
+    const before = placed_at === undefined || order_id === undefined ? undefined : { placed_at, order_id }
+    const rows = await onOneState(db, async trx => {
+      await requireCustomer(trx, id)
+      return await listOrders(trx, id, { status: query.status, before, limit: query.limit + 1 })
+    })
+    const page = pageOf(rows, query.limit, row => [row.placed_at, row.order_id])
+    return { ...page, items: page.items.map(presentOrder) }
+  })
+
+  app.get('/v1/customers/:customer_id/movements', {
+    schema: {
+      operationId: 'listCustomerMovements',
+      summary: 'The statement over all cards a customer holds, newest first',
+      tags: ['customers'],
+      params: Params,
+      querystring: Type.Object({ ...Page, ...Freshness }, { additionalProperties: false }),
+      response: { 200: ListOf(CustomerLine), ...problems(400, 401, 403, 404, 503, 504) }
+    }
+  }, async ({ params, query }) => {
+    const id = askable('customer', params.customer_id)
+    const [occurred_at, card_id, tie] = readCursor(query.cursor, ['instant', 'text', 'integer']) ?? []
+    await awaitPosition(options, query)
+    const before = occurred_at === undefined || card_id === undefined ? undefined : { occurred_at, card_id, tie: Number(tie) }
+    const rows = await onOneState(db, async trx => {
+      await requireCustomer(trx, id)
+      return await listCustomerLines(trx, id, { before, limit: query.limit + 1 })
+    })
+    return pageOf(rows, query.limit, row => [row.occurred_at, row.card_id, row.tie])
+  })
+}
+
+async function requireCustomer (db: ReadOptions['db'], id: string): Promise<void> {
+  if (!await customerExists(db, id)) throw notFound('customer', id)
+}
+
+function presentProfile (profile: ProfileRow) {
+  return { ...profile, metadata: parseJson(profile.metadata) }
+}

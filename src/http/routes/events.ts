@@ -1,0 +1,52 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { findEvents, listEvents, type ListedEvent } from '../../store/events.ts'
+import { notFound } from '../problem.ts'
+import { ListOf, Page, pageOf, problems, readCursor } from '../schemas/common.ts'
+import { Event, EventWithBody } from '../schemas/event.ts'
+import { askable, type ReadOptions } from './reads.ts'
+
+/** The log, for operators. */
+export const events: FastifyPluginAsyncTypebox<ReadOptions> = async (app, { db }) => {
+  app.get('/v1/events', {
+    schema: {
+      operationId: 'listEvents',
+      summary: 'The log in order of shard and position',
+      tags: ['events'],
+      querystring: Type.Object({ shard: Type.Optional(Type.Integer({ minimum: 0, maximum: 1023 })), ...Page }, { additionalProperties: false }),
+      response: { 200: ListOf(Event), ...problems(400, 401, 403, 503) }
+    }
+  }, async ({ query }) => {
+    const [shard, position] = readCursor(query.cursor, ['integer', 'integer']) ?? []
+    const after = shard === undefined || position === undefined ? undefined : { shard: Number(shard), position: BigInt(position) }
+    const rows = await listEvents(db, { shard: query.shard, after, limit: query.limit + 1 })
+    const page = pageOf(rows, query.limit, row => [row.shard, String(row.position)])
+    return { ...page, items: page.items.map(present) }
+  })
+
+  app.get('/v1/events/:event_id', {
+    schema: {
+      operationId: 'getEvent',
+      summary: 'The events that carry an id, one for each subject, with the bodies as received',
+      tags: ['events'],
+      params: Type.Object({ event_id: Type.String() }),
+      response: { 200: ListOf(EventWithBody), ...problems(401, 403, 404, 503) }
+    }
+  }, async ({ params }) => {
+    const id = askable('event', params.event_id)
+    const found = await findEvents(db, id)
+    if (found.length === 0) throw notFound('event', id)
+    return { items: found.map(row => ({ ...present(row), body: JSON.parse(row.body) as unknown, body_text: row.body })), next_cursor: null }
+  })
+}
+
+function present<Row extends ListedEvent> (row: Row) {
+  return {
+    ...row,
+    position: `${row.shard}:${row.position}`,
+    recorded_at: row.received_at,
+    body_digest: row.body_digest.toString('hex'),
+    fact_digest: row.fact_digest.toString('hex'),
+    chain: row.chain.toString('hex')
+  }
+}

@@ -1,0 +1,34 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { findOrder, listOrderStates } from '../../store/orders.ts'
+import { onOneState } from '../../store/snapshot.ts'
+import type { OrderRow, OrderStateRow } from '../../store/tables.ts'
+import { notFound } from '../problem.ts'
+import { Freshness, problems } from '../schemas/common.ts'
+import { OrderWithStates } from '../schemas/order.ts'
+import { askable, awaitPosition, parseJson, type ReadOptions } from './reads.ts'
+
+/** One order, with every state it was observed in. */
+export const orders: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
+  app.get('/v1/orders/:order_id', {
+    schema: {
+      operationId: 'getOrder',
+      summary: 'An order in its newest state, with every observed state',
+      tags: ['orders'],
+      params: Type.Object({ order_id: Type.String({ description: 'The provider\'s order id, ord_…' }) }),
+      querystring: Type.Object(Freshness, { additionalProperties: false }),
+      response: { 200: OrderWithStates, ...problems(400, 401, 403, 404, 503, 504) }
+    }
+  }, async ({ params, query }) => {
+    const id = askable('order', params.order_id)
+    await awaitPosition(options, query)
+    const { order, states } = await onOneState(options.db, async trx => ({ order: await findOrder(trx, id), states: await listOrderStates(trx, id) }))
+    if (order === undefined) throw notFound('order', id)
+    return { ...presentOrder(order), states: states.map(presentOrder) }
+  })
+}
+
+/** A stored order, or one of its states, as answers carry it. */
+export function presentOrder<Row extends OrderRow | OrderStateRow> (row: Row) {
+  return { ...row, items: parseJson(row.items), metadata: parseJson(row.metadata) }
+}

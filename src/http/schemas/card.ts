@@ -1,0 +1,52 @@
+import { Type } from '@sinclair/typebox'
+import { Int, NullableInt, NullableText, NullableTime, Time } from './common.ts'
+
+export const Sums = {
+  balance: Int({ description: 'Available points: opening + earned + refunded − spent − expired + adjusted + transferred + unexplained' }),
+  opening: Int({ description: 'What the card held before the first movement we know' }),
+  earned: Int(),
+  spent: Int(),
+  refunded: Int(),
+  expired: Int(),
+  adjusted: Int({ description: 'Signed: manual additions and removals' }),
+  transferred: Int({ description: 'Signed' }),
+  unexplained: Int({ description: 'Signed: points that the provider\'s balances show moved although no movement we know explains it' }),
+  pending: Int({ description: 'Points promised and not yet available; not part of the balance' })
+}
+
+export const Card = Type.Object({
+  card_id: Type.String(),
+  code: NullableText(),
+  campaign_id: NullableText(),
+  campaign: NullableText(),
+  ...Sums,
+  last_movement_at: NullableTime()
+}, { $id: 'Card' })
+
+export const CardDetails = Type.Object({
+  card_id: Type.String(),
+  customer_id: NullableText({ description: 'The holder' }),
+  code: NullableText(),
+  campaign_id: NullableText(),
+  campaign: NullableText(),
+  ...Sums,
+  movements: Int({ description: 'How many movements are known' }),
+  first_movement_at: NullableTime(),
+  last_movement_at: NullableTime()
+})
+
+const line = {
+  movement_id: Type.String(),
+  kind: Type.String({ description: 'accrual, redemption, refund, expiration, addition, removal, transfer_in, transfer_out, or unexplained' }),
+  points: Int({ description: 'Signed' }),
+  balance: Int({ description: 'Running balance after the line' }),
+  reported_balance: NullableInt({ description: 'The card\'s balance after the movement as the provider states it' }),
+  occurred_at: Time(),
+  recorded_at: Time({ description: 'When we first stored an event that told it; UTC, with microseconds' }),
+  order_id: NullableText(),
+  earning_rule_id: NullableText(),
+  event_id: NullableText({ description: 'The best-informed event that told it' })
+}
+
+export const Line = Type.Object(line, { $id: 'Line' })
+export const CustomerLine = Type.Object({ card_id: Type.String(), ...line }, { $id: 'CustomerLine' })

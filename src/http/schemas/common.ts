@@ -1,0 +1,112 @@
+import { Type, type TSchema } from '@sinclair/typebox'
+import { parseInstant, type Instant } from '../../ledger/instant.ts'
+import { Problem } from '../problem.ts'
+
+/** An integer in JSON, exact at any size on our side (bigint). */
+export function Int (options: object = {}) {
+  return Type.Unsafe<bigint>({ type: 'integer', format: 'int64', ...options })
+}
+
+export function NullableInt (options: object = {}) {
+  return Type.Unsafe<bigint | null>({ type: ['integer', 'null'], format: 'int64', ...options })
+}
+
+export function NullableText (options: object = {}) {
+  return Type.Unsafe<string | null>({ type: ['string', 'null'], ...options })
+}
+
+/** Always UTC with microseconds: 2024-01-18T15:19:20.676000Z. */
+export function Time (options: object = {}) {
+  return Type.String({ description: 'UTC, with microseconds', examples: ['2024-01-18T15:19:20.676000Z'], ...options })
+}
+
+export function NullableTime (options: object = {}) {
+  return NullableText({ description: 'UTC, with microseconds', ...options })
+}
+
+/** Any JSON value. */
+export function AnyJson (options: object = {}) {
+  return Type.Unsafe<unknown>({ ...options })
+}
+
+export const ProblemSchema = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  code: Type.String({ description: 'Stable; what programs may rely on' }),
+  detail: Type.String({ description: 'What to do next, for people' })
+}, { $id: 'Problem', description: 'RFC 9457 problem details' })
+
+/** The problem answers of a route, by status. */
+export function problems<Status extends number> (...statuses: Status[]): Record<Status, TSchema> {
+  const answers = statuses.map(status => [status, {
+    description: `Problem: ${MEANINGS[status] ?? 'refused'}`,
+    content: { 'application/problem+json': { schema: Type.Ref('Problem') } }
+  }])
+  return Object.fromEntries(answers) as Record<Status, TSchema>
+}
+
+const MEANINGS: Record<number, string> = {
+  400: 'the request is malformed',
+  401: 'not authenticated',
+  403: 'not allowed',
+  404: 'nothing of that kind is known',
+  413: 'the body is too large',
+  415: 'the body is not application/json',
+  500: 'a defect here',
+  503: 'the database is away or the queue is full; see retry-after',
+  504: 'the projection has not reached min_position yet (code projection_behind)'
+}
+
+export const MAX_LIMIT = 500
+
+/** Query of every list. */
+export const Page = {
+  limit: Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: 50, description: `Items on a page; at most ${MAX_LIMIT}` }),
+  cursor: Type.Optional(Type.String({ maxLength: 2048, description: 'next_cursor of the page before' }))
+}
+
+/** Query of every read that can wait for its own write. */
+export const Freshness = {
+  min_position: Type.Optional(Type.String({ pattern: '^[0-9]{1,4}:[0-9]{1,18}$', description: 'shard:position of an append answer: wait until it is projected', examples: ['7:123'] })),
+  wait_ms: Type.Integer({ minimum: 0, maximum: 10_000, default: 2000, description: 'How long to wait for min_position' })
+}
+
+export function ListOf<T extends TSchema> (item: T) {
+  return Type.Object({ items: Type.Array(item), next_cursor: NullableText({ description: 'null on the last page' }) })
+}
+
+/**
+ * A page out of one row more than it holds.
+ * @param rows up to limit + 1
+ * @param key what the cursor must carry to find the row after `row`
+ */
+export function pageOf<Row> (rows: readonly Row[], limit: number, key: (row: Row) => ReadonlyArray<string | number>): { items: Row[], next_cursor: string | null } {
+  const items = rows.slice(0, limit)
+  const last = items.at(-1)
+  const more = rows.length > limit && last !== undefined
+  return { items, next_cursor: more ? Buffer.from(JSON.stringify(key(last))).toString('base64url') : null }
+}
+
+export type CursorPart = 'text' | 'instant' | 'integer'
+
+/**
+ * Reads a cursor of ours back.
+ * @throws Problem 400 cursor_invalid
+ */
+export function readCursor (cursor: string | undefined, shape: readonly CursorPart[]): string[] | undefined {
+  if (cursor === undefined) return undefined
+  try {
+    const parts = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown
+    if (Array.isArray(parts) && parts.length === shape.length && parts.every((part, index) => fits(part, shape[index]))) {
+      return parts.map(String)
+    }
+  } catch { /* not JSON: malformed, as below */ }
+  throw new Problem(400, 'cursor_invalid', 'This cursor is not one of ours for this list. Send next_cursor of the page before, or none to begin.')
+}
+
+function fits (part: unknown, shape: CursorPart | undefined): boolean {
+  if (shape === 'integer') return typeof part === 'number' ? Number.isSafeInteger(part) : typeof part === 'string' && /^\d{1,18}$/.test(part)
+  if (typeof part !== 'string' || part.includes('\u0000')) return false
+  return shape === 'text' || parseInstant(part) === part as Instant
+}

@@ -1,0 +1,37 @@
+import { Type } from '@sinclair/typebox'
+import { AnyJson, Int, NullableText, NullableTime, Time } from './common.ts'
+import { Card } from './card.ts'
+
+const profile = {
+  customer_id: Type.String(),
+  source_id: NullableText({ description: 'The merchant\'s own id of the customer' }),
+  name: NullableText(),
+  email: NullableText(),
+  metadata: AnyJson(),
+  first_seen_at: NullableTime(),
+  last_seen_at: NullableTime()
+}
+
+export const Profile = Type.Object(profile, { $id: 'Profile' })
+
+export const Customer = Type.Object({
+  ...profile,
+  totals: Type.Object({
+    balance: Int(),
+    pending: Int(),
+    unexplained: Int(),
+    cards: Int({ description: 'How many cards the customer holds' }),
+    orders: Int({ description: 'How many orders the customer placed' })
+  })
+})
+
+export const Balance = Type.Object({
+  customer_id: Type.String(),
+  source_id: NullableText(),
+  balance: Int({ description: 'Over all cards the customer holds' }),
+  pending: Int(),
+  unexplained: Int(),
+  cards: Type.Array(Card),
+  as_of: Time({ description: 'When this was read' }),
+  position: Type.String({ description: 'shard:position up to which the customer\'s events are in it', examples: ['7:123'] })
+})

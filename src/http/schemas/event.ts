@@ -1,0 +1,31 @@
+import { Type } from '@sinclair/typebox'
+import { AnyJson, NullableText, NullableTime, Time } from './common.ts'
+
+const Digest = (description: string) => Type.String({ description: `${description}; hex` })
+
+const event = {
+  event_id: Type.String(),
+  subject: Type.String(),
+  position: Type.String({ description: 'shard:position' }),
+  type: Type.String(),
+  customer_id: NullableText(),
+  occurred_at: NullableTime(),
+  recorded_at: Time({ description: 'When we first stored it' }),
+  test: Type.Boolean({ description: 'A test delivery of the provider: never projected' }),
+  send_out_id: NullableText({ description: 'The send-out that brought it first; for diagnostics' }),
+  source: NullableText({ description: 'webhook or distribution' }),
+  source_id: NullableText(),
+  group_id: NullableText({ description: 'The API request at the provider; spans several events' }),
+  project_id: NullableText(),
+  channel: NullableText(),
+  body_digest: Digest('sha256 of the body'),
+  fact_digest: Digest('sha256 of the facts about the subject'),
+  chain: Digest('sha256 over the chain before and this event')
+}
+
+export const Event = Type.Object(event, { $id: 'Event' })
+export const EventWithBody = Type.Object({
+  ...event,
+  body: AnyJson({ description: 'The delivery' }),
+  body_text: Type.String({ description: 'The delivery exactly as received: what body_digest is over' })
+}, { $id: 'EventWithBody' })

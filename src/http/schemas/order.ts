@@ -1,0 +1,30 @@
+import { Type } from '@sinclair/typebox'
+import { AnyJson, NullableInt, NullableText, NullableTime, Time } from './common.ts'
+
+const state = {
+  status: Type.String({ description: 'CREATED, PAID, FULFILLED or CANCELED' }),
+  amount: NullableInt({ description: 'Before discounts; minor units. An order carries no currency: never sum across currencies.' }),
+  initial_amount: NullableInt(),
+  discount_amount: NullableInt({ description: 'null when there was none' }),
+  items_discount_amount: NullableInt(),
+  total_discount_amount: NullableInt(),
+  total_amount: NullableInt({ description: 'After discounts; minor units' }),
+  items: AnyJson(),
+  metadata: AnyJson(),
+  created_at: NullableTime(),
+  updated_at: Time()
+}
+
+const order = { order_id: Type.String(), customer_id: NullableText(), source_id: NullableText(), ...state }
+
+export const Order = Type.Object(order, { $id: 'Order' })
+
+export const OrderWithStates = Type.Object({
+  ...order,
+  states: Type.Array(Type.Object({
+    ...state,
+    recorded_at: Time({ description: 'When we first stored an event that told this state' }),
+    event_id: Type.String({ description: 'The first event that told it' }),
+    subject: Type.String()
+  }), { description: 'Every observed state, oldest first' })
+})

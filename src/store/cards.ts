@@ -1,0 +1,57 @@
+import { sql } from 'kysely'
+import type { Db } from './database.ts'
+import type { CardRow, LineRow } from './tables.ts'
+
+/** A card by its id, else by its code. */
+export async function findCard (db: Db, idOrCode: string): Promise<CardRow | undefined> {
+  const { rows: [card] } = await sql<CardRow>`
+    select k.*
+    from (
+      select c.card_id, 1 as rank from projection.cards c where c.card_id = ${idOrCode}
+      union all
+      select c.card_id, 2 from projection.cards c where c.code = ${idOrCode}
+    ) found
+    join projection.cards k on k.card_id = found.card_id
+    order by found.rank, found.card_id
+    limit 1`.execute(db)
+  return card
+}
+
+/** The lines of a card's statement, newest first. `before` names the last line of the page before. */
+export async function listCardLines (
+  db: Db, card_id: string, page: { before?: { occurred_at: string, tie: number } | undefined, limit: number }
+): Promise<LineRow[]> {
+  const { before, limit } = page
+  return await db.selectFrom('projection.lines').selectAll()
+    .where('card_id', '=', card_id)
+    .$if(before !== undefined, query => query.where(sql<boolean>`(occurred_at, tie) < (${before?.occurred_at}::timestamptz, ${before?.tie}::integer)`))
+    .orderBy('occurred_at', 'desc').orderBy('tie', 'desc').limit(limit)
+    .execute()
+}
+
+/**
+ * The lines of all cards that a customer holds, newest first. Each card gives its newest, so that a long history costs
+ * no more than a short one.
+ */
+export async function listCustomerLines (
+  db: Db, customer_id: string, page: { before?: { occurred_at: string, card_id: string, tie: number } | undefined, limit: number }
+): Promise<LineRow[]> {
+  const { before, limit } = page
+  const older = before === undefined
+    ? sql`true`
+    : sql`l.occurred_at <= ${before.occurred_at}::timestamptz
+          and (l.occurred_at, l.card_id, l.tie) < (${before.occurred_at}::timestamptz, ${before.card_id}, ${before.tie}::integer)`
+  const { rows } = await sql<LineRow>`
+    select line.*
+    from projection.cards k
+    cross join lateral (
+      select l.* from projection.lines l
+      where l.card_id = k.card_id and ${older}
+      order by l.occurred_at desc, l.tie desc
+      limit ${limit}
+    ) line
+    where k.customer_id = ${customer_id}
+    order by line.occurred_at desc, line.card_id desc, line.tie desc
+    limit ${limit}`.execute(db)
+  return rows
+}

@@ -1,0 +1,79 @@
+import { sql } from 'kysely'
+import type { Instant } from '../ledger/instant.ts'
+import type { ProjectionKey } from './checkpoints.ts'
+import type { Db } from './database.ts'
+import type { CardRow, CustomerRow } from './tables.ts'
+
+export type Profile = Omit<CustomerRow, 'clocks'>
+
+const PROFILE = ['customer_id', 'source_id', 'name', 'email', 'metadata', 'first_seen_at', 'last_seen_at'] as const
+
+/** Customers in order of id, all or those with a source id. */
+export async function listCustomers (
+  db: Db, page: { source_id?: string | undefined, after?: string | undefined, limit: number }
+): Promise<Profile[]> {
+  const { source_id, after, limit } = page
+  return await db.selectFrom('projection.customers').select(PROFILE)
+    .$if(source_id !== undefined, query => query.where('source_id', '=', source_id as string))
+    .$if(after !== undefined, query => query.where('customer_id', '>', after as string))
+    .orderBy('customer_id').limit(limit)
+    .execute()
+}
+
+export async function customerExists (db: Db, customer_id: string): Promise<boolean> {
+  return await db.selectFrom('projection.customers').select('customer_id').where('customer_id', '=', customer_id).executeTakeFirst() !== undefined
+}
+
+export interface CustomerTotals { balance: bigint, pending: bigint, unexplained: bigint, cards: bigint, orders: bigint }
+
+/** A customer with totals over the cards they hold and the orders they placed, as of one moment. */
+export async function findCustomer (db: Db, customer_id: string): Promise<(Profile & CustomerTotals) | undefined> {
+  const { rows: [customer] } = await sql<Profile & CustomerTotals>`
+    select ${sql.join(PROFILE.map(column => sql.ref(`c.${column}`)))},
+           held.balance, held.pending, held.unexplained, held.cards,
+           (select count(*) from projection.orders o where o.customer_id = c.customer_id) as orders
+    from projection.customers c
+    cross join lateral (
+      select coalesce(sum(k.balance), 0)::bigint as balance, coalesce(sum(k.pending), 0)::bigint as pending,
+             coalesce(sum(k.unexplained), 0)::bigint as unexplained, count(*) as cards
+      from projection.cards k
+      where k.customer_id = c.customer_id
+    ) held
+    where c.customer_id = ${customer_id}`.execute(db)
+  return customer
+}
+
+export interface Balance {
+  customer_id: string
+  source_id: string | null
+  as_of: Instant
+  /** The checkpoint of the customer's shard; null before the first worker ran. */
+  position: bigint | null
+  cards: CardRow[]
+}
+
+type BalanceRow = Pick<Balance, 'customer_id' | 'source_id' | 'as_of' | 'position'> & (CardRow | { card_id: null })
+
+/**
+ * A customer's cards with their sums. One statement, hence one state: the cards, and the checkpoint that vouches for them.
+ * ```sql
+ * select … from projection.customers left join projection.cards … where customer_id = $1
+ * ```
+ */
+export async function readBalance (db: Db, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Balance | undefined> {
+  const { rows } = await sql<BalanceRow>`
+    select k.*, c.customer_id, c.source_id, now() as as_of,
+           (select min(p.position)
+            from ledger.checkpoints p
+            join unnest(${projections.map(p => p.name)}::text[], ${projections.map(p => p.version)}::integer[]) as live (name, version)
+              on live.name = p.projection and live.version = p.version
+            where p.shard = ${shard}) as position
+    from projection.customers c
+    left join projection.cards k on k.customer_id = c.customer_id
+    where c.customer_id = ${customer_id}
+    order by k.code, k.card_id`.execute(db)
+  const [first] = rows
+  if (first === undefined) return undefined
+  const cards = rows.filter((row): row is BalanceRow & CardRow => row.card_id !== null)
+  return { customer_id: first.customer_id, source_id: first.source_id, as_of: first.as_of, position: first.position, cards }
+}
