@@ -1,0 +1,65 @@
+import type pg from 'pg'
+import type { Config } from '../config.ts'
+import { openCluster } from '../embedded/index.ts'
+import { databaseOf, openPool, type Db } from '../store/database.ts'
+import { migrateUp, migrationStatus } from '../store/migrate.ts'
+import { createShards } from '../store/shards.ts'
+import { CommandError } from './errors.ts'
+
+/** Where the ledger is kept, for as long as a command runs. */
+export interface Place {
+  url: string
+  /** A real PostgreSQL of our own in DATA_DIR, because DATABASE_URL is unset. */
+  embedded: boolean
+  release: () => Promise<void>
+}
+
+/** Finds the database, starting the embedded one where DATABASE_URL is unset. */
+export async function openPlace (config: Config, log: (line: string) => void): Promise<Place> {
+  if (config.DATABASE_URL !== undefined) return { url: config.DATABASE_URL, embedded: false, release: async () => {} }
+  const cluster = await openCluster({ dataDir: config.DATA_DIR, log })
+  return { url: cluster.url, embedded: true, release: async () => { await cluster.release() } }
+}
+
+/** Runs an action on the database as the login itself: for commands that a service must not be able to do. */
+export async function asOwner<T> (place: Place, action: (db: Db, pool: pg.Pool) => Promise<T>): Promise<T> {
+  const pool = openPool({ url: place.url, poolSize: 2, name: 'command' })
+  const db = databaseOf(pool)
+  try {
+    return await action(db, pool)
+  } finally {
+    await db.destroy()
+  }
+}
+
+/** Brings the database up to this version of the code. @returns the names of the migrations applied */
+export async function migrate (place: Place, config: Config, log: (line: string) => void): Promise<string[]> {
+  const applied = await migrateUp(place.url, { log })
+  const shards = await asOwner(place, async db => await createShards(db, config.SHARDS))
+  if (shards !== config.SHARDS) log(`SHARDS is ${config.SHARDS}, but this ledger was created with ${shards} and keeps them.`)
+  return applied
+}
+
+/**
+ * @throws CommandError migrations_pending
+ */
+export async function requireMigrated (pool: pg.Pool, log: (line: string) => void): Promise<void> {
+  const { pending, unknown } = await migrationStatus(pool)
+  if (pending.length > 0) {
+    throw new CommandError('migrations_pending', `The database lacks ${pending.length} migration(s): ${pending.join(', ')}. Run \`loyalty-ledger migrate up\`, or serve with --migrate.`)
+  }
+  if (unknown.length > 0) log(`The database is newer than this version of the ledger: it knows nothing of ${unknown.join(', ')}.`)
+}
+
+/** Runs a command that needs nothing but the migrated database, as the login. */
+export async function withLedger<T> (config: Config, action: (db: Db) => Promise<T>): Promise<T> {
+  const place = await openPlace(config, () => {})
+  try {
+    return await asOwner(place, async (db, pool) => {
+      await requireMigrated(pool, () => {})
+      return await action(db)
+    })
+  } finally {
+    await place.release()
+  }
+}

@@ -1,0 +1,27 @@
+/** How a command speaks: text for people, or JSON for programs. Progress goes beside the result, never into it. */
+export interface Output {
+  json: boolean
+  result: (text: string) => void
+  progress: (line: string) => void
+}
+
+export function createOutput (json: boolean): Output {
+  return {
+    json,
+    result: text => { process.stdout.write(`${text}\n`) },
+    progress: line => { process.stderr.write(`${line}\n`) }
+  }
+}
+
+/** Says a result: as JSON where the reader asked for it, else as text. */
+export function say (output: Output, value: unknown, text: string): void {
+  output.result(output.json ? JSON.stringify(value) : text)
+}
+
+/** Columns as wide as their widest cell. */
+export function table (head: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map(row => row[column]?.length ?? 0)))
+  return [head, ...rows]
+    .map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
+    .join('\n')
+}

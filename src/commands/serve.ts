@@ -1,0 +1,139 @@
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { pino } from 'pino'
+import type { Config } from '../config.ts'
+import { createApp, createHealthApp } from '../http/app.ts'
+import { isLoopbackHost } from '../http/loopback.ts'
+import { projections } from '../projections/index.ts'
+import { listenForAppends } from '../projections/listener.ts'
+import { createFreshness } from '../projections/wait.ts'
+import { startWorker } from '../projections/worker.ts'
+import { createAppender } from '../store/appender.ts'
+import { databaseOf, openPool, type Db } from '../store/database.ts'
+import { hasKeys } from '../store/keys.ts'
+import { migrationStatus } from '../store/migrate.ts'
+import { createNotifier } from '../store/notify.ts'
+import { countShards } from '../store/shards.ts'
+import { CommandError } from './errors.ts'
+import { migrate, openPlace, requireMigrated, type Place } from './open.ts'
+import type { Output } from './output.ts'
+import { webhookSecrets } from './secrets.ts'
+import { createShutdown, type Shutdown } from './shutdown.ts'
+
+export interface ServeOptions {
+  only: 'api' | 'worker' | undefined
+  migrate: boolean
+  version: string
+}
+
+/** `serve`: the API, the worker, or both in one process, until a signal ends it. */
+export async function serveCommand (config: Config, output: Output, options: ServeOptions): Promise<void> {
+  const log = pino({ level: config.LOG_LEVEL }) as FastifyBaseLogger
+  const shutdown = createShutdown(config.SHUTDOWN_TIMEOUT_MS, line => { output.progress(line) })
+  try {
+    const place = await openPlace(config, line => { output.progress(line) })
+    shutdown.onStop('database', place.release)
+    if (options.migrate || place.embedded) await migrate(place, config, line => { log.debug(line) })
+    await start(place, config, options, log, shutdown, output)
+  } catch (error) {
+    await shutdown.stop()
+    throw error
+  }
+  await shutdown.stopped
+}
+
+async function start (place: Place, config: Config, options: ServeOptions, log: FastifyBaseLogger, shutdown: Shutdown, output: Output): Promise<void> {
+  const pool = openPool({
+    url: place.url,
+    role: config.DATABASE_ROLE,
+    poolSize: config.DATABASE_POOL_SIZE,
+    name: options.only ?? 'serve',
+    onIdleError: error => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
+  })
+  const db = databaseOf(pool)
+  shutdown.onStop('connections', async () => { await db.destroy() })
+  await requireMigrated(pool, line => { log.warn(line) })
+  const shards = await countShards(db)
+  if (shards === 0) throw new CommandError('shards_missing', 'The database has no shards yet. Run `loyalty-ledger migrate up`, or serve with --migrate.')
+  await guardEntrance(config, options, db)
+
+  const freshness = createFreshness(db, projections)
+  const worker = options.only === 'api'
+    ? undefined
+    : startWorker(db, {
+      projections,
+      batch: config.PROJECTION_BATCH_EVENTS,
+      onStep: freshness.moved,
+      onFailure: error => { log.error({ err: error }, 'a projection step failed; it is tried again') }
+    })
+  if (worker !== undefined) {
+    const listener = listenForAppends(place.url, worker.nudge)
+    shutdown.onStop('worker', async () => {
+      await listener.stop()
+      await worker.stop()
+    })
+  }
+
+  const pendingMigrations = async (): Promise<string[]> => (await migrationStatus(pool)).pending
+  const health = { db, pendingMigrations, worker: worker?.health, logger: log, bodyLimitBytes: config.BODY_LIMIT_BYTES }
+  if (options.only === 'worker') {
+    const url = await listen(await createHealthApp(health), config, shutdown)
+    output.progress(`The worker of loyalty ledger ${options.version} runs; ${url}/readyz tells how it is.`)
+    return
+  }
+  const notify = createNotifier(db)
+  const appender = createAppender(db, {
+    queueLimit: config.APPEND_QUEUE_LIMIT,
+    onStored () {
+      worker?.nudge()
+      notify()
+    }
+  })
+  const { secrets, file } = await webhookSecrets(config)
+  const app = await createApp({ ...health, projections, freshness, shards, appender, secrets, version: options.version })
+  shutdown.onStop('appends', appender.close)
+  const url = await listen(app, config, shutdown)
+  output.progress(await welcome(url, config, options, place, file, await hasKeys(db)))
+}
+
+/**
+ * Protected mode: without webhook secrets or API keys we serve this machine only.
+ * @throws CommandError unprotected
+ */
+async function guardEntrance (config: Config, options: ServeOptions, db: Db): Promise<void> {
+  if (isLoopbackHost(config.HOST) || options.only === 'worker') return
+  const missing = [
+    ...(config.WEBHOOK_SECRETS.length === 0 ? ['WEBHOOK_SECRETS is unset'] : []),
+    ...(await hasKeys(db) ? [] : ['there is no API key (`loyalty-ledger keys create NAME`)'])
+  ]
+  if (missing.length > 0) {
+    throw new CommandError('unprotected', `HOST is ${config.HOST}, which others can reach, but ${missing.join(' and ')}. Set what is missing, or HOST=127.0.0.1.`)
+  }
+}
+
+async function listen (app: FastifyInstance, config: Config, shutdown: Shutdown): Promise<string> {
+  shutdown.onStop('requests', async () => { await app.close() })
+  try {
+    return await app.listen({ host: config.HOST, port: config.PORT })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE') throw new CommandError('port_in_use', `Port ${config.PORT} on ${config.HOST} is in use. Is a ledger running already? Else choose another: PORT=3001 make run.`, { cause: error })
+    if (code === 'EACCES') throw new CommandError('port_forbidden', `Port ${config.PORT} needs rights this user does not have. Choose one above 1023.`, { cause: error })
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new CommandError('host_unknown', `HOST=${config.HOST} is no address of this machine.`, { cause: error })
+    throw error
+  }
+}
+
+async function welcome (url: string, config: Config, options: ServeOptions, place: Place, secretFile: string | undefined, keys: boolean): Promise<string> {
+  const lines = [
+    `Loyalty ledger ${options.version} is ready on ${url}`,
+    '',
+    '  make demo                       posts two real webhooks, in another terminal, and reads what came of them',
+    `  ${url}/docs      every route, to read and to try`,
+    ...(place.embedded ? [`  psql "$(cat ${config.DATA_DIR}/database.url)"   the same in SQL: schema reporting`] : []),
+    ''
+  ]
+  if (secretFile !== undefined) lines.push(`WEBHOOK_SECRETS is unset: sign with the secret in ${secretFile}, made for this machine.`)
+  if (!keys) lines.push('Protected mode: there is no API key yet, so reads are open to this machine and closed to all others.')
+  if (options.only === 'api') lines.push('Nothing is projected here: run `loyalty-ledger serve --only worker` beside it.')
+  return lines.join('\n')
+}

@@ -1,0 +1,47 @@
+import closeWithGrace from 'close-with-grace'
+
+/** An orderly end: what was started last is stopped first, each phase within a limit of time. */
+export interface Shutdown {
+  /** Registers what undoes a start. Stand it next to the start. */
+  onStop: (phase: string, stop: () => Promise<void>) => void
+  stop: () => Promise<void>
+  /** Resolves when everything has stopped. */
+  stopped: Promise<void>
+}
+
+/** Stops on SIGINT and SIGTERM; a second signal, or the limit of time, ends the process at once. */
+export function createShutdown (timeout_ms: number, log: (line: string) => void): Shutdown {
+  const phases: Array<{ phase: string, stop: () => Promise<void> }> = []
+  let settle: () => void = () => {}
+  const stopped = new Promise<void>(resolve => { settle = resolve })
+  let stopping: Promise<void> | undefined
+
+  async function stop (): Promise<void> {
+    while (phases.length > 0) {
+      const last = phases.pop()
+      try {
+        await last?.stop()
+      } catch (error) {
+        log(`Stopping ${last?.phase} failed: ${(error as Error).message}`)
+      }
+    }
+    settle()
+  }
+
+  const grace = closeWithGrace({ delay: timeout_ms, logger: { error: message => { log(String(message)) } } }, async ({ signal, err }) => {
+    if (err !== undefined) log(`Stopping after an error: ${err.stack ?? err.message}`)
+    if (signal !== undefined) log(`Stopping (${signal}) …`)
+    stopping ??= stop()
+    await stopping
+    if (signal !== undefined) log('Stopped. What was acknowledged is stored; the next start continues from there.')
+  })
+  return {
+    onStop: (phase, undo) => { phases.push({ phase, stop: undo }) },
+    async stop () {
+      grace.uninstall()
+      stopping ??= stop()
+      await stopping
+    },
+    stopped
+  }
+}

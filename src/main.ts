@@ -1,0 +1,107 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { loadConfig, type Config } from './config.ts'
+import { createOutput, type Output } from './commands/output.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+
+const program = new Command('loyalty-ledger')
+  .description('An event-sourced ledger of loyalty points and orders, fed by Voucherify webhooks.')
+  .version(version)
+  .option('--json', 'print results as JSON, for programs')
+  .showHelpAfterError()
+
+// Commands are loaded when they run: `--help` need not load a server.
+program.command('serve')
+  .description('serve the API and project events, until a signal ends it')
+  .addOption(new Option('--only <part>', 'only the API, or only the worker').choices(['api', 'worker']))
+  .option('--migrate', 'bring the database up to date first', false)
+  .action(run(async (config, output, options: { only?: 'api' | 'worker', migrate: boolean }) => {
+    const { serveCommand } = await import('./commands/serve.ts')
+    await serveCommand(config, output, { only: options.only, migrate: options.migrate, version })
+  }))
+
+const migrate = program.command('migrate').description('bring the database up to this version, or back')
+migrate.command('up')
+  .description('apply what is pending')
+  .action(run(async (config, output) => {
+    const { migrateUpCommand } = await import('./commands/migrate.ts')
+    await migrateUpCommand(config, output)
+  }))
+migrate.command('down')
+  .description('take back the last migration; data in what it made is gone')
+  .option('--count <n>', 'how many to take back', positiveInteger, 1)
+  .action(run(async (config, output, options: { count: number }) => {
+    const { migrateDownCommand } = await import('./commands/migrate.ts')
+    await migrateDownCommand(config, output, options.count)
+  }))
+migrate.command('status')
+  .description('say what is applied and what is pending')
+  .action(run(async (config, output) => {
+    const { migrateStatusCommand } = await import('./commands/migrate.ts')
+    await migrateStatusCommand(config, output)
+  }))
+
+const keys = program.command('keys').description('say who may enter: API keys')
+keys.command('create')
+  .description('make a key and show its token, once')
+  .argument('<name>', 'who will use it')
+  .addOption(new Option('--scope <scope>', 'read: customers, cards, orders; operate: all').choices(['read', 'operate']).default('read'))
+  .action(run(async (config, output, options: { scope: 'read' | 'operate' }, name: string) => {
+    const { keysCreateCommand } = await import('./commands/keys.ts')
+    await keysCreateCommand(config, output, name, options.scope)
+  }))
+keys.command('list')
+  .description('list every key, in force and revoked')
+  .action(run(async (config, output) => {
+    const { keysListCommand } = await import('./commands/keys.ts')
+    await keysListCommand(config, output)
+  }))
+keys.command('revoke')
+  .description('end a key')
+  .argument('<key>', 'its id, key_…')
+  .action(run(async (config, output, _options, key: string) => {
+    const { keysRevokeCommand } = await import('./commands/keys.ts')
+    await keysRevokeCommand(config, output, key)
+  }))
+
+program.command('demo')
+  .description('post two real payloads, each twice, to a running server and read what came of them')
+  .option('--url <url>', 'where the server is (default: http://HOST:PORT)')
+  .option('--key <token>', 'an API key of scope read, where the server asks for one')
+  .action(run(async (config, output, options: { url?: string, key?: string }) => {
+    const { demoCommand } = await import('./commands/demo.ts')
+    await demoCommand(config, output, { url: options.url, key: options.key })
+  }))
+
+await program.parseAsync()
+
+type Action<Options> = (config: Config, output: Output, options: Options, ...args: string[]) => Promise<void>
+
+/** Wraps a command: settings in, exit status out. An error is one sentence that says what to do, never a stack trace. */
+function run<Options> (action: Action<Options>): (...values: unknown[]) => Promise<void> {
+  return async (...values) => {
+    const command = values.at(-1) as Command
+    const options = values.at(-2) as Options
+    const output = createOutput(command.optsWithGlobals<{ json?: boolean }>().json === true)
+    try {
+      await action(loadConfig(process.env), output, options, ...values.slice(0, -2) as string[])
+    } catch (error) {
+      report(error, output)
+      process.exitCode = 1
+    }
+  }
+}
+
+function report (error: unknown, output: Output): void {
+  const { message, code } = error as { message: string, code?: string }
+  const text = message === '' ? code ?? 'unknown error' : message
+  output.progress(output.json ? JSON.stringify({ code: code ?? 'failed', message: text }) : text)
+}
+
+function positiveInteger (text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number above 0 is needed')
+  return value
+}
