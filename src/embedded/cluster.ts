@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto'
+import { lchown, readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type pg from 'pg'
+import { findBinaries } from './binaries.ts'
+import { asEmbeddedPostgresError, EmbeddedPostgresError } from './errors.ts'
+import { isThere, readIfThere, writeWhole } from './files.ts'
+import { hasCluster, initialise, superuser } from './initialise.ts'
+import { withLock } from './lock.ts'
+import { findPlace, makeDataDir, type Place } from './place.ts'
+import { findPostmaster, removeStalePidFile } from './postmaster.ts'
+import { connectWhenReady, countOthers, leave, stay } from './presence.ts'
+import { start, stop } from './server.ts'
+
+const open_attempts = 5
+
+/** A running PostgreSQL in a data folder. */
+export interface EmbeddedCluster {
+  /** `postgres://…` with password, of database "ledger". */
+  url: string
+  /** false: a server that was already running was adopted. */
+  started: boolean
+  /** Gives the server back, and stops it when no other process uses it. Close your own connections first. */
+  release: () => Promise<void>
+}
+
+export interface OpenClusterOptions {
+  dataDir: string
+  /** More server settings, for a server that this call starts. */
+  settings?: Record<string, string>
+  log?: (line: string) => void
+}
+
+/**
+ * Opens the PostgreSQL of a data folder: makes it on first use, starts it, or adopts the one that runs. Any number
+ * of processes can have it open; the last one to release stops it. One that dies without releasing leaves the server running for
+ * the next to adopt. Throws EmbeddedPostgresError only.
+ */
+export async function openCluster (options: OpenClusterOptions): Promise<EmbeddedCluster> {
+  const { settings = {}, log = () => {} } = options
+  try {
+    const dataDir = await makeDataDir(options.dataDir)
+    const lock = join(dataDir, 'postgres.lock')
+    const { presence, started, url, data, urlOf } = await withLock(lock, async () => await open(await findPlace(dataDir, log), settings, log))
+    let released: Promise<void> | undefined
+    const release = async () => {
+      await withLock(lock, async () => {
+        const others = await countOthers(data, await leave(presence), urlOf('postgres'))
+        if (others === 0) await stop(data, log)
+        else log(`PostgreSQL goes on running: ${others} other connection(s) use it`)
+      }).catch((error: unknown) => { throw asEmbeddedPostgresError(error, dataDir) })
+    }
+    return { url, started, release: async () => { await (released ??= release()) } }
+  } catch (error) {
+    throw asEmbeddedPostgresError(error, options.dataDir)
+  }
+}
+
+async function open (place: Place, settings: Record<string, string>, log: (line: string) => void) {
+  const { dataDir, data } = place
+  const urlFile = join(dataDir, 'database.url')
+  const password = await ensurePassword(place)
+  // sslmode: a PGSSLMODE in someone's environment is meant for another server.
+  const urlOf = (database: string) => (port: number) => `postgres://${superuser}:${password}@127.0.0.1:${port}/${database}?sslmode=disable`
+  for (let attempt = 1; attempt <= open_attempts; attempt++) {
+    const started = await findPostmaster(data) === undefined
+    if (started) await makeAndStart(place, password, settings, lastPort(await readIfThere(urlFile)), log)
+    try {
+      const server = await findPostmaster(data)
+      const presence = server && await connectWhenReady(data, server, urlOf('postgres'), log)
+      // It was on its way down, or went down: the next attempt starts one.
+      if (presence === undefined) continue
+      await ensureDatabase(presence)
+      const url = urlOf('ledger')(presence.port)
+      if ((await readIfThere(urlFile))?.trim() !== url) await writeWhole(urlFile, `${url}\n`)
+      if (!started) log(`using the PostgreSQL that already runs on port ${presence.port}`)
+      stay(presence)
+      return { presence, started, url, data, urlOf }
+    } catch (error) {
+      // What nobody was given, nobody would stop.
+      if (started) await stop(data, log).catch(() => {})
+      throw error
+    }
+  }
+  throw new EmbeddedPostgresError('start_failed', `PostgreSQL on ${data} ends as soon as it has started. ${join(dataDir, 'postgres.log')} says why.`)
+}
+
+async function makeAndStart (place: Place, password: string, settings: Record<string, string>, port: number | undefined, log: (line: string) => void): Promise<void> {
+  const binaries = await findBinaries(place.home, place.account, log)
+  if (!await hasCluster(place, binaries)) {
+    log(`making a new PostgreSQL ${binaries.version} database in ${place.data}`)
+    await initialise(place, binaries, password, { sync: settings['fsync'] !== 'off' })
+  }
+  await giveToAccount(place)
+  await removeStalePidFile(place.data, log)
+  await start({ place, binaries, port, settings })
+}
+
+/** The password outlives everything else: it is there before initdb needs it. */
+async function ensurePassword ({ dataDir, data }: Place): Promise<string> {
+  const file = join(dataDir, 'postgres.password')
+  const known = (await readIfThere(file))?.trim()
+  if (known !== undefined && known !== '') return known
+  if (await isThere(join(data, 'PG_VERSION'))) {
+    throw new EmbeddedPostgresError('password_missing', `${file} is gone, and with it the password of the database in ${data}. Bring it back from a backup.`)
+  }
+  const password = randomBytes(24).toString('base64url')
+  await writeWhole(file, `${password}\n`)
+  return password
+}
+
+/** A data directory that root copied back from a backup belongs to root, and postgres refuses it. */
+async function giveToAccount ({ data, account }: Place): Promise<void> {
+  if (account === undefined || (await stat(data)).uid === account.uid) return
+  for (const name of await readdir(data, { recursive: true })) await lchown(join(data, name), account.uid, account.gid)
+  await lchown(data, account.uid, account.gid)
+}
+
+async function ensureDatabase (client: pg.Client): Promise<void> {
+  const { rowCount } = await client.query("select from pg_database where datname = 'ledger'")
+  if (rowCount === 0) await client.query('create database ledger')
+}
+
+function lastPort (url: string | undefined): number | undefined {
+  const port = Number(/@127\.0\.0\.1:(\d+)\//.exec(url ?? '')?.[1])
+  return port > 0 ? port : undefined
+}

@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto'
+import { chown, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** Writes a file that only the folder's owner may read, whole or not at all. */
+export async function writeWhole (path: string, content: string): Promise<void> {
+  const draft = `${path}.${randomBytes(4).toString('hex')}`
+  await writeFile(draft, content, { mode: 0o600, flush: true })
+  await giveToFolderOwner(draft)
+  await rename(draft, path)
+}
+
+/** Root at work in someone's folder (once with sudo, say) must not leave files there that its owner cannot use. */
+export async function giveToFolderOwner (path: string): Promise<void> {
+  if (process.getuid?.() !== 0) return
+  const { uid, gid } = await stat(dirname(path))
+  if (uid !== 0) await chown(path, uid, gid)
+}
+
+/** The file's text; undefined when there is no such file. */
+export async function readIfThere (path: string): Promise<string | undefined> {
+  return await readFile(path, 'utf8').catch(unlessMissing)
+}
+
+/** For `catch`: a missing file is undefined, any other error stays one. */
+export function unlessMissing (error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+}
+
+/** Tells if a file or folder exists. */
+export async function isThere (path: string): Promise<boolean> {
+  return await stat(path).then(() => true, () => false)
+}

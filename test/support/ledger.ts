@@ -1,0 +1,95 @@
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import type pg from 'pg'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { createApp } from '../../src/http/app.ts'
+import { projections } from '../../src/projections/index.ts'
+import { step } from '../../src/projections/step.ts'
+import { createFreshness } from '../../src/projections/wait.ts'
+import { sign, SIGNATURE_HEADER } from '../../src/provider/voucherify/signature.ts'
+import { createCheckpoints } from '../../src/store/checkpoints.ts'
+import { createAppender, type Appender } from '../../src/store/appender.ts'
+import { databaseOf, openPool, type Db } from '../../src/store/database.ts'
+import { migrationStatus } from '../../src/store/migrate.ts'
+import { createDatabase } from './database.ts'
+
+export const SECRET = 'a-webhook-secret'
+const LOOPBACK = { host: 'localhost:3000' }
+
+/** A ledger of the test's own: a migrated database, and the app over it as the service's role. No worker runs by itself. */
+export interface TestLedger {
+  url: string
+  /** As the owner of the database. */
+  owner: pg.Pool
+  /** As the service. */
+  db: Db
+  app: FastifyInstance
+  appender: Appender
+  post: (body: Buffer | string | object, options?: { secret?: string, headers?: Record<string, string> }) => Promise<LightMyRequestResponse>
+  get: (path: string, headers?: Record<string, string>) => Promise<LightMyRequestResponse>
+  /** Projects until nothing lags. @returns how many events */
+  project: (batch?: number) => Promise<number>
+}
+
+export async function openLedger (t: Test, options: { shards?: number, secrets?: readonly string[], bodyLimitBytes?: number, queueLimit?: number } = {}): Promise<TestLedger> {
+  const { shards = 16, secrets = [SECRET], bodyLimitBytes = 1_048_576, queueLimit = 1000 } = options
+  const { url, pool: owner } = await createDatabase(t, { shards })
+  const pool = openPool({ url, role: 'ledger_service', poolSize: 10, name: 'test', onIdleError: () => {} })
+  const db = databaseOf(pool)
+  const appender = createAppender(db, { queueLimit })
+  const app = await createApp({
+    db,
+    appender,
+    projections,
+    freshness: createFreshness(db, projections),
+    shards,
+    secrets,
+    bodyLimitBytes,
+    version: '0.0.0-test',
+    logger: pino({ level: 'silent' }),
+    worker: undefined,
+    pendingMigrations: async () => (await migrationStatus(pool)).pending
+  })
+  await createCheckpoints(db, projections)
+  t.teardown(async () => {
+    await app.close()
+    await appender.close()
+    await db.destroy()
+  })
+  return {
+    url,
+    owner,
+    db,
+    app,
+    appender,
+    async post (body, { secret = SECRET, headers = {} } = {}) {
+      const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+      return await app.inject({
+        method: 'POST',
+        url: '/webhooks/voucherify',
+        headers: { ...LOOPBACK, 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(bytes, secret), ...headers },
+        payload: bytes
+      })
+    },
+    get: async (path, headers = {}) => await app.inject({ method: 'GET', url: path, headers: { ...LOOPBACK, ...headers } }),
+    async project (batch = 2000) {
+      for (let events = 0; ;) {
+        const stepped = await step(db, projections, { batch })
+        if (stepped === undefined) return events
+        events += stepped.events
+      }
+    }
+  }
+}
+
+/** Every row of every projection table as text, for comparing whole states. */
+export async function dumpProjections (pool: pg.Pool, options: { recordedAt?: boolean } = {}): Promise<Record<string, string[]>> {
+  const dump: Record<string, string[]> = {}
+  const { rows: tables } = await pool.query<{ name: string }>("select relname as name from pg_class where relnamespace = 'projection'::regnamespace and relkind = 'r' order by 1")
+  for (const { name } of tables) {
+    const without = options.recordedAt === false ? " - 'recorded_at'" : ''
+    const { rows } = await pool.query<{ row: string }>(`select (to_jsonb(t)${without})::text as row from projection.${name} t order by 1`)
+    dump[name] = rows.map(({ row }) => row)
+  }
+  return dump
+}
