@@ -61,9 +61,9 @@ export function createAppender (db: Db, options: AppenderOptions): Appender {
   return {
     depth,
     async append (event) {
-      if (closing) throw new AppendRefused('unavailable', 'the server is stopping; send the delivery again')
+      if (closing) throw new AppendRefused('unavailable', 'the server is stopping')
       if (depth() >= options.queueLimit || characters() >= QUEUE_CHARACTERS) {
-        throw new AppendRefused('queue_full', 'too many deliveries are waiting to be stored; send this one again later')
+        throw new AppendRefused('queue_full', 'too many deliveries are waiting')
       }
       return await new Promise((resolve, reject) => {
         lanes[event.shard % lanes.length]?.add({ event, resolve, reject })
@@ -153,7 +153,7 @@ async function withTimeout<T> (work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(new AppendRefused('unavailable', 'the database took too long to store the delivery; send it again'))
+      reject(new AppendRefused('unavailable', 'the database took too long'))
     }, COMMIT_TIMEOUT_MS)
   })
   try {
@@ -167,8 +167,8 @@ function refusal (error: unknown): AppendRefused {
   if (error instanceof AppendRefused) return error
   switch (failureOf(error)) {
     case 'input': return new AppendRefused('unstorable', `PostgreSQL cannot store the body: ${(error as Error).message}`, { cause: error })
-    case 'retry': case 'unavailable': return new AppendRefused('unavailable', 'the database is not available; send the delivery again', { cause: error })
-    case 'defect': return new AppendRefused('defect', 'the delivery could not be stored; send it again', { cause: error })
+    case 'retry': case 'unavailable': return new AppendRefused('unavailable', 'the database is not available', { cause: error })
+    case 'defect': return new AppendRefused('defect', 'the append failed; the server log says why', { cause: error })
   }
 }
 

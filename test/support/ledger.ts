@@ -46,7 +46,7 @@ export async function openLedger (t: Test, options: { shards?: number, secrets?:
     secrets,
     bodyLimitBytes,
     version: '0.0.0-test',
-    logger: pino({ level: 'silent' }),
+    logger: pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' }),
     worker: undefined,
     pendingMigrations: async () => (await migrationStatus(pool)).pending
   })

@@ -22,8 +22,18 @@ export default fp<{ version: string }>(async function openapi (app, { version })
       ],
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key of `loyalty-ledger keys create`. Not needed on loopback while no key exists.' } } }
     },
+    transformObject: document => 'openapiObject' in document ? nullableAsType(document.openapiObject) : document.swaggerObject,
     refResolver: { buildLocalReference: (json, _baseUri, _fragment, index) => typeof json.$id === 'string' ? json.$id : `schema-${index}` }
   })
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, uiConfig: { docExpansion: 'list', deepLinking: true } })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
 }, { name: 'openapi' })
+
+/** Writes `nullable: true`, of which OpenAPI 3.1 knows nothing, as a type of its own. */
+function nullableAsType<T> (value: T): T {
+  if (Array.isArray(value)) return value.map(nullableAsType) as T
+  if (typeof value !== 'object' || value === null) return value
+  const { nullable, ...rest } = value as Record<string, unknown>
+  const schema = nullable === true && typeof rest.type === 'string' ? { ...rest, type: [rest.type, 'null'] } : value
+  return Object.fromEntries(Object.entries(schema).map(([key, part]) => [key, nullableAsType(part)])) as T
+}

@@ -67,7 +67,7 @@ function authenticate (body: Buffer, signature: string | undefined, secrets: rea
 }
 
 async function take (body: Buffer, headers: Record<string, unknown>, options: WebhookOptions): Promise<Answer> {
-  const identified = identify(body)
+  const identified = identifySafely(body)
   if ('reason' in identified) return await setAside(options.db, body, headers, identified)
   try {
     const appended = await options.appender.append({ ...identified, shard: shardOf(identified.shard_key, options.shards) })
@@ -76,6 +76,15 @@ async function take (body: Buffer, headers: Record<string, unknown>, options: We
     if (!(error instanceof AppendRefused)) throw error
     if (error.code === 'unstorable') return await setAside(options.db, body, headers, { reason: 'unstorable', detail: error.message })
     throw notStored(error)
+  }
+}
+
+/** A defect in our reading must not lose an authentic delivery: it waits in quarantine for the mend. */
+function identifySafely (body: Buffer): IdentifiedDelivery | { reason: string, detail: string } {
+  try {
+    return identify(body)
+  } catch (error) {
+    return { reason: 'defect', detail: `reading the delivery failed: ${(error as Error).message}` }
   }
 }
 
@@ -98,12 +107,14 @@ async function setAside (
   db: Db, body: Buffer, headers: Record<string, unknown>, why: { reason: string, detail: string, event_id?: string, subject?: string }
 ): Promise<Answer> {
   const kept = Object.fromEntries(QUARANTINED_HEADERS.flatMap(name => typeof headers[name] === 'string' ? [[name, headers[name]]] : []))
-  const quarantine_id = await quarantine(db, { body, headers: kept, ...why })
+  const quarantine_id = await quarantine(db, { body, headers: kept, ...why }).catch((error: unknown) => {
+    throw notStored(new AppendRefused('unavailable', 'the database did not take it into quarantine', { cause: error }))
+  })
   return [202, { status: 'quarantined', quarantine_id: String(quarantine_id), reason: why.reason, detail: why.detail }]
 }
 
 function notStored (error: AppendRefused): Problem {
   const retry = { 'retry-after': error.code === 'queue_full' ? '1' : '5' }
   const code = error.code === 'queue_full' ? 'queue_full' : 'not_stored'
-  return new Problem(503, code, `The delivery was not stored: ${error.message}.`, { cause: error, headers: retry })
+  return new Problem(503, code, `The delivery was not stored: ${error.message}. Send it again.`, { cause: error, headers: retry })
 }

@@ -7,8 +7,10 @@ export function Int (options: object = {}) {
   return Type.Unsafe<bigint>({ type: 'integer', format: 'int64', ...options })
 }
 
+// The serializer takes a bigint for `type: integer` but not for `type: [integer, null]`; plugins/openapi.ts writes the
+// former as the latter, which is what OpenAPI 3.1 calls it.
 export function NullableInt (options: object = {}) {
-  return Type.Unsafe<bigint | null>({ type: ['integer', 'null'], format: 'int64', ...options })
+  return Type.Unsafe<bigint | null>({ type: 'integer', nullable: true, format: 'int64', ...options })
 }
 
 export function NullableText (options: object = {}) {
