@@ -131,7 +131,9 @@ async function settle (db: Db, batch: readonly Waiting[], onStored: (() => void)
     if (failureOf(error) === 'input' && batch.length > 1) {
       // One that PostgreSQL refuses must not harm its batch-mates: halve until it stands alone.
       const middle = batch.length >> 1
-      return await settle(db, batch.slice(0, middle), onStored) ?? await settle(db, batch.slice(middle), onStored)
+      const first = await settle(db, batch.slice(0, middle), onStored)
+      const second = await settle(db, batch.slice(middle), onStored)
+      return second ?? first
     }
     const refused = refusal(error)
     rejectAll(batch, refused)
