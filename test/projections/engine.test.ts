@@ -1,0 +1,219 @@
+import { test } from 'tap'
+import fc from 'fast-check'
+import { cards } from '../../src/projections/cards.ts'
+import { projections } from '../../src/projections/index.ts'
+import type { Projection } from '../../src/projections/projection.ts'
+import { step } from '../../src/projections/step.ts'
+import { startWorker } from '../../src/projections/worker.ts'
+import { listenForAppends } from '../../src/projections/listener.ts'
+import { createCheckpoints, Fenced } from '../../src/store/checkpoints.ts'
+import { createNotifier } from '../../src/store/notify.ts'
+import { shardOf } from '../../src/store/shards.ts'
+import { awardData, enveloped, orderData } from '../support/deliveries.ts'
+import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
+import { waitUntil } from '../support/wait.ts'
+
+interface Random { next: () => number, pick: <T>(items: readonly T[]) => T }
+
+/** Small, seeded and good enough: mulberry32. */
+function random (seed: number): Random {
+  let state = seed
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+  }
+  return { next, pick: items => items[Math.floor(next() * items.length)] as never }
+}
+
+/** A few customers with cards that change hands, several awards at one moment, each told by one to three routes; orders through their states. */
+function history (seed: number, size: number): object[] {
+  const { next, pick } = random(seed)
+  const balances = new Map<string, number>()
+  const deliveries: object[] = []
+  for (let index = 0; index < size; index++) {
+    const customer = `cust_${Math.floor(next() * 4)}`
+    const minute = String(Math.floor(next() * 6)).padStart(2, '0')
+    if (next() < 0.3) {
+      // The same order, state and time tell the same facts: else two of them would be a conflict, which arrival decides.
+      const number = Math.floor(next() * 4)
+      const status = pick(['CREATED', 'PAID', 'FULFILLED', 'CANCELED'])
+      deliveries.push(orderData({ id: `ord_${number}`, customer: `cust_${number}`, status, amount: number + status.length + Number(minute), updatedAt: `2026-01-01T10:${minute}:00.000Z` }))
+      continue
+    }
+    const card = `v_${Math.floor(next() * 3)}`
+    const points = Math.floor(next() * 5)
+    // Movements that nobody tells: they must show as unexplained.
+    const before = (balances.get(card) ?? 0) + (next() < 0.2 ? 7 : 0)
+    balances.set(card, before + points)
+    const data = awardData({ customer, card, rule: `ern_${index}`, trigger: `evcus_${index % 5}`, points, balance: next() < 0.2 ? null : before + points, at: `2026-01-01T10:${minute}:00.000${index % 3}Z` })
+    const told = [data, enveloped(data, { id: `ev_${index}`, at: `2026-01-01T10:${minute}:30.000Z` }), enveloped({ ...data, publication: {} }, { id: `ev_${index}`, source: 'distribution', sendOut: 'whs_9', at: `2026-01-01T10:${minute}:30.000Z` })]
+    deliveries.push(...told.filter((_, route) => route === index % 3 || next() < 0.5))
+  }
+  return deliveries
+}
+
+function shuffled<T> (items: readonly T[], { next }: Random): T[] {
+  return items.map(item => ({ item, at: next() })).sort((a, b) => a.at - b.at).map(({ item }) => item)
+}
+
+async function fill (ledger: TestLedger, deliveries: readonly object[], batch: number, rng?: Random): Promise<void> {
+  for (const delivery of deliveries) {
+    const answer = await ledger.post(delivery)
+    if (answer.statusCode >= 300) throw new Error(`${answer.statusCode} ${answer.body}`)
+    if (rng !== undefined && rng.next() < 0.2) await ledger.project(batch)
+  }
+  await ledger.project(batch)
+}
+
+async function requireTies (ledger: TestLedger): Promise<void> {
+  const { rows } = await ledger.owner.query(`
+    select k.card_id from projection.cards k left join projection.lines l using (card_id)
+    group by k.card_id, k.balance, k.opening having k.balance <> k.opening + coalesce(sum(l.points), 0)`)
+  if (rows.length > 0) throw new Error(`cards that do not tie: ${JSON.stringify(rows)}`)
+}
+
+test('projections depend on the set of events: any order, any repetition, any batch size, the same rows', async t => {
+  const runs = Number(process.env.HISTORIES ?? 12)
+  await fc.assert(fc.asyncProperty(fc.integer(), async seed => {
+    const deliveries = history(seed, 25)
+    const rng = random(seed ^ 1)
+    const states = []
+    for (const [order, batch] of [[deliveries, 1000], [shuffled([...deliveries, ...deliveries], rng), 1 + Math.floor(rng.next() * 4)]] as const) {
+      await t.test(`seed ${seed}`, async inner => {
+        const ledger = await openLedger(inner, { shards: 3 })
+        await fill(ledger, order, batch, batch === 1000 ? undefined : rng)
+        await requireTies(ledger)
+        // When something was recorded is the one thing that arrival decides, and with it which telling of a state came first.
+        const dump = await dumpProjections(ledger.owner, { recordedAt: false })
+        dump.order_states = (dump.order_states ?? []).map(row => row.replace(/"event_id": "[^"]*"/, '').replace(/"subject": "[^"]*"/, ''))
+        states.push(dump)
+      })
+    }
+    t.same(states[1], states[0], `seed ${seed}`)
+  }), { numRuns: runs, endOnFailure: true })
+})
+
+test('several workers at once project everything exactly once', async t => {
+  const ledger = await openLedger(t, { shards: 8 })
+  const deliveries = history(42, 120)
+  const workers = Array.from({ length: 3 }, () => startWorker(ledger.db, { projections, batch: 7 }))
+  await fill(ledger, deliveries, 7)
+  await waitUntil(async () => {
+    const { rows } = await ledger.owner.query('select from ledger.checkpoints c join ledger.shards s using (shard) where c.position < s.head')
+    return rows.length === 0
+  }, { what: 'nothing to lag' })
+  await Promise.all(workers.map(async worker => { await worker.stop() }))
+  t.ok(workers.every(worker => !worker.health().alive))
+  const together = await dumpProjections(ledger.owner)
+
+  await ledger.owner.query('truncate projection.customers, projection.cards, projection.sightings, projection.lines, projection.orders, projection.order_states')
+  await ledger.owner.query('update ledger.checkpoints set position = 0')
+  await ledger.project()
+  t.same(together, await dumpProjections(ledger.owner), 'the same rows as one pass over the log')
+  await requireTies(ledger)
+})
+
+test('a hole in the log stops the shard loudly, and only that shard', async t => {
+  const ledger = await openLedger(t, { shards: 16 })
+  for (const customer of ['cust_1', 'cust_2', 'cust_3', 'cust_4']) {
+    for (const rule of ['ern_1', 'ern_2', 'ern_3']) await ledger.post(awardData({ customer, card: `v_of_${customer}`, rule, points: 1 }))
+  }
+  const { rows: [torn] } = await ledger.owner.query("select shard from ledger.events where customer_id = 'cust_1'")
+  await ledger.owner.query('alter table ledger.events disable trigger append_only')
+  await ledger.owner.query('delete from ledger.events where shard = $1 and position = 2', [torn.shard])
+  const failures: unknown[] = []
+  const worker = startWorker(ledger.db, { projections, batch: 100, onFailure: error => { failures.push(error) } })
+  await waitUntil(() => worker.health().stuck.length === 1, { what: 'the shard to be set aside' })
+  await waitUntil(async () => (await ledger.get('/v1/cards/v_of_cust_4')).statusCode === 200, { what: 'the other shards to go on' })
+  await worker.stop()
+  t.match(failures[0], { message: new RegExp(`event ${torn.shard}:2 is missing`) })
+  t.match(worker.health(), { stuck: [{ shard: torn.shard, reason: /is missing from the log/ }] })
+  t.equal((await ledger.get('/v1/cards/v_of_cust_1')).statusCode, 404, 'nothing behind the hole is shown')
+})
+
+test('an event that cannot be folded holds up its shard only, and is projected once the cause is mended', async t => {
+  const ledger = await openLedger(t, { shards: 16 })
+  let broken = true
+  const fragile: Projection = {
+    ...cards,
+    async apply (trx, told) {
+      if (broken && told.some(({ fact }) => fact.fact === 'card' && fact.card_id === 'v_poison')) throw new Error('cannot fold v_poison')
+      await cards.apply(trx, told)
+    }
+  }
+  t.not(shardOf('cust_1', 16), shardOf('cust_3', 16))
+  await ledger.post(awardData({ customer: 'cust_1', card: 'v_poison', points: 3 }))
+  await ledger.post(awardData({ customer: 'cust_3', card: 'v_fine', points: 4 }))
+  const worker = startWorker(ledger.db, { projections: projections.map(projection => projection.name === 'cards' ? fragile : projection), batch: 100 })
+  t.teardown(() => worker.stop())
+  await waitUntil(async () => (await ledger.get('/v1/cards/v_fine')).statusCode === 200)
+  await waitUntil(() => worker.health().stuck.length === 1)
+  t.equal((await ledger.get('/v1/cards/v_poison')).statusCode, 404)
+  const { rows } = await ledger.owner.query("select from projection.customers where customer_id = 'cust_1'")
+  t.equal(rows.length, 0, 'nothing of a failed step is kept, in no projection')
+  broken = false
+  await waitUntil(async () => (await ledger.get('/v1/cards/v_poison')).json().balance === 3, { what: 'the retry' })
+  t.equal(worker.health().stuck.length, 0)
+})
+
+test('a step overtaken between claim and commit rolls back whole', async t => {
+  const ledger = await openLedger(t, { shards: 1 })
+  await ledger.post(awardData({ points: 5 }))
+  const meddling: Projection = {
+    ...cards,
+    async apply (trx, told) {
+      await cards.apply(trx, told)
+      // As if another worker had moved the checkpoint although we hold its lock.
+      await trx.updateTable('ledger.checkpoints').set({ position: 9n }).where('projection', '=', 'cards').execute()
+    }
+  }
+  await t.rejects(step(ledger.db, [meddling], { batch: 10 }), { cause: Fenced })
+  t.equal((await ledger.get('/v1/cards/v_1')).statusCode, 404)
+  t.equal(await ledger.project(), 1)
+  t.equal((await ledger.get('/v1/cards/v_1')).json().balance, 5)
+})
+
+test('a projection that joins later catches up from the beginning, without the others folding twice', async t => {
+  const ledger = await openLedger(t, { shards: 2 })
+  for (let index = 0; index < 10; index++) await ledger.post(awardData({ customer: `cust_${index}`, card: `v_${index}`, rule: `ern_${index}`, points: 1 }))
+  await ledger.project()
+  const before = await dumpProjections(ledger.owner)
+  const seen: string[] = []
+  const late: Projection = { name: 'late', version: 1, async apply (_trx, told) { seen.push(...told.filter(({ fact }) => fact.fact === 'movement').map(({ event_id, subject }) => `${event_id} ${subject}`)) } }
+  await createCheckpoints(ledger.db, [late])
+  while (await step(ledger.db, [...projections, late], { batch: 3 }) !== undefined);
+  t.equal(seen.length, 10)
+  t.equal(new Set(seen).size, 10)
+  t.same(await dumpProjections(ledger.owner), before)
+})
+
+test('an append in another process wakes the worker by NOTIFY; a dead LISTEN only costs latency', async t => {
+  const ledger = await openLedger(t)
+  let woken = 0
+  const listener = listenForAppends(ledger.url, () => { woken++ })
+  t.teardown(() => listener.stop())
+  await waitUntil(() => woken === 1, { what: 'the first connection, which looks at once' })
+  const notify = createNotifier(ledger.db)
+  for (let index = 0; index < 100; index++) notify()
+  await waitUntil(() => woken >= 2)
+  t.ok(woken < 10, 'a hundred appends in a moment are a few notifications')
+  const before = woken
+  await ledger.owner.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'loyalty-ledger listener' and datname = current_database()")
+  await waitUntil(() => woken > before, { what: 'the listener to come back and look' })
+})
+
+test('the worker outlives its database connections', async t => {
+  const ledger = await openLedger(t)
+  const worker = startWorker(ledger.db, { projections, batch: 100 })
+  t.teardown(() => worker.stop())
+  await ledger.post(awardData({ rule: 'ern_1' }))
+  await waitUntil(async () => (await ledger.get('/v1/cards/v_1')).json().balance === 10)
+  for (let round = 2; round < 5; round++) {
+    await ledger.owner.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and application_name like 'loyalty-ledger test%'")
+    await waitUntil(async () => (await ledger.post(awardData({ rule: `ern_${round}` }))).statusCode < 300)
+    await waitUntil(async () => (await ledger.get('/v1/cards/v_1')).json().balance === round * 10)
+  }
+  t.equal(worker.health().alive, true)
+})
