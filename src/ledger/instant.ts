@@ -19,7 +19,8 @@ export function parseInstant (text: string): Instant | undefined {
   const milliseconds = Date.parse(`${day}T${time}${rfcZone(zone)}`)
   if (Number.isNaN(milliseconds) || !dayExists(day)) return undefined
   const utc = new Date(milliseconds).toISOString()
-  if (utc.length !== 24) return undefined
+  // Beyond four digits the width breaks; a year 0 PostgreSQL does not know.
+  if (utc.length !== 24 || utc.startsWith('0000')) return undefined
   return `${utc.slice(0, 19)}.${fraction.padEnd(6, '0').slice(0, 6)}Z` as Instant
 }
 

@@ -17,7 +17,7 @@ export const events: FastifyPluginAsyncTypebox<ReadOptions> = async (app, { db }
       response: { 200: ListOf(Event), ...problems(400, 401, 403, 503) }
     }
   }, async ({ query }) => {
-    const [shard, position] = readCursor(query.cursor, ['integer', 'integer']) ?? []
+    const [shard, position] = readCursor(query.cursor, ['smallint', 'bigint']) ?? []
     const after = shard === undefined || position === undefined ? undefined : { shard: Number(shard), position: BigInt(position) }
     const rows = await listEvents(db, { shard: query.shard, after, limit: query.limit + 1 })
     const page = pageOf(rows, query.limit, row => [row.shard, String(row.position)])

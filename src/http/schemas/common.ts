@@ -90,7 +90,9 @@ export function pageOf<Row> (rows: readonly Row[], limit: number, key: (row: Row
   return { items, next_cursor: more ? Buffer.from(JSON.stringify(key(last))).toString('base64url') : null }
 }
 
-export type CursorPart = 'text' | 'instant' | 'integer'
+export type CursorPart = 'text' | 'instant' | keyof typeof GREATEST
+
+const GREATEST = { smallint: 32_767n, integer: 2_147_483_647n, bigint: 9_223_372_036_854_775_807n }
 
 /**
  * Reads a cursor of ours back.
@@ -108,7 +110,7 @@ export function readCursor (cursor: string | undefined, shape: readonly CursorPa
 }
 
 function fits (part: unknown, shape: CursorPart | undefined): boolean {
-  if (shape === 'integer') return typeof part === 'number' ? Number.isSafeInteger(part) : typeof part === 'string' && /^\d{1,18}$/.test(part)
+  if (shape === 'smallint' || shape === 'integer' || shape === 'bigint') return /^\d{1,19}$/.test(String(part)) && BigInt(String(part)) <= GREATEST[shape]
   if (typeof part !== 'string' || part.includes('\u0000')) return false
   return shape === 'text' || parseInstant(part) === part as Instant
 }
