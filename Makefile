@@ -21,8 +21,8 @@ help: ## list the targets
 run: $(BUILT) ## start the ledger on http://127.0.0.1:3000 with its own PostgreSQL in .data; Ctrl-C stops it
 	@exec $(NODE) $(BUILT) serve --migrate
 
-demo: $(BUILT) ## post the two sample webhooks, each twice, to the running ledger and print what it answers
-	@$(NODE) $(BUILT) demo
+demo: $(BUILT) ## post the two sample webhooks, each twice, to the running ledger and print its answers (KEY=… where it asks for one)
+	@$(NODE) $(BUILT) demo $(if $(KEY),--key $(KEY))
 
 test: $(INSTALLED) ## run every check: lint, types, build, tests
 	@npm test --silent

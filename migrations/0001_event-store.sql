@@ -6,23 +6,28 @@
 create schema ledger;
 comment on schema ledger is 'Internal. The append-only event log and its bookkeeping. Read it through reporting or the HTTP API.';
 
--- Roles belong to the cluster, not to the database: another ledger beside this one may have made them.
-do $$ begin
-  create role ledger_service nologin;
-exception when duplicate_object or unique_violation then null;
-end $$;
-do $$ begin
-  create role ledger_reader nologin;
-exception when duplicate_object or unique_violation then null;
-end $$;
-comment on role ledger_service is 'Loyalty ledger: what the API and the workers may do. It cannot insert, change or remove events except through ledger.append().';
-comment on role ledger_reader is 'Loyalty ledger: read-only access to the views of schema reporting, and to nothing else.';
-
--- A login that may create roles is not a superuser: it must be a member of a role to take it on (set role).
-do $$ begin
-  execute format('grant ledger_service, ledger_reader to %I', current_user);
-exception when others then
-  raise notice 'grant ledger_service to the login of the service yourself: %', sqlerrm;
+-- Roles belong to the cluster, not to the database: another ledger beside this one may have made them, and this login
+-- need not be the one that did. Where it may not create roles or join them, whoever may has to: docs/operations.md.
+do $$
+declare
+  role text;
+begin
+  foreach role in array array['ledger_service', 'ledger_reader'] loop
+    if not exists (select from pg_roles where rolname = role) then
+      begin
+        execute format('create role %I nologin', role);
+      exception when duplicate_object or unique_violation then null;  -- another database's migration was faster
+      end;
+    end if;
+    -- A login that may create roles is not a superuser: it must be a member of a role to take it on (set role).
+    if not pg_has_role(current_user, role, 'member') then
+      begin
+        execute format('grant %I to %I', role, current_user);
+      exception when insufficient_privilege then
+        raise warning 'this login may not grant % to itself; the service cannot take the role on until someone does', role;
+      end;
+    end if;
+  end loop;
 end $$;
 
 create table ledger.shards (

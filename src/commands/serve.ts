@@ -127,7 +127,7 @@ async function welcome (url: string, config: Config, options: ServeOptions, plac
   const lines = [
     `Loyalty ledger ${options.version} is ready on ${url}`,
     '',
-    '  make demo                       posts two real webhooks, in another terminal, and reads what came of them',
+    `  ${config.PORT === 3000 ? '' : `PORT=${new URL(url).port} `}make demo                       posts two real webhooks, in another terminal, and reads what came of them`,
     `  ${url}/docs      every route, to read and to try`,
     ...(place.embedded ? [`  psql "$(cat ${config.DATA_DIR}/database.url)"   the same in SQL: schema reporting`] : []),
     ''

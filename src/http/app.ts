@@ -58,7 +58,8 @@ function createBase ({ logger, bodyLimitBytes }: Pick<AppOptions, 'logger' | 'bo
     // Keep-alive longer than a load balancer's usual 60 s, so that it is never us who closes under a request.
     keepAliveTimeout: 72_000,
     requestTimeout: 30_000,
-    return503OnClosing: true,
+    // A request that comes in on an open connection while we stop is still served.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 1024 },
     frameworkErrors (error, request, reply) { void send(toProblem(error), error, request, reply) }
   }).withTypeProvider<TypeBoxTypeProvider>()

@@ -50,7 +50,7 @@ export interface Folded {
 }
 
 /**
- * The one fold of a card (design §6), for live, rebuild, explain and verify alike. The first movement's balance before
+ * The one fold of a card (docs/architecture.md, The fold): a second one for another purpose would drift. The first movement's balance before
  * is the card's opening balance; afterwards what the provider's balances show beyond our movements becomes its own
  * line, and the provider's figure stands.
  * @param movements of one card, in any order

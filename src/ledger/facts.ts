@@ -11,7 +11,7 @@ export type MovementKind =
   | 'accrual' | 'redemption' | 'refund' | 'expiration' | 'addition' | 'removal' | 'transfer_in' | 'transfer_out'
 
 /**
- * How well informed a source is about a movement (design: merging). A row of the provider's own card
+ * How well informed a source is about a movement. A row of the provider's own card
  * ledger beats an enveloped event, which beats bare data.
  */
 export const INFORMED = { bare: 1, enveloped: 2, transaction: 3 } as const

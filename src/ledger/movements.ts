@@ -27,7 +27,7 @@ export interface Movement {
 }
 
 /**
- * Merges the sightings of one movement (design §6): the better-informed source wins field by field, ties by the
+ * Merges the sightings of one movement (docs/architecture.md, Movements): the better-informed source wins field by field, ties by the
  * smaller (occurred_at, fact_digest); `recorded_at` is the earliest. The result depends on the set of sightings only.
  * @param sightings at least one, all of the same movement
  */

@@ -14,7 +14,7 @@ export interface OrderState extends Omit<OrderSighting, 'fact'> {
 // history, and never hides one whose meaning we know.
 const STATUSES = ['CREATED', 'PAID', 'FULFILLED', 'CANCELED']
 
-/** The rank that settles which of two states of the same `updated_at` is newer (design §6). */
+/** The rank that settles which of two states of the same `updated_at` is newer. */
 export function statusRank (status: string): number {
   return STATUSES.indexOf(status)
 }

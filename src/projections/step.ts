@@ -30,14 +30,14 @@ export class LogGap extends Error {
 
 /**
  * One step, one transaction: claim a shard, read its next events, check that they are contiguous, turn them into facts,
- * fold, write rows, move the checkpoint, commit (design §7).
+ * fold, write rows, move the checkpoint, commit (docs/architecture.md).
  * @returns what was done, or undefined when no shard lags that nobody else holds
- * @throws StepFailed
+ * @throws StepFailed when the claimed shard could not be projected; whatever the database threw when none could be claimed
  */
 export async function step (
   db: Db, projections: readonly Projection[], options: { batch: number, except?: readonly number[] }
 ): Promise<Stepped | undefined> {
-  let shard = -1
+  let shard: number | undefined
   try {
     return await db.transaction().execute(async trx => {
       const claim = await claimShard(trx, projections, options.except ?? [])
@@ -46,7 +46,7 @@ export async function step (
       return await project(trx, projections, claim, options.batch)
     })
   } catch (error) {
-    throw new StepFailed(shard, error)
+    throw shard === undefined ? error : new StepFailed(shard, error)
   }
 }
 

@@ -69,7 +69,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
         }
       } catch (error) {
         options.onFailure?.(error)
-        if (error instanceof StepFailed && error.shard !== -1 && !passes(error.cause)) {
+        if (error instanceof StepFailed && !passes(error.cause)) {
           setAside(error)
         } else {
           waiting = (error as Error).message

@@ -77,7 +77,7 @@ async function migrate (databaseUrl: string, options: MigrateOptions & { directi
         // One transaction for each: what went well stays, and a failure names one file.
         singleTransaction: false,
         noLock: true,
-        logger: { info: log, warn: log, error: text => { log(excerpt(text)) } }
+        logger: { info: () => {}, warn: log, error: text => { log(excerpt(text)) } }
       })
       return run.map(({ name }) => name)
     } catch (cause) {

@@ -79,7 +79,7 @@ test('projections depend on the set of events: any order, any repetition, any ba
   await fc.assert(fc.asyncProperty(fc.integer(), async seed => {
     const deliveries = history(seed, 25)
     const rng = random(seed ^ 1)
-    const states = []
+    const states: Array<Record<string, string[]>> = []
     for (const [order, batch] of [[deliveries, 1000], [shuffled([...deliveries, ...deliveries], rng), 1 + Math.floor(rng.next() * 4)]] as const) {
       await t.test(`seed ${seed}`, async inner => {
         const ledger = await openLedger(inner, { shards: 3 })

@@ -35,7 +35,7 @@ function event (id: string, shard = 0, options: Partial<Appendable> = {}): Appen
 }
 
 /** The chain by its definition, in a second implementation. */
-function chainAfter (before: Buffer, row: { shard: number, position: bigint, event_id: string, subject: string, body_digest: Buffer }): Buffer {
+function chainAfter (before: Uint8Array, row: { shard: number, position: bigint, event_id: string, subject: string, body_digest: Buffer }): Uint8Array {
   const shard = Buffer.alloc(2)
   shard.writeInt16BE(row.shard)
   const position = Buffer.alloc(8)
@@ -71,7 +71,7 @@ test('positions are gapless and the chain recomputes, however many append at onc
     const own = rows.filter(row => row.shard === head.shard)
     t.same(own.map(row => row.position), own.map((_, index) => BigInt(index + 1)), 'positions 1 … head')
     t.equal(head.head, BigInt(own.length))
-    const chain = own.reduce((before, row) => {
+    const chain = own.reduce<Uint8Array>((before, row) => {
       const after = chainAfter(before, row)
       t.same(row.chain, after, `chain at ${row.shard}:${row.position}`)
       return after

@@ -17,14 +17,16 @@ const FRAMEWORK_PROBLEMS: Record<string, [code: string, detail: string]> = {
 export default fp(async function problems (app) {
   app.setErrorHandler((error: FastifyError, request, reply) => send(toProblem(error), error, request, reply))
   app.setNotFoundHandler((request, reply) => {
-    const problem = new Problem(404, 'route_not_found', `There is no ${request.method} ${request.url.split('?', 1)[0]}. GET /openapi.json lists what there is.`)
+    const problem = new Problem(404, 'route_not_found', `There is no ${request.method} ${request.url.split('?', 1)[0]}. docs/http-api.md lists what there is.`)
     return send(problem, problem, request, reply)
   })
 }, { name: 'problems' })
 
 /** Answers with a problem from outside a route, where no error handler reaches. */
 export function send (problem: Problem, cause: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (problem.statusCode >= 500) request.log.error({ err: cause, code: problem.code }, problem.message)
+  // A defect needs its stack; a database that is away or a full queue needs a line; a client's doing needs neither.
+  if (problem.statusCode === 500) request.log.error({ err: cause }, problem.message)
+  else if (problem.statusCode === 503) request.log.warn({ code: problem.code, reason: reasonOf(problem) }, problem.message)
   return reply
     .code(problem.statusCode)
     .headers(problem.headers)
@@ -36,6 +38,12 @@ export function send (problem: Problem, cause: unknown, request: FastifyRequest,
       code: problem.code,
       detail: problem.message
     }))
+}
+
+function reasonOf (problem: Problem): string | undefined {
+  let reason: unknown = problem
+  while (reason instanceof Error && reason.cause !== undefined) reason = reason.cause
+  return reason === problem ? undefined : (reason as Error).message
 }
 
 export function toProblem (error: FastifyError | Problem): Problem {

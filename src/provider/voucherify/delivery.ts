@@ -37,7 +37,7 @@ export interface Unusable { reason: UnusableReason, detail: string }
 export type UnusableReason = 'not_utf8' | 'not_json' | 'not_an_object' | 'too_deep' | 'unidentified' | 'invalid_payload'
 
 /**
- * Names the event that a delivery carries (design §5): a pure function of the bytes.
+ * Names the event that a delivery carries (docs/architecture.md, Identity): a pure function of the bytes.
  * @param body authentic bytes, as received
  */
 export function identify (body: Buffer): IdentifiedDelivery | Unusable {

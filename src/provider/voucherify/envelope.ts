@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from './json.ts'
 
-/** A decoded delivery, whatever its wrapping: what the five shapes of provider facts §1 have in common. */
+/** A delivery without its wrapping: what the v2024 and v2018 envelopes and bare data have in common. */
 export interface Envelope {
   shape: 'v2024' | 'v2018' | 'bare'
   /** The event's own id; for bare data there is none, identity derives it. */

@@ -1,7 +1,7 @@
 import { firstId } from './ids.ts'
 import { isObject, type JsonObject } from './json.ts'
 
-/** What an event is about when nothing better is known: design §5. */
+/** What an event is about when nothing better is known. */
 export const NO_SUBJECT = '-'
 
 /** Candidates in order: the first whose id is there names the subject. */
