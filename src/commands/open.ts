@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { Config } from '../config.ts'
 import { openCluster } from '../embedded/index.ts'
-import { databaseOf, openPool, type Db } from '../store/database.ts'
+import { closePool, databaseOf, openPool, type Db } from '../store/database.ts'
 import { migrateUp, migrationStatus } from '../store/migrate.ts'
 import { createShards } from '../store/shards.ts'
 import { CommandError } from './errors.ts'
@@ -24,11 +24,10 @@ export async function openPlace (config: Config, log: (line: string) => void): P
 /** Runs an action on the database as the login itself: for commands that a service must not be able to do. */
 export async function asOwner<T> (place: Place, action: (db: Db, pool: pg.Pool) => Promise<T>): Promise<T> {
   const pool = openPool({ url: place.url, poolSize: 2, name: 'command' })
-  const db = databaseOf(pool)
   try {
-    return await action(db, pool)
+    return await action(databaseOf(pool), pool)
   } finally {
-    await db.destroy()
+    await closePool(pool)
   }
 }
 

@@ -8,7 +8,7 @@ import { listenForAppends } from '../projections/listener.ts'
 import { createFreshness } from '../projections/wait.ts'
 import { startWorker } from '../projections/worker.ts'
 import { createAppender } from '../store/appender.ts'
-import { databaseOf, openPool, type Db } from '../store/database.ts'
+import { closePool, databaseOf, openPool, type Db } from '../store/database.ts'
 import { hasKeys } from '../store/keys.ts'
 import { migrationStatus } from '../store/migrate.ts'
 import { createNotifier } from '../store/notify.ts'
@@ -50,7 +50,7 @@ async function start (place: Place, config: Config, options: ServeOptions, log: 
     onIdleError: error => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
   })
   const db = databaseOf(pool)
-  shutdown.onStop('connections', async () => { await db.destroy() })
+  shutdown.onStop('connections', async () => { await closePool(pool) })
   await requireMigrated(pool, line => { log.warn(line) })
   const shards = await countShards(db)
   if (shards === 0) throw new CommandError('shards_missing', 'The database has no shards yet. Run `loyalty-ledger migrate up`, or serve with --migrate.')

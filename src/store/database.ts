@@ -36,7 +36,7 @@ export const typeParsers = {
   }
 }
 
-/** The query builder over a pool; destroying it ends the pool. */
+/** The query builder over a pool. End the pool with `closePool`: destroying the builder does not where it was never used. */
 export function databaseOf (pool: pg.Pool): Db {
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
 }
@@ -58,6 +58,11 @@ export function openPool (options: DatabaseOptions): pg.Pool {
   })
   pool.on('error', error => options.onIdleError?.(error))
   return pool
+}
+
+/** Ends a pool, once, and waits for its connections to close. */
+export async function closePool (pool: pg.Pool): Promise<void> {
+  if (!pool.ending) await pool.end()
 }
 
 function sessionOptions (role: string | undefined): string {

@@ -4,7 +4,7 @@ import pg from 'pg'
 import { test } from 'tap'
 import { append, type Appendable } from '../../src/store/append.ts'
 import { AppendRefused, createAppender } from '../../src/store/appender.ts'
-import { databaseOf, openPool } from '../../src/store/database.ts'
+import { closePool, databaseOf, openPool } from '../../src/store/database.ts'
 import { shardOf } from '../../src/store/shards.ts'
 import { openLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
@@ -211,8 +211,9 @@ test('shards are chosen by sha256 of the key: fixed for ever', t => {
 
 test('a pool of ours reads points exactly and times with microseconds', async t => {
   const { url } = await openLedger(t)
-  const db = databaseOf(openPool({ url, poolSize: 1, name: 'test' }))
-  t.teardown(() => db.destroy())
+  const pool = openPool({ url, poolSize: 1, name: 'test' })
+  const db = databaseOf(pool)
+  t.teardown(() => closePool(pool))
   const { rows: [row] } = await sql<Record<string, unknown>>`select 9007199254740993::int8 as points, '2026-01-01 10:00:00.123456+02'::timestamptz as at, '{"a": 1}'::json as body, current_setting('synchronous_commit') as durable`.execute(db)
   t.same(row, { points: 9007199254740993n, at: '2026-01-01T08:00:00.123456Z', body: '{"a": 1}', durable: 'on' })
 })

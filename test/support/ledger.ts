@@ -9,7 +9,7 @@ import { createFreshness } from '../../src/projections/wait.ts'
 import { sign, SIGNATURE_HEADER } from '../../src/provider/voucherify/signature.ts'
 import { createCheckpoints } from '../../src/store/checkpoints.ts'
 import { createAppender, type Appender } from '../../src/store/appender.ts'
-import { databaseOf, openPool, type Db } from '../../src/store/database.ts'
+import { closePool, databaseOf, openPool, type Db } from '../../src/store/database.ts'
 import { migrationStatus } from '../../src/store/migrate.ts'
 import { createDatabase } from './database.ts'
 
@@ -54,7 +54,7 @@ export async function openLedger (t: Test, options: { shards?: number, secrets?:
   t.teardown(async () => {
     await app.close()
     await appender.close()
-    await db.destroy()
+    await closePool(pool)
   })
   return {
     url,
