@@ -220,3 +220,24 @@ test('the description of the API is OpenAPI 3.1, complete, and readable offline'
     t.equal((await ledger.get(new URL(asset, 'http://localhost/docs/').pathname)).statusCode, 200, asset)
   }
 })
+
+test('a read shows one state while the ledger moves: totals tie to cards, and cards to the checkpoint', async t => {
+  const ledger = await openLedger(t, { shards: 1 })
+  const worker = startWorker(ledger.db, { projections, batch: 3 })
+  t.teardown(() => worker.stop())
+  const progress = { posting: true }
+  const posts = (async () => {
+    // Each position adds one point, on one of three cards: the checkpoint's position is the sum of what it vouches for.
+    for (let index = 0; index < 150; index++) await ledger.post(awardData({ card: `v_${index % 3}`, rule: `ern_${index}`, points: 1 }))
+  })().finally(() => { progress.posting = false })
+  await waitUntil(async () => (await ledger.get('/v1/customers/cust_1')).statusCode === 200)
+  let reads = 0
+  while (progress.posting) {
+    const balance = (await ledger.get('/v1/customers/cust_1/balance')).json()
+    const cards: number = balance.cards.reduce((sum: number, card: { balance: number }) => sum + card.balance, 0)
+    if (balance.balance !== cards || balance.position !== `0:${cards}`) t.fail(`a mixture: ${JSON.stringify(balance)}`)
+    reads++
+  }
+  await posts
+  t.ok(reads > 5, `${reads} reads while the ledger moved`)
+})
