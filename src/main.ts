@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { loadConfig, type Config } from './config.ts'
+import { explain } from './commands/errors.ts'
 import { createOutput, type Output } from './commands/output.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -95,9 +96,8 @@ function run<Options> (action: Action<Options>): (...values: unknown[]) => Promi
 }
 
 function report (error: unknown, output: Output): void {
-  const { message, code } = error as { message: string, code?: string }
-  const text = message === '' ? code ?? 'unknown error' : message
-  output.progress(output.json ? JSON.stringify({ code: code ?? 'failed', message: text }) : text)
+  const { code, message } = explain(error)
+  output.progress(output.json ? JSON.stringify({ code, message }) : message)
 }
 
 function positiveInteger (text: string): number {

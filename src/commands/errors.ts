@@ -1,3 +1,5 @@
+import { failureOf } from '../store/errors.ts'
+
 /** A command that cannot go on: a stable code, and a sentence that says what to do next. */
 export class CommandError extends Error {
   override name = 'CommandError'
@@ -6,5 +8,16 @@ export class CommandError extends Error {
   constructor (code: string, message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code
+  }
+}
+
+/** What a command failed with, as people can act on it. */
+export function explain (error: unknown): { code: string, message: string } {
+  const { message, code } = error as { message: string, code?: string }
+  const text = message === '' ? code ?? 'unknown error' : message
+  if (error instanceof CommandError || failureOf(error) !== 'unavailable') return { code: code ?? 'failed', message: text }
+  return {
+    code: 'database_unreachable',
+    message: `The database cannot be used: ${text}. Does PostgreSQL run there, and are host, port, name and password in DATABASE_URL right?`
   }
 }

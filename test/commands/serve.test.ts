@@ -124,7 +124,7 @@ test('what is wrong is said plainly, and the exit status tells', async t => {
     [['serve'], { ...environment, PORT: '0', HOST: '0.0.0.0' }, /there is no API key/],
     [['serve'], { ...environment, PORT: '0', HOST: '0.0.0.0', WEBHOOK_SECRETS: '' }, /WEBHOOK_SECRETS is unset and there is no API key/],
     [['serve'], { ...environment, DATABASE_URL: blank.url, PORT: '0' }, /migrate up/],
-    [['serve'], { ...environment, DATABASE_URL: 'postgres://127.0.0.1:1/nothing', PORT: '0' }, /ECONNREFUSED/],
+    [['serve'], { ...environment, DATABASE_URL: 'postgres://127.0.0.1:1/nothing', PORT: '0' }, /The database cannot be used: connect ECONNREFUSED 127\.0\.0\.1:1\. Does PostgreSQL run there/],
     [['serve', '--only', 'nothing'], environment, /Allowed choices are api, worker/],
     [['keys', 'revoke', 'key_none'], environment, /No key in force/],
     [['demo', '--url', 'http://127.0.0.1:1'], environment, /No ledger answers at http:\/\/127\.0\.0\.1:1/],

@@ -218,6 +218,23 @@ test('a holder is the card\'s, before the customer of the order', async t => {
   t.match(identifyJson(set(card, ['balance', 'related_object', 'type'], 'customer')), { reason: 'invalid_payload', detail: /voucher\.id/ })
   t.match(identified(set(order(), ['order', 'customer_id'], undefined)), { customer_id: ALEX })
   t.match(identified(set(set(order(), ['order', 'customer_id'], null), ['order', 'customer'], null)), { customer_id: ALEX })
+  t.match(identified(set(set(order(), ['order', 'customer_id'], null), ['order', 'customer', 'id'], 'cust_buyer')), { customer_id: 'cust_buyer' }, 'whom the order names, before the customer beside it')
+})
+
+test('two states of an order are one when every field agrees, in whatever key order', async t => {
+  const digestOf = (data: JsonObject): string | undefined => factsOf(JSON.stringify(data)).flatMap(fact => fact.fact === 'order' ? [fact.state_digest] : [])[0]
+  const seen = digestOf(order())
+  const turned = order()
+  turned.order = Object.fromEntries(Object.entries(turned.order as JsonObject).reverse())
+  t.equal(digestOf(turned), seen)
+  t.equal(digestOf(set(order(), ['order', 'summary'], 'unread')), seen, 'what we do not read says nothing')
+  const changes: Array<[field: string, value: Json]> = [
+    ['id', 'ord_2'], ['customer_id', 'cust_2'], ['source_id', 'shop-1'], ['status', 'CANCELED'], ['amount', 1], ['initial_amount', 1], ['discount_amount', 0],
+    ['items_discount_amount', 0], ['total_discount_amount', 0], ['total_amount', 1], ['items', []], ['metadata', {}],
+    ['created_at', '2024-03-11T13:20:39.986Z'], ['updated_at', '2024-03-11T13:20:39.988001Z']
+  ]
+  const digests = changes.map(([field, value]) => digestOf(set(order(), ['order', field], value)))
+  t.equal(new Set([seen, ...digests]).size, changes.length + 1, 'each field counts, and nothing said is not nought')
 })
 
 test('bare data that is neither an award nor an order is not taken for one', async t => {
@@ -225,6 +242,8 @@ test('bare data that is neither an award nor an order is not taken for one', asy
   const bare: Array<[what: string, data: JsonObject]> = [
     ['a redemption', { ...order(), holder: { id: ALEX }, voucher: card, redemption: { id: 'r_1' }, promotion_tier: null, promotion_stack: null, referrer: undefined }],
     ['a redemption of a stack', { ...order(), promotion_stack: { id: 'stack_1' }, redemption: { id: 'r_1' }, voucher: null, holder: null, referrer: undefined }],
+    ['a redemption that failed', { ...order(), holder: null, voucher: null, redemption: null, referrer: undefined }],
+    ['a stack that failed', { ...order(), promotion_stack: { id: 'stack_1' }, redemption: null, referrer: undefined }],
     ['pending points', { ...order(), referrer: undefined, redemption: undefined, voucher: card, voucher_pending_points_balance: { points: 5 }, pending_points: { id: 'lopp_1' } }],
     ['activated points', { ...order(), redemption: undefined, voucher: card, balance: { points: 5 }, transaction: { id: 'vtx_1' }, pending_points: { id: 'lopp_1' } }],
     ['a customer', { customer: { id: ALEX } }],
