@@ -18,7 +18,8 @@ create table projection.customers (
 );
 comment on table projection.customers is 'The newest told value of each profile field, field by field';
 comment on column projection.customers.clocks is 'For each field [occurred_at, fact key] of the observation that set it: what a later one must beat';
-create index customers_source_id on projection.customers (source_id, customer_id);
+-- Hash indexes: these texts are the merchant's own and of any length, and a btree entry must stay under 2.7 kB.
+create index customers_source_id on projection.customers using hash (source_id);
 
 create table projection.cards (
   card_id text collate "C" primary key,
@@ -44,7 +45,7 @@ create table projection.cards (
 ) with (fillfactor = 80);
 comment on table projection.cards is 'Loyalty cards with their folded sums; the check constraint is invariant 8';
 create index cards_customer_id on projection.cards (customer_id, card_id);
-create index cards_code on projection.cards (code);
+create index cards_code on projection.cards using hash (code);
 
 create table projection.sightings (
   movement_id text collate "C" not null,

@@ -5,7 +5,7 @@
  */
 export type Instant = string & { readonly instant: unique symbol }
 
-const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:[.,](\d{1,9}))?([Zz]|[+-]\d{2}(?::?\d{2})?)$/
+const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:[.,](\d{1,9}))?([Zz]|[+-]\d{2}(?::?\d{2})?)$/
 
 /**
  * Reads an RFC 3339 timestamp, with any number of fractional digits up to nine (those past the sixth are cut).

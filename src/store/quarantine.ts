@@ -23,7 +23,8 @@ export async function quarantine (db: Db, delivery: Quarantinable): Promise<bigi
       body: delivery.body,
       headers: JSON.stringify(delivery.headers),
       reason: delivery.reason,
-      detail: delivery.detail.slice(0, 2000),
+      // Parsers quote the input, and text columns cannot hold U+0000.
+      detail: delivery.detail.slice(0, 2000).replaceAll('\u0000', '\ufffd').toWellFormed(),
       event_id: delivery.event_id ?? null,
       subject: delivery.subject ?? null
     })

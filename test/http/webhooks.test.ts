@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { test } from 'tap'
 import { sign, SIGNATURE_HEADER } from '../../src/provider/voucherify/signature.ts'
@@ -163,6 +164,7 @@ test('authentic input that cannot be used is quarantined byte for byte, never re
   const wrong: Array<[name: string, body: string | Buffer, reason: string]> = [
     ['not JSON', 'points=900', 'not_json'],
     ['empty', '', 'not_json'],
+    ['a raw U+0000, which the parser quotes', '{"a":\u0000}', 'not_json'],
     ['cut off', award.slice(0, -1), 'not_json'],
     ['not UTF-8', Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]), 'not_utf8'],
     ['an array', `[${award}]`, 'not_an_object'],
@@ -198,7 +200,21 @@ test('authentic input that cannot be used is quarantined byte for byte, never re
   t.equal((await ledger.get('/v1/customers?limit=500')).json().items.length, good.length)
 })
 
+test('a refusal names the field', async t => {
+  const ledger = await openLedger(t)
+  const award = JSON.stringify(awardData())
+  for (const [body, detail] of [
+    [award.replace('"points":10', '"points":"10"'), /^data\.balance\.points: /],
+    [award.replace('"CODE-v_1"', '7'), /^data\.voucher\.code: Expected string/],
+    [award.replace('"order":null', '"order":{"id":"ord_1","status":"PAID","amount":0.5}'), /^data\.order\.amount: Expected integer/]
+  ] as const) {
+    t.match((await ledger.post(body)).json(), { reason: 'invalid_payload', detail })
+  }
+})
+
 test('strange but legal input is taken', async t => {
+  // Random, since what repeats itself is compressed and fits.
+  const noise = randomBytes(7000).toString('base64')
   const ledger = await openLedger(t)
   const strange: Array<[name: string, body: string]> = [
     ['__proto__ and constructor keys', JSON.stringify(awardData({ rule: 'ern_a' })).replace('{', '{"__proto__":{"polluted":true},"constructor":{"prototype":1},')],
@@ -210,6 +226,7 @@ test('strange but legal input is taken', async t => {
     ['and once more, past what a double holds', JSON.stringify(awardData({ rule: 'ern_g', card: 'v_big', points: Number.MAX_SAFE_INTEGER }))],
     ['numbers past 2^53 that nobody reads', JSON.stringify(awardData({ rule: 'ern_h' })).replace('"metadata":{}', '"metadata":{"n":12345678901234567890}')],
     ['zero points', JSON.stringify(awardData({ rule: 'ern_i', points: 0 }))],
+    ['a source id and a code longer than an index entry', JSON.stringify(awardData({ rule: 'ern_k' })).replace('"source-of-cust_1"', JSON.stringify(noise)).replace('"CODE-v_1"', JSON.stringify(noise))],
     ['no name, no e-mail, nothing that could be missing', JSON.stringify({ voucher: { id: 'v_1', holder_id: 'cust_1' }, earning_rule: { id: 'ern_j' }, balance: { points: 1 }, event: { id: 'evcus_1', created_at: '2026-01-01T10:00:00Z' } })]
   ]
   for (const [name, body] of strange) t.equal((await ledger.post(body)).json().status, 'accepted', name)

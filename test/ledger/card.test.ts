@@ -113,6 +113,14 @@ test('given several movements of one moment, then a trail through all their bala
     [['unexplained', 50n, 50n], ['accrual', 1n, 51n], ['accrual', 1n, 52n], ['unexplained', 48n, 100n], ['accrual', 1n, 101n]],
     'where nothing joins up the smallest balance that begins a trail comes next')
 
+  const aside = [['a', 1n, 1n], ['b', 5n, 5n], ['c', 2n, 7n], ['d', -2n, 5n], ['e', 2n, 7n]] as const
+  t.strictSame(sequence(aside.map(([movement_id, points, after]) => movement(1, points, after, { movement_id })).reverse(), 0n).map(one => one.movement_id),
+    ['a', 'b', 'c', 'd', 'e'], 'a trail that does not lead back comes after, and what is equal in it stays in the order of identity')
+
+  const lonely = [movement(1, 3n, null), movement(1, 5n, 15n)]
+  t.strictSame(statement(foldCard(lonely, 10n)), [['accrual', 5n, 15n], ['accrual', 3n, 18n]],
+    'a movement without a balance that joins nothing comes last')
+
   const equal = ['c', 'a', 'b'].map(movement_id => movement(1, 0n, 5n, { movement_id }))
   t.strictSame(sequence(equal, 5n).map(one => one.movement_id), ['a', 'b', 'c'], 'what balances do not settle, identity does')
   const silent = ['c', 'a', 'b'].map(movement_id => movement(1, 4n, null, { movement_id }))

@@ -58,10 +58,8 @@ function openV2024 (json: JsonObject, data: JsonObject, event: JsonObject): Enve
 // Retired, but replayed from archives: `id` is the event's, `webhook_id` the send-out's, and `data` holds the
 // object itself and a related one. Each goes under its own name, as in the newer shape.
 function openV2018 (json: JsonObject, data: JsonObject): Envelope {
-  const named: JsonObject = {}
-  for (const part of [data.related_object, data.object]) {
-    if (isObject(part) && typeof part.object === 'string') named[part.object] = part
-  }
+  const parts = [data.related_object, data.object].filter(isObject)
+  const named = Object.fromEntries(parts.flatMap(part => typeof part.object === 'string' ? [[part.object, part]] : []))
   return {
     ...NO_ENVELOPE,
     shape: 'v2018',

@@ -1,3 +1,5 @@
+import { storableText } from './ids.ts'
+
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
@@ -30,7 +32,7 @@ export function parseBody (bytes: Buffer): Parsed {
     if (!isObject(json)) return { reason: 'not_an_object', detail: 'the body is JSON, but not an object' }
     return { json, text }
   } catch (error) {
-    return { reason: 'not_json', detail: `the body is not JSON: ${(error as Error).message}` }
+    return { reason: 'not_json', detail: `the body is not JSON: ${storableText((error as Error).message)}` }
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
-import { TypeCompiler } from '@sinclair/typebox/compiler'
+import { TypeCompiler, type ValueError } from '@sinclair/typebox/compiler'
 import type { Fact } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
 import type { Envelope } from '../envelope.ts'
@@ -54,8 +54,14 @@ export function reader<T extends TSchema> (schema: T): (value: unknown) => Stati
   return value => {
     if (check.Check(value)) return value
     const error = check.Errors(value).First()
-    throw new UnreadablePayload(error === undefined ? 'the payload does not have the expected shape' : describe(error))
+    throw new UnreadablePayload(error === undefined ? 'the payload does not have the expected shape' : describe(innermost(error)))
   }
+}
+
+/** Of an optional part the error says only "none of these": the one that helps stands inside, under the part's own schema. */
+function innermost (error: ValueError): ValueError {
+  const inside = error.errors[0]?.First()
+  return inside === undefined ? error : innermost(inside)
 }
 
 function describe (error: { path: string, message: string }): string {
