@@ -1,12 +1,10 @@
-import { Ajv } from 'ajv'
-import addFormats from 'ajv-formats'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Appender } from '../store/appender.ts'
 import type { ReadOptions } from './routes/reads.ts'
 import entry from './plugins/entry.ts'
-import openapi from './plugins/openapi.ts'
-import problems, { send, toProblem } from './plugins/problems.ts'
+import openapi, { needsKey } from './plugins/openapi.ts'
+import problems, { refuseMalformed, send, toProblem } from './plugins/problems.ts'
 import { cards } from './routes/cards.ts'
 import { customers } from './routes/customers.ts'
 import { events } from './routes/events.ts'
@@ -32,12 +30,14 @@ export async function createApp (options: AppOptions): Promise<FastifyInstance> 
   await app.register(webhooks, options)
   await app.register(async function readers (scope) {
     scope.addHook('onRequest', scope.requireScope('read'))
+    scope.addHook('onRoute', needsKey)
     await scope.register(customers, options)
     await scope.register(orders, options)
     await scope.register(cards, options)
   })
   await app.register(async function operators (scope) {
     scope.addHook('onRequest', scope.requireScope('operate'))
+    scope.addHook('onRoute', needsKey)
     await scope.register(events, options)
   })
   return app
@@ -61,12 +61,11 @@ function createBase ({ logger, bodyLimitBytes }: Pick<AppOptions, 'logger' | 'bo
     // A request that comes in on an open connection while we stop is still served.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 1024 },
+    // Queries and paths are text: they are coerced. Nothing is dropped in silence: an unknown parameter is an error.
+    ajv: { customOptions: { coerceTypes: true, useDefaults: true, removeAdditional: false } },
+    clientErrorHandler: refuseMalformed,
     frameworkErrors (error, request, reply) { void send(toProblem(error), error, request, reply) }
   }).withTypeProvider<TypeBoxTypeProvider>()
-  // Queries and paths are text: they are coerced. Nothing is dropped in silence: an unknown parameter is an error.
-  const ajv = new Ajv({ coerceTypes: true, useDefaults: true, removeAdditional: false, allErrors: false, strict: false })
-  addFormats.default(ajv)
-  app.setValidatorCompiler(({ schema }) => ajv.compile(schema))
   app.addSchema(ProblemSchema)
   app.register(problems)
   return app

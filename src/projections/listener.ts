@@ -17,7 +17,7 @@ export function listenForAppends (url: string, onAppended: () => void): Listener
   let stopped = false
 
   async function connect (): Promise<void> {
-    const connecting = new pg.Client({ connectionString: url, application_name: 'loyalty-ledger listener', keepAlive: true })
+    const connecting = new pg.Client({ connectionString: url, application_name: 'loyalty-ledger listener', keepAlive: true, connectionTimeoutMillis: 5000 })
     client = connecting
     connecting.on('error', () => { reconnect(connecting) })
     connecting.on('end', () => { reconnect(connecting) })

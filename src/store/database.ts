@@ -57,6 +57,9 @@ export function openPool (options: DatabaseOptions): pg.Pool {
     keepAlive: true
   })
   pool.on('error', error => options.onIdleError?.(error))
+  // The pool listens to its idle clients only. One that breaks in the middle of a transaction, while no query is under
+  // way, would end the process; its next query fails anyway, and says why.
+  pool.on('connect', client => { client.on('error', () => {}) })
   return pool
 }
 

@@ -29,6 +29,12 @@ export async function readShard (trx: Trx, shard: number, after: bigint, limit: 
   return rows
 }
 
+/** The body of a stored event, verbatim. */
+export async function findBody (db: Db, event_id: string, subject: string): Promise<string | undefined> {
+  const event = await db.selectFrom('ledger.events').select('body').where('event_id', '=', event_id).where('subject', '=', subject).executeTakeFirst()
+  return event?.body
+}
+
 const LISTED = [
   'event_id', 'subject', 'shard', 'position', 'type', 'customer_id', 'occurred_at', 'received_at', 'test',
   'send_out_id', 'source', 'source_id', 'group_id', 'project_id', 'channel', 'body_digest', 'fact_digest', 'chain'

@@ -79,10 +79,15 @@ async function migrate (databaseUrl: string, options: MigrateOptions & { directi
         noLock: true,
         logger: { info: () => {}, warn: log, error: text => { log(excerpt(text)) } }
       })
+      for (const { name } of run) log(`${direction === 'up' ? 'applied' : 'took back'} ${name}`)
       return run.map(({ name }) => name)
     } catch (cause) {
-      const { message } = cause as Error
-      throw new MigrationError('migration_failed', `The database could not be migrated ${direction}: ${message}. The migration that failed left nothing behind; those before it stay.`, { cause })
+      // The library puts the stack into the message.
+      const [reason] = (cause as Error).message.split(/\n +at /)
+      const grant = (cause as { code?: string }).code === '42501' || /permission denied/.test(reason ?? '')
+        ? ' The login that migrates must own the database, or have CREATE on it, and CREATEROLE.'
+        : ''
+      throw new MigrationError('migration_failed', `The database could not be migrated ${direction}: ${reason}.${grant} What failed left nothing behind; migrations before it stay.`, { cause })
     }
   })
 }
@@ -100,7 +105,7 @@ async function waitForLock (client: pg.Client, wait_ms: number): Promise<void> {
 }
 
 async function withClient<Result> (connectionString: string, action: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  const client = new pg.Client({ connectionString, application_name: 'loyalty-ledger migrate' })
+  const client = new pg.Client({ connectionString, application_name: 'loyalty-ledger migrate', connectionTimeoutMillis: 5000 })
   await client.connect()
   try {
     return await action(client)

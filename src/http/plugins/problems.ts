@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { failureOf } from '../../store/errors.ts'
 import { Problem } from '../problem.ts'
@@ -22,6 +23,14 @@ export default fp(async function problems (app) {
   })
 }, { name: 'problems' })
 
+/** Answers what is not HTTP, where no request ever comes to be. */
+export function refuseMalformed (this: FastifyInstance, error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
+  const body = JSON.stringify(render(new Problem(status, 'http_malformed', 'This is not a whole HTTP request with headers of at most 16 kB.')))
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
+}
+
 /** Answers with a problem from outside a route, where no error handler reaches. */
 export function send (problem: Problem, cause: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   // A defect needs its stack; a database that is away or a full queue needs a line; a client's doing needs neither.
@@ -31,13 +40,17 @@ export function send (problem: Problem, cause: unknown, request: FastifyRequest,
     .code(problem.statusCode)
     .headers(problem.headers)
     .type('application/problem+json')
-    .send(JSON.stringify({
-      type: `urn:loyalty-ledger:problem:${problem.code}`,
-      title: STATUS_CODES[problem.statusCode] ?? 'Error',
-      status: problem.statusCode,
-      code: problem.code,
-      detail: problem.message
-    }))
+    .send(JSON.stringify(render(problem)))
+}
+
+function render (problem: Problem): Record<string, string | number> {
+  return {
+    type: `urn:loyalty-ledger:problem:${problem.code}`,
+    title: STATUS_CODES[problem.statusCode] ?? 'Error',
+    status: problem.statusCode,
+    code: problem.code,
+    detail: problem.message
+  }
 }
 
 function reasonOf (problem: Problem): string | undefined {
@@ -49,7 +62,7 @@ function reasonOf (problem: Problem): string | undefined {
 export function toProblem (error: FastifyError | Problem): Problem {
   if (error instanceof Problem) return error
   const known = FRAMEWORK_PROBLEMS[error.code]
-  if (known !== undefined) return new Problem(error.statusCode ?? 400, ...known, { cause: error })
+  if (known !== undefined) return new Problem(error.statusCode === 414 ? 400 : error.statusCode ?? 400, ...known, { cause: error })
   if (error.validation !== undefined) {
     return new Problem(400, 'request_invalid', `${error.message}. GET /openapi.json says what this route takes.`, { cause: error })
   }

@@ -2,9 +2,10 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { findCard, listCardLines } from '../../store/cards.ts'
 import { onOneState } from '../../store/snapshot.ts'
+import { pageOf, readCursor, rowsFor } from '../paging.ts'
 import { notFound } from '../problem.ts'
 import { CardDetails, Line } from '../schemas/card.ts'
-import { Freshness, ListOf, Page, pageOf, problems, readCursor } from '../schemas/common.ts'
+import { Freshness, ListOf, Page, problems } from '../schemas/common.ts'
 import { askable, awaitPosition, type ReadOptions } from './reads.ts'
 
 const Params = Type.Object({ card: Type.String({ description: 'The card\'s id, v_…, or its code' }) })
@@ -45,7 +46,7 @@ export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options
     const rows = await onOneState(options.db, async trx => {
       const card = await findCard(trx, key)
       if (card === undefined) throw notFound('card', key)
-      return await listCardLines(trx, card.card_id, { before, limit: query.limit + 1 })
+      return await listCardLines(trx, card.card_id, { before, limit: rowsFor(query.limit) })
     })
     return pageOf(rows, query.limit, row => [row.occurred_at, row.tie])
   })

@@ -5,9 +5,10 @@ import { customerExists, findCustomer, listCustomers, readBalance, type Profile 
 import { listOrders } from '../../store/orders.ts'
 import { shardOf } from '../../store/shards.ts'
 import { onOneState } from '../../store/snapshot.ts'
+import { pageOf, readCursor, rowsFor } from '../paging.ts'
 import { notFound } from '../problem.ts'
 import { CustomerLine } from '../schemas/card.ts'
-import { Freshness, ListOf, Page, pageOf, problems, readCursor } from '../schemas/common.ts'
+import { Freshness, ListOf, Page, problems } from '../schemas/common.ts'
 import { Balance, Customer, Profile } from '../schemas/customer.ts'
 import { Order } from '../schemas/order.ts'
 import { presentOrder } from './orders.ts'
@@ -31,7 +32,7 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
     const after = readCursor(query.cursor, ['text'])?.[0]
     await awaitPosition(options, query)
     if (query.source_id?.includes('\u0000') === true) return { items: [], next_cursor: null }
-    const rows = await listCustomers(db, { source_id: query.source_id, after, limit: query.limit + 1 })
+    const rows = await listCustomers(db, { source_id: query.source_id, after, limit: rowsFor(query.limit) })
     const page = pageOf(rows, query.limit, row => [row.customer_id])
     return { ...page, items: page.items.map(presentProfile) }
   })
@@ -99,7 +100,7 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
     const before = placed_at === undefined || order_id === undefined ? undefined : { placed_at, order_id }
     const rows = await onOneState(db, async trx => {
       await requireCustomer(trx, id)
-      return await listOrders(trx, id, { status: query.status, before, limit: query.limit + 1 })
+      return await listOrders(trx, id, { status: query.status, before, limit: rowsFor(query.limit) })
     })
     const page = pageOf(rows, query.limit, row => [row.placed_at, row.order_id])
     return { ...page, items: page.items.map(presentOrder) }
@@ -121,7 +122,7 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
     const before = occurred_at === undefined || card_id === undefined ? undefined : { occurred_at, card_id, tie: Number(tie) }
     const rows = await onOneState(db, async trx => {
       await requireCustomer(trx, id)
-      return await listCustomerLines(trx, id, { before, limit: query.limit + 1 })
+      return await listCustomerLines(trx, id, { before, limit: rowsFor(query.limit) })
     })
     return pageOf(rows, query.limit, row => [row.occurred_at, row.card_id, row.tie])
   })

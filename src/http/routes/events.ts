@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { findEvents, listEvents, type ListedEvent } from '../../store/events.ts'
+import { pageOf, readCursor, rowsFor } from '../paging.ts'
 import { notFound } from '../problem.ts'
-import { ListOf, Page, pageOf, problems, readCursor } from '../schemas/common.ts'
+import { ListOf, Page, problems } from '../schemas/common.ts'
 import { Event, EventWithBody } from '../schemas/event.ts'
 import { askable, type ReadOptions } from './reads.ts'
 
@@ -19,7 +20,7 @@ export const events: FastifyPluginAsyncTypebox<ReadOptions> = async (app, { db }
   }, async ({ query }) => {
     const [shard, position] = readCursor(query.cursor, ['smallint', 'bigint']) ?? []
     const after = shard === undefined || position === undefined ? undefined : { shard: Number(shard), position: BigInt(position) }
-    const rows = await listEvents(db, { shard: query.shard, after, limit: query.limit + 1 })
+    const rows = await listEvents(db, { shard: query.shard, after, limit: rowsFor(query.limit) })
     const page = pageOf(rows, query.limit, row => [row.shard, String(row.position)])
     return { ...page, items: page.items.map(present) }
   })
@@ -30,7 +31,8 @@ export const events: FastifyPluginAsyncTypebox<ReadOptions> = async (app, { db }
       summary: 'The events that carry an id, one for each subject, with the bodies as received',
       tags: ['events'],
       params: Type.Object({ event_id: Type.String() }),
-      response: { 200: ListOf(EventWithBody), ...problems(401, 403, 404, 503) }
+      querystring: Type.Object({}, { additionalProperties: false }),
+      response: { 200: ListOf(EventWithBody), ...problems(400, 401, 403, 404, 503) }
     }
   }, async ({ params }) => {
     const id = askable('event', params.event_id)

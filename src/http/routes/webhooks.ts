@@ -5,6 +5,7 @@ import { isAuthentic, SIGNATURE_HEADER } from '../../provider/voucherify/signatu
 import { AppendRefused, type Appender } from '../../store/appender.ts'
 import type { Appended } from '../../store/append.ts'
 import type { Db } from '../../store/database.ts'
+import { findBody } from '../../store/events.ts'
 import { quarantine } from '../../store/quarantine.ts'
 import { shardOf } from '../../store/shards.ts'
 import { Problem } from '../problem.ts'
@@ -94,13 +95,26 @@ async function answer (identified: IdentifiedDelivery, appended: Appended, body:
   switch (appended.outcome) {
     case 'accepted': return [202, { status: 'accepted', event_id, subject, position }]
     case 'duplicate': return [200, { status: 'duplicate', event_id, subject, position }]
-    case 'conflict': return await setAside(db, body, headers, {
-      reason: 'conflict',
-      detail: `event ${event_id} about ${subject} is stored at ${position} with other facts; the stored one stands until a person decides`,
-      event_id,
-      subject
-    })
+    case 'conflict':
+      if (await stillAgrees(identified, db)) return [200, { status: 'duplicate', event_id, subject, position }]
+      return await setAside(db, body, headers, {
+        reason: 'conflict',
+        detail: `event ${event_id} about ${subject} is stored at ${position} with other facts; the stored one stands until a person decides`,
+        event_id,
+        subject
+      })
   }
+}
+
+/**
+ * The stored digest may stem from an older version, which read fewer facts. What counts is what the stored body tells to
+ * this one: else the resend of an old event would be a conflict.
+ */
+async function stillAgrees (identified: IdentifiedDelivery, db: Db): Promise<boolean> {
+  const stored = await findBody(db, identified.event_id, identified.subject)
+  if (stored === undefined) return false
+  const read = identifySafely(Buffer.from(stored))
+  return 'fact_digest' in read && read.fact_digest === identified.fact_digest
 }
 
 async function setAside (

@@ -1,6 +1,5 @@
 import { Type, type TSchema } from '@sinclair/typebox'
-import { parseInstant, type Instant } from '../../ledger/instant.ts'
-import { Problem } from '../problem.ts'
+import { MAX_LIMIT } from '../paging.ts'
 
 /** An integer in JSON, exact at any size on our side (bigint). */
 export function Int (options: object = {}) {
@@ -41,7 +40,7 @@ export const ProblemSchema = Type.Object({
 
 /** The problem answers of a route, by status. */
 export function problems<Status extends number> (...statuses: Status[]): Record<Status, TSchema> {
-  const answers = statuses.map(status => [status, {
+  const answers = [...statuses, 500].map(status => [status, {
     description: `Problem: ${MEANINGS[status] ?? 'refused'}`,
     content: { 'application/problem+json': { schema: Type.Ref('Problem') } }
   }])
@@ -60,11 +59,9 @@ const MEANINGS: Record<number, string> = {
   504: 'the projection has not reached min_position yet (code projection_behind)'
 }
 
-export const MAX_LIMIT = 500
-
 /** Query of every list. */
 export const Page = {
-  limit: Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: 50, description: `Items on a page; at most ${MAX_LIMIT}` }),
+  limit: Type.Integer({ minimum: 1, default: 50, description: `Items on a page; more than ${MAX_LIMIT} are not given` }),
   cursor: Type.Optional(Type.String({ maxLength: 2048, description: 'next_cursor of the page before' }))
 }
 
@@ -76,41 +73,4 @@ export const Freshness = {
 
 export function ListOf<T extends TSchema> (item: T) {
   return Type.Object({ items: Type.Array(item), next_cursor: NullableText({ description: 'null on the last page' }) })
-}
-
-/**
- * A page out of one row more than it holds.
- * @param rows up to limit + 1
- * @param key what the cursor must carry to find the row after `row`
- */
-export function pageOf<Row> (rows: readonly Row[], limit: number, key: (row: Row) => ReadonlyArray<string | number>): { items: Row[], next_cursor: string | null } {
-  const items = rows.slice(0, limit)
-  const last = items.at(-1)
-  const more = rows.length > limit && last !== undefined
-  return { items, next_cursor: more ? Buffer.from(JSON.stringify(key(last))).toString('base64url') : null }
-}
-
-export type CursorPart = 'text' | 'instant' | keyof typeof GREATEST
-
-const GREATEST = { smallint: 32_767n, integer: 2_147_483_647n, bigint: 9_223_372_036_854_775_807n }
-
-/**
- * Reads a cursor of ours back.
- * @throws Problem 400 cursor_invalid
- */
-export function readCursor (cursor: string | undefined, shape: readonly CursorPart[]): string[] | undefined {
-  if (cursor === undefined) return undefined
-  try {
-    const parts = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown
-    if (Array.isArray(parts) && parts.length === shape.length && parts.every((part, index) => fits(part, shape[index]))) {
-      return parts.map(String)
-    }
-  } catch { /* not JSON: malformed, as below */ }
-  throw new Problem(400, 'cursor_invalid', 'This cursor is not one of ours for this list. Send next_cursor of the page before, or none to begin.')
-}
-
-function fits (part: unknown, shape: CursorPart | undefined): boolean {
-  if (shape === 'smallint' || shape === 'integer' || shape === 'bigint') return /^\d{1,19}$/.test(String(part)) && BigInt(String(part)) <= GREATEST[shape]
-  if (typeof part !== 'string' || part.includes('\u0000')) return false
-  return shape === 'text' || parseInstant(part) === part as Instant
 }

@@ -5,7 +5,7 @@ import { openEnvelope, type Envelope } from './envelope.ts'
 import { families, familyOf } from './families/index.ts'
 import { digest, UnreadablePayload, type Family } from './families/family.ts'
 import { firstId, isTestId, isUsableId } from './ids.ts'
-import { isObject, parseBody, type JsonObject } from './json.ts'
+import { canonical, isObject, parseBody, type JsonObject } from './json.ts'
 import { subjectOf } from './subject.ts'
 
 /** A delivery whose event we can name: the row to append, but for what the append itself decides. */
@@ -63,6 +63,15 @@ export function factsOf (body: string): Fact[] {
   return familyFor(envelope)?.read(envelope).facts ?? []
 }
 
+/**
+ * Where payloads that we do not read yet carry what they tell: two that differ here are not the same facts. What else is in
+ * a payload may differ between sends of one event.
+ */
+const TOLD_FACTS = [
+  'transaction', 'balance', 'points', 'buckets', 'pending_points', 'voucher_pending_points_balance', 'redemption', 'redemption_rollback',
+  'reward_redemption', 'loyalty_tier', 'loyalty_tier_from', 'loyalty_tier_to'
+]
+
 class Unidentified extends Error {}
 
 type Named = Pick<IdentifiedDelivery, 'event_id' | 'subject' | 'type' | 'customer_id' | 'shard_key' | 'occurred_at' | 'test' | 'fact_digest'>
@@ -106,7 +115,7 @@ function nameUnread (envelope: Envelope): Named {
     customer_id,
     occurred_at: typeof envelope.occurred_at === 'string' ? parseInstant(envelope.occurred_at) ?? null : null,
     test: isTestId(event_id) || isTestId(customer_id),
-    fact_digest: digest(['unread', type, subject])
+    fact_digest: digest(['unread', type, subject, ...TOLD_FACTS.map(field => data[field] === undefined ? null : canonical(data[field]))])
   })
 }
 

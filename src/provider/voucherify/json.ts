@@ -84,6 +84,14 @@ function depth (bytes: Buffer): number {
   return deepest
 }
 
+/** The value with its texts as PostgreSQL can take them out of JSON again: `->>` fails on U+0000 and on lone surrogates. */
+export function storable (value: Json): Json {
+  if (typeof value === 'string') return storableText(value)
+  if (Array.isArray(value)) return value.map(storable)
+  if (!isObject(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [storableText(key), storable(member ?? null)]))
+}
+
 /** JSON text with sorted keys: the provider varies the key order between sends of one fact. */
 export function canonical (value: Json | undefined): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`

@@ -2,7 +2,7 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { CustomerSighting, OrderSighting } from '../../../ledger/facts.ts'
 import { parseInstant, type Instant } from '../../../ledger/instant.ts'
 import { isUsableId, storableText } from '../ids.ts'
-import { canonical, type Json } from '../json.ts'
+import { canonical, storable, type Json } from '../json.ts'
 import { digest, exact, exactInteger, maybe, UnreadablePayload } from './family.ts'
 
 /** Objects that payloads of many families hold. */
@@ -109,5 +109,5 @@ export function optionalText (value: string | null | undefined): string | null {
 }
 
 function jsonText (value: unknown): string | null {
-  return value === null || value === undefined ? null : canonical(value as Json)
+  return value === null || value === undefined ? null : canonical(storable(value as Json))
 }
