@@ -8,8 +8,8 @@ comment on schema reporting is 'The ledger for people and reports. Views only; c
 
 create view reporting.customers as
 select c.customer_id, c.source_id, c.name, c.email, c.metadata, c.first_seen_at, c.last_seen_at,
-       coalesce(held.balance, 0)::bigint as balance, coalesce(held.pending, 0)::bigint as pending,
-       coalesce(held.unexplained, 0)::bigint as unexplained, coalesce(held.cards, 0) as cards
+       coalesce(held.balance, 0) as balance, coalesce(held.pending, 0) as pending,
+       coalesce(held.unexplained, 0) as unexplained, coalesce(held.cards, 0) as cards
 from projection.customers c
 left join (
   select k.customer_id, sum(k.balance) as balance, sum(k.pending) as pending, sum(k.unexplained) as unexplained, count(*) as cards

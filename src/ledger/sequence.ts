@@ -28,23 +28,32 @@ export function balanceBefore (movement: Movement): bigint | null {
   return movement.reported_balance === null ? null : movement.reported_balance - movement.points
 }
 
+/** Up to here every order of a moment can be tried: 2^12 sets of movements. */
+const SEARCHED_MOVEMENTS = 12
+
 /**
- * Settles a tie. A movement with a reported balance is an edge from the balance before it to the balance after it;
- * the true order is a trail through these edges. Where a trail breaks, a movement without a reported balance may
- * bridge it; where nothing does, the order jumps, and the fold will show the jump as unexplained.
+ * Settles a tie. A movement with a reported balance is an edge from the balance before it to the balance after it; the
+ * true order is a trail through these edges. One without says only by how much, so it fits anywhere: where there are such,
+ * and few, an order without a gap is searched for. Else the trails are walked; where one breaks, a movement without a
+ * reported balance may bridge it; where nothing does, the order jumps, and the fold will show the jump as unexplained.
  */
 function joinUp (moment: readonly Movement[], balance: bigint | null): Movement[] {
-  const edges = new Edges(moment)
   const silent = moment.filter(movement => movement.reported_balance === null)
+  if (balance !== null && silent.length > 0 && moment.length <= SEARCHED_MOVEMENTS) {
+    const gapless = searchGapless(moment, balance)
+    if (gapless !== undefined) return gapless
+  }
+  const edges = new Edges(moment)
   const ordered: Movement[] = []
   let at = balance
   while (edges.left > 0) {
     if (at === null || !edges.leaves(at)) {
-      const bridge = at === null ? -1 : silent.findIndex(movement => edges.leaves((at ?? 0n) + movement.points))
+      const from = at
+      const bridge = from === null ? -1 : silent.findIndex(movement => edges.leaves(from + movement.points))
       const [movement] = bridge === -1 ? [] : silent.splice(bridge, 1)
       if (movement !== undefined) {
         ordered.push(movement)
-        at = (at ?? 0n) + movement.points
+        at = (from ?? 0n) + movement.points
       } else {
         at = edges.start()
       }
@@ -56,9 +65,28 @@ function joinUp (moment: readonly Movement[], balance: bigint | null): Movement[
   return [...ordered, ...silent]
 }
 
+/** The first order, by identity, in which every reported balance joins up. After a set of movements the balance is what it is, so each set is tried once. */
+function searchGapless (moment: readonly Movement[], balance: bigint): Movement[] | undefined {
+  const dead = new Set<number>()
+  function search (used: number, at: bigint): Movement[] | undefined {
+    if (used === (1 << moment.length) - 1) return []
+    if (dead.has(used)) return undefined
+    for (const [index, movement] of moment.entries()) {
+      if ((used & (1 << index)) !== 0 || (balanceBefore(movement) ?? at) !== at) continue
+      const rest = search(used | (1 << index), at + movement.points)
+      if (rest !== undefined) return [movement, ...rest]
+    }
+    dead.add(used)
+    return undefined
+  }
+  return search(0, balance)
+}
+
 /** The unused reported movements of one moment, by the balance they leave from. */
 class Edges {
   readonly #from = new Map<bigint, Movement[]>()
+  /** For each balance, how much oftener it is left than reached. */
+  readonly #surplus = new Map<bigint, number>()
   left = 0
 
   constructor (moment: readonly Movement[]) {
@@ -75,17 +103,17 @@ class Edges {
 
   /** Where a trail over the rest should begin: the smallest balance that is left more often than reached, else the smallest. */
   start (): bigint {
-    const degree = new Map<bigint, number>()
-    for (const [before, movements] of this.#from) {
-      for (const movement of movements) {
-        const after = before + movement.points
-        degree.set(before, (degree.get(before) ?? 0) + 1)
-        degree.set(after, (degree.get(after) ?? 0) - 1)
+    let source: bigint | undefined
+    let least: bigint | undefined
+    for (const [balance, movements] of this.#from) {
+      if (movements.length === 0) {
+        this.#from.delete(balance)
+        continue
       }
+      if (least === undefined || balance < least) least = balance
+      if ((this.#surplus.get(balance) ?? 0) > 0 && (source === undefined || balance < source)) source = balance
     }
-    const open = [...this.#from.keys()].filter(balance => this.leaves(balance))
-    const sources = open.filter(balance => (degree.get(balance) ?? 0) > 0)
-    return (sources.length > 0 ? sources : open).reduce((least, balance) => balance < least ? balance : least)
+    return source ?? least ?? 0n
   }
 
   /** Walks from a balance until stuck, then works the closed walks left aside into it (Hierholzer's way, in linear time). */
@@ -111,7 +139,7 @@ class Edges {
     for (;;) {
       const next = this.#from.get(at)?.shift()
       if (next === undefined) return walked
-      this.left--
+      this.#count(at, next, -1)
       walked.push(next)
       at += next.points
     }
@@ -122,6 +150,13 @@ class Edges {
     if (inFront) movements.unshift(movement)
     else movements.push(movement)
     this.#from.set(before, movements)
-    this.left++
+    this.#count(before, movement, 1)
+  }
+
+  #count (before: bigint, movement: Movement, sign: 1 | -1): void {
+    const after = before + movement.points
+    this.left += sign
+    this.#surplus.set(before, (this.#surplus.get(before) ?? 0) + sign)
+    this.#surplus.set(after, (this.#surplus.get(after) ?? 0) - sign)
   }
 }

@@ -1,4 +1,4 @@
-import { createCheckpoints } from '../store/checkpoints.ts'
+import { createCheckpoints, Fenced } from '../store/checkpoints.ts'
 import type { Db } from '../store/database.ts'
 import { failureOf } from '../store/errors.ts'
 import { createNudge } from './nudge.ts'
@@ -18,9 +18,9 @@ export interface WorkerOptions {
 /** How a worker is doing, for readiness and for people. */
 export interface WorkerHealth {
   alive: boolean
-  /** Shards that fail for a reason no retry mends by itself, with the reason. */
-  stuck: Array<{ shard: number, reason: string }>
-  /** The database does not answer; the worker keeps trying. */
+  /** Shards whose last step failed, and why. Each is tried again after a rest; the others go on. */
+  resting: Array<{ shard: number, reason: string, failures: number }>
+  /** No shard can be claimed, most often because the database does not answer; the worker keeps trying. */
   waiting: string | undefined
 }
 
@@ -35,15 +35,16 @@ export interface Worker {
 /** Correctness never needs a nudge: the poll finds all there is, at most this late. */
 const POLL_MIN_MS = 20
 const POLL_MAX_MS = 1000
-const RETRY_MAX_MS = 5000
-const STUCK_MAX_MS = 60_000
+/** Bases and ceilings of the rests: short for what passes by itself, long for what a person must mend. */
+const PASSING = { base_ms: 50, max_ms: 5000 }
+const LASTING = { base_ms: 1000, max_ms: 60_000 }
 
-interface Stuck { reason: string, failures: number, until: number }
+interface Rest { reason: string, failures: number, until: number }
 
 /** Starts the loop that projects whatever lags, one step at a time. Several workers, in any processes, share the shards. */
 export function startWorker (db: Db, options: WorkerOptions): Worker {
   const nudge = createNudge()
-  const stuck = new Map<number, Stuck>()
+  const rests = new Map<number, Rest>()
   let waiting: string | undefined
   let stopping = false
   let alive = true
@@ -60,20 +61,20 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
         failures = 0
         waiting = undefined
         if (stepped === undefined) {
-          await nudge.wait(idle_ms)
+          await nudge.wait(Math.min(idle_ms, untilNextRestEnds()))
           idle_ms = Math.min(idle_ms * 2, POLL_MAX_MS)
         } else {
           idle_ms = POLL_MIN_MS
-          stuck.delete(stepped.shard)
+          rests.delete(stepped.shard)
           options.onStep?.(stepped)
         }
       } catch (error) {
         options.onFailure?.(error)
-        if (error instanceof StepFailed && !passes(error.cause)) {
-          setAside(error)
+        if (error instanceof StepFailed) {
+          rest(error)
         } else {
           waiting = (error as Error).message
-          await nudge.wait(backoff(++failures, 50, RETRY_MAX_MS))
+          await nudge.wait(backoff(++failures, PASSING))
         }
       }
     }
@@ -81,19 +82,24 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
 
   function resting (): number[] {
     const now = Date.now()
-    return [...stuck].filter(([, { until }]) => until > now).map(([shard]) => shard)
+    return [...rests].filter(([, { until }]) => until > now).map(([shard]) => shard)
   }
 
-  // A shard that fails for its own reason must not hold up the others: it is tried again, more and more seldom.
-  function setAside ({ shard, message }: StepFailed): void {
-    const failures = (stuck.get(shard)?.failures ?? 0) + 1
-    stuck.set(shard, { reason: message, failures, until: Date.now() + backoff(failures, 1000, STUCK_MAX_MS) })
+  function untilNextRestEnds (): number {
+    const now = Date.now()
+    return Math.min(...[...rests.values()].filter(({ until }) => until > now).map(({ until }) => until - now), POLL_MAX_MS)
+  }
+
+  // Whatever made a shard's step fail, it must not hold up the others: they are claimed before it is tried again.
+  function rest ({ shard, message, cause }: StepFailed): void {
+    const failures = (rests.get(shard)?.failures ?? 0) + 1
+    rests.set(shard, { reason: message, failures, until: Date.now() + backoff(failures, passes(cause) ? PASSING : LASTING) })
   }
 
   const ended = run().finally(() => { alive = false })
   return {
     nudge: () => { nudge.ring() },
-    health: () => ({ alive, waiting, stuck: [...stuck].map(([shard, { reason }]) => ({ shard, reason })) }),
+    health: () => ({ alive, waiting, resting: [...rests].map(([shard, { reason, failures }]) => ({ shard, reason, failures })) }),
     async stop () {
       stopping = true
       nudge.ring()
@@ -104,13 +110,11 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
 
 /** Does the failure pass by itself: the database away, or a race with another worker lost? */
 function passes (error: unknown): boolean {
-  if (error instanceof Error && error.name === 'Fenced') return true
-  const failure = failureOf(error)
-  return failure === 'retry' || failure === 'unavailable'
+  return error instanceof Fenced || ['retry', 'unavailable'].includes(failureOf(error))
 }
 
-/** Exponential with full jitter in the upper half, so that many workers do not come back at once. */
-function backoff (failures: number, base_ms: number, max_ms: number): number {
+/** Exponential, with jitter in the upper half, so that many workers do not come back at once. */
+function backoff (failures: number, { base_ms, max_ms }: typeof PASSING): number {
   const ceiling = Math.min(base_ms * 2 ** Math.min(failures - 1, 20), max_ms)
   return ceiling / 2 + Math.random() * ceiling / 2
 }

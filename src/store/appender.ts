@@ -146,7 +146,8 @@ async function appendResolutely (db: Db, events: readonly Appendable[]): Promise
     try {
       return await withTimeout(append(db, events))
     } catch (error) {
-      if (failureOf(error) !== 'retry' || attempt === TRIES) throw error
+      // A key that another shard's append took meanwhile is a duplicate at the next look.
+      if (!['retry', 'taken'].includes(failureOf(error)) || attempt === TRIES) throw error
     }
   }
 }
@@ -169,7 +170,7 @@ function refusal (error: unknown): AppendRefused {
   if (error instanceof AppendRefused) return error
   switch (failureOf(error)) {
     case 'input': return new AppendRefused('unstorable', `PostgreSQL cannot store the body: ${(error as Error).message}`, { cause: error })
-    case 'retry': case 'unavailable': return new AppendRefused('unavailable', 'the database is not available', { cause: error })
+    case 'retry': case 'taken': case 'unavailable': return new AppendRefused('unavailable', 'the database is not available', { cause: error })
     case 'defect': return new AppendRefused('defect', 'the append failed; the server log says why', { cause: error })
   }
 }

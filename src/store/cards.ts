@@ -17,11 +17,27 @@ export async function findCard (db: Db, idOrCode: string): Promise<CardRow | und
   return card
 }
 
-/** The lines of a card's statement, newest first. `before` names the last line of the page before. */
+/** The last line of a page, as the next page begins after it. */
+export interface LineMark { card_id: string, occurred_at: string, tie: number, movement_id: string }
+
+/**
+ * Where a line stands now. A movement that arrived since, at the same moment, can have pushed it on: a page that began at
+ * the old place would skip a line.
+ */
+async function standing (db: Db, mark: LineMark): Promise<LineMark> {
+  const line = await db.selectFrom('projection.lines').select('tie')
+    .where('movement_id', '=', mark.movement_id).where('card_id', '=', mark.card_id)
+    .where(sql<boolean>`occurred_at = ${mark.occurred_at}::timestamptz`)
+    .executeTakeFirst()
+  return { ...mark, tie: line?.tie ?? mark.tie }
+}
+
+/** The lines of a card's statement, newest first. */
 export async function listCardLines (
-  db: Db, card_id: string, page: { before?: { occurred_at: string, tie: number } | undefined, limit: number }
+  db: Db, card_id: string, page: { before?: Omit<LineMark, 'card_id'> | undefined, limit: number }
 ): Promise<LineRow[]> {
-  const { before, limit } = page
+  const { limit } = page
+  const before = page.before === undefined ? undefined : await standing(db, { ...page.before, card_id })
   return await db.selectFrom('projection.lines').selectAll()
     .where('card_id', '=', card_id)
     .$if(before !== undefined, query => query.where(sql<boolean>`(occurred_at, tie) < (${before?.occurred_at}::timestamptz, ${before?.tie}::integer)`))
@@ -34,9 +50,10 @@ export async function listCardLines (
  * no more than a short one.
  */
 export async function listCustomerLines (
-  db: Db, customer_id: string, page: { before?: { occurred_at: string, card_id: string, tie: number } | undefined, limit: number }
+  db: Db, customer_id: string, page: { before?: LineMark | undefined, limit: number }
 ): Promise<LineRow[]> {
-  const { before, limit } = page
+  const { limit } = page
+  const before = page.before === undefined ? undefined : await standing(db, page.before)
   const older = before === undefined
     ? sql`true`
     : sql`l.occurred_at <= ${before.occurred_at}::timestamptz

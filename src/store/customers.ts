@@ -34,8 +34,8 @@ export async function findCustomer (db: Db, customer_id: string): Promise<(Profi
            (select count(*) from projection.orders o where o.customer_id = c.customer_id) as orders
     from projection.customers c
     cross join lateral (
-      select coalesce(sum(k.balance), 0)::bigint as balance, coalesce(sum(k.pending), 0)::bigint as pending,
-             coalesce(sum(k.unexplained), 0)::bigint as unexplained, count(*) as cards
+      select coalesce(sum(k.balance), 0) as balance, coalesce(sum(k.pending), 0) as pending,
+             coalesce(sum(k.unexplained), 0) as unexplained, count(*) as cards
       from projection.cards k
       where k.customer_id = c.customer_id
     ) held

@@ -18,6 +18,7 @@ export interface DatabaseOptions {
 }
 
 const INT8 = 20
+const NUMERIC = 1700
 const JSON_TEXT = 114
 const TIMESTAMPTZ = 1184
 
@@ -27,7 +28,8 @@ const TIMESTAMPTZ = 1184
  */
 export const typeParsers = {
   getTypeParser (oid: number, format?: 'text' | 'binary') {
-    if (oid === INT8) return BigInt
+    // Sums of int8 are numeric; nothing of ours has a fraction.
+    if (oid === INT8 || oid === NUMERIC) return BigInt
     if (oid === JSON_TEXT) return (text: string) => text
     if (oid === TIMESTAMPTZ) return (text: string) => parseInstant(text) ?? text
     // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the driver passes oids as plain numbers

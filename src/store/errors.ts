@@ -1,7 +1,9 @@
 /** What a failed statement means for the caller; the one place where the database's error codes are read. */
 export type Failure =
-  /** The same statement may succeed at once: a deadlock, a lost race. */
+  /** The same statement may succeed at once: a deadlock, a lock that was not to be had. */
   | 'retry'
+  /** A key that is there already: someone was faster, or the same again. */
+  | 'taken'
   /** The database is away, restarting, full or refusing connections. */
   | 'unavailable'
   /** The input itself cannot be stored. */
@@ -9,7 +11,7 @@ export type Failure =
   /** Anything else: a defect or a missing migration. */
   | 'defect'
 
-const RETRY = new Set(['40001', '40P01', '23505', '55P03'])
+const RETRY = new Set(['40001', '40P01', '55P03'])
 /** Connecting was refused: credentials, a database that is missing or takes nobody. A person must act; retries are right meanwhile. */
 const REFUSED = new Set(['28000', '28P01', '3D000', '55000'])
 const NODE_NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOST|ENET|EAI_)/
@@ -19,6 +21,7 @@ export function failureOf (error: unknown): Failure {
   const code = codeOf(error)
   if (code === undefined) return isConnectionLoss(error) ? 'unavailable' : 'defect'
   if (RETRY.has(code)) return 'retry'
+  if (code === '23505') return 'taken'
   if (REFUSED.has(code) || /^(08|53|57|58)/.test(code) || NODE_NETWORK.test(code)) return 'unavailable'
   if (/^22/.test(code) || code === '54000' || code === '54001' || code === '23514') return 'input'
   return 'defect'

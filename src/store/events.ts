@@ -5,11 +5,11 @@ import type { EventRow } from './tables.ts'
 /** What a projection needs of a stored event. */
 export type StoredEvent = Pick<EventRow, 'event_id' | 'subject' | 'position' | 'received_at' | 'test' | 'fact_digest' | 'body'>
 
-/** Stored sizes may be compressed, up to ten times: the bound keeps a batch of large bodies in memory. */
-const BATCH_STORED_BYTES = 8_000_000
+/** Of bodies as received: keeps a batch of large ones in memory, and what is made of it under V8's longest string. */
+const BATCH_BYTES = 16_000_000
 
 /**
- * The events of a shard after a position, in order, up to a count and a stored size (at least one).
+ * The events of a shard after a position, in order, up to a count and a size (at least one).
  * ```sql
  * select … from ledger.events where shard = $1 and position > $2 order by position limit $3
  * ```
@@ -18,13 +18,13 @@ export async function readShard (trx: Trx, shard: number, after: bigint, limit: 
   const { rows } = await sql<StoredEvent>`
     select event_id, subject, position, received_at, test, fact_digest, body
     from (
-      select e.*, sum(pg_column_size(e.body)) over (order by e.position) - pg_column_size(e.body) as stored_bytes_before
+      select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
       from ledger.events e
       where e.shard = ${shard} and e.position > ${after}
       order by e.position
       limit ${limit}
     ) batch
-    where stored_bytes_before < ${BATCH_STORED_BYTES}
+    where bytes_before < ${BATCH_BYTES}
     order by position`.execute(trx)
   return rows
 }

@@ -40,6 +40,7 @@ export interface EventRow {
   channel: string | null
   /** JSON text, verbatim. */
   body: string
+  body_bytes: number
   body_digest: Buffer
   fact_digest: Buffer
   chain: Buffer

@@ -247,3 +247,26 @@ test('a read shows one state while the ledger moves: totals tie to cards, and ca
   await posts
   t.ok(reads > 5, `${reads} reads while the ledger moved`)
 })
+
+test('a page goes on where the last one ended, also when a late movement pushed the lines of that moment on', async t => {
+  const ledger = await openLedger(t)
+  const at = '2026-01-05T00:00:00Z'
+  for (const rule of ['r2', 'r3']) await ledger.post(awardData({ trigger: 'e', rule, points: 1, at }))
+  await ledger.project()
+  const first = (await ledger.get('/v1/cards/v_1/movements?limit=1')).json()
+  const whole = (await ledger.get('/v1/customers/cust_1/movements?limit=1')).json()
+  await ledger.post(awardData({ trigger: 'e', rule: 'r1', points: 1, at }))
+  await ledger.project()
+  for (const path of [`/v1/cards/v_1/movements?limit=5&cursor=${first.next_cursor}`, `/v1/customers/cust_1/movements?limit=5&cursor=${whole.next_cursor}`]) {
+    t.same((await ledger.get(path)).json().items.map((line: { movement_id: string }) => line.movement_id), ['award:e:r2:v_1', 'award:e:r1:v_1'])
+  }
+})
+
+test('sums over cards that no int8 could hold are still exact', async t => {
+  const ledger = await openLedger(t)
+  await ledger.post(awardData({ points: 1, balance: 1 }))
+  await ledger.project()
+  await ledger.owner.query("insert into projection.cards select 'v_big' || n, code, campaign_id, campaign, customer_id, clocks, 9000000000000000000, 8999999999999999999, earned, spent, refunded, expired, adjusted, transferred, unexplained, pending, movements, first_movement_at, last_movement_at from projection.cards, generate_series(1, 2) n")
+  for (const path of ['/v1/customers/cust_1', '/v1/customers/cust_1/balance']) t.match((await ledger.get(path)).body, '"balance":18000000000000000001,')
+  t.equal((await ledger.owner.query('select balance from reporting.customers')).rows[0].balance, '18000000000000000001')
+})

@@ -285,3 +285,17 @@ function kept (of: Movement | Line): unknown {
 function byId (a: Movement | Line, b: Movement | Line): number {
   return a.movement_id < b.movement_id ? -1 : 1
 }
+
+test('where some movements of a moment state no balance and an order without a gap exists, it is found', async t => {
+  const steps = fc.array(fc.record({ points: fc.bigInt(-4n, 4n), silent: fc.boolean(), name: fc.nat(99) }), { minLength: 1, maxLength: 9 })
+  always(t, fc.property(steps, fc.bigInt(0n, 20n), (moves, before) => {
+    let balance = before
+    const told = moves.map(({ points, silent, name }, index) => {
+      balance += points
+      return movement(0, points, silent ? null : balance, { movement_id: `m${name}-${index}` })
+    })
+    const folded = foldCard(told, before)
+    assert.equal(folded.sums.unexplained, 0n)
+    assert.equal(folded.balance, balance)
+  }))
+})

@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import fc from 'fast-check'
+import { sql } from 'kysely'
 import { cards } from '../../src/projections/cards.ts'
 import { projections } from '../../src/projections/index.ts'
 import type { Projection } from '../../src/projections/projection.ts'
@@ -125,11 +126,11 @@ test('a hole in the log stops the shard loudly, and only that shard', async t =>
   await ledger.owner.query('delete from ledger.events where shard = $1 and position = 2', [torn.shard])
   const failures: unknown[] = []
   const worker = startWorker(ledger.db, { projections, batch: 100, onFailure: error => { failures.push(error) } })
-  await waitUntil(() => worker.health().stuck.length === 1, { what: 'the shard to be set aside' })
+  await waitUntil(() => worker.health().resting.length === 1, { what: 'the shard to be set aside' })
   await waitUntil(async () => (await ledger.get('/v1/cards/v_of_cust_4')).statusCode === 200, { what: 'the other shards to go on' })
   await worker.stop()
   t.match(failures[0], { message: new RegExp(`event ${torn.shard}:2 is missing`) })
-  t.match(worker.health(), { stuck: [{ shard: torn.shard, reason: /is missing from the log/ }] })
+  t.match(worker.health(), { resting: [{ shard: torn.shard, reason: /is missing from the log/ }] })
   t.equal((await ledger.get('/v1/cards/v_of_cust_1')).statusCode, 404, 'nothing behind the hole is shown')
 })
 
@@ -149,13 +150,13 @@ test('an event that cannot be folded holds up its shard only, and is projected o
   const worker = startWorker(ledger.db, { projections: projections.map(projection => projection.name === 'cards' ? fragile : projection), batch: 100 })
   t.teardown(() => worker.stop())
   await waitUntil(async () => (await ledger.get('/v1/cards/v_fine')).statusCode === 200)
-  await waitUntil(() => worker.health().stuck.length === 1)
+  await waitUntil(() => worker.health().resting.length === 1)
   t.equal((await ledger.get('/v1/cards/v_poison')).statusCode, 404)
   const { rows } = await ledger.owner.query("select from projection.customers where customer_id = 'cust_1'")
   t.equal(rows.length, 0, 'nothing of a failed step is kept, in no projection')
   broken = false
   await waitUntil(async () => (await ledger.get('/v1/cards/v_poison')).json().balance === 3, { what: 'the retry' })
-  t.equal(worker.health().stuck.length, 0)
+  t.equal(worker.health().resting.length, 0)
 })
 
 test('a step overtaken between claim and commit rolls back whole', async t => {
@@ -216,4 +217,45 @@ test('the worker outlives its database connections', async t => {
     await waitUntil(async () => (await ledger.get('/v1/cards/v_1')).json().balance === round * 10)
   }
   t.equal(worker.health().alive, true)
+})
+
+test('a connection that breaks in the middle of a transaction costs that transaction, not the process', async t => {
+  const ledger = await openLedger(t)
+  const broken = ledger.db.transaction().execute(async trx => {
+    const { rows: [self] } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(trx)
+    await ledger.owner.query('select pg_terminate_backend($1)', [self?.pid])
+    // No query is under way when the connection ends: nobody but the client itself can be told.
+    await waitUntil(async () => (await ledger.owner.query('select from pg_stat_activity where pid = $1', [self?.pid])).rowCount === 0)
+    await sql`select 1`.execute(trx)
+  })
+  await t.rejects(broken)
+  t.equal((await ledger.post(awardData())).json().status, 'accepted')
+})
+
+test('a shard that keeps failing for a reason that could pass does not starve the others', async t => {
+  const ledger = await openLedger(t, { shards: 16 })
+  await ledger.owner.query(`
+    create function refuse () returns trigger language plpgsql as $$ begin raise exception 'too slow' using errcode = 'query_canceled'; end $$;
+    create trigger refuse before insert on projection.orders for each row when (new.order_id = 'ord_slow') execute function refuse()`)
+  await ledger.post(orderData({ id: 'ord_slow', customer: 'cust_1' }))
+  const worker = startWorker(ledger.db, { projections, batch: 100 })
+  t.teardown(() => worker.stop())
+  await waitUntil(() => worker.health().resting.length === 1)
+  for (let index = 0; index < 10; index++) {
+    await ledger.post(orderData({ id: `ord_${index}`, customer: 'cust_3' }))
+    await waitUntil(async () => (await ledger.get(`/v1/orders/ord_${index}`)).statusCode === 200, { timeout_ms: 5000, what: `order ${index} of another shard` })
+  }
+  await ledger.owner.query('drop trigger refuse on projection.orders')
+  await waitUntil(async () => (await ledger.get('/v1/orders/ord_slow')).statusCode === 200)
+})
+
+test('large bodies that compress well are taken in batches that fit', async t => {
+  const ledger = await openLedger(t, { shards: 1, bodyLimitBytes: 2_000_000 })
+  for (let index = 0; index < 20; index++) {
+    await ledger.post({ ...orderData({ id: `ord_${index}` }), order: { ...orderData({ id: `ord_${index}` }).order, metadata: { filler: 'x'.repeat(1_000_000) } } })
+  }
+  const first = await step(ledger.db, projections, { batch: 1000 })
+  t.ok(first !== undefined && first.events >= 15 && first.events < 20, `${first?.events} events of 1 MB in a step`)
+  await ledger.project()
+  t.equal((await ledger.get('/v1/customers/cust_1')).json().totals.orders, 20)
 })

@@ -27,7 +27,6 @@ function event (id: string, shard = 0, options: Partial<Appendable> = {}): Appen
     group_id: null,
     project_id: null,
     channel: null,
-    body_digest: sha256(body),
     fact_digest: sha256('facts'),
     body,
     ...options
@@ -97,6 +96,14 @@ test('one call answers for each input: accepted, duplicate, conflict', async t =
   t.same(await append(db, [event('a', 7, { subject: 'another' })]), [{ outcome: 'accepted', shard: 7, position: 1n }], 'another subject is another fact')
 })
 
+test('what does not pair or names no shard is refused whole', async t => {
+  const { db, owner } = await openLedger(t, { shards: 2 })
+  await t.rejects(append(db, [event('a', 0), event('b', 7)]), { code: '22023', message: /shard that does not exist/ })
+  await t.rejects(append(db, [event('a'), event('b', 1, { type: 'x\u001e' })]), { code: '22023', message: /do not pair/ })
+  await t.rejects(append(db, [event('')]), { code: '23514' })
+  t.equal((await owner.query('select from ledger.events')).rowCount, 0)
+})
+
 test('one key raced for through two shards is stored once', async t => {
   const { db } = await openLedger(t)
   const appender = createAppender(db, { queueLimit: 1000 })
@@ -132,7 +139,7 @@ test('positions become visible in order: who holds the shard is waited for, neve
   await slow.connect()
   await slow.query('begin')
   const first = event('slow')
-  await slow.query('select * from ledger.append($1, $2, $3)', [[0], ['slow', '-', 0, 'test', '', '', '', '', '', '', '', '', first.body_digest, first.fact_digest, 'false'].join('\u001f'), first.body])
+  await slow.query('select * from ledger.append($1, $2)', [['slow', '-', 0, 'test', '', '', '', '', '', '', '', '', first.fact_digest, 'false'].join('\u001f'), first.body])
   const second = append(ledger.db, [event('fast')])
   await waitUntil(async () => (await ledger.owner.query("select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")).rowCount === 1, { what: 'the second append to wait' })
   t.equal(await ledger.project(), 0, 'nothing is visible before the first commits')
@@ -150,7 +157,7 @@ test('stored events never change: by privilege for the service, by trigger for e
   const attempts = [
     "update ledger.events set type = 'x'", 'delete from ledger.events', 'truncate ledger.events',
     'update ledger.shards set head = 0', 'delete from ledger.quarantine', "update ledger.quarantine set body = 'x'",
-    "insert into ledger.events select 'b', subject, shard, 2, type, customer_id, occurred_at, received_at, test, send_out_id, source, source_id, group_id, project_id, channel, body, body_digest, fact_digest, chain from ledger.events",
+    "insert into ledger.events select 'b', subject, shard, 2, type, customer_id, occurred_at, received_at, test, send_out_id, source, source_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain from ledger.events",
     'alter table ledger.events disable trigger all', 'drop table ledger.events'
   ]
   for (const attempt of attempts) await t.rejects(service.query(attempt), { code: '42501' }, `service: ${attempt}`)

@@ -40,14 +40,14 @@ export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options
     }
   }, async ({ params, query }) => {
     const key = askable('card', params.card)
-    const [occurred_at, tie] = readCursor(query.cursor, ['instant', 'integer']) ?? []
+    const [occurred_at, tie, movement_id] = readCursor(query.cursor, ['instant', 'integer', 'text']) ?? []
     await awaitPosition(options, query)
-    const before = occurred_at === undefined ? undefined : { occurred_at, tie: Number(tie) }
+    const before = occurred_at === undefined || movement_id === undefined ? undefined : { occurred_at, tie: Number(tie), movement_id }
     const rows = await onOneState(options.db, async trx => {
       const card = await findCard(trx, key)
       if (card === undefined) throw notFound('card', key)
       return await listCardLines(trx, card.card_id, { before, limit: rowsFor(query.limit) })
     })
-    return pageOf(rows, query.limit, row => [row.occurred_at, row.tie])
+    return pageOf(rows, query.limit, row => [row.occurred_at, row.tie, row.movement_id])
   })
 }

@@ -117,14 +117,14 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
     }
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
-    const [occurred_at, card_id, tie] = readCursor(query.cursor, ['instant', 'text', 'integer']) ?? []
+    const [occurred_at, card_id, tie, movement_id] = readCursor(query.cursor, ['instant', 'text', 'integer', 'text']) ?? []
     await awaitPosition(options, query)
-    const before = occurred_at === undefined || card_id === undefined ? undefined : { occurred_at, card_id, tie: Number(tie) }
+    const before = occurred_at === undefined || card_id === undefined || movement_id === undefined ? undefined : { occurred_at, card_id, tie: Number(tie), movement_id }
     const rows = await onOneState(db, async trx => {
       await requireCustomer(trx, id)
       return await listCustomerLines(trx, id, { before, limit: rowsFor(query.limit) })
     })
-    return pageOf(rows, query.limit, row => [row.occurred_at, row.card_id, row.tie])
+    return pageOf(rows, query.limit, row => [row.occurred_at, row.card_id, row.tie, row.movement_id])
   })
 }
 

@@ -55,7 +55,7 @@ function workerAlive (worker: WorkerHealth | undefined): { ok: boolean, detail: 
   if (worker === undefined) return { ok: true, detail: 'none in this process (--only api)' }
   if (!worker.alive) return { ok: false, detail: 'ended; restart the process' }
   if (worker.waiting !== undefined) return { ok: false, detail: `waiting: ${worker.waiting}` }
-  if (worker.stuck.length > 0) return { ok: true, detail: `alive; stuck: ${worker.stuck.map(({ shard, reason }) => `shard ${shard}: ${reason}`).join('; ')}` }
+  if (worker.resting.length > 0) return { ok: true, detail: `alive; failing and tried again: ${worker.resting.map(({ reason }) => reason).join('; ')}` }
   return { ok: true, detail: 'alive' }
 }
 

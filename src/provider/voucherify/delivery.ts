@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Fact } from '../../ledger/facts.ts'
 import { parseInstant, type Instant } from '../../ledger/instant.ts'
 import { openEnvelope, type Envelope } from './envelope.ts'
@@ -25,8 +24,6 @@ export interface IdentifiedDelivery {
   project_id: string | null
   channel: string | null
   /** Hex sha256. */
-  body_digest: string
-  /** Hex sha256. */
   fact_digest: string
   /** The JSON text, verbatim. */
   body: string
@@ -45,7 +42,7 @@ export function identify (body: Buffer): IdentifiedDelivery | Unusable {
   if ('reason' in parsed) return parsed
   const envelope = openEnvelope(parsed.json)
   try {
-    return { ...name(envelope), ...sendOut(envelope), body_digest: createHash('sha256').update(body).digest('hex'), body: parsed.text }
+    return { ...name(envelope), ...sendOut(envelope), body: parsed.text }
   } catch (error) {
     if (error instanceof Unidentified) return { reason: 'unidentified', detail: error.message }
     if (error instanceof UnreadablePayload) return { reason: 'invalid_payload', detail: error.message }

@@ -21,7 +21,8 @@ export interface Envelope {
 /** Takes the wrapping off a delivery. Nothing is checked here but what tells the shapes apart. */
 export function openEnvelope (json: JsonObject): Envelope {
   if (isObject(json.data) && json.object === 'event') return openV2018(json, json.data)
-  if (isObject(json.data) && isObject(json.event)) return openV2024(json, json.data, json.event)
+  // An envelope whose data is null or a list is still one: its event can be of a type that we do not read.
+  if ('data' in json && isObject(json.event)) return openV2024(json, isObject(json.data) ? json.data : {}, json.event)
   return { ...NO_ENVELOPE, shape: 'bare', data: json }
 }
 
@@ -44,7 +45,8 @@ function openV2024 (json: JsonObject, data: JsonObject, event: JsonObject): Enve
     shape: 'v2024',
     event_id: event.id,
     type: event.type,
-    occurred_at: event.created_at ?? json.created_at,
+    // Not the send-out's own time: two sends of one event would tell two.
+    occurred_at: event.created_at,
     data,
     send_out_id: json.id,
     source: source.object,

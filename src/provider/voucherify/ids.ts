@@ -4,6 +4,9 @@
  */
 export const MAX_ID_BYTES = 256
 
+/** Of several ids joined, which escapes can make longer. */
+export const MAX_KEY_BYTES = 800
+
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f]/
 
@@ -19,6 +22,15 @@ export function isUsableId (value: unknown): value is string {
 /** The first of several candidates that is a usable id. */
 export function firstId (...candidates: unknown[]): string | undefined {
   return candidates.find(isUsableId)
+}
+
+/**
+ * Joins ids to a key, `award:ern_…:v_…`. Ids are opaque: of several, a colon inside one (and the escape's own sign) is
+ * escaped, or two different lists of ids could come to the same key.
+ */
+export function naturalKey (entity: string, ...ids: string[]): string {
+  if (ids.length === 1) return `${entity}:${ids[0]}`
+  return [entity, ...ids.map(id => id.replace(/[%:]/g, sign => sign === ':' ? '%3A' : '%25'))].join(':')
 }
 
 /** All-zero ids (`evcus_000000000000000000`) mark a test delivery of the provider (documented). */

@@ -1,4 +1,4 @@
-import { firstId } from './ids.ts'
+import { firstId, naturalKey } from './ids.ts'
 import { isObject, type JsonObject } from './json.ts'
 
 /** What an event is about when nothing better is known. */
@@ -29,7 +29,7 @@ const RULES: Rule[] = [
 export function subjectOf (type: string, data: JsonObject): string {
   const rule = RULES.find(([types]) => types.test(type))
   const named = rule?.[1](data, type.slice(type.lastIndexOf('.') + 1)).find(([, id]) => id !== undefined)
-  if (named !== undefined) return named.filter(part => part !== undefined).join(':')
+  if (named !== undefined) return naturalKey(named[0], ...named.slice(1).filter(part => part !== undefined))
   return NO_SUBJECT
 }
 

@@ -64,6 +64,8 @@ test('keys that name the inside of objects are data like any other', async t => 
       const clean = identified(projectWebhook(data(), { type }))
       for (const path of [[], ['data'], ['event'], ['source'], ['data', 'customer'], ['data', 'order'], ['data', 'order', 'metadata'], ['data', 'customer', 'metadata']]) {
         const text = withRaw(projectWebhook(data(), { type }), [...path, key], poison)
+        // Metadata of an order is part of the state that an order event tells.
+        if (type === PAID && path.at(-2) === 'order') continue
         const { fact_digest, subject, event_id, customer_id } = identified(text)
         t.strictSame({ fact_digest, subject, event_id, customer_id }, {
           fact_digest: clean.fact_digest, subject: clean.subject, event_id: clean.event_id, customer_id: clean.customer_id
@@ -191,7 +193,7 @@ test('text that PostgreSQL cannot hold is told in a form that it can', async t =
   const facts = factsOf(identified(data).body)
   t.match(facts.find(fact => fact.fact === 'customer'), { fields: { name: 'a\ufffdb\ufffdc' } })
   t.match(facts.find(fact => fact.fact === 'card'), { fields: { campaign: 'a\ufffdb\ufffdc' } })
-  t.match(facts.find(fact => fact.fact === 'order'), { metadata: '{"a\\u0000b\\ud800c":"a\\u0000b\\ud800c"}' }, 'JSON text keeps its escapes')
+  t.match(facts.find(fact => fact.fact === 'order'), { metadata: '{"a\ufffdb\ufffdc":"a\ufffdb\ufffdc"}' }, 'inside JSON too, or ->> in a report would fail')
   t.equal(identified(data).body, JSON.stringify(data), 'the evidence is untouched')
 })
 
@@ -251,7 +253,6 @@ function assertStorable (delivery: IdentifiedDelivery, text: string): void {
   assert.ok(Buffer.byteLength(event_id + subject) < 2000)
   assert.ok(delivery.occurred_at === null || INSTANT.test(delivery.occurred_at), delivery.occurred_at ?? '')
   assert.match(delivery.fact_digest, DIGEST)
-  assert.match(delivery.body_digest, DIGEST)
   assert.equal(delivery.body, text, 'the evidence is verbatim')
 }
 

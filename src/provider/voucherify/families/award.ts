@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { INFORMED, type CardSighting, type Fact, type MovementSighting } from '../../../ledger/facts.ts'
 import type { Envelope } from '../envelope.ts'
+import { MAX_KEY_BYTES, naturalKey } from '../ids.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { exact, exactInteger, maybe, reader, UnreadablePayload, type Family, type Reading } from './family.ts'
 import { Card, Customer, customerSighting, optionalId, optionalText, Order, orderSighting, requiredId, requiredInstant } from './parts.ts'
@@ -41,15 +42,18 @@ function read (envelope: Envelope): Reading {
   const data = readAward(envelope.data)
   const card_id = requiredId(data.voucher?.id ?? relatedCard(data.balance.related_object), 'voucher.id')
   const rule = requiredId(data.earning_rule.id, 'earning_rule.id')
-  const trigger = requiredId(data.event?.id ?? envelope.event_id, 'event.id')
+  // Not the envelope's id instead: the same award as bare data would then be another movement.
+  const trigger = requiredId(data.event?.id, 'event.id')
   const holder = optionalId(data.voucher?.holder_id, 'voucher.holder_id') ?? optionalId(data.holder?.id, 'holder.id')
   const customer_id = holder ?? optionalId(data.customer?.id, 'customer.id')
   if (customer_id === null) throw new UnreadablePayload('data.customer.id: neither customer nor holder says whose card this is')
   const occurred_at = requiredInstant('event.created_at', envelope.occurred_at, data.event?.created_at)
 
+  const movement_id = naturalKey('award', trigger, rule, card_id)
+  if (Buffer.byteLength(movement_id) > MAX_KEY_BYTES) throw new UnreadablePayload('event.id, earning_rule.id, voucher.id: too long for one key')
   const movement: MovementSighting = {
     fact: 'movement',
-    movement_id: `award:${trigger}:${rule}:${card_id}`,
+    movement_id,
     card_id,
     informed: envelope.shape === 'bare' ? INFORMED.bare : INFORMED.enveloped,
     kind: 'accrual',
@@ -65,19 +69,26 @@ function read (envelope: Envelope): Reading {
     ...customerSighting(data.customer, occurred_at),
     ...(data.holder?.id === data.customer?.id ? [] : customerSighting(data.holder, occurred_at))
   ]
-  // Whoever holds the card exists, even where nothing else is said of them.
-  facts.push({ fact: 'customer', customer_id, occurred_at, fields: {} })
   // An order inside a reward counts as an observation of that order, when it says which state it is in.
-  if (movement.order_id !== null && data.order?.status) {
-    facts.push(orderSighting(data.order, data.customer?.id ?? customer_id, data.event?.created_at))
+  const order = movement.order_id !== null && data.order?.status
+    ? orderSighting(data.order, optionalId(data.customer?.id, 'customer.id') ?? customer_id, data.event?.created_at)
+    : undefined
+  // Whoever holds the card or placed the order exists, even where nothing else is said of them.
+  for (const id of new Set([customer_id, order?.customer_id ?? customer_id])) {
+    facts.push({ fact: 'customer', customer_id: id, occurred_at, fields: {} })
   }
+  if (order !== undefined) facts.push(order)
   return {
     bare: { event_id: trigger, type: TYPE },
-    subject: `award:${rule}:${card_id}`,
+    subject: naturalKey('award', rule, card_id),
     customer_id,
     occurred_at,
     facts,
-    core: ['award', trigger, rule, card_id, customer_id, movement.points, movement.reported_balance],
+    // Of the order no items and no metadata: how much of them is shown may differ between a webhook and a distribution.
+    core: [
+      'award', trigger, rule, card_id, customer_id, movement.points, movement.reported_balance, movement.order_id,
+      order?.status ?? null, order?.updated_at ?? null, order?.amount ?? null, order?.total_amount ?? null, order?.total_discount_amount ?? null
+    ],
     ids: [trigger, card_id, customer_id]
   }
 
@@ -86,7 +97,7 @@ function read (envelope: Envelope): Reading {
     const campaign_id = data.voucher?.campaign_id ?? data.campaign?.id
     const campaign = data.voucher?.campaign ?? data.campaign?.name
     if (data.voucher?.code !== undefined) fields.code = optionalText(data.voucher.code)
-    if (campaign_id !== undefined) fields.campaign_id = optionalText(campaign_id)
+    if (campaign_id !== undefined) fields.campaign_id = optionalId(campaign_id, 'voucher.campaign_id')
     if (campaign !== undefined) fields.campaign = optionalText(campaign)
     return { fact: 'card', card_id, occurred_at, fields }
   }
