@@ -3,7 +3,7 @@ import { envSchema } from 'env-schema'
 
 /** Every setting there is, by the name of its environment variable. `.env.example` carries the same, for people. */
 export const ConfigSchema = Type.Object({
-  DATABASE_URL: Type.Optional(Type.String({ description: 'PostgreSQL 15 or newer. Unset: a real PostgreSQL, embedded, in DATA_DIR.' })),
+  DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://[^/]', description: 'PostgreSQL 15 or newer. Unset: a real PostgreSQL, embedded, in DATA_DIR.' })),
   DATABASE_ROLE: Type.String({ default: 'ledger_service', description: 'Role the service takes on after login; it cannot change stored events. Empty: stay the login.' }),
   DATABASE_POOL_SIZE: Type.Integer({ default: 10, minimum: 3, maximum: 200, description: 'Connections a process may hold.' }),
   DATA_DIR: Type.String({ default: '.data', minLength: 1, description: 'Where the embedded PostgreSQL and the generated webhook secret live.' }),
@@ -11,10 +11,12 @@ export const ConfigSchema = Type.Object({
   PORT: Type.Integer({ default: 3000, minimum: 0, maximum: 65535, description: 'Port to listen on; 0 takes a free one.' }),
   WEBHOOK_SECRETS: Type.String({ default: '', description: 'Webhook secrets of the Voucherify project, comma-separated, newest first.' }),
   SHARDS: Type.Integer({ default: 16, minimum: 1, maximum: 1024, description: 'Logical streams; read once, when the database is created.' }),
-  LOG_LEVEL: Type.Union(
-    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map(level => Type.Literal(level)),
-    { default: 'info', description: 'How much to log, as JSON lines on standard output.' }
-  ),
+  LOG_LEVEL: Type.Unsafe<string>({
+    type: 'string',
+    enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+    default: 'info',
+    description: 'How much to log, as JSON lines on standard output.'
+  }),
   BODY_LIMIT_BYTES: Type.Integer({ default: 1_048_576, minimum: 1024, maximum: 104_857_600, description: 'The largest delivery that is read.' }),
   APPEND_QUEUE_LIMIT: Type.Integer({ default: 10_000, minimum: 1, maximum: 1_000_000, description: 'Deliveries that may wait to be stored; beyond it the answer is 503.' }),
   PROJECTION_BATCH_EVENTS: Type.Integer({ default: 2000, minimum: 1, maximum: 100_000, description: 'Events a projection step takes at most.' }),
@@ -49,13 +51,18 @@ export function loadConfig (environment: NodeJS.ProcessEnv = process.env): Confi
   return Object.freeze({ ...variables, WEBHOOK_SECRETS: Object.freeze(secrets) })
 }
 
-interface Problem { instancePath?: string, message?: string, params?: Record<string, unknown> }
+function expected ({ keyword, message, params }: Problem): string {
+  if (keyword === 'pattern') return 'must look like postgres://user:password@host:5432/database'
+  return Array.isArray(params?.allowedValues) ? `must be one of ${params.allowedValues.join(', ')}` : message ?? 'is not usable'
+}
+
+interface Problem { keyword?: string, instancePath?: string, message?: string, params?: Record<string, unknown> }
 
 function describe (error: { errors?: Problem[], message: string }): string {
   const lines = (error.errors ?? []).map(problem => {
     const name = (problem.instancePath ?? '').replace('/', '') as keyof typeof ConfigSchema.properties
     const about = (ConfigSchema.properties[name] as { description?: string } | undefined)?.description
-    return `${name} ${problem.message ?? 'is not usable'}${about === undefined ? '' : `. ${about}`}`
+    return `${name} ${expected(problem)}${about === undefined ? '' : `. ${about}`}`
   })
   return lines.length === 0 ? error.message : [...new Set(lines)].join('\n')
 }

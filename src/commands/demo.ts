@@ -18,7 +18,7 @@ export interface DemoOptions { url: string | undefined, key: string | undefined 
 
 /** `demo`: posts two real payloads of Voucherify, each twice, to a running server, and reads what came of them. */
 export async function demoCommand (config: Config, output: Output, options: DemoOptions): Promise<void> {
-  const base = (options.url ?? `http://${config.HOST}:${config.PORT}`).replace(/\/$/, '')
+  const base = baseUrl(options.url ?? `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${config.PORT}`)
   const { secrets } = await webhookSecrets(config)
   const steps: unknown[] = []
   const show = (request: string, status: number, answer: unknown): void => {
@@ -55,6 +55,11 @@ export async function demoCommand (config: Config, output: Output, options: Demo
   }
 }
 
+function baseUrl (text: string): string {
+  if (!URL.canParse(text)) throw new CommandError('url_malformed', `${text} is no URL. Give one like http://127.0.0.1:3000.`)
+  return text.replace(/\/$/, '')
+}
+
 interface Answer { status: number, json: unknown }
 
 async function call (url: string, init: RequestInit): Promise<Answer> {
@@ -75,6 +80,6 @@ async function call (url: string, init: RequestInit): Promise<Answer> {
 function requireOk ({ status, json }: Answer): void {
   if (status < 400) return
   const detail = (json as { detail?: string }).detail ?? JSON.stringify(json)
-  const hint = status === 401 && detail.includes('API key') ? ' Give it with --key.' : ''
+  const hint = (json as { code?: string }).code === 'key_missing' ? ' With make: make demo KEY=ll_….' : ''
   throw new CommandError('demo_refused', `The server answered ${status}: ${detail}${hint}`)
 }

@@ -15,6 +15,12 @@ export class CommandError extends Error {
 export function explain (error: unknown): { code: string, message: string } {
   const { message, code } = error as { message: string, code?: string }
   const text = message === '' ? code ?? 'unknown error' : message
+  if (code === '42704' || code === '22023' || code === '42501') {
+    return {
+      code: 'database_forbids',
+      message: `The database refuses: ${text}. The role of DATABASE_ROLE must exist and this login be a member of it: \`migrate up\` makes ledger_service and grants it to the login that migrates.`
+    }
+  }
   if (error instanceof CommandError || failureOf(error) !== 'unavailable') return { code: code ?? 'failed', message: text }
   return {
     code: 'database_unreachable',

@@ -6,6 +6,7 @@ import { say, table, type Output } from './output.ts'
 
 /** `keys create NAME`: makes an API key and shows its token, once. */
 export async function keysCreateCommand (config: Config, output: Output, name: string, scope: Scope): Promise<void> {
+  if (!/^[\p{L}\p{N}][^\p{C}]{0,99}$/u.test(name)) throw new CommandError('key_name_invalid', 'Give the key a name of 1 to 100 printable characters that begins with a letter or digit: who or what will use it.')
   const key = await withLedger(config, async db => await createKey(db, name, scope))
   say(output, key, `${key.token}\n\nThis is key ${key.key_id} (${key.name}, scope ${key.scope}). It is shown only now: the ledger keeps its digest.\nUse it as  authorization: Bearer ${key.token}`)
 }
@@ -20,6 +21,6 @@ export async function keysListCommand (config: Config, output: Output): Promise<
 /** `keys revoke KEY`: ends a key; servers notice within seconds. */
 export async function keysRevokeCommand (config: Config, output: Output, keyId: string): Promise<void> {
   const revoked = await withLedger(config, async db => await revokeKey(db, keyId))
-  if (!revoked) throw new CommandError('key_not_found', `No key in force has the id ${keyId}. \`loyalty-ledger keys list\` shows them.`)
+  if (!revoked) throw new CommandError('key_not_found', `No key in force has the id ${keyId}. \`npx loyalty-ledger keys list\` shows them.`)
   say(output, { revoked: keyId }, `Revoked ${keyId}. Running servers refuse it within two seconds.`)
 }

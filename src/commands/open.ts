@@ -45,7 +45,7 @@ export async function migrate (place: Place, config: Config, log: (line: string)
 export async function requireMigrated (pool: pg.Pool, log: (line: string) => void): Promise<void> {
   const { pending, unknown } = await migrationStatus(pool)
   if (pending.length > 0) {
-    throw new CommandError('migrations_pending', `The database lacks ${pending.length} migration(s): ${pending.join(', ')}. Run \`loyalty-ledger migrate up\`, or serve with --migrate.`)
+    throw new CommandError('migrations_pending', `The database lacks ${pending.length} migration(s): ${pending.join(', ')}. Run \`npx loyalty-ledger migrate up\`, or serve with --migrate.`)
   }
   if (unknown.length > 0) log(`The database is newer than this version of the ledger: it knows nothing of ${unknown.join(', ')}.`)
 }

@@ -6,6 +6,11 @@ export interface Output {
 }
 
 export function createOutput (json: boolean): Output {
+  // The reader has seen enough (`… | head`): no reason to say more.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
   return {
     json,
     result: text => { process.stdout.write(`${text}\n`) },

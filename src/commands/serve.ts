@@ -53,7 +53,7 @@ async function start (place: Place, config: Config, options: ServeOptions, log: 
   shutdown.onStop('connections', async () => { await closePool(pool) })
   await requireMigrated(pool, line => { log.warn(line) })
   const shards = await countShards(db)
-  if (shards === 0) throw new CommandError('shards_missing', 'The database has no shards yet. Run `loyalty-ledger migrate up`, or serve with --migrate.')
+  if (shards === 0) throw new CommandError('shards_missing', 'The database has no shards yet. Run `npx loyalty-ledger migrate up`, or serve with --migrate.')
   await guardEntrance(config, options, db)
 
   const freshness = createFreshness(db, projections)
@@ -103,7 +103,7 @@ async function guardEntrance (config: Config, options: ServeOptions, db: Db): Pr
   if (isLoopbackHost(config.HOST) || options.only === 'worker') return
   const missing = [
     ...(config.WEBHOOK_SECRETS.length === 0 ? ['WEBHOOK_SECRETS is unset'] : []),
-    ...(await hasKeys(db) ? [] : ['there is no API key (`loyalty-ledger keys create NAME`)'])
+    ...(await hasKeys(db) ? [] : ['there is no API key (`npx loyalty-ledger keys create NAME`)'])
   ]
   if (missing.length > 0) {
     throw new CommandError('unprotected', `HOST is ${config.HOST}, which others can reach, but ${missing.join(' and ')}. Set what is missing, or HOST=127.0.0.1.`)
@@ -134,6 +134,6 @@ async function welcome (url: string, config: Config, options: ServeOptions, plac
   ]
   if (secretFile !== undefined) lines.push(`WEBHOOK_SECRETS is unset: sign with the secret in ${secretFile}, made for this machine.`)
   if (!keys) lines.push('Protected mode: there is no API key yet, so reads are open to this machine and closed to all others.')
-  if (options.only === 'api') lines.push('Nothing is projected here: run `loyalty-ledger serve --only worker` beside it.')
+  if (options.only === 'api') lines.push('Nothing is projected here: run `npx loyalty-ledger serve --only worker` beside it.')
   return lines.join('\n')
 }

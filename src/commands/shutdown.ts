@@ -15,6 +15,7 @@ export function createShutdown (timeout_ms: number, log: (line: string) => void)
   let settle: () => void = () => {}
   const stopped = new Promise<void>(resolve => { settle = resolve })
   let stopping: Promise<void> | undefined
+  let failed = false
 
   async function stop (): Promise<void> {
     while (phases.length > 0) {
@@ -22,6 +23,7 @@ export function createShutdown (timeout_ms: number, log: (line: string) => void)
       try {
         await last?.stop()
       } catch (error) {
+        failed = true
         log(`Stopping ${last?.phase} failed: ${(error as Error).message}`)
       }
     }
@@ -33,7 +35,7 @@ export function createShutdown (timeout_ms: number, log: (line: string) => void)
     if (signal !== undefined) log(`Stopping (${signal}) …`)
     stopping ??= stop()
     await stopping
-    if (signal !== undefined) log('Stopped. What was acknowledged is stored; the next start continues from there.')
+    if (signal !== undefined && !failed) log('Stopped. What was acknowledged is stored; the next start continues from there.')
   })
   return {
     onStop: (phase, undo) => { phases.push({ phase, stop: undo }) },

@@ -1,9 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { EmbeddedPostgresError, useYourOwn } from './errors.ts'
-import { run } from './run.ts'
-
-/** The account that initdb and postgres run as, where it is not our own. */
-export interface Account { name: string, uid: number, gid: number }
+import { run, type Account } from './run.ts'
 
 /**
  * PostgreSQL refuses to run as root, so root needs another account: the owner of the data when there

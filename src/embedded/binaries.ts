@@ -4,7 +4,7 @@
 // neither adopt a server that outlived a killed process nor share one between processes.
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import type { Account } from './account.ts'
+import type { Account } from './run.ts'
 import { copyBinaries, findCopy, repairInPlace } from './binaries-repair.ts'
 import { EmbeddedPostgresError, useYourOwn } from './errors.ts'
 import { run } from './run.ts'

@@ -60,7 +60,7 @@ export async function initialise (place: Place, binaries: Binaries, password: st
 }
 
 function initdbError ({ home }: Place, status: number | string, output: string): EmbeddedPostgresError {
-  if (/No space left on device|Disk quota exceeded/.test(output)) {
+  if (/No space left on device|Disk quota exceeded|wrote only \d+ of \d+ bytes/.test(output)) {
     return new EmbeddedPostgresError('no_space', `The disk that holds ${home} is full: a new database needs about 80 MB. Free some space and start again. ${useYourOwn}`)
   }
   const nameless = /could not look up effective user ID/.test(output)

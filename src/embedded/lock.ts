@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { link, readFile, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises'
+import { link, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EmbeddedPostgresError } from './errors.ts'
 import { readIfThere } from './files.ts'
@@ -54,15 +54,16 @@ async function acquire (path: string): Promise<string> {
 async function tryCreate (path: string): Promise<string | undefined> {
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
   const content = `${process.pid} ${hostname()} ${randomBytes(4).toString('hex')}\n`
-  await writeFile(draft, content, { mode: 0o600 })
   try {
+    await writeFile(draft, content, { mode: 0o600 })
     await link(draft, path)
     return content
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined
     throw error
   } finally {
-    await unlink(draft)
+    // On a full disk there may be an empty one, or none.
+    await rm(draft, { force: true })
   }
 }
 

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, realpath } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { canEnter, chooseAccount, type Account } from './account.ts'
+import { canEnter, chooseAccount } from './account.ts'
 import { EmbeddedPostgresError } from './errors.ts'
 import { isThere, readIfThere, writeWhole } from './files.ts'
+import type { Account } from './run.ts'
 
 const systemFolder = '/var/lib/loyalty-ledger'
 

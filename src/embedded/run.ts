@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
-import type { Account } from './account.ts'
 import { EmbeddedPostgresError, useYourOwn } from './errors.ts'
+
+/** The account that initdb and postgres run as, where it is not our own. */
+export interface Account { name: string, uid: number, gid: number }
 
 /** How a short command ended: `status` is its exit code, or why it could not be started (`EACCES`, `ENOENT` …). */
 export interface Ran { status: number | string, output: string }

@@ -99,7 +99,7 @@ export async function stop (data: string, log: (line: string) => void): Promise<
 }
 
 function startError ({ dataDir, data }: Place, said: string): EmbeddedPostgresError {
-  if (/No space left on device|Disk quota exceeded/.test(said)) {
+  if (/No space left on device|Disk quota exceeded|wrote only \d+ of \d+ bytes/.test(said)) {
     return new EmbeddedPostgresError('no_space', `The disk that holds ${data} is full, PostgreSQL cannot start. Free some space and start again.`)
   }
   const tail = said.trim().split('\n').slice(-12).join('\n  ')

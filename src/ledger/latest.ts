@@ -1,5 +1,5 @@
 import type { Instant } from './instant.ts'
-import { compareText } from './movements.ts'
+import { compareText } from './text.ts'
 
 /** A record of which each field stands on its own clock. */
 export interface Latest<Field extends string> {

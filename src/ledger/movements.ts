@@ -1,5 +1,6 @@
 import type { MovementKind, MovementSighting } from './facts.ts'
 import type { Instant } from './instant.ts'
+import { compareText } from './text.ts'
 
 /** A sighting with what is known of the event that told it. */
 export interface RecordedSighting extends Omit<MovementSighting, 'fact'> {
@@ -62,9 +63,4 @@ function compareSightings (a: RecordedSighting, b: RecordedSighting): number {
     compareText(a.fact_digest, b.fact_digest) ||
     compareText(a.event_id, b.event_id) ||
     compareText(a.subject, b.subject)
-}
-
-/** Order of code units: the same on every machine, unlike localeCompare. */
-export function compareText (a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -1,6 +1,6 @@
 import type { OrderSighting } from './facts.ts'
 import type { Instant } from './instant.ts'
-import { compareText } from './movements.ts'
+import { compareText } from './text.ts'
 
 /** One state an order was observed in, with the earliest event that told it. */
 export interface OrderState extends Omit<OrderSighting, 'fact'> {

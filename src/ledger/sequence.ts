@@ -1,4 +1,5 @@
-import { compareText, type Movement } from './movements.ts'
+import type { Movement } from './movements.ts'
+import { compareText } from './text.ts'
 
 /**
  * Puts the movements of a card in order: by `occurred_at`; at the same moment in the order in which before and

@@ -1,13 +1,12 @@
 import { addToSums, balanceOf, foldCard, type Line, type Sums } from '../ledger/card.ts'
 import type { CardField, CardSighting, MovementSighting } from '../ledger/facts.ts'
-import type { Instant } from '../ledger/instant.ts'
 import { mergeLatest, tell, type Latest } from '../ledger/latest.ts'
 import { mergeSightings, type Movement, type RecordedSighting } from '../ledger/movements.ts'
 import type { Trx } from '../store/database.ts'
 import type { CardRow, LineRow } from '../store/tables.ts'
-import { lockCards, readTails, replaceTails, updateCards, type Tail } from './cards-rows.ts'
+import { lockCards, readTails, replaceTails, updateCards, type NewTail, type Tail } from '../store/write-cards.ts'
+import { addSightings } from '../store/write-sightings.ts'
 import { groupBy, toldOf, type Projection, type Told } from './projection.ts'
-import { addSightings } from './sightings-rows.ts'
 
 const FIELDS = ['code', 'campaign_id', 'campaign', 'customer_id'] as const satisfies readonly CardField[]
 
@@ -24,10 +23,12 @@ export const cards: Projection = {
     const rows = await lockCards(trx, ids)
     const touched = await mergeTouched(trx, [...movements.values()].flat())
     const tails = await readTails(trx, touched)
-    await replaceTails(trx, await updateCards(trx, rows.map(row => {
+    const refolded = rows.map(row => {
       const named = nameCard(row, sightings.get(row.card_id) ?? [])
       return refold(named, touched.get(row.card_id) ?? [], tails.get(row.card_id))
-    })))
+    })
+    await updateCards(trx, refolded.map(({ row }) => row))
+    await replaceTails(trx, refolded.flatMap(({ tail }) => tail ?? []))
   }
 }
 
@@ -53,15 +54,15 @@ function nameCard (row: CardRow, sightings: readonly CardSighting[]): CardRow {
   }
 }
 
-/** What a step makes of a card: its row, and the end of its statement that replaces the stored one. */
-export interface Refolded { row: CardRow, from: Instant | undefined, lines: Line[] }
+/** What a step makes of a card: its row, and the end of its statement where a movement touched it. */
+interface Refolded { row: CardRow, tail?: NewTail }
 
 /**
  * Folds a card anew from its earliest touched moment on. What stands before that moment is right already, since the
  * fold of a stretch depends only on the balance it begins from: so a new movement at the end costs no history.
  */
 function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefined): Refolded {
-  if (touched.length === 0 || tail === undefined) return { row, from: undefined, lines: [] }
+  if (touched.length === 0 || tail === undefined) return { row }
   const retold = new Set(touched.map(movement => movement.movement_id))
   const kept = tail.lines.filter(line => line.kind !== 'unexplained' && !retold.has(line.movement_id)).map(asMovement)
   const folded = foldCard([...kept, ...touched], tail.balance_before)
@@ -87,8 +88,7 @@ function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefi
       first_movement_at: tail.balance_before === null ? folded.lines[0]?.occurred_at ?? null : row.first_movement_at,
       last_movement_at: folded.lines.at(-1)?.occurred_at ?? null
     },
-    from: tail.from,
-    lines: folded.lines
+    tail: { card_id: row.card_id, from: tail.from, lines: folded.lines }
   }
 }
 

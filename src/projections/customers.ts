@@ -1,10 +1,8 @@
-import { sql } from 'kysely'
 import type { CustomerField, CustomerSighting } from '../ledger/facts.ts'
 import type { Instant } from '../ledger/instant.ts'
 import { mergeLatest, tell, type Latest } from '../ledger/latest.ts'
-import type { Trx } from '../store/database.ts'
-import { recordset } from '../store/recordset.ts'
 import type { CustomerRow } from '../store/tables.ts'
+import { lockCustomers, updateCustomers } from '../store/write-customers.ts'
 import { groupBy, toldOf, type Projection } from './projection.ts'
 
 const FIELDS = ['source_id', 'name', 'email', 'metadata'] as const satisfies readonly CustomerField[]
@@ -18,7 +16,7 @@ export const customers: Projection = {
     if (sightings.length === 0) return
     const byCustomer = groupBy(sightings, sighting => sighting.customer_id)
     const stored = await lockCustomers(trx, [...byCustomer.keys()])
-    await writeCustomers(trx, stored.map(row => fold(row, byCustomer.get(row.customer_id) ?? [])))
+    await updateCustomers(trx, stored.map(row => fold(row, byCustomer.get(row.customer_id) ?? [])))
   }
 }
 
@@ -33,35 +31,4 @@ function fold (row: CustomerRow, sightings: readonly CustomerSighting[]): Custom
     first_seen_at: times[0] as Instant,
     last_seen_at: times.at(-1) as Instant
   }
-}
-
-/** Makes the rows that are missing and locks all of them in key order: another shard can tell of the same customer. */
-async function lockCustomers (trx: Trx, ids: string[]): Promise<CustomerRow[]> {
-  await sql`
-    insert into projection.customers (customer_id, clocks)
-    select id, '{}' from unnest(${ids}::text[]) as t (id) order by id collate "C"
-    on conflict do nothing`.execute(trx)
-  return await trx.selectFrom('projection.customers').selectAll()
-    .where('customer_id', '=', sql<string>`any (${ids}::text[])`)
-    .orderBy('customer_id')
-    .forUpdate()
-    .execute()
-}
-
-async function writeCustomers (trx: Trx, rows: readonly CustomerRow[]): Promise<void> {
-  await sql`
-    update projection.customers c
-    set source_id = r.source_id, name = r.name, email = r.email, metadata = r.metadata::json, clocks = r.clocks::json,
-        first_seen_at = r.first_seen_at, last_seen_at = r.last_seen_at
-    from ${recordset(rows, {
-      customer_id: 'text',
-source_id: 'text',
-name: 'text',
-email: 'text',
-metadata: 'text',
-clocks: 'text',
-      first_seen_at: 'timestamptz',
-last_seen_at: 'timestamptz'
-    })}
-    where c.customer_id = r.customer_id`.execute(trx)
 }

@@ -1,10 +1,8 @@
-import { sql } from 'kysely'
-import { compareStates, compareTellings, statusRank, type OrderState } from '../ledger/orders.ts'
-import { compareText } from '../ledger/movements.ts'
-import type { Trx } from '../store/database.ts'
-import { recordset } from '../store/recordset.ts'
-import { groupBy, toldOf, type Projection, type Told } from './projection.ts'
 import type { OrderSighting } from '../ledger/facts.ts'
+import { compareStates, compareTellings, statusRank, type OrderState } from '../ledger/orders.ts'
+import { compareText } from '../ledger/text.ts'
+import { writeOrders, writeStates } from '../store/write-orders.ts'
+import { groupBy, toldOf, type Projection, type Told } from './projection.ts'
 
 /** Orders: every observed state, and the newest one as the order itself. */
 export const orders: Projection = {
@@ -36,59 +34,4 @@ function newestStates (states: readonly OrderState[]): OrderState[] {
 // Rows that two shards can touch are written in one order, or two steps could wait for each other.
 function inKeyOrder (states: OrderState[]): OrderState[] {
   return states.sort((a, b) => compareText(a.order_id, b.order_id) || compareStates(a, b))
-}
-
-const STATE_COLUMNS = {
-  order_id: 'text',
-  updated_at: 'timestamptz',
-  status_rank: 'smallint',
-  state_digest: 'text',
-  status: 'text',
-  customer_id: 'text',
-  source_id: 'text',
-  amount: 'bigint',
-  initial_amount: 'bigint',
-  discount_amount: 'bigint',
-  items_discount_amount: 'bigint',
-  total_discount_amount: 'bigint',
-  total_amount: 'bigint',
-  items: 'text',
-  metadata: 'text',
-  created_at: 'timestamptz',
-  recorded_at: 'timestamptz',
-  event_id: 'text',
-  subject: 'text'
-}
-
-/** A state that is known keeps its earliest telling. */
-async function writeStates (trx: Trx, states: readonly OrderState[]): Promise<void> {
-  await sql`
-    insert into projection.order_states as s
-      (order_id, updated_at, status_rank, state_digest, status, customer_id, source_id, amount, initial_amount, discount_amount,
-       items_discount_amount, total_discount_amount, total_amount, items, metadata, created_at, recorded_at, event_id, subject)
-    select order_id, updated_at, status_rank, decode(state_digest, 'hex'), status, customer_id, source_id, amount, initial_amount, discount_amount,
-           items_discount_amount, total_discount_amount, total_amount, items::json, metadata::json, created_at, recorded_at, event_id, subject
-    from ${recordset(states, STATE_COLUMNS)}
-    on conflict (order_id, updated_at, status_rank, state_digest) do update
-    set recorded_at = excluded.recorded_at, event_id = excluded.event_id, subject = excluded.subject
-    where (excluded.recorded_at, excluded.event_id, excluded.subject) < (s.recorded_at, s.event_id, s.subject)`.execute(trx)
-}
-
-/** The newest state is the order: by (updated_at, status rank, digest). */
-async function writeOrders (trx: Trx, states: readonly OrderState[]): Promise<void> {
-  await sql`
-    insert into projection.orders as o
-      (order_id, customer_id, source_id, status, amount, initial_amount, discount_amount, items_discount_amount,
-       total_discount_amount, total_amount, items, metadata, created_at, updated_at, placed_at, status_rank, state_digest)
-    select order_id, customer_id, source_id, status, amount, initial_amount, discount_amount, items_discount_amount,
-           total_discount_amount, total_amount, items::json, metadata::json, created_at, updated_at, coalesce(created_at, updated_at),
-           status_rank, decode(state_digest, 'hex')
-    from ${recordset(states, STATE_COLUMNS)}
-    on conflict (order_id) do update
-    set customer_id = excluded.customer_id, source_id = excluded.source_id, status = excluded.status, amount = excluded.amount,
-        initial_amount = excluded.initial_amount, discount_amount = excluded.discount_amount,
-        items_discount_amount = excluded.items_discount_amount, total_discount_amount = excluded.total_discount_amount,
-        total_amount = excluded.total_amount, items = excluded.items, metadata = excluded.metadata, created_at = excluded.created_at,
-        updated_at = excluded.updated_at, placed_at = excluded.placed_at, status_rank = excluded.status_rank, state_digest = excluded.state_digest
-    where (excluded.updated_at, excluded.status_rank, excluded.state_digest) > (o.updated_at, o.status_rank, o.state_digest)`.execute(trx)
 }

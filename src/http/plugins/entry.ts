@@ -49,11 +49,11 @@ export default fp<{ db: Db }>(async function entry (app, { db }) {
     const token = bearer(request)
     if (token === undefined) {
       if (!(await anyKeys())) { requireLocal(request); return }
-      throw unauthorised('key_missing', 'Send an API key: authorization: Bearer ll_…. `loyalty-ledger keys create NAME` makes one.')
+      throw unauthorised('key_missing', 'Send an API key: authorization: Bearer ll_…. `npx loyalty-ledger keys create NAME` makes one.')
     }
     const scope = await scopeOfToken(token)
     if (scope === undefined) {
-      throw unauthorised('key_unknown', 'This API key is unknown or revoked. `loyalty-ledger keys list` shows those in force.')
+      throw unauthorised('key_unknown', 'This API key is unknown or revoked. `npx loyalty-ledger keys list` shows those in force.')
     }
     if (needed === 'operate' && scope !== 'operate') {
       throw new Problem(403, 'scope_insufficient', 'This route needs a key of scope operate; this one has scope read.')
@@ -75,5 +75,5 @@ function unauthorised (code: string, detail: string): Problem {
 function requireLocal (request: FastifyRequest): void {
   const forwarded = request.headers['x-forwarded-for'] !== undefined || request.headers.forwarded !== undefined
   if (isLoopbackHost(request.ip) && isLoopbackHost(request.hostname) && !forwarded) return
-  throw new Problem(403, 'protected_mode', 'There is no API key yet, so only this machine may read. Make one with `loyalty-ledger keys create NAME`.')
+  throw new Problem(403, 'protected_mode', 'There is no API key yet, so only this machine may read. Make one with `npx loyalty-ledger keys create NAME`.')
 }

@@ -21,7 +21,7 @@ export default fp<{ version: string }>(async function openapi (app, { version })
         { name: 'events', description: 'The log, for operators' },
         { name: 'health', description: 'For orchestrators' }
       ],
-      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key of `loyalty-ledger keys create`. Not needed on loopback while no key exists.' } } }
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key of `npx loyalty-ledger keys create`. Not needed on loopback while no key exists.' } } }
     },
     transform: ({ schema, url }) => ({ schema: url === '/webhooks/voucherify' ? { ...schema, consumes: ['application/json'], body: Delivery } : schema, url }),
     transformObject: document => 'openapiObject' in document ? inWordsOf31(document.openapiObject) : document.swaggerObject,

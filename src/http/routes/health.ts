@@ -47,7 +47,7 @@ export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (app, opti
 
 async function migrationsCurrent ({ pendingMigrations }: HealthOptions): Promise<string> {
   const pending = await pendingMigrations()
-  if (pending.length > 0) throw new Error(`not applied: ${pending.join(', ')}; run \`loyalty-ledger migrate up\``)
+  if (pending.length > 0) throw new Error(`not applied: ${pending.join(', ')}; run \`npx loyalty-ledger migrate up\``)
   return 'current'
 }
 

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import type { RecordedSighting } from '../ledger/movements.ts'
-import type { Trx } from '../store/database.ts'
-import { recordset } from '../store/recordset.ts'
-import type { SightingRow } from '../store/tables.ts'
+import type { Trx } from './database.ts'
+import { recordset } from './recordset.ts'
+import type { SightingRow } from './tables.ts'
 
 /**
  * Keeps new sightings of movements; a sighting that is known already stays as it is.

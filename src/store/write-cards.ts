@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
+import type { Line } from '../ledger/card.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { Movement } from '../ledger/movements.ts'
-import type { Trx } from '../store/database.ts'
-import { recordset } from '../store/recordset.ts'
-import type { CardRow, LineRow } from '../store/tables.ts'
-import type { Refolded } from './cards.ts'
+import type { Trx } from './database.ts'
+import { recordset } from './recordset.ts'
+import type { CardRow, LineRow } from './tables.ts'
 
 /** The end of a card's stored statement, from the earliest moment that a step touches. */
 export interface Tail {
@@ -56,15 +56,15 @@ export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly
   return tails
 }
 
-/** Writes the card rows. @returns the same, for the statement to follow */
-export async function updateCards (trx: Trx, refolded: readonly Refolded[]): Promise<readonly Refolded[]> {
+/** Writes the card rows. */
+export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<void> {
   await sql`
     update projection.cards c
     set code = r.code, campaign_id = r.campaign_id, campaign = r.campaign, customer_id = r.customer_id, clocks = r.clocks::json,
         balance = r.balance, opening = r.opening, earned = r.earned, spent = r.spent, refunded = r.refunded, expired = r.expired,
         adjusted = r.adjusted, transferred = r.transferred, unexplained = r.unexplained, movements = r.movements,
         first_movement_at = r.first_movement_at, last_movement_at = r.last_movement_at
-    from ${recordset(refolded.map(({ row }) => row), {
+    from ${recordset(rows, {
       card_id: 'text',
       code: 'text',
       campaign_id: 'text',
@@ -85,18 +85,19 @@ export async function updateCards (trx: Trx, refolded: readonly Refolded[]): Pro
       last_movement_at: 'timestamptz'
     })}
     where c.card_id = r.card_id`.execute(trx)
-  return refolded
 }
 
+/** The end of a card's statement as it shall stand. */
+export interface NewTail { card_id: string, from: Instant, lines: Line[] }
+
 /** Puts the refolded ends of statements in the place of the stored ones. */
-export async function replaceTails (trx: Trx, refolded: readonly Refolded[]): Promise<void> {
-  const changed = refolded.filter(({ from }) => from !== undefined)
-  if (changed.length === 0) return
+export async function replaceTails (trx: Trx, tails: readonly NewTail[]): Promise<void> {
+  if (tails.length === 0) return
   await sql`
     delete from projection.lines l
-    using ${recordset(changed.map(({ row, from }) => ({ card_id: row.card_id, from })), { card_id: 'text', from: 'timestamptz' }, 's')}
+    using ${recordset(tails.map(({ card_id, from }) => ({ card_id, from })), { card_id: 'text', from: 'timestamptz' }, 's')}
     where l.card_id = s.card_id and l.occurred_at >= s."from"`.execute(trx)
-  const lines = changed.flatMap(({ row, lines }) => lines.map(line => ({ ...line, card_id: row.card_id })))
+  const lines = tails.flatMap(({ card_id, lines }) => lines.map(line => ({ ...line, card_id })))
   await sql`
     insert into projection.lines
       (card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id)

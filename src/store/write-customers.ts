@@ -1,0 +1,36 @@
+import { sql } from 'kysely'
+import type { Trx } from './database.ts'
+import { recordset } from './recordset.ts'
+import type { CustomerRow } from './tables.ts'
+
+/** Makes the rows that are missing and locks all of them in key order: another shard can tell of the same customer. */
+export async function lockCustomers (trx: Trx, ids: string[]): Promise<CustomerRow[]> {
+  await sql`
+    insert into projection.customers (customer_id, clocks)
+    select id, '{}' from unnest(${ids}::text[]) as t (id) order by id collate "C"
+    on conflict do nothing`.execute(trx)
+  return await trx.selectFrom('projection.customers').selectAll()
+    .where('customer_id', '=', sql<string>`any (${ids}::text[])`)
+    .orderBy('customer_id')
+    .forUpdate()
+    .execute()
+}
+
+/** Writes the customer rows. */
+export async function updateCustomers (trx: Trx, rows: readonly CustomerRow[]): Promise<void> {
+  await sql`
+    update projection.customers c
+    set source_id = r.source_id, name = r.name, email = r.email, metadata = r.metadata::json, clocks = r.clocks::json,
+        first_seen_at = r.first_seen_at, last_seen_at = r.last_seen_at
+    from ${recordset(rows, {
+      customer_id: 'text',
+source_id: 'text',
+name: 'text',
+email: 'text',
+metadata: 'text',
+clocks: 'text',
+      first_seen_at: 'timestamptz',
+last_seen_at: 'timestamptz'
+    })}
+    where c.customer_id = r.customer_id`.execute(trx)
+}
