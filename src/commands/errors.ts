@@ -18,7 +18,7 @@ export function explain (error: unknown): { code: string, message: string } {
   if (code === '42704' || code === '22023' || code === '42501') {
     return {
       code: 'database_forbids',
-      message: `The database refuses: ${text}. The role of DATABASE_ROLE must exist and this login be a member of it: \`migrate up\` makes ledger_service and grants it to the login that migrates.`
+      message: `The database refuses: ${text}. The role of DATABASE_ROLE must exist and this login be a member of it: \`migrate up\` makes ledger_service and grants it to the login that migrates where that one may; else a superuser must: grant ledger_service to LOGIN.`
     }
   }
   if (error instanceof CommandError || failureOf(error) !== 'unavailable') return { code: code ?? 'failed', message: text }
