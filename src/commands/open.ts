@@ -22,7 +22,7 @@ export async function openPlace (config: Config, log: (line: string) => void): P
 }
 
 /** Runs an action on the database as the login itself: for commands that a service must not be able to do. */
-export async function asOwner<T> (place: Place, action: (db: Db, pool: pg.Pool) => Promise<T>): Promise<T> {
+async function asOwner<T> (place: Place, action: (db: Db, pool: pg.Pool) => Promise<T>): Promise<T> {
   const pool = openPool({ url: place.url, poolSize: 2, name: 'command' })
   try {
     return await action(databaseOf(pool), pool)

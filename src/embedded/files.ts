@@ -23,7 +23,7 @@ export async function readIfThere (path: string): Promise<string | undefined> {
 }
 
 /** For `catch`: a missing file is undefined, any other error stays one. */
-export function unlessMissing (error: unknown): undefined {
+function unlessMissing (error: unknown): undefined {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
 }
 

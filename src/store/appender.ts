@@ -17,8 +17,6 @@ export interface Appender {
    * @throws AppendRefused when the queue is full, the database is away or too slow, or the input cannot be stored
    */
   append: (event: Appendable) => Promise<Appended>
-  /** Events waiting or in flight. */
-  depth: () => number
   /** Waits until everything taken on has been settled. New events are refused from now on. */
   close: () => Promise<void>
 }
@@ -59,7 +57,6 @@ export function createAppender (db: Db, options: AppenderOptions): Appender {
   const characters = (): number => lanes.reduce((total, lane) => total + lane.characters(), 0)
   let closing = false
   return {
-    depth,
     async append (event) {
       if (closing) throw new AppendRefused('unavailable', 'the server is stopping')
       if (depth() >= options.queueLimit || characters() >= QUEUE_CHARACTERS) {

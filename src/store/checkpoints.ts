@@ -25,7 +25,7 @@ export async function createCheckpoints (db: Db, projections: readonly Projectio
  * Claims a shard in which some projection lags, and locks its checkpoints until the transaction ends. The row lock is
  * the lease: what another worker holds is skipped, and a killed worker leaves nothing to clean.
  * Shards are taken by the oldest checkpoint first, so that none starves.
- * @param except shards to leave alone for now
+ * @param except shards that rest
  */
 export async function claimShard (trx: Trx, projections: readonly ProjectionKey[], except: readonly number[]): Promise<Claim | undefined> {
   const names = projections.map(projection => projection.name)

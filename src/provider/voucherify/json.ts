@@ -14,7 +14,7 @@ export type Parsed = { json: JsonObject, text: string } | { reason: 'not_utf8' |
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Decodes UTF-8 strictly. @returns undefined when the bytes are not UTF-8 */
-export function decodeUtf8 (bytes: Buffer): string | undefined {
+function decodeUtf8 (bytes: Buffer): string | undefined {
   try {
     return utf8.decode(bytes)
   } catch {

@@ -2,7 +2,7 @@ import { firstId, naturalKey } from './ids.ts'
 import { isObject, type JsonObject } from './json.ts'
 
 /** What an event is about when nothing better is known. */
-export const NO_SUBJECT = '-'
+const NO_SUBJECT = '-'
 
 /** Candidates in order: the first whose id is there names the subject. */
 type Rule = [types: RegExp, candidates: (data: JsonObject, state: string) => Array<[entity: string, id: string | undefined, state?: string]>]
