@@ -6,6 +6,7 @@ import { findBinaries } from './binaries.ts'
 import { asEmbeddedPostgresError, EmbeddedPostgresError } from './errors.ts'
 import { isThere, readIfThere, writeWhole } from './files.ts'
 import { hasCluster, initialise, superuser } from './initialise.ts'
+import { keepRunning } from './keep-running.ts'
 import { withLock } from './lock.ts'
 import { findPlace, makeDataDir, type Place } from './place.ts'
 import { findPostmaster, removeStalePidFile } from './postmaster.ts'
@@ -34,18 +35,20 @@ export interface OpenClusterOptions {
 /**
  * Opens the PostgreSQL of a data folder: makes it on first use, starts it, or adopts the one that runs. Any number
  * of processes can have it open; the last one to release stops it. One that dies without releasing leaves the server running for
- * the next to adopt. Throws EmbeddedPostgresError only.
+ * the next to adopt. A server that dies under us is started again. Throws EmbeddedPostgresError only.
  */
 export async function openCluster (options: OpenClusterOptions): Promise<EmbeddedCluster> {
   const { settings = {}, log = () => {} } = options
   try {
     const dataDir = await makeDataDir(options.dataDir)
     const lock = join(dataDir, 'postgres.lock')
-    const { presence, started, url, data, urlOf } = await withLock(lock, async () => await open(await findPlace(dataDir, log), settings, log))
+    const openLocked = async () => await withLock(lock, async () => await open(await findPlace(dataDir, log), settings, log))
+    const { started, url, data, urlOf, presence } = await openLocked()
     let released: Promise<void> | undefined
+    const held = keepRunning(presence, { url, isReleased: () => released !== undefined, open: openLocked, log })
     const release = async () => {
       await withLock(lock, async () => {
-        const others = await countOthers(data, await leave(presence), urlOf('postgres'))
+        const others = await countOthers(data, await leave(held.presence()), urlOf('postgres'))
         if (others === 0) await stop(data, log)
         else log(`PostgreSQL goes on running: ${others} other connection(s) use it`)
       }).catch((error: unknown) => { throw asEmbeddedPostgresError(error, dataDir) })

@@ -39,9 +39,15 @@ test('a newcomer: nothing configured, first balance, kill -9 of everything, and 
   t.match(kept, { earned: 7, balance: 7 }, 'after kill -9 of the server')
 
   const { position: next } = await post(second.url, awardData({ rule: 'ern_2', points: 1, balance: 8 }), secret)
+  const { position: alone } = await post(second.url, awardData({ card: 'v_2', points: 3, balance: 3 }), secret)
   const place = existsSync(join(dataDir, 'postgres.location')) ? readFileSync(join(dataDir, 'postgres.location'), 'utf8').trim() : join(dataDir, 'postgres')
   const postmaster = Number(readFileSync(join(place, 'postmaster.pid'), 'utf8').split('\n', 1)[0])
   process.kill(postmaster, 'SIGKILL')
+  await waitUntil(async () => (await fetch(`${second.url}/readyz`)).status === 503, { what: 'the server to notice' })
+  await waitUntil(async () => (await fetch(`${second.url}/readyz`)).status === 200, { timeout_ms: 60_000, what: 'PostgreSQL to be started again under the running server' })
+  t.match(await (await fetch(`${second.url}/v1/cards/v_2?min_position=${alone}&wait_ms=10000`)).json(), { balance: 3 }, 'after kill -9 of PostgreSQL alone')
+
+  process.kill(Number(readFileSync(join(place, 'postmaster.pid'), 'utf8').split('\n', 1)[0]), 'SIGKILL')
   second.process.kill('SIGKILL')
   await second.finished
 
