@@ -24,6 +24,7 @@ export interface AppOptions extends HealthOptions, ReadOptions {
 /** The whole HTTP side as one app that never listens by itself. Scopes are the functions below, in the open. */
 export async function createApp (options: AppOptions): Promise<FastifyInstance> {
   const app = createBase(options)
+  app.addHook('preClose', async () => { options.freshness.close() })
   await app.register(openapi, options)
   await app.register(entry, options)
   await app.register(health, options)
@@ -60,7 +61,7 @@ function createBase ({ logger, bodyLimitBytes }: Pick<AppOptions, 'logger' | 'bo
     requestTimeout: 30_000,
     // A request that comes in on an open connection while we stop is still served.
     return503OnClosing: false,
-    routerOptions: { maxParamLength: 1024 },
+    routerOptions: { maxParamLength: 2048 },
     // Queries and paths are text: they are coerced. Nothing is dropped in silence: an unknown parameter is an error.
     ajv: { customOptions: { coerceTypes: true, useDefaults: true, removeAdditional: false } },
     clientErrorHandler: refuseMalformed,
@@ -68,5 +69,18 @@ function createBase ({ logger, bodyLimitBytes }: Pick<AppOptions, 'logger' | 'bo
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.addSchema(ProblemSchema)
   app.register(problems)
+  closeConnectionsAsTheyFallIdle(app)
   return app
+}
+
+/**
+ * A stop closes the connections that are idle at that moment. One that is busy then would be kept alive after its answer,
+ * and hold up the stop until its time-out.
+ */
+function closeConnectionsAsTheyFallIdle (app: FastifyInstance): void {
+  app.addHook('preClose', async () => {
+    if (!app.server.listening) return
+    const sweep = setInterval(() => { app.server.closeIdleConnections() }, 50).unref()
+    app.server.once('close', () => { clearInterval(sweep) })
+  })
 }

@@ -44,6 +44,7 @@ interface Rest { reason: string, failures: number, until: number }
 /** Starts the loop that projects whatever lags, one step at a time. Several workers, in any processes, share the shards. */
 export function startWorker (db: Db, options: WorkerOptions): Worker {
   const nudge = createNudge()
+  const stopped = createNudge()
   const rests = new Map<number, Rest>()
   let waiting: string | undefined
   let stopping = false
@@ -61,6 +62,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
         failures = 0
         waiting = undefined
         if (stepped === undefined) {
+          forgetEndedRests()
           await nudge.wait(Math.min(idle_ms, untilNextRestEnds()))
           idle_ms = Math.min(idle_ms * 2, POLL_MAX_MS)
         } else {
@@ -74,26 +76,33 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
           rest(error)
         } else {
           waiting = (error as Error).message
-          await nudge.wait(backoff(++failures, PASSING))
+          // Not to be cut short by new events: they cannot be claimed either.
+          await stopped.wait(backoff(++failures, PASSING))
         }
       }
     }
   }
 
   function resting (): number[] {
-    const now = Date.now()
+    const now = performance.now()
     return [...rests].filter(([, { until }]) => until > now).map(([shard]) => shard)
   }
 
+  // Nothing was to be claimed but what still rests: whatever has rested was caught up by another worker.
+  function forgetEndedRests (): void {
+    const now = performance.now()
+    for (const [shard, { until }] of rests) if (until <= now) rests.delete(shard)
+  }
+
   function untilNextRestEnds (): number {
-    const now = Date.now()
+    const now = performance.now()
     return Math.min(...[...rests.values()].filter(({ until }) => until > now).map(({ until }) => until - now), POLL_MAX_MS)
   }
 
   // Whatever made a shard's step fail, it must not hold up the others: they are claimed before it is tried again.
   function rest ({ shard, message, cause }: StepFailed): void {
     const failures = (rests.get(shard)?.failures ?? 0) + 1
-    rests.set(shard, { reason: message, failures, until: Date.now() + backoff(failures, passes(cause) ? PASSING : LASTING) })
+    rests.set(shard, { reason: message, failures, until: performance.now() + backoff(failures, passes(cause) ? PASSING : LASTING) })
   }
 
   const ended = run().finally(() => { alive = false })
@@ -103,6 +112,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
     async stop () {
       stopping = true
       nudge.ring()
+      stopped.ring()
       await ended
     }
   }

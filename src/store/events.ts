@@ -53,10 +53,11 @@ export async function listEvents (
     .execute()
 }
 
-/** Every event that carries an id: one for each subject. */
-export async function findEvents (db: Db, event_id: string): Promise<Array<ListedEvent & Pick<EventRow, 'body'>>> {
+/** The events that carry an id, one for each subject, a page at a time. */
+export async function findEvents (db: Db, event_id: string, page: { after?: string | undefined, limit: number }): Promise<Array<ListedEvent & Pick<EventRow, 'body'>>> {
   return await db.selectFrom('ledger.events').select([...LISTED, 'body'])
     .where('event_id', '=', event_id)
-    .orderBy('subject')
+    .$if(page.after !== undefined, query => query.where('subject', '>', page.after as string))
+    .orderBy('subject').limit(page.limit)
     .execute()
 }

@@ -172,6 +172,16 @@ test('keys and migrations from the command line', async t => {
   t.same(await json('migrate', 'up'), { applied }, 'up again after down')
 })
 
+test('a read that waits does not hold up an orderly stop', async t => {
+  const { url: DATABASE_URL } = await createDatabase(t)
+  const server = await serve(t, [], { DATABASE_URL, WEBHOOK_SECRETS: 'secret', DATA_DIR: t.testdir(), SHUTDOWN_TIMEOUT_MS: '5000' })
+  const waiting = fetch(`${server.url}/v1/customers?min_position=0:999999&wait_ms=10000`).then(answer => answer.status)
+  await waitUntil(async () => (await fetch(`${server.url}/livez`)).status === 200)
+  server.process.kill('SIGTERM')
+  t.equal((await server.finished).code, 0)
+  t.equal(await waiting, 504)
+})
+
 test('a second signal ends it at once', async t => {
   const { url: DATABASE_URL, pool } = await createDatabase(t)
   const server = await serve(t, [], { DATABASE_URL, WEBHOOK_SECRETS: 'secret', DATA_DIR: t.testdir(), SHUTDOWN_TIMEOUT_MS: '60000' })

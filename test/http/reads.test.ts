@@ -122,7 +122,7 @@ test('malformed reads are 400, unknown keys 404, and never a 500', async t => {
     [`/v1/cards/v_1/movements?cursor=${Buffer.from('["2026-01-01T00:00:00.000000Z",99999999999]').toString('base64url')}`, 400, 'cursor_invalid'],
     [`/v1/events?cursor=${Buffer.from('[99999,"1"]').toString('base64url')}`, 400, 'cursor_invalid'],
     ['/v1/customers?limit=0', 400, 'request_invalid'],
-    ['/v1/events/ev_1?limit=5', 400, 'request_invalid'],
+    ['/v1/events/ev_1?shard=5', 400, 'request_invalid'],
     ['/v1/customers?limit=many', 400, 'request_invalid'],
     ['/v1/customers?sorce_id=typo', 400, 'request_invalid'],
     ['/v1/customers/cust_1/orders?status=LOST', 400, 'request_invalid'],
@@ -186,6 +186,7 @@ test('the log, for operators', async t => {
   await ledger.post(enveloped(awardData({ rule: 'ern_2' })))
   const { items } = (await ledger.get('/v1/events/ev_1')).json()
   t.equal(items.length, 2, 'two facts share the event id')
+  t.same((await walk(ledger, '/v1/events/ev_1', 1)).length, 2)
   t.equal(items[0].body_text, body, 'exactly as received')
   t.match(items[0], { subject: 'award:ern_1:v_1', type: 'customer.rewarded.loyalty_points', send_out_id: 'whs_1', source: 'webhook', source_id: 'wh_1', group_id: 'v-1', project_id: 'proj_1', channel: 'API', customer_id: 'cust_1', test: false, occurred_at: '2026-01-01T10:00:01.000000Z' })
   t.match((await ledger.get('/v1/events')).json().items[0].chain, /^[0-9a-f]{64}$/)

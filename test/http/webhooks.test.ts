@@ -278,3 +278,33 @@ test('a database that is away is a 503 with retry-after, and nothing is acknowle
   }
   t.equal((await ledger.post(awardData())).json().status, 'accepted', 'and it recovers by itself')
 })
+
+test('what two honest sends of one event may differ in, and what makes two facts of one key', async t => {
+  const ledger = await openLedger(t)
+  const status = async (delivery: object): Promise<string> => (await ledger.post(delivery)).json().status
+  const order = (fields: object) => enveloped({ ...orderData(), order: { ...orderData().order, ...fields } }, { id: 'ev_order', eventType: 'customer.order.paid' })
+  t.equal(await status(order({})), 'accepted')
+  for (const same of [{ metadata: null }, { metadata: { more: 1 } }, { items: null }, { source_id: '' }, { discount_amount: 0 }, { updated_at: '2026-01-01T10:00:00.000123Z' }]) {
+    t.equal(await status(order(same)), 'duplicate', JSON.stringify(same))
+  }
+  for (const other of [{ status: 'FULFILLED' }, { amount: 1 }, { total_amount: 1 }, { discount_amount: 5 }, { updated_at: '2026-01-01T10:00:01Z' }]) {
+    t.equal(await status(order(other)), 'quarantined', JSON.stringify(other))
+  }
+  const award = (at: string) => enveloped(awardData(), { id: 'ev_award', at })
+  t.equal(await status(award('2026-01-01T10:00:00.123456Z')), 'accepted')
+  t.equal(await status(award('2026-01-01T10:00:00.123Z')), 'duplicate', 'fewer digits of the same moment')
+  t.equal(await status(award('2026-01-01T10:00:00.900Z')), 'quarantined', 'another moment would be another place in the statement')
+  const unread = (transaction: object, type = 'voucher.loyalty_card.points_added') => enveloped({ transaction: { id: 'vtx_1', ...transaction } }, { id: 'ev_unread', eventType: type })
+  t.equal(await status(unread({ amount: 5 })), 'accepted')
+  t.equal(await status(unread({ amount: 5, details: { more: null } }, 'customer.voucher.loyalty_card.points_added')), 'duplicate')
+  t.equal(await status(unread({ amount: 500 })), 'quarantined')
+})
+
+test('no number of movements stops a card: sums outgrow every integer type', async t => {
+  const ledger = await openLedger(t, { shards: 1, queueLimit: 5000 })
+  const count = 1030
+  await Promise.all(Array.from({ length: count }, (_, index) => ledger.post(awardData({ rule: `ern_${index}`, points: Number.MAX_SAFE_INTEGER }))))
+  await ledger.project()
+  t.match((await ledger.get('/v1/cards/v_1')).body, `"balance":${BigInt(count) * BigInt(Number.MAX_SAFE_INTEGER)},`)
+  t.equal((await ledger.get('/v1/cards/v_1/movements')).statusCode, 200)
+})

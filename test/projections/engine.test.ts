@@ -259,3 +259,21 @@ test('large bodies that compress well are taken in batches that fit', async t =>
   await ledger.project()
   t.equal((await ledger.get('/v1/customers/cust_1')).json().totals.orders, 20)
 })
+
+test('while no shard can be claimed the worker tries seldom, however often it is nudged', async t => {
+  const ledger = await openLedger(t)
+  await ledger.owner.query('revoke select on ledger.checkpoints from ledger_service')
+  let failures = 0
+  const worker = startWorker(ledger.db, { projections, batch: 10, onFailure: () => { failures++ } })
+  t.teardown(() => worker.stop())
+  let nudges = 0
+  await waitUntil(() => {
+    worker.nudge()
+    return ++nudges === 100
+  })
+  t.ok(failures > 1 && failures < 15, `${failures} tries`)
+  t.match(worker.health(), { alive: true, waiting: /permission denied/ })
+  await ledger.post(awardData())
+  await ledger.owner.query('grant select on ledger.checkpoints to ledger_service')
+  await waitUntil(async () => (await ledger.get('/v1/cards/v_1')).statusCode === 200)
+})

@@ -25,8 +25,8 @@ export default fp<{ db: Db }>(async function entry (app, { db }) {
   let keysKnown: { any: boolean, until: number } | undefined
 
   async function anyKeys (): Promise<boolean> {
-    if (keysKnown === undefined || (!keysKnown.any && keysKnown.until < Date.now())) {
-      keysKnown = { any: await hasKeys(db), until: Date.now() + REMEMBER_MS }
+    if (keysKnown === undefined || (!keysKnown.any && keysKnown.until < performance.now())) {
+      keysKnown = { any: await hasKeys(db), until: performance.now() + REMEMBER_MS }
     }
     return keysKnown.any
   }
@@ -34,13 +34,13 @@ export default fp<{ db: Db }>(async function entry (app, { db }) {
   async function scopeOfToken (token: string): Promise<Scope | undefined> {
     const key = digestOf(token).toString('base64')
     const known = remembered.get(key)
-    if (known !== undefined && known.until > Date.now()) return known.scope
+    if (known !== undefined && known.until > performance.now()) return known.scope
     const scope = await scopeOf(db, token)
     if (scope === undefined) {
       remembered.delete(key)
     } else {
       if (remembered.size >= REMEMBERED_KEYS) remembered.clear()
-      remembered.set(key, { scope, until: Date.now() + REMEMBER_MS })
+      remembered.set(key, { scope, until: performance.now() + REMEMBER_MS })
     }
     return scope
   }

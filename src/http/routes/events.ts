@@ -31,14 +31,16 @@ export const events: FastifyPluginAsyncTypebox<ReadOptions> = async (app, { db }
       summary: 'The events that carry an id, one for each subject, with the bodies as received',
       tags: ['events'],
       params: Type.Object({ event_id: Type.String() }),
-      querystring: Type.Object({}, { additionalProperties: false }),
+      querystring: Type.Object(Page, { additionalProperties: false }),
       response: { 200: ListOf(EventWithBody), ...problems(400, 401, 403, 404, 503) }
     }
-  }, async ({ params }) => {
+  }, async ({ params, query }) => {
     const id = askable('event', params.event_id)
-    const found = await findEvents(db, id)
-    if (found.length === 0) throw notFound('event', id)
-    return { items: found.map(row => ({ ...present(row), body: JSON.parse(row.body) as unknown, body_text: row.body })), next_cursor: null }
+    const after = readCursor(query.cursor, ['text'])?.[0]
+    const rows = await findEvents(db, id, { after, limit: rowsFor(query.limit) })
+    if (rows.length === 0 && after === undefined) throw notFound('event', id)
+    const page = pageOf(rows, query.limit, row => [row.subject])
+    return { ...page, items: page.items.map(row => ({ ...present(row), body: JSON.parse(row.body) as unknown, body_text: row.body })) }
   })
 }
 

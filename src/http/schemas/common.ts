@@ -62,7 +62,7 @@ const MEANINGS: Record<number, string> = {
 /** Query of every list. */
 export const Page = {
   limit: Type.Integer({ minimum: 1, default: 50, description: `Items on a page; more than ${MAX_LIMIT} are not given` }),
-  cursor: Type.Optional(Type.String({ maxLength: 2048, description: 'next_cursor of the page before' }))
+  cursor: Type.Optional(Type.String({ maxLength: 4096, description: 'next_cursor of the page before' }))
 }
 
 /** Query of every read that can wait for its own write. */

@@ -4,7 +4,7 @@ import { openEnvelope, type Envelope } from './envelope.ts'
 import { families, familyOf } from './families/index.ts'
 import { digest, UnreadablePayload, type Family } from './families/family.ts'
 import { firstId, isTestId, isUsableId } from './ids.ts'
-import { canonical, isObject, parseBody, type JsonObject } from './json.ts'
+import { isObject, parseBody, type JsonObject } from './json.ts'
 import { subjectOf } from './subject.ts'
 
 /** A delivery whose event we can name: the row to append, but for what the append itself decides. */
@@ -61,13 +61,21 @@ export function factsOf (body: string): Fact[] {
 }
 
 /**
- * Where payloads that we do not read yet carry what they tell: two that differ here are not the same facts. What else is in
- * a payload may differ between sends of one event.
+ * Where payloads that we do not read yet carry what they tell, and the plain values there that two honest sends of one event
+ * agree on. Two that differ here are not the same facts; what else is in them may differ between senders.
  */
-const TOLD_FACTS = [
-  'transaction', 'balance', 'points', 'buckets', 'pending_points', 'voucher_pending_points_balance', 'redemption', 'redemption_rollback',
-  'reward_redemption', 'loyalty_tier', 'loyalty_tier_from', 'loyalty_tier_to'
+const TOLD_OBJECTS = [
+  'transaction', 'balance', 'pending_points', 'voucher_pending_points_balance', 'redemption', 'redemption_rollback', 'reward_redemption'
 ]
+const TOLD_VALUES = ['id', 'type', 'points', 'balance', 'amount']
+
+function toldByUnread (data: JsonObject): string[] {
+  const plain = (value: unknown): string => typeof value === 'string' || typeof value === 'number' ? String(value) : ''
+  return [plain(data.points), ...TOLD_OBJECTS.flatMap(name => {
+    const told = data[name]
+    return TOLD_VALUES.map(value => isObject(told) ? plain(told[value]) : '')
+  })]
+}
 
 class Unidentified extends Error {}
 
@@ -112,7 +120,7 @@ function nameUnread (envelope: Envelope): Named {
     customer_id,
     occurred_at: typeof envelope.occurred_at === 'string' ? parseInstant(envelope.occurred_at) ?? null : null,
     test: isTestId(event_id) || isTestId(customer_id),
-    fact_digest: digest(['unread', type, subject, ...TOLD_FACTS.map(field => data[field] === undefined ? null : canonical(data[field]))])
+    fact_digest: digest(['unread', type.replace(/^customer\./, ''), subject, ...toldByUnread(data)])
   })
 }
 

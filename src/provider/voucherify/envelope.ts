@@ -20,7 +20,7 @@ export interface Envelope {
 
 /** Takes the wrapping off a delivery. Nothing is checked here but what tells the shapes apart. */
 export function openEnvelope (json: JsonObject): Envelope {
-  if (isObject(json.data) && json.object === 'event') return openV2018(json, json.data)
+  if ('data' in json && json.object === 'event') return openV2018(json, isObject(json.data) ? json.data : {})
   // An envelope whose data is null or a list is still one: its event can be of a type that we do not read.
   if ('data' in json && isObject(json.event)) return openV2024(json, isObject(json.data) ? json.data : {}, json.event)
   return { ...NO_ENVELOPE, shape: 'bare', data: json }

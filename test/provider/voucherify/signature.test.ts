@@ -87,3 +87,10 @@ test('a signature that is missing, malformed or wrong is refused, and never thro
   t.notOk(isAuthentic(Buffer.alloc(0), good, ['secretKey']), 'an empty body')
   t.ok(isAuthentic(Buffer.alloc(0), sign('', 'secretKey'), ['secretKey']), 'which can be signed like any other')
 })
+
+test('whitespace inside a number or a word makes another text, which nobody signed', async t => {
+  const signature = sign('{"n":12,"a":null}', 'secret')
+  for (const [text, authentic] of [['{ "n" : 12, "a": null }\n', true], ['{"n":1 2,"a":null}', false], ['{"n":12,"a":nu ll}', false], ['{"n":1\n2,"a":null}', false]] as const) {
+    t.equal(isAuthentic(Buffer.from(text), signature, ['secret']), authentic, text)
+  }
+})

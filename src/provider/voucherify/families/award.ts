@@ -4,7 +4,7 @@ import type { Envelope } from '../envelope.ts'
 import { MAX_KEY_BYTES, naturalKey } from '../ids.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { exact, exactInteger, maybe, reader, UnreadablePayload, type Family, type Reading } from './family.ts'
-import { Card, Customer, customerSighting, optionalId, optionalText, Order, orderSighting, requiredId, requiredInstant } from './parts.ts'
+import { Card, Customer, customerSighting, optionalId, optionalText, Order, orderCore, orderSighting, requiredId, requiredInstant, toMilliseconds } from './parts.ts'
 
 const TYPE = 'customer.rewarded.loyalty_points'
 
@@ -71,7 +71,7 @@ function read (envelope: Envelope): Reading {
   ]
   // An order inside a reward counts as an observation of that order, when it says which state it is in.
   const order = movement.order_id !== null && data.order?.status
-    ? orderSighting(data.order, optionalId(data.customer?.id, 'customer.id') ?? customer_id, data.event?.created_at)
+    ? orderSighting(data.order, optionalId(data.customer?.id, 'customer.id') ?? customer_id, occurred_at)
     : undefined
   // Whoever holds the card or placed the order exists, even where nothing else is said of them.
   for (const id of new Set([customer_id, order?.customer_id ?? customer_id])) {
@@ -84,10 +84,9 @@ function read (envelope: Envelope): Reading {
     customer_id,
     occurred_at,
     facts,
-    // Of the order no items and no metadata: how much of them is shown may differ between a webhook and a distribution.
     core: [
-      'award', trigger, rule, card_id, customer_id, movement.points, movement.reported_balance, movement.order_id,
-      order?.status ?? null, order?.updated_at ?? null, order?.amount ?? null, order?.total_amount ?? null, order?.total_discount_amount ?? null
+      'award', trigger, rule, card_id, customer_id, movement.points, movement.reported_balance, toMilliseconds(occurred_at),
+      movement.order_id, ...(order === undefined ? [] : orderCore(order))
     ],
     ids: [trigger, card_id, customer_id]
   }

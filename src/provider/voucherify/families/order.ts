@@ -3,7 +3,7 @@ import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { maybe, reader, UnreadablePayload, type Family, type Reading } from './family.ts'
-import { Customer, customerSighting, optionalId, Order, orderSighting } from './parts.ts'
+import { Customer, customerSighting, optionalId, Order, orderCore, orderSighting } from './parts.ts'
 
 const OrderEvent = Type.Object({
   customer: maybe(Customer),
@@ -49,8 +49,7 @@ function read (envelope: Envelope): Reading {
       ...customerSighting(data.customer, sighting.updated_at),
       { fact: 'customer', customer_id, occurred_at: sighting.updated_at, fields: {} }
     ],
-    // No items: how much of a product is shown may differ between two sends of one event.
-    core: ['order', ...Object.values({ ...sighting, items: null, state_digest: null })],
+    core: ['order', customer_id, ...orderCore(sighting)],
     ids: [order_id, customer_id]
   }
 }

@@ -104,6 +104,23 @@ export function orderSighting (order: Static<typeof Order>, customerId: string |
   return { fact: 'order', ...fields, state_digest: digest(Object.values(fields)) }
 }
 
+/**
+ * Of an order's state what two honest sends of one event agree on: which order, which state, how much. Items and metadata
+ * describe; senders may show more or less of them. A discount of 0 is one that is absent.
+ */
+export function orderCore (order: OrderSighting): Array<string | bigint | null> {
+  const discount = (amount: bigint | null): bigint | null => amount === 0n ? null : amount
+  return [
+    order.order_id, order.source_id === '' ? null : order.source_id, order.status, toMilliseconds(order.updated_at),
+    order.amount, order.total_amount, discount(order.discount_amount), discount(order.items_discount_amount), discount(order.total_discount_amount)
+  ]
+}
+
+/** Two sends may write one moment with three digits and with six. */
+export function toMilliseconds (instant: Instant): string {
+  return instant.slice(0, 23)
+}
+
 export function optionalText (value: string | null | undefined): string | null {
   return value === null || value === undefined ? null : storableText(value)
 }
