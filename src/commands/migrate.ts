@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts'
 import { migrateDown, migrationStatus } from '../store/migrate.ts'
-import { migrate, openPlace, type Place } from './open.ts'
+import { migrate, withPlace } from './open.ts'
 import { say, table, type Output } from './output.ts'
 
 /** `migrate up`: applies what is pending and fixes the number of shards. */
@@ -26,13 +26,4 @@ export async function migrateStatusCommand (config: Config, output: Output): Pro
     const rows = Object.entries(status).flatMap(([state, names]) => (names as string[]).map(name => [name, state]))
     say(output, status, table(['migration', 'state'], rows))
   })
-}
-
-async function withPlace (config: Config, action: (place: Place) => Promise<void>): Promise<void> {
-  const place = await openPlace(config, () => {})
-  try {
-    await action(place)
-  } finally {
-    await place.release()
-  }
 }

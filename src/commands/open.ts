@@ -52,12 +52,17 @@ export async function requireMigrated (pool: pg.Pool, log: (line: string) => voi
 
 /** Runs a command that needs nothing but the migrated database, as the login. */
 export async function withLedger<T> (config: Config, action: (db: Db) => Promise<T>): Promise<T> {
+  return await withPlace(config, async place => await asOwner(place, async (db, pool) => {
+    await requireMigrated(pool, () => {})
+    return await action(db)
+  }))
+}
+
+/** Runs a command that needs the database only for its own duration. */
+export async function withPlace<T> (config: Config, action: (place: Place) => Promise<T>): Promise<T> {
   const place = await openPlace(config, () => {})
   try {
-    return await asOwner(place, async (db, pool) => {
-      await requireMigrated(pool, () => {})
-      return await action(db)
-    })
+    return await action(place)
   } finally {
     await place.release()
   }

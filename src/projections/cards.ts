@@ -1,12 +1,11 @@
 import { addToSums, balanceOf, foldCard, type Line, type Sums } from '../ledger/card.ts'
-import type { CardField, CardSighting, MovementSighting } from '../ledger/facts.ts'
-import { mergeLatest, tell, type Latest } from '../ledger/latest.ts'
+import type { CardField, MovementSighting } from '../ledger/facts.ts'
 import { mergeSightings, type Movement, type RecordedSighting } from '../ledger/movements.ts'
 import type { Trx } from '../store/database.ts'
 import type { CardRow, LineRow } from '../store/tables.ts'
 import { lockCards, readTails, replaceTails, updateCards, type NewTail, type Tail } from '../store/write-cards.ts'
 import { addSightings } from '../store/write-sightings.ts'
-import { groupBy, toldOf, type Projection, type Told } from './projection.ts'
+import { groupBy, latestOf, toldOf, type Projection, type Told } from './projection.ts'
 
 const FIELDS = ['code', 'campaign_id', 'campaign', 'customer_id'] as const satisfies readonly CardField[]
 
@@ -24,7 +23,7 @@ export const cards: Projection = {
     const touched = await mergeTouched(trx, [...movements.values()].flat())
     const tails = await readTails(trx, touched)
     const refolded = rows.map(row => {
-      const named = nameCard(row, sightings.get(row.card_id) ?? [])
+      const named = { ...row, ...latestOf(row, FIELDS, sightings.get(row.card_id) ?? []) }
       return refold(named, touched.get(row.card_id) ?? [], tails.get(row.card_id))
     })
     await updateCards(trx, refolded.map(({ row }) => row))
@@ -44,16 +43,6 @@ async function mergeTouched (trx: Trx, sightings: readonly RecordedSighting[]): 
   return groupBy([...byMovement.values()].map(mergeSightings), movement => movement.card_id)
 }
 
-function nameCard (row: CardRow, sightings: readonly CardSighting[]): CardRow {
-  const before: Latest<CardField> = { values: row, clocks: JSON.parse(row.clocks) as Latest<CardField>['clocks'] }
-  const { values, clocks } = sightings.reduce((latest, { fields, occurred_at }) => mergeLatest(latest, tell(fields, occurred_at)), before)
-  return {
-    ...row,
-    ...Object.fromEntries(FIELDS.map(field => [field, values[field] ?? null])) as Pick<CardRow, typeof FIELDS[number]>,
-    clocks: JSON.stringify(clocks)
-  }
-}
-
 /** What a step makes of a card: its row, and the end of its statement where a movement touched it. */
 interface Refolded { row: CardRow, tail?: NewTail }
 
@@ -67,22 +56,14 @@ function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefi
   const kept = tail.lines.filter(line => line.kind !== 'unexplained' && !retold.has(line.movement_id)).map(asMovement)
   const folded = foldCard([...kept, ...touched], tail.balance_before)
 
-  const sums: Sums = { ...row }
+  const sums = { ...row }
+  if (tail.balance_before === null) sums.opening = 0n
   for (const line of tail.lines) addToSums(sums, line.kind as Line['kind'], line.points, -1n)
-  for (const line of folded.lines) addToSums(sums, line.kind, line.points)
-  if (tail.balance_before === null) sums.opening = folded.sums.opening
+  for (const [name, points] of Object.entries(folded.sums) as Array<[keyof Sums, bigint]>) sums[name] += points
   const count = (lines: ReadonlyArray<{ kind: string }>): bigint => BigInt(lines.filter(line => line.kind !== 'unexplained').length)
   return {
     row: {
-      ...row,
-      opening: sums.opening,
-      earned: sums.earned,
-      spent: sums.spent,
-      refunded: sums.refunded,
-      expired: sums.expired,
-      adjusted: sums.adjusted,
-      transferred: sums.transferred,
-      unexplained: sums.unexplained,
+      ...sums,
       balance: balanceOf(sums),
       movements: row.movements - count(tail.lines) + count(folded.lines),
       first_movement_at: tail.balance_before === null ? folded.lines[0]?.occurred_at ?? null : row.first_movement_at,

@@ -1,9 +1,8 @@
 import type { CustomerField, CustomerSighting } from '../ledger/facts.ts'
 import type { Instant } from '../ledger/instant.ts'
-import { mergeLatest, tell, type Latest } from '../ledger/latest.ts'
 import type { CustomerRow } from '../store/tables.ts'
 import { lockCustomers, updateCustomers } from '../store/write-customers.ts'
-import { groupBy, toldOf, type Projection } from './projection.ts'
+import { groupBy, latestOf, toldOf, type Projection } from './projection.ts'
 
 const FIELDS = ['source_id', 'name', 'email', 'metadata'] as const satisfies readonly CustomerField[]
 
@@ -21,13 +20,10 @@ export const customers: Projection = {
 }
 
 function fold (row: CustomerRow, sightings: readonly CustomerSighting[]): CustomerRow {
-  const before: Latest<CustomerField> = { values: row, clocks: JSON.parse(row.clocks) as Latest<CustomerField>['clocks'] }
-  const { values, clocks } = sightings.reduce((latest, { fields, occurred_at }) => mergeLatest(latest, tell(fields, occurred_at)), before)
   const times = [row.first_seen_at, row.last_seen_at, ...sightings.map(sighting => sighting.occurred_at)].filter(time => time !== null).sort()
   return {
     customer_id: row.customer_id,
-    ...Object.fromEntries(FIELDS.map(field => [field, values[field] ?? null])) as Pick<CustomerRow, typeof FIELDS[number]>,
-    clocks: JSON.stringify(clocks),
+    ...latestOf(row, FIELDS, sightings),
     first_seen_at: times[0] as Instant,
     last_seen_at: times.at(-1) as Instant
   }

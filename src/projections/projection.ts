@@ -1,5 +1,6 @@
 import type { Fact } from '../ledger/facts.ts'
 import type { Instant } from '../ledger/instant.ts'
+import { mergeLatest, tell, type Latest } from '../ledger/latest.ts'
 import type { Trx } from '../store/database.ts'
 
 /** A fact together with the stored event that tells it. */
@@ -36,4 +37,16 @@ export function groupBy<Item> (items: readonly Item[], key: (item: Item) => stri
     else group.push(item)
   }
   return groups
+}
+
+/** The named fields of a stored row, on their clocks, after more tellings of them: the newest value of each stands. */
+export function latestOf<Field extends string> (
+  row: Record<Field, string | null> & { clocks: string },
+  fields: readonly Field[],
+  tellings: ReadonlyArray<{ fields: Partial<Record<Field, string | null>>, occurred_at: Instant }>
+): Record<Field, string | null> & { clocks: string } {
+  const before: Latest<Field> = { values: row, clocks: JSON.parse(row.clocks) as Latest<Field>['clocks'] }
+  const { values, clocks } = tellings.reduce((latest, told) => mergeLatest(latest, tell(told.fields, told.occurred_at)), before)
+  const named = Object.fromEntries(fields.map(field => [field, values[field] ?? null])) as Record<Field, string | null>
+  return { ...named, clocks: JSON.stringify(clocks) }
 }

@@ -3,8 +3,6 @@ import type { Db } from './database.ts'
 import { failureOf } from './errors.ts'
 
 export interface AppenderOptions {
-  /** Batches in flight at once. Lanes own disjoint shards, so they never wait for each other's row locks. */
-  lanes?: number
   /** Events that may wait; beyond it `append` refuses. */
   queueLimit: number
   /** Told after a commit that stored something new. */
@@ -38,6 +36,8 @@ interface Waiting {
   reject: (error: AppendRefused) => void
 }
 
+/** Batches in flight at once. Lanes own disjoint shards, so they never wait for each other's row locks. */
+const LANES = 2
 /** A batch of 512 is past the knee of the curve; the byte bounds keep large bodies from filling the memory. */
 const BATCH_EVENTS = 512
 const BATCH_CHARACTERS = 8_000_000
@@ -52,7 +52,7 @@ const COMMIT_TIMEOUT_MS = 8000
  * its next batch. So batches grow under load, and a lonely event does not wait.
  */
 export function createAppender (db: Db, options: AppenderOptions): Appender {
-  const lanes = Array.from({ length: options.lanes ?? 2 }, () => createLane(db, options.onStored))
+  const lanes = Array.from({ length: LANES }, () => createLane(db, options.onStored))
   const depth = (): number => lanes.reduce((total, lane) => total + lane.size(), 0)
   const characters = (): number => lanes.reduce((total, lane) => total + lane.characters(), 0)
   let closing = false
@@ -74,7 +74,7 @@ export function createAppender (db: Db, options: AppenderOptions): Appender {
 }
 
 function createLane (db: Db, onStored: (() => void) | undefined) {
-  let queue: Waiting[] = []
+  const queue: Waiting[] = []
   let characters = 0
   let inFlight = 0
   let running: Promise<void> | undefined
@@ -87,8 +87,10 @@ function createLane (db: Db, onStored: (() => void) | undefined) {
       inFlight = batch.length
       const error = await settle(db, batch, onStored)
       inFlight = 0
-      if (error !== undefined && error.code === 'unavailable') rejectAll(queue.splice(0), error)
-      if (queue.length === 0) characters = 0
+      if (error?.code === 'unavailable') {
+        rejectAll(queue.splice(0), error)
+        characters = 0
+      }
     }
     running = undefined
   }
@@ -99,10 +101,8 @@ function createLane (db: Db, onStored: (() => void) | undefined) {
     while (count < queue.length && count < BATCH_EVENTS && (count === 0 || size < BATCH_CHARACTERS)) {
       size += queue[count++]?.event.body.length ?? 0
     }
-    const batch = queue.slice(0, count)
-    queue = queue.slice(count)
     characters -= size
-    return batch
+    return queue.splice(0, count)
   }
 
   return {

@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import type { Db, Trx } from './database.ts'
 
 /** A projection by name and version: what a checkpoint belongs to. */
@@ -28,18 +28,16 @@ export async function createCheckpoints (db: Db, projections: readonly Projectio
  * @param except shards that rest
  */
 export async function claimShard (trx: Trx, projections: readonly ProjectionKey[], except: readonly number[]): Promise<Claim | undefined> {
-  const names = projections.map(projection => projection.name)
-  const versions = projections.map(projection => projection.version)
+  const [first] = projections
   // Everyone locks the first projection's row before the others: it stands for the shard.
   const { rows: [claimed] } = await sql<{ shard: number, head: bigint }>`
     select anchor.shard, s.head
     from ledger.checkpoints anchor
     join ledger.shards s on s.shard = anchor.shard
-    where anchor.projection = ${names[0]} and anchor.version = ${versions[0]}::integer
+    where anchor.projection = ${first?.name} and anchor.version = ${first?.version}::integer
       and anchor.shard <> all (${except}::smallint[])
       and exists (
-        select from ledger.checkpoints c
-        join unnest(${names}::text[], ${versions}::integer[]) as p (name, version) on p.name = c.projection and p.version = c.version
+        select from ${checkpointsOf(projections)}
         where c.shard = anchor.shard and c.position < s.head)
     order by anchor.updated_at
     limit 1
@@ -47,8 +45,7 @@ export async function claimShard (trx: Trx, projections: readonly ProjectionKey[
   if (claimed === undefined) return undefined
   const { rows } = await sql<{ projection: string, position: bigint }>`
     select c.projection, c.position
-    from ledger.checkpoints c
-    join unnest(${names}::text[], ${versions}::integer[]) as p (name, version) on p.name = c.projection and p.version = c.version
+    from ${checkpointsOf(projections)}
     where c.shard = ${claimed.shard}
     order by c.projection
     for update of c`.execute(trx)
@@ -85,11 +82,19 @@ export async function advanceCheckpoints (
 
 /** How far every one of the projections has come in a shard; undefined when there is no such shard. */
 export async function readCheckpoint (db: Db, projections: readonly ProjectionKey[], shard: number): Promise<bigint | undefined> {
-  const { rows: [row] } = await sql<{ position: bigint | null }>`
-    select min(c.position) as position
-    from ledger.checkpoints c
-    join unnest(${projections.map(p => p.name)}::text[], ${projections.map(p => p.version)}::integer[]) as p (name, version)
-      on p.name = c.projection and p.version = c.version
-    where c.shard = ${shard}`.execute(db)
+  const { rows: [row] } = await sql<{ position: bigint | null }>`select ${checkpoint(projections, shard)} as position`.execute(db)
   return row?.position ?? undefined
+}
+
+/** The same as an expression, for a read that must name the checkpoint of the very state it shows. */
+export function checkpoint (projections: readonly ProjectionKey[], shard: number): RawBuilder<bigint | null> {
+  return sql`(select min(c.position) from ${checkpointsOf(projections)} where c.shard = ${shard})`
+}
+
+/** The checkpoints `c` of these projections in these versions. */
+function checkpointsOf (projections: readonly ProjectionKey[]): RawBuilder<unknown> {
+  const names = projections.map(({ name }) => name)
+  const versions = projections.map(({ version }) => version)
+  return sql`ledger.checkpoints c
+    join unnest(${names}::text[], ${versions}::integer[]) as p (name, version) on p.name = c.projection and p.version = c.version`
 }

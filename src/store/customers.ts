@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
-import type { ProjectionKey } from './checkpoints.ts'
+import { checkpoint, type ProjectionKey } from './checkpoints.ts'
 import type { Db } from './database.ts'
 import type { CardRow, CustomerRow } from './tables.ts'
 
@@ -62,12 +62,7 @@ type BalanceRow = Pick<Balance, 'customer_id' | 'source_id' | 'as_of' | 'positio
  */
 export async function readBalance (db: Db, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Balance | undefined> {
   const { rows } = await sql<BalanceRow>`
-    select k.*, c.customer_id, c.source_id, now() as as_of,
-           (select min(p.position)
-            from ledger.checkpoints p
-            join unnest(${projections.map(p => p.name)}::text[], ${projections.map(p => p.version)}::integer[]) as live (name, version)
-              on live.name = p.projection and live.version = p.version
-            where p.shard = ${shard}) as position
+    select k.*, c.customer_id, c.source_id, now() as as_of, ${checkpoint(projections, shard)} as position
     from projection.customers c
     left join projection.cards k on k.customer_id = c.customer_id
     where c.customer_id = ${customer_id}

@@ -5,7 +5,7 @@ import { families, familyOf } from './families/index.ts'
 import { digest, UnreadablePayload, type Family } from './families/family.ts'
 import { firstId, isTestId, isUsableId } from './ids.ts'
 import { isObject, parseBody, type JsonObject } from './json.ts'
-import { subjectOf } from './subject.ts'
+import { idOf, NO_SUBJECT, subjectOf } from './subject.ts'
 
 /** A delivery whose event we can name: the row to append, but for what the append itself decides. */
 export interface IdentifiedDelivery {
@@ -129,7 +129,7 @@ function settle (named: Omit<Named, 'shard_key'>): Named {
     ...named,
     // The provider's test deliveries share their all-zero ids and differ in everything else: never a conflict.
     fact_digest: named.test ? digest(['test']) : named.fact_digest,
-    shard_key: named.customer_id ?? (named.subject === '-' ? named.event_id : named.subject)
+    shard_key: named.customer_id ?? (named.subject === NO_SUBJECT ? named.event_id : named.subject)
   }
 }
 
@@ -148,8 +148,4 @@ function sendOut (envelope: Envelope): Pick<IdentifiedDelivery, 'send_out_id' | 
     project_id: kept(envelope.project_id),
     channel: kept(envelope.channel)
   }
-}
-
-function idOf (value: unknown): unknown {
-  return isObject(value) ? value.id : undefined
 }

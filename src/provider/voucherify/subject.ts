@@ -2,7 +2,7 @@ import { firstId, naturalKey } from './ids.ts'
 import { isObject, type JsonObject } from './json.ts'
 
 /** What an event is about when nothing better is known. */
-const NO_SUBJECT = '-'
+export const NO_SUBJECT = '-'
 
 /** Candidates in order: the first whose id is there names the subject. */
 type Rule = [types: RegExp, candidates: (data: JsonObject, state: string) => Array<[entity: string, id: string | undefined, state?: string]>]
@@ -33,6 +33,7 @@ export function subjectOf (type: string, data: JsonObject): string {
   return NO_SUBJECT
 }
 
-function idOf (value: unknown): string | undefined {
+/** The id of an object inside a payload, where it has a usable one. */
+export function idOf (value: unknown): string | undefined {
   return isObject(value) ? firstId(value.id) : undefined
 }

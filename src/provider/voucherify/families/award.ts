@@ -32,7 +32,6 @@ const readAward = reader(Award)
  * millisecond, so its id alone does not identify an award; with the rule and the card it does.
  */
 export const award: Family = {
-  name: 'award',
   types: [TYPE],
   recognises: (data: JsonObject) => isObject(data.earning_rule) && isObject(data.balance) && isObject(data.event),
   read

@@ -25,7 +25,6 @@ export interface Reading {
  * and nullable, because the provider's own samples break its schema, and unknown fields are kept.
  */
 export interface Family {
-  name: string
   types: readonly string[]
   /** Does bare data, which carries no type, have this family's fields? */
   recognises: (data: JsonObject) => boolean

@@ -21,7 +21,6 @@ const TYPE_OF_STATUS = new Map([
 
 /** One observed state of an order. */
 export const order: Family = {
-  name: 'order',
   types: ['customer.order.created', 'customer.order.updated', 'customer.order.paid', 'customer.order.canceled'],
   recognises: (data: JsonObject) => isObject(data.order) && !isObject(data.event) && !isObject(data.transaction) &&
     // A redemption's payload holds an order too, but it is about the redemption.
