@@ -132,6 +132,8 @@ export default defineConfig(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true }],
       // Fastify's plugins and handlers are async by contract, with or without an await inside.
       '@typescript-eslint/require-await': 'off',
+      // A schema and the type made of it share a name; what is really declared twice the compiler refuses.
+      '@typescript-eslint/no-redeclare': 'off',
       // An index that was checked one line above is noise to prove twice; `noUncheckedIndexedAccess` asks for the thought.
       '@typescript-eslint/no-non-null-assertion': 'off',
       // A Fastify plugin type parameter used once still names the contract.

@@ -2,7 +2,7 @@ import type { Fact } from '../../ledger/facts.ts'
 import { parseInstant, type Instant } from '../../ledger/instant.ts'
 import { openEnvelope, type Envelope } from './envelope.ts'
 import { families, familyOf } from './families/index.ts'
-import { digest, UnreadablePayload, type Family } from './families/family.ts'
+import { digest, UnreadablePayload, type Family, type Reading } from './families/family.ts'
 import { firstId, isTestId, isUsableId } from './ids.ts'
 import { isObject, parseBody, type JsonObject } from './json.ts'
 import { idOf, NO_SUBJECT, subjectOf } from './subject.ts'
@@ -91,23 +91,29 @@ function name (envelope: Envelope): Named {
   // A test delivery need not have the fields of a real one.
   if (isTestId(envelope.event_id)) return nameUnread(envelope)
   const reading = family.read(envelope)
-  const event_id = firstId(envelope.event_id) ?? reading.bare.event_id
+  const { event_id, type } = envelope.shape === 'bare' ? bareName(reading) : { event_id: envelope.event_id as string, type: String(envelope.type) }
   return settle({
     event_id,
     subject: reading.subject,
-    type: envelope.shape === 'bare' ? reading.bare.type : String(envelope.type),
+    type,
     customer_id: reading.customer_id,
     occurred_at: reading.occurred_at,
     test: [event_id, ...reading.ids].some(isTestId),
-    fact_digest: digest(reading.core)
+    fact_digest: digest(Object.values(reading.core))
   })
+}
+
+/** Bare data carries no id of its own: its family makes one of what it is about. */
+function bareName ({ bare }: Reading): { event_id: string, type: string } {
+  if (bare === undefined) throw new Unidentified('no envelope, and nothing in the fields identifies the event')
+  return bare
 }
 
 /** An event of a type without a reading of ours: stored for the day when there is one. */
 function nameUnread (envelope: Envelope): Named {
   const { data } = envelope
   if (envelope.shape === 'bare') {
-    throw new Unidentified('no envelope, and the fields are not those of an award or an order: nothing here identifies the event')
+    throw new Unidentified('no envelope, and the fields are not those of an event that can be told without one: nothing here identifies the event')
   }
   const type = firstId(envelope.type) ?? 'unknown'
   const customer_id = firstId(idOf(data.customer), idOf(data.holder), isObject(data.voucher) ? data.voucher.holder_id : undefined) ?? null

@@ -1,0 +1,93 @@
+import type { Static, TObject } from '@sinclair/typebox'
+import { INFORMED, type Fact, type PendingSighting } from '../../../ledger/facts.ts'
+import type { Instant } from '../../../ledger/instant.ts'
+import type { Envelope } from '../envelope.ts'
+import { naturalKey } from '../ids.ts'
+import { maybe, type Reading } from './family.ts'
+import { PendingPoints, readRow, Transaction, type Row } from './ledger-row.ts'
+import { about, Balance, cardSighting, customerOf, holderOf, isLoyaltyCard, observedOrder, optionalInstant, Order, people, Ref, requiredId } from './parts.ts'
+
+/** The fields of every payload that carries a row of the provider's card ledger. */
+export const rowPayload = {
+  ...about,
+  transaction: Transaction,
+  balance: maybe(Balance),
+  order: maybe(Order),
+  event: maybe(Ref),
+  earning_rule: maybe(Ref),
+  redemption: maybe(Ref),
+  rollback: maybe(Ref),
+  pending_points: maybe(PendingPoints)
+}
+type RowPayload = Static<TObject<typeof rowPayload>>
+
+/**
+ * What an event that carries a row tells: the row's movement, the card, the people, an order it shows, and the end of a
+ * lot of pending points that became available by it.
+ * @param type what to call the event when it came bare
+ * @param also more that explains the movement
+ */
+export function readingOfRow (envelope: Envelope, data: RowPayload, type: string, also: Record<string, unknown> = {}): Reading {
+  if (!holdsPoints(data)) return withoutPoints(envelope, data)
+  const row = readRow(data.transaction, data, {
+    card_id: data.voucher?.id ?? null,
+    holder_id: holderOf(data),
+    // Whatever event brings it: what is told is the provider's own row.
+    informed: INFORMED.transaction,
+    also
+  }, envelope.occurred_at)
+  const { card_id, occurred_at } = row.movement
+  const customer_id = customerOf(data)
+  const orders = observedOrder(data.order, customer_id)
+  return {
+    bare: { event_id: naturalKey('transaction', row.vtx), type },
+    subject: naturalKey('transaction', row.vtx),
+    customer_id,
+    occurred_at,
+    facts: [
+      row.movement,
+      ...endOfLot(row, occurred_at),
+      cardSighting(card_id, data, holderOf(data), occurred_at),
+      ...people(occurred_at, [data.customer, data.holder], [customer_id, ...orders.map(order => order.customer_id)]),
+      ...orders
+    ],
+    core: row.core,
+    ids: [row.vtx, card_id, customer_id]
+  }
+}
+
+/** Gift cards have rows too, of credits. */
+function holdsPoints ({ transaction, voucher }: RowPayload): boolean {
+  if (transaction.type?.startsWith('CREDITS_') === true) return false
+  return voucher?.type === undefined || voucher.type === null || isLoyaltyCard(voucher)
+}
+
+function withoutPoints (envelope: Envelope, data: RowPayload): Reading {
+  const id = requiredId(data.transaction.id, 'transaction.id')
+  return {
+    subject: naturalKey('transaction', id),
+    customer_id: customerOf(data),
+    occurred_at: optionalInstant('data.transaction.created_at', data.transaction.created_at, envelope.occurred_at),
+    facts: [],
+    core: { transaction: id, type: data.transaction.type ?? null },
+    ids: [id]
+  }
+}
+
+// Points that became available are pending no more, whichever event says so.
+function endOfLot ({ pending_id, movement }: Row, occurred_at: Instant): Fact[] {
+  if (pending_id === null) return []
+  const ended: PendingSighting = {
+    fact: 'pending',
+    pending_id,
+    card_id: movement.card_id,
+    state: 'activated',
+    points: 0n,
+    activates_on: null,
+    occurred_at,
+    order_id: movement.order_id,
+    earning_rule_id: movement.earning_rule_id,
+    holder_id: movement.holder_id
+  }
+  return [ended]
+}
