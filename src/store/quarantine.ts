@@ -13,6 +13,9 @@ export interface Quarantinable {
   subject?: string
 }
 
+/** A bigint of PostgreSQL. */
+export const MAX_QUARANTINE_ID = 9_223_372_036_854_775_807n
+
 /** `open`: waits. `redriven`: its event is stored. `discarded`: a person said that it is not wanted. */
 export type QuarantineState = Selectable<QuarantineRow>['state']
 

@@ -38,7 +38,7 @@ export const webhooks: FastifyPluginAsyncTypebox<WebhookOptions> = async (app, o
     const body = request.body as Buffer | undefined ?? Buffer.alloc(0)
     const signature = request.headers[SIGNATURE_HEADER]
     authenticate(body, typeof signature === 'string' ? signature : undefined, options.secrets)
-    const taken = await takeDelivery(body, request.headers, options).catch(refuse)
+    const taken = await takeDelivery(body, request.headers, options).catch(notStored)
     if (taken.status === 'duplicate') return reply.code(200).send(taken)
     return reply.code(202).send(taken)
   })
@@ -57,8 +57,8 @@ function authenticate (body: Buffer, signature: string | undefined, secrets: rea
   }
 }
 
-/** @throws Problem 503: nothing was acknowledged, and the provider sends it again */
-function refuse (error: unknown): never {
+/** @throws Problem 503: nothing was acknowledged, and whoever sent it sends it again */
+export function notStored (error: unknown): never {
   if (!(error instanceof AppendRefused)) throw error
   const retry = { 'retry-after': error.code === 'queue_full' ? '1' : '5' }
   const code = error.code === 'queue_full' ? 'queue_full' : 'not_stored'
