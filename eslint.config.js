@@ -16,10 +16,11 @@ const direction = {
   provider: ['ledger', 'config.ts'],
   store: ['ledger', 'config.ts'],
   projections: ['store', 'provider', 'ledger', 'config.ts'],
-  http: ['store', 'projections', 'provider', 'ledger', 'config.ts'],
+  intake: ['store', 'provider', 'ledger', 'config.ts'],
+  http: ['intake', 'store', 'projections', 'provider', 'ledger', 'config.ts'],
   embedded: [],
   simulator: ['provider', 'ledger', 'config.ts'],
-  commands: ['http', 'store', 'projections', 'provider', 'ledger', 'embedded', 'simulator', 'config.ts'],
+  commands: ['http', 'intake', 'store', 'projections', 'provider', 'ledger', 'embedded', 'simulator', 'config.ts'],
   'main.ts': ['commands', 'config.ts'],
   'config.ts': []
 }

@@ -66,6 +66,9 @@ export interface QuarantineRow {
   last_seen_at: Generated<Instant>
   times_seen: Generated<bigint>
   state: Generated<'open' | 'redriven' | 'discarded'>
+  decided_at: Instant | null
+  decided_by: string | null
+  discard_reason: string | null
 }
 
 export interface CheckpointRow {
