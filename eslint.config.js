@@ -17,10 +17,11 @@ const direction = {
   store: ['ledger', 'config.ts'],
   projections: ['store', 'provider', 'ledger', 'config.ts'],
   intake: ['store', 'provider', 'ledger', 'config.ts'],
+  imports: ['intake', 'store', 'provider', 'ledger', 'config.ts'],
   http: ['intake', 'store', 'projections', 'provider', 'ledger', 'config.ts'],
   embedded: [],
   simulator: ['provider', 'ledger', 'config.ts'],
-  commands: ['http', 'intake', 'store', 'projections', 'provider', 'ledger', 'embedded', 'simulator', 'config.ts'],
+  commands: ['http', 'imports', 'intake', 'store', 'projections', 'provider', 'ledger', 'embedded', 'simulator', 'config.ts'],
   'main.ts': ['commands', 'config.ts'],
   'config.ts': []
 }

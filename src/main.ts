@@ -102,6 +102,16 @@ quarantine.command('discard')
     await quarantineDiscardCommand(config, output, ids, options.because)
   }))
 
+program.command('import')
+  .description('take in what was missed: transaction exports of the provider (CSV) and files of deliveries (NDJSON)')
+  .argument('<file...>', 'any number, in any order')
+  .option('--dry-run', 'say what it would come to, and write nothing', false)
+  .option('--skip-bad', 'leave out lines that cannot be read, instead of refusing the files', false)
+  .action(run(async (config, output, options: { dryRun: boolean, skipBad: boolean }, files: unknown) => {
+    const { importCommand } = await import('./commands/import.ts')
+    await importCommand(config, output, files as string[], options)
+  }))
+
 program.command('demo')
   .description('post two real payloads, each twice, to a running server and read what came of them')
   .option('--url <url>', 'where the server is (default: http://HOST:PORT)')

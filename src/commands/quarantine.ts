@@ -1,13 +1,9 @@
 import type { Config } from '../config.ts'
 import { describeKept, describeListed, type DescribedDelivery, type ListedDelivery } from '../intake/kept.ts'
 import { redrive, redriveAll, type Redriven } from '../intake/redrive.ts'
-import type { Intake } from '../intake/settle.ts'
-import { createAppender } from '../store/appender.ts'
-import type { Db } from '../store/database.ts'
 import { findQuarantined, listQuarantine, markDiscarded, MAX_QUARANTINE_ID, type QuarantineState } from '../store/quarantine.ts'
-import { countShards } from '../store/shards.ts'
 import { CommandError } from './errors.ts'
-import { withLedger } from './open.ts'
+import { withIntake, withLedger } from './open.ts'
 import { say, table, type Output } from './output.ts'
 
 const BY = 'command line'
@@ -83,19 +79,6 @@ export async function quarantineDiscardCommand (config: Config, output: Output, 
 }
 
 /** Runs a command that appends: what it took on is settled before the connections close. */
-async function withIntake<T> (config: Config, action: (intake: Intake) => Promise<T>): Promise<T> {
-  return await withLedger(config, async (db: Db) => {
-    const shards = await countShards(db)
-    if (shards === 0) throw new CommandError('shards_missing', 'The database has no shards yet. Run `npx loyalty-ledger migrate up`.')
-    const appender = createAppender(db, { queueLimit: config.APPEND_QUEUE_LIMIT })
-    try {
-      return await action({ db, appender, shards })
-    } finally {
-      await appender.close()
-    }
-  })
-}
-
 function idOf (text: string): bigint {
   if (!/^\d{1,19}$/.test(text) || BigInt(text) > MAX_QUARANTINE_ID) throw new CommandError('id_malformed', `${text} is no id of a quarantine row. \`npx loyalty-ledger quarantine list\` shows them.`)
   return BigInt(text)

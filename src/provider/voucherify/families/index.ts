@@ -3,6 +3,7 @@ import { award } from './award.ts'
 import { card } from './card.ts'
 import { customer } from './customer.ts'
 import { expiry } from './expiry.ts'
+import { exported } from './exported.ts'
 import type { Family } from './family.ts'
 import { holder } from './holder.ts'
 import { order } from './order.ts'
@@ -15,7 +16,7 @@ import { transaction } from './transaction.ts'
 
 /** Every family we can read. Bare data is recognised in this order. */
 export const families: readonly Family[] = [
-  award, transaction, expiry, adjustment, pending, rollback, rewardRedemption, order, redemption, customer, tier, card, holder
+  award, transaction, expiry, adjustment, pending, rollback, rewardRedemption, order, redemption, customer, tier, card, holder, exported
 ]
 
 const byType = new Map(families.flatMap(family => family.types.map(type => [type, family])))
