@@ -90,6 +90,20 @@ test('redrive --all: 500 rows while they succeed and others come in, none is ski
   t.equal((await command('redrive', '--all', '--reason', 'conflict')).code, 0, 'nothing to do is no failure')
 })
 
+test('a login that may only serve can work quarantine off', async t => {
+  const { pool, environment, db } = await open(t)
+  const id = await keep(db, awardData())
+  const lesser = `${new URL(environment.DATABASE_URL).pathname.slice(1)}_app`
+  await pool.query(`create role ${lesser} login password 'secret'; grant ledger_service to ${lesser}`)
+  const url = new URL(environment.DATABASE_URL)
+  url.username = lesser
+  url.password = 'secret'
+  const redriven = await run(t, ['quarantine', 'redrive', id], { ...environment, DATABASE_URL: url.href })
+  await pool.query(`drop role ${lesser}`)
+  t.equal(redriven.code, 0, redriven.stderr)
+  t.match(redriven.stdout, /Redriven: 1\. Still unusable: 0\./)
+})
+
 test('what is shown cannot steer the terminal', async t => {
   const { command, db } = await open(t)
   const id = await keep(db, '\u001b[2Jcleared\u202e', 'not_json')

@@ -201,7 +201,9 @@ test('the description of the API is OpenAPI 3.1, complete, and readable offline'
     .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method, operation })))
   t.same(operations.map(({ path }) => path).sort(), [
     '/livez', '/readyz', '/v1/cards/{card}', '/v1/cards/{card}/movements', '/v1/customers', '/v1/customers/{customer_id}', '/v1/customers/{customer_id}/balance',
-    '/v1/customers/{customer_id}/movements', '/v1/customers/{customer_id}/orders', '/v1/events', '/v1/events/{event_id}', '/v1/orders/{order_id}', '/webhooks/voucherify'
+    '/v1/customers/{customer_id}/movements', '/v1/customers/{customer_id}/orders', '/v1/events', '/v1/events/{event_id}', '/v1/orders/{order_id}',
+    '/v1/quarantine', '/v1/quarantine/{quarantine_id}', '/v1/quarantine/{quarantine_id}/discard', '/v1/quarantine/{quarantine_id}/redrive',
+    '/webhooks/voucherify'
   ])
   for (const { path, method, operation } of operations) {
     t.ok(operation.operationId, `${method} ${path} has an operationId`)
