@@ -1,19 +1,21 @@
-import { SingleBar } from 'cli-progress'
+import { Presets, SingleBar } from 'cli-progress'
 
+/** Shows how far a command has come: a bar on a terminal, nothing where the reader is a program. */
 export interface Progress {
-  step: () => void
-  done: () => void
+  add: (amount: number) => void
+  stop: () => void
 }
 
-/** A bar on a terminal; silence on a pipe. It is drawn on standard error, beside the result. */
-export function startProgress (what: string, total: number): Progress {
-  if (!process.stderr.isTTY) return { step: () => {}, done: () => {} }
-  const bar = new SingleBar({
-    format: `${what} {bar} {value}/{total} {percentage}% {eta_formatted}`,
-    stream: process.stderr,
-    hideCursor: true,
-    clearOnComplete: true
-  })
+/**
+ * Starts a bar on standard error.
+ * @param total in the same unit as what is added
+ */
+export function showProgress (what: string, total: number, quiet: boolean): Progress {
+  if (quiet || !process.stderr.isTTY || total === 0) return { add () {}, stop () {} }
+  const bar = new SingleBar({ format: `${what} {bar} {percentage}% · {eta_formatted} left`, hideCursor: true, etaBuffer: 100 }, Presets.shades_classic)
   bar.start(total, 0)
-  return { step: () => bar.increment(), done: () => bar.stop() }
+  return {
+    add: amount => { bar.increment(amount) },
+    stop: () => { bar.stop() }
+  }
 }

@@ -9,7 +9,7 @@ import { simulate, type Simulation, type Sources } from '../simulator/simulate.t
 import { awaitProjection, sizeOf, verify } from '../simulator/verifying.ts'
 import { CommandError } from './errors.ts'
 import { say, type Output } from './output.ts'
-import { startProgress } from './progress.ts'
+import { showProgress } from './progress.ts'
 import { webhookSecrets } from './secrets.ts'
 import { serverUrl } from './server.ts'
 
@@ -46,9 +46,9 @@ export async function simulateCommand (config: Config, output: Output, options: 
   try {
     // Nobody there is said at once, and not after all the retries.
     await client.get('/livez')
-    const sent = await sendAll(client, simulation, { ...options, secret }, differences)
+    const sent = await sendAll(client, simulation, { ...options, secret }, differences, output)
     const expected = expectationOf(sent.acknowledged)
-    if (options.verify) await verifyAll(client, sent, expected, differences)
+    if (options.verify) await verifyAll(client, sent, expected, differences, output)
     const summary = summarise(seed, simulation, sent, expected, differences, options.verify)
     say(output, summary, describe(summary))
     if (differences.total > 0) throw new CommandError('ledger_differs', `${differences.total} ${differences.total === 1 ? 'thing is' : 'things are'} not as expected. Repeat with --seed ${seed}.`)
@@ -64,23 +64,23 @@ function sourcesOf (text: string): Sources {
   return text === 'all' || text === 'seeds' ? text : text.split(',').map(type => type.trim()).filter(type => type !== '')
 }
 
-async function sendAll (client: Client, { deliveries }: Simulation, options: SimulateOptions & { secret: string }, differences: Differences): Promise<Sent> {
-  const progress = startProgress('Sending  ', deliveries.length)
+async function sendAll (client: Client, { deliveries }: Simulation, options: SimulateOptions & { secret: string }, differences: Differences, output: Output): Promise<Sent> {
+  const progress = showProgress('sending', deliveries.length, output.json)
   try {
     const { secret, concurrency, rate } = options
-    return await send(client, deliveries, { secret, concurrency, ...(rate === undefined ? {} : { rate }), onAnswered: progress.step }, differences)
+    return await send(client, deliveries, { secret, concurrency, ...(rate === undefined ? {} : { rate }), onAnswered: () => progress.add(1) }, differences)
   } finally {
-    progress.done()
+    progress.stop()
   }
 }
 
-async function verifyAll (client: Client, sent: Sent, expected: Expectation, differences: Differences): Promise<void> {
+async function verifyAll (client: Client, sent: Sent, expected: Expectation, differences: Differences, output: Output): Promise<void> {
   await awaitProjection(client, sent.positions)
-  const progress = startProgress('Verifying', sizeOf(expected))
+  const progress = showProgress('verifying', sizeOf(expected), output.json)
   try {
-    await verify(client, expected, differences, progress.step)
+    await verify(client, expected, differences, () => progress.add(1))
   } finally {
-    progress.done()
+    progress.stop()
   }
 }
 
