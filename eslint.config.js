@@ -16,11 +16,13 @@ const direction = {
   provider: ['ledger', 'config.ts'],
   store: ['ledger', 'config.ts'],
   projections: ['store', 'provider', 'ledger', 'config.ts'],
-  http: ['store', 'projections', 'provider', 'ledger', 'config.ts'],
+  intake: ['store', 'provider', 'ledger', 'config.ts'],
+  imports: ['intake', 'store', 'provider', 'ledger', 'config.ts'],
+  http: ['intake', 'store', 'projections', 'provider', 'ledger', 'config.ts'],
   embedded: [],
   // It judges the others, so it shares none of their rules: only how a body is signed.
   simulator: ['provider/voucherify/signature.ts'],
-  commands: ['http', 'store', 'projections', 'provider', 'ledger', 'embedded', 'simulator', 'config.ts'],
+  commands: ['http', 'imports', 'intake', 'store', 'projections', 'provider', 'ledger', 'embedded', 'simulator', 'config.ts'],
   'main.ts': ['commands', 'config.ts'],
   'config.ts': []
 }
@@ -133,6 +135,8 @@ export default defineConfig(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true }],
       // Fastify's plugins and handlers are async by contract, with or without an await inside.
       '@typescript-eslint/require-await': 'off',
+      // A schema and the type made of it share a name; what is really declared twice the compiler refuses.
+      '@typescript-eslint/no-redeclare': 'off',
       // An index that was checked one line above is noise to prove twice; `noUncheckedIndexedAccess` asks for the thought.
       '@typescript-eslint/no-non-null-assertion': 'off',
       // A Fastify plugin type parameter used once still names the contract.

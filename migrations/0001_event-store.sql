@@ -219,12 +219,22 @@ create table ledger.quarantine (
   last_seen_at timestamptz not null default clock_timestamp(),
   times_seen bigint not null default 1,
   state text not null default 'open' check (state in ('open', 'redriven', 'discarded')),
-  constraint quarantine_body_digest_key unique (body_digest)
+  decided_at timestamptz,
+  decided_by text,
+  discard_reason text check (discard_reason <> ''),
+  constraint quarantine_body_digest_key unique (body_digest),
+  constraint quarantine_decided check ((state = 'open') = (decided_at is null) and (state = 'open') = (decided_by is null)),
+  constraint quarantine_discarded_for_a_reason check (state <> 'discarded' or discard_reason is not null)
 );
-comment on table ledger.quarantine is 'Authentic deliveries we cannot use yet, byte for byte. A retried one is one row.';
-comment on column ledger.quarantine.reason is 'A stable code, e.g. not_json, unidentified, invalid_payload, conflict';
-comment on column ledger.quarantine.event_id is 'With subject: the stored event that a conflicting delivery contradicts';
-create index quarantine_open on ledger.quarantine (quarantine_id) where state = 'open';
+comment on table ledger.quarantine is 'Authentic deliveries we cannot use yet, byte for byte. A retried one is one row. Rows and their bytes stay, whatever is decided.';
+comment on column ledger.quarantine.reason is 'A stable code, e.g. not_json, unidentified, invalid_payload, conflict; of the newest reading while the row is open';
+comment on column ledger.quarantine.event_id is 'With subject: the stored event that a conflicting delivery contradicts, or that a redriven one told';
+comment on column ledger.quarantine.state is 'open: waits; redriven: its event is stored; discarded: a person said that it is not wanted';
+comment on column ledger.quarantine.decided_at is 'When it was redriven or discarded';
+comment on column ledger.quarantine.decided_by is 'Who did: an API key by id and name, or command line';
+comment on column ledger.quarantine.discard_reason is 'Why it is not wanted, in the words of the person who decided';
+create index quarantine_state on ledger.quarantine (state, quarantine_id);
+create index quarantine_reason on ledger.quarantine (state, reason, quarantine_id);
 
 create table ledger.checkpoints (
   projection text not null,
@@ -250,7 +260,10 @@ revoke all on all functions in schema ledger from public;
 grant usage on schema ledger to ledger_service;
 grant select on ledger.shards, ledger.events, ledger.quarantine, ledger.checkpoints, ledger.api_keys to ledger_service;
 grant execute on function ledger.append, ledger.chain_link, ledger.chain_step, ledger.chain_over(bytea, bytea) to ledger_service;
-grant insert (body, headers, reason, detail, event_id, subject), update (last_seen_at, times_seen, state) on ledger.quarantine to ledger_service;
+-- Not body, not headers, no delete: what came in stays as it came.
+grant insert (body, headers, reason, detail, event_id, subject),
+      update (reason, detail, event_id, subject, last_seen_at, times_seen, state, decided_at, decided_by, discard_reason)
+   on ledger.quarantine to ledger_service;
 grant insert, update on ledger.checkpoints to ledger_service;
 -- For readiness: are the migrations current?
 grant select on public.ledger_migrations to ledger_service;

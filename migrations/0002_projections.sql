@@ -12,11 +12,13 @@ create table projection.customers (
   name text,
   email text,
   metadata json,
+  deleted_at timestamptz,
   clocks json not null,
   first_seen_at timestamptz,
   last_seen_at timestamptz
 );
 comment on table projection.customers is 'The newest told value of each profile field, field by field';
+comment on column projection.customers.deleted_at is 'When the provider deleted the customer; points and orders stay';
 comment on column projection.customers.clocks is 'For each field [occurred_at, fact key] of the observation that set it: what a later one must beat';
 -- Hash indexes: these texts are the merchant's own and of any length, and a btree entry must stay under 2.7 kB.
 create index customers_source_id on projection.customers using hash (source_id);
@@ -27,7 +29,10 @@ create table projection.cards (
   campaign_id text,
   campaign text,
   customer_id text collate "C",
+  active boolean,
+  deleted_at timestamptz,
   clocks json not null,
+  holders json not null,
   balance numeric not null,
   opening numeric not null,
   earned numeric not null,
@@ -45,6 +50,7 @@ create table projection.cards (
 ) with (fillfactor = 80);
 -- numeric: each movement fits an int8, and the sum of any number of them must not stop a projection.
 comment on table projection.cards is 'Loyalty cards with their folded sums; the check constraint is invariant 8';
+comment on column projection.cards.holders is 'For each customer told to hold the card [customer, last told to, last told no more]: what a later telling is measured against';
 create index cards_customer_id on projection.cards (customer_id, card_id);
 create index cards_code on projection.cards using hash (code);
 
@@ -55,17 +61,77 @@ create table projection.sightings (
   subject text collate "C" not null,
   informed smallint not null,
   kind text not null,
-  points bigint not null,
+  points bigint,
   reported_balance bigint,
   occurred_at timestamptz not null,
   recorded_at timestamptz not null,
   order_id text,
   earning_rule_id text,
+  holder_id text,
+  details json,
   fact_digest bytea not null,
   primary key (movement_id, card_id, event_id, subject)
 );
+-- For what was known at a time: which movements of a card were told of later.
+create index sightings_recorded_at on projection.sightings (card_id, recorded_at);
 comment on table projection.sightings is 'Each telling of a movement by an event. Kept, not only their merger: what was known at a time is the fold of the sightings recorded by then.';
-comment on column projection.sightings.informed is 'How well informed the source is: 3 transaction, 2 enveloped event, 1 bare data; the better one wins field by field';
+comment on column projection.sightings.informed is 'How well informed the source is: 4 row of the provider''s card ledger, 3 the same out of an export, 2 enveloped event, 1 bare data, 0 price list; the better one wins field by field';
+comment on column projection.sightings.points is 'Signed; null where the telling does not say how many';
+comment on column projection.sightings.details is 'What else explains the movement: the provider''s row, a reason, expired buckets';
+
+create table projection.pending_observations (
+  pending_id text collate "C" not null,
+  card_id text collate "C" not null,
+  event_id text collate "C" not null,
+  subject text collate "C" not null,
+  state text not null check (state in ('added', 'updated', 'activated', 'canceled')),
+  points bigint not null,
+  activates_on text,
+  occurred_at timestamptz not null,
+  recorded_at timestamptz not null,
+  order_id text,
+  earning_rule_id text,
+  holder_id text,
+  primary key (card_id, pending_id, event_id, subject)
+);
+comment on table projection.pending_observations is 'Every observed state of each lot of pending points; the newest one says what is outstanding, and one that ended stays so';
+comment on column projection.pending_observations.activates_on is 'A day in the project''s time zone, as told';
+
+create table projection.holdings (
+  customer_id text collate "C" not null,
+  card_id text collate "C" not null,
+  primary key (customer_id, card_id)
+);
+comment on table projection.holdings is 'Which customers were ever told to hold which card; who does stands in cards, who did in the tellings';
+
+create table projection.holder_tellings (
+  card_id text collate "C" not null,
+  customer_id text collate "C" not null,
+  held boolean not null,
+  occurred_at timestamptz not null,
+  recorded_at timestamptz not null,
+  event_id text collate "C" not null,
+  subject text collate "C" not null,
+  primary key (card_id, customer_id, held, event_id, subject)
+);
+comment on table projection.holder_tellings is 'Tellings of a card''s holder by events that tell neither a movement nor pending points: those say it in their own rows';
+
+create table projection.tier_changes (
+  customer_id text collate "C" not null,
+  campaign_id text collate "C" not null,
+  event_id text collate "C" not null,
+  subject text collate "C" not null,
+  change text not null check (change in ('joined', 'upgraded', 'downgraded', 'prolonged', 'left')),
+  tier_id text,
+  tier text,
+  from_tier_id text,
+  from_tier text,
+  occurred_at timestamptz not null,
+  recorded_at timestamptz not null,
+  primary key (customer_id, campaign_id, event_id, subject)
+);
+comment on table projection.tier_changes is 'Every told step of a customer between the tiers of a loyalty programme';
+comment on column projection.tier_changes.tier_id is 'The tier they are in afterwards; null after leaving';
 
 create table projection.lines (
   card_id text collate "C" not null,

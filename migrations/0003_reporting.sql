@@ -7,7 +7,7 @@ create schema reporting;
 comment on schema reporting is 'The ledger for people and reports. Views only; changes are announced in the CHANGELOG.';
 
 create view reporting.customers as
-select c.customer_id, c.source_id, c.name, c.email, c.metadata, c.first_seen_at, c.last_seen_at,
+select c.customer_id, c.source_id, c.name, c.email, c.metadata, c.deleted_at, c.first_seen_at, c.last_seen_at,
        coalesce(held.balance, 0) as balance, coalesce(held.pending, 0) as pending,
        coalesce(held.unexplained, 0) as unexplained, coalesce(held.cards, 0) as cards
 from projection.customers c
@@ -23,6 +23,7 @@ comment on column reporting.customers.source_id is 'The merchant''s own id of th
 comment on column reporting.customers.name is 'As last told';
 comment on column reporting.customers.email is 'As last told';
 comment on column reporting.customers.metadata is 'As last told; JSON text as received, keys sorted';
+comment on column reporting.customers.deleted_at is 'When the provider deleted the customer; points and orders stay';
 comment on column reporting.customers.first_seen_at is 'Time of the earliest event that names the customer, on the provider''s clock';
 comment on column reporting.customers.last_seen_at is 'Time of the latest event that names the customer, on the provider''s clock';
 comment on column reporting.customers.balance is 'Available points over all cards held';
@@ -31,7 +32,8 @@ comment on column reporting.customers.unexplained is 'Signed: points that the pr
 comment on column reporting.customers.cards is 'How many cards the customer holds';
 
 create view reporting.cards as
-select k.card_id, k.code, k.campaign_id, k.campaign, k.customer_id, k.balance, k.opening, k.earned, k.spent, k.refunded, k.expired,
+select k.card_id, k.code, k.campaign_id, k.campaign, k.customer_id, k.active, k.deleted_at,
+       k.balance, k.opening, k.earned, k.spent, k.refunded, k.expired,
        k.adjusted, k.transferred, k.unexplained, k.pending, k.movements, k.first_movement_at, k.last_movement_at
 from projection.cards k;
 comment on view reporting.cards is 'One row a loyalty card. balance = opening + earned + refunded - spent - expired + adjusted + transferred + unexplained, always.';
@@ -40,6 +42,8 @@ comment on column reporting.cards.code is 'What is printed on the card';
 comment on column reporting.cards.campaign_id is 'The loyalty programme, camp_…';
 comment on column reporting.cards.campaign is 'The programme''s name as last told';
 comment on column reporting.cards.customer_id is 'The holder';
+comment on column reporting.cards.active is 'Whether the provider lets it be used; null where never told';
+comment on column reporting.cards.deleted_at is 'When the provider deleted it; its history stays';
 comment on column reporting.cards.balance is 'Available points';
 comment on column reporting.cards.opening is 'What the card held before the first movement we know';
 comment on column reporting.cards.earned is 'Points earned under earning rules';
@@ -50,7 +54,7 @@ comment on column reporting.cards.adjusted is 'Signed: points added and removed 
 comment on column reporting.cards.transferred is 'Signed: points moved between cards';
 comment on column reporting.cards.unexplained is 'Signed: what the provider''s balances show beyond the movements we know';
 comment on column reporting.cards.pending is 'Points promised and not yet available; not part of balance';
-comment on column reporting.cards.movements is 'How many movements are known; unexplained lines do not count';
+comment on column reporting.cards.movements is 'How many movements are known; opening and unexplained lines do not count';
 comment on column reporting.cards.first_movement_at is 'When the first known movement happened';
 comment on column reporting.cards.last_movement_at is 'When the last known movement happened';
 
@@ -66,7 +70,7 @@ comment on column reporting.movements.campaign_id is 'The card''s loyalty progra
 comment on column reporting.movements.occurred_at is 'When it happened at the provider';
 comment on column reporting.movements.tie is 'Place among the lines of one card at one time';
 comment on column reporting.movements.movement_id is 'The movement, however many events tell it';
-comment on column reporting.movements.kind is 'accrual, redemption, refund, expiration, addition, removal, transfer_in, transfer_out, or unexplained';
+comment on column reporting.movements.kind is 'opening, accrual, redemption, refund, expiration, addition, removal, transfer_in, transfer_out, or unexplained';
 comment on column reporting.movements.points is 'Signed change of the available points';
 comment on column reporting.movements.balance is 'Running balance after the line';
 comment on column reporting.movements.reported_balance is 'The card''s balance after it as the provider states it; null where it states none';
@@ -94,6 +98,23 @@ comment on column reporting.orders.items is 'JSON as received, keys sorted';
 comment on column reporting.orders.metadata is 'JSON as received, keys sorted';
 comment on column reporting.orders.created_at is 'On the provider''s clock';
 comment on column reporting.orders.updated_at is 'Of the newest state, on the provider''s clock';
+
+create view reporting.tiers as
+select t.customer_id, t.campaign_id, t.tier_id, t.tier, t.change, t.occurred_at as since
+from (
+  select distinct on (c.customer_id, c.campaign_id) c.*
+  from projection.tier_changes c
+  -- Of two told for one moment, being in a tier stands before having left one.
+  order by c.customer_id, c.campaign_id, c.occurred_at desc, (c.change = 'left'), c.event_id, c.subject
+) t
+where t.tier_id is not null;
+comment on view reporting.tiers is 'The loyalty tier each customer is in, by programme: the newest told change';
+comment on column reporting.tiers.customer_id is 'Who is in it';
+comment on column reporting.tiers.campaign_id is 'The loyalty programme';
+comment on column reporting.tiers.tier_id is 'The tier, ltr_…';
+comment on column reporting.tiers.tier is 'Its name as last told';
+comment on column reporting.tiers.change is 'How they came to be in it: joined, upgraded, downgraded or prolonged';
+comment on column reporting.tiers.since is 'When that change happened, on the provider''s clock';
 
 grant usage on schema reporting to ledger_reader, ledger_service;
 grant select on all tables in schema reporting to ledger_reader, ledger_service;

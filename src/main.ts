@@ -68,6 +68,51 @@ keys.command('revoke')
     await keysRevokeCommand(config, output, key)
   }))
 
+const quarantine = program.command('quarantine').description('what came in and could not be used: look, try again, put away')
+const reasonOption = '--reason <reason>'
+quarantine.command('list')
+  .description('list rows, oldest first')
+  .addOption(new Option('--state <state>', 'open, redriven or discarded ones').choices(['open', 'redriven', 'discarded']).default('open'))
+  .option(reasonOption, 'only rows of this reason, as not_json or conflict')
+  .action(run(async (config, output, options: { state: 'open' | 'redriven' | 'discarded', reason?: string }) => {
+    const { quarantineListCommand } = await import('./commands/quarantine.ts')
+    await quarantineListCommand(config, output, { state: options.state, reason: options.reason })
+  }))
+quarantine.command('show')
+  .description('show a row with what was received; of a conflict, how it differs from what is stored')
+  .argument('<id>', 'its id')
+  .action(run(async (config, output, _options, id: string) => {
+    const { quarantineShowCommand } = await import('./commands/quarantine.ts')
+    await quarantineShowCommand(config, output, id)
+  }))
+quarantine.command('redrive')
+  .description('read the kept bytes again, with the code of today')
+  .argument('[ids...]', 'their ids')
+  .option('--all', 'every row that is open now', false)
+  .option(reasonOption, 'with --all: only rows of this reason')
+  .action(run(async (config, output, options: { all: boolean, reason?: string }, ids: string[]) => {
+    const { quarantineRedriveCommand } = await import('./commands/quarantine.ts')
+    await quarantineRedriveCommand(config, output, ids, { all: options.all, reason: options.reason })
+  }))
+quarantine.command('discard')
+  .description('say that deliveries are not wanted; rows and bytes stay')
+  .argument('<ids...>', 'their ids')
+  .requiredOption('--because <text>', 'why, for those who come after')
+  .action(run(async (config, output, options: { because: string }, ids: string[]) => {
+    const { quarantineDiscardCommand } = await import('./commands/quarantine.ts')
+    await quarantineDiscardCommand(config, output, ids, options.because)
+  }))
+
+program.command('import')
+  .description('take in what was missed: transaction exports of the provider (CSV) and files of deliveries (NDJSON)')
+  .argument('<file...>', 'any number, in any order')
+  .option('--dry-run', 'say what it would come to, and write nothing', false)
+  .option('--skip-bad', 'leave out lines that cannot be read, instead of refusing the files', false)
+  .action(run(async (config, output, options: { dryRun: boolean, skipBad: boolean }, files: unknown) => {
+    const { importCommand } = await import('./commands/import.ts')
+    await importCommand(config, output, files as string[], options)
+  }))
+
 program.command('demo')
   .description('post two real payloads, each twice, to a running server and read what came of them')
   .option('--url <url>', 'where the server is (default: http://HOST:PORT)')
@@ -97,16 +142,17 @@ program.command('simulate')
 
 await program.parseAsync()
 
-type Action<Options> = (config: Config, output: Output, options: Options, ...args: string[]) => Promise<void>
+/** Arguments are text, or lists of it where a command takes several. */
+type Action<Options, Args extends Array<string | string[]>> = (config: Config, output: Output, options: Options, ...args: Args) => Promise<void>
 
 /** Wraps a command: settings in, exit status out. An error is one sentence that says what to do, never a stack trace. */
-function run<Options> (action: Action<Options>): (...values: unknown[]) => Promise<void> {
+function run<Options, Args extends Array<string | string[]>> (action: Action<Options, Args>): (...values: unknown[]) => Promise<void> {
   return async (...values) => {
     const command = values.at(-1) as Command
     const options = values.at(-2) as Options
     const output = createOutput(command.optsWithGlobals<{ json?: boolean }>().json === true)
     try {
-      await action(loadConfig(process.env), output, options, ...values.slice(0, -2) as string[])
+      await action(loadConfig(process.env), output, options, ...values.slice(0, -2) as Args)
     } catch (error) {
       report(error, output)
       process.exitCode = 1

@@ -1,9 +1,11 @@
 import type pg from 'pg'
 import type { Config } from '../config.ts'
 import { openCluster } from '../embedded/index.ts'
+import type { Intake } from '../intake/settle.ts'
+import { createAppender } from '../store/appender.ts'
 import { closePool, databaseOf, openPool, type Db } from '../store/database.ts'
 import { migrateUp, migrationStatus } from '../store/migrate.ts'
-import { createShards } from '../store/shards.ts'
+import { countShards, createShards } from '../store/shards.ts'
 import { CommandError } from './errors.ts'
 
 /** Where the ledger is kept, for as long as a command runs. */
@@ -56,6 +58,20 @@ export async function withLedger<T> (config: Config, action: (db: Db) => Promise
     await requireMigrated(pool, () => {})
     return await action(db)
   }))
+}
+
+/** Runs a command that takes deliveries in, beside whatever servers run. */
+export async function withIntake<T> (config: Config, action: (intake: Intake) => Promise<T>): Promise<T> {
+  return await withLedger(config, async (db: Db) => {
+    const shards = await countShards(db)
+    if (shards === 0) throw new CommandError('shards_missing', 'The database has no shards yet. Run `npx loyalty-ledger migrate up`.')
+    const appender = createAppender(db, { queueLimit: config.APPEND_QUEUE_LIMIT })
+    try {
+      return await action({ db, appender, shards })
+    } finally {
+      await appender.close()
+    }
+  })
 }
 
 /** Runs a command that needs the database only for its own duration. */

@@ -10,6 +10,7 @@ import { customers } from './routes/customers.ts'
 import { events } from './routes/events.ts'
 import { health, type HealthOptions } from './routes/health.ts'
 import { orders } from './routes/orders.ts'
+import { quarantine } from './routes/quarantine.ts'
 import { webhooks } from './routes/webhooks.ts'
 import { ProblemSchema } from './schemas/common.ts'
 
@@ -40,6 +41,7 @@ export async function createApp (options: AppOptions): Promise<FastifyInstance> 
     scope.addHook('onRequest', scope.requireScope('operate'))
     scope.addHook('onRoute', needsKey)
     await scope.register(events, options)
+    await scope.register(quarantine, options)
   })
   return app
 }

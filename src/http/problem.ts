@@ -6,12 +6,15 @@ export class Problem extends Error {
   readonly statusCode: number
   readonly code: string
   readonly headers: Record<string, string>
+  /** More for programs, beside the members that every problem has. */
+  readonly members: Record<string, string>
 
-  constructor (statusCode: number, code: string, detail: string, options: ErrorOptions & { headers?: Record<string, string> } = {}) {
+  constructor (statusCode: number, code: string, detail: string, options: ErrorOptions & { headers?: Record<string, string>, members?: Record<string, string> } = {}) {
     super(detail, options)
     this.statusCode = statusCode
     this.code = code
     this.headers = options.headers ?? {}
+    this.members = options.members ?? {}
   }
 }
 

@@ -82,6 +82,7 @@ export function balanceOf (sums: Sums): bigint {
 export function addToSums (sums: Sums, kind: Line['kind'], points: bigint, sign: 1n | -1n = 1n): void {
   const signed = sign * points
   switch (kind) {
+    case 'opening': sums.opening += signed; break
     case 'accrual': sums.earned += signed; break
     case 'redemption': sums.spent -= signed; break
     case 'refund': sums.refunded += signed; break

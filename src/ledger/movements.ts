@@ -27,33 +27,42 @@ export interface Movement {
   event_id: string
 }
 
+/** The fields of a movement that its sightings are merged into, each from the best sighting that tells it. */
+export type MergedField = 'kind' | 'points' | 'reported_balance' | 'occurred_at' | 'order_id' | 'earning_rule_id'
+
 /**
- * Merges the sightings of one movement (docs/architecture.md, Movements): the better-informed source wins field by field, ties by the
- * smaller (occurred_at, fact_digest); `recorded_at` is the earliest. The result depends on the set of sightings only.
- * @param sightings at least one, all of the same movement
+ * Which sighting of a movement wins which field (docs/architecture.md, Movements): the better-informed source, ties by
+ * the smaller (occurred_at, fact_digest). A field that no sighting tells has no winner.
+ * @param sightings of one movement, in any order
  */
-export function mergeSightings (sightings: readonly RecordedSighting[]): Movement {
+export function winners (sightings: readonly RecordedSighting[]): { best: RecordedSighting | undefined, of: (field: MergedField) => RecordedSighting | undefined } {
   const ranked = [...sightings].sort(compareSightings)
-  const best = ranked[0]
+  return { best: ranked[0], of: field => ranked.find(sighting => sighting[field] !== null) }
+}
+
+/**
+ * Merges the sightings of one movement, field by field; `recorded_at` is the earliest. The result depends on the set of
+ * sightings only.
+ * @param sightings at least one, all of the same movement
+ * @returns undefined when none of them says how many points moved: it may have happened, but there is nothing to count
+ */
+export function mergeSightings (sightings: readonly RecordedSighting[]): Movement | undefined {
+  const { best, of } = winners(sightings)
   if (best === undefined) throw new RangeError('a movement needs at least one sighting')
+  const points = of('points')?.points ?? null
+  if (points === null) return undefined
   return {
     movement_id: best.movement_id,
     card_id: best.card_id,
     kind: best.kind,
-    points: best.points,
-    reported_balance: firstKnown(ranked, 'reported_balance'),
+    points,
+    reported_balance: of('reported_balance')?.reported_balance ?? null,
     occurred_at: best.occurred_at,
-    recorded_at: ranked.reduce((earliest, s) => s.recorded_at < earliest ? s.recorded_at : earliest, best.recorded_at),
-    order_id: firstKnown(ranked, 'order_id'),
-    earning_rule_id: firstKnown(ranked, 'earning_rule_id'),
+    recorded_at: sightings.reduce((earliest, s) => s.recorded_at < earliest ? s.recorded_at : earliest, best.recorded_at),
+    order_id: of('order_id')?.order_id ?? null,
+    earning_rule_id: of('earning_rule_id')?.earning_rule_id ?? null,
     event_id: best.event_id
   }
-}
-
-function firstKnown<Field extends 'reported_balance' | 'order_id' | 'earning_rule_id'> (
-  ranked: readonly RecordedSighting[], field: Field
-): RecordedSighting[Field] | null {
-  return ranked.find(sighting => sighting[field] !== null)?.[field] ?? null
 }
 
 // The key of the telling event comes last: two tellings equal in all that counts still need one order.

@@ -1,34 +1,58 @@
 import { addToSums, balanceOf, foldCard, type Line, type Sums } from '../ledger/card.ts'
-import type { CardField, MovementSighting } from '../ledger/facts.ts'
+import type { CardField, CardSighting, MovementSighting, PendingSighting } from '../ledger/facts.ts'
 import { mergeSightings, type Movement, type RecordedSighting } from '../ledger/movements.ts'
 import type { Trx } from '../store/database.ts'
 import type { CardRow, LineRow } from '../store/tables.ts'
 import { lockCards, readTails, replaceTails, updateCards, type NewTail, type Tail } from '../store/write-cards.ts'
 import { addSightings } from '../store/write-sightings.ts'
+import { applyPending } from './pending.ts'
+import { holderTellings, keepHolders, placeOf, withHolders } from './holders.ts'
 import { groupBy, latestOf, toldOf, type Projection, type Told } from './projection.ts'
 
-const FIELDS = ['code', 'campaign_id', 'campaign', 'customer_id'] as const satisfies readonly CardField[]
+const FIELDS = ['code', 'campaign_id', 'campaign', 'active', 'deleted_at'] as const satisfies readonly CardField[]
 
-/** Cards, their movements and statements. */
+/** Cards, their movements and statements, their pending points and their holders. */
 export const cards: Projection = {
   name: 'cards',
   version: 1,
   async apply (trx, told) {
-    const movements = groupBy(toldOf(told, 'movement').map(recorded), sighting => sighting.card_id)
-    const sightings = groupBy(toldOf(told, 'card').map(({ fact }) => fact), sighting => sighting.card_id)
-    const ids = [...new Set([...movements.keys(), ...sightings.keys()])]
+    const movements = toldOf(told, 'movement').map(recorded)
+    const pending = toldOf(told, 'pending')
+    const sightings = toldOf(told, 'card')
+    const ids = [...movements, ...[...pending, ...sightings].map(({ fact }) => fact)].map(({ card_id }) => card_id)
     if (ids.length === 0) return
 
-    const rows = await lockCards(trx, ids)
-    const touched = await mergeTouched(trx, [...movements.values()].flat())
+    const rows = await lockCards(trx, [...new Set(ids)])
+    const touched = await mergeTouched(trx, movements)
     const tails = await readTails(trx, touched)
+    const changes = await applyPending(trx, pending)
+    const said = groupBy(sightings.map(({ fact }) => fact), ({ card_id }) => card_id)
     const refolded = rows.map(row => {
-      const named = { ...row, ...latestOf(row, FIELDS, sightings.get(row.card_id) ?? []) }
+      const named = { ...describe(row, said.get(row.card_id) ?? []), pending: row.pending + (changes.get(row.card_id) ?? 0n) }
       return refold(named, touched.get(row.card_id) ?? [], tails.get(row.card_id))
     })
     await updateCards(trx, refolded.map(({ row }) => row))
     await replaceTails(trx, refolded.flatMap(({ tail }) => tail ?? []))
+    await keepHolders(trx, rows, sightings, heldElsewhere(movements, pending))
   }
+}
+
+/** The row after more is said of the card itself. */
+function describe (row: CardRow, sightings: readonly CardSighting[]): CardRow {
+  if (sightings.length === 0) return row
+  const { active, ...latest } = latestOf({ ...row, active: row.active === null ? null : String(row.active) }, FIELDS, sightings)
+  return {
+    ...row,
+    ...latest as Omit<typeof latest, 'deleted_at'> & Pick<CardRow, 'deleted_at'>,
+    active: active === null ? null : active === 'true',
+    ...withHolders(row, holderTellings(sightings))
+  }
+}
+
+/** The tellings of holders that stand with a movement or with pending points. */
+function heldElsewhere (movements: readonly RecordedSighting[], pending: ReadonlyArray<Told<PendingSighting>>): Set<string> {
+  const told = [...movements, ...pending.map(({ fact, event_id, subject }) => ({ ...fact, event_id, subject }))]
+  return new Set(told.map(({ holder_id, ...telling }) => placeOf({ ...telling, customer_id: holder_id, held: true })))
 }
 
 function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Told<MovementSighting>): RecordedSighting {
@@ -36,11 +60,12 @@ function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Told<M
   return { ...sighting, event_id, subject, recorded_at, fact_digest: fact_digest.toString('hex') }
 }
 
-/** Stores the new sightings and merges every movement they touch from all its sightings, by card. */
+/** Stores the new sightings and merges every movement they touch from all its sightings, by card; without those whose points nobody tells yet. */
 async function mergeTouched (trx: Trx, sightings: readonly RecordedSighting[]): Promise<Map<string, Movement[]>> {
   const all = await addSightings(trx, sightings)
   const byMovement = groupBy(all, sighting => JSON.stringify([sighting.card_id, sighting.movement_id]))
-  return groupBy([...byMovement.values()].map(mergeSightings), movement => movement.card_id)
+  const merged = [...byMovement.values()].map(mergeSightings).filter(movement => movement !== undefined)
+  return groupBy(merged, movement => movement.card_id)
 }
 
 /** What a step makes of a card: its row, and the end of its statement where a movement touched it. */
@@ -60,17 +85,23 @@ function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefi
   if (tail.balance_before === null) sums.opening = 0n
   for (const line of tail.lines) addToSums(sums, line.kind as Line['kind'], line.points, -1n)
   for (const [name, points] of Object.entries(folded.sums) as Array<[keyof Sums, bigint]>) sums[name] += points
-  const count = (lines: ReadonlyArray<{ kind: string }>): bigint => BigInt(lines.filter(line => line.kind !== 'unexplained').length)
+  const before = row.first_movement_at !== null && row.first_movement_at < tail.from
+  const moved = folded.lines.filter(isMovement)
   return {
     row: {
       ...sums,
       balance: balanceOf(sums),
-      movements: row.movements - count(tail.lines) + count(folded.lines),
-      first_movement_at: tail.balance_before === null ? folded.lines[0]?.occurred_at ?? null : row.first_movement_at,
-      last_movement_at: folded.lines.at(-1)?.occurred_at ?? null
+      movements: row.movements - BigInt(tail.lines.filter(isMovement).length) + BigInt(moved.length),
+      first_movement_at: before ? row.first_movement_at : moved[0]?.occurred_at ?? null,
+      last_movement_at: moved.at(-1)?.occurred_at ?? (before ? row.last_movement_at : null)
     },
     tail: { card_id: row.card_id, from: tail.from, lines: folded.lines }
   }
+}
+
+/** Opening and unexplained lines are no movements: nothing happened that the provider calls one. */
+function isMovement ({ kind }: { kind: string }): boolean {
+  return kind !== 'unexplained' && kind !== 'opening'
 }
 
 function asMovement (line: LineRow): Movement {

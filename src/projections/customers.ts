@@ -4,7 +4,7 @@ import type { CustomerRow } from '../store/tables.ts'
 import { lockCustomers, updateCustomers } from '../store/write-customers.ts'
 import { groupBy, latestOf, toldOf, type Projection } from './projection.ts'
 
-const FIELDS = ['source_id', 'name', 'email', 'metadata'] as const satisfies readonly CustomerField[]
+const FIELDS = ['source_id', 'name', 'email', 'metadata', 'deleted_at'] as const satisfies readonly CustomerField[]
 
 /** Customer profiles: the newest told value of each field. */
 export const customers: Projection = {
@@ -23,7 +23,7 @@ function fold (row: CustomerRow, sightings: readonly CustomerSighting[]): Custom
   const times = [row.first_seen_at, row.last_seen_at, ...sightings.map(sighting => sighting.occurred_at)].filter(time => time !== null).sort()
   return {
     customer_id: row.customer_id,
-    ...latestOf(row, FIELDS, sightings),
+    ...latestOf(row, FIELDS, sightings) as Pick<CustomerRow, typeof FIELDS[number] | 'clocks'>,
     first_seen_at: times[0] as Instant,
     last_seen_at: times.at(-1) as Instant
   }

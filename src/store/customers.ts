@@ -6,7 +6,7 @@ import type { CardRow, CustomerRow } from './tables.ts'
 
 export type Profile = Omit<CustomerRow, 'clocks'>
 
-const PROFILE = ['customer_id', 'source_id', 'name', 'email', 'metadata', 'first_seen_at', 'last_seen_at'] as const
+const PROFILE = ['customer_id', 'source_id', 'name', 'email', 'metadata', 'deleted_at', 'first_seen_at', 'last_seen_at'] as const
 
 /** Customers in order of id, all or those with a source id. */
 export async function listCustomers (
@@ -41,6 +41,19 @@ export async function findCustomer (db: Db, customer_id: string): Promise<(Profi
     ) held
     where c.customer_id = ${customer_id}`.execute(db)
   return customer
+}
+
+/** A tier a customer is in now. */
+export interface Membership { campaign_id: string, tier_id: string, tier: string | null, since: Instant, change: string }
+
+/** The tiers a customer is in, one a loyalty programme at most. The view is the one place of the rule which change is the newest. */
+export async function listTiers (db: Db, customer_id: string): Promise<Membership[]> {
+  const { rows } = await sql<Membership>`
+    select campaign_id, tier_id, tier, since, change
+    from reporting.tiers
+    where customer_id = ${customer_id}
+    order by campaign_id`.execute(db)
+  return rows
 }
 
 export interface Balance {

@@ -35,6 +35,13 @@ export async function findBody (db: Db, event_id: string, subject: string): Prom
   return event?.body
 }
 
+/** Where an event is stored, and the digest of its facts. */
+export async function locateEvent (db: Db, event_id: string, subject: string): Promise<Pick<EventRow, 'shard' | 'position' | 'fact_digest'> | undefined> {
+  return await db.selectFrom('ledger.events').select(['shard', 'position', 'fact_digest'])
+    .where('event_id', '=', event_id).where('subject', '=', subject)
+    .executeTakeFirst()
+}
+
 const LISTED = [
   'event_id', 'subject', 'shard', 'position', 'type', 'customer_id', 'occurred_at', 'received_at', 'test',
   'send_out_id', 'source', 'source_id', 'group_id', 'project_id', 'channel', 'body_digest', 'fact_digest', 'chain'

@@ -32,12 +32,11 @@ export async function revokeKey (db: Db, key_id: string): Promise<boolean> {
   return numUpdatedRows > 0n
 }
 
-/** What a token may do; undefined when it opens nothing. */
-export async function scopeOf (db: Db, token: string): Promise<Scope | undefined> {
-  const key = await db.selectFrom('ledger.api_keys').select('scope')
+/** Whose a token is and what it may do; undefined when it opens nothing. */
+export async function findKey (db: Db, token: string): Promise<Pick<ApiKeyRow, 'key_id' | 'name' | 'scope'> | undefined> {
+  return await db.selectFrom('ledger.api_keys').select(['key_id', 'name', 'scope'])
     .where('token_digest', '=', digestOf(token)).where('revoked_at', 'is', null)
     .executeTakeFirst()
-  return key?.scope
 }
 
 /** Was any key ever made? Revoking the last one does not open the door. */

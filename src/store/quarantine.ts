@@ -1,5 +1,6 @@
-import { sql } from 'kysely'
+import { sql, type Selectable } from 'kysely'
 import type { Db } from './database.ts'
+import type { EventRow, QuarantineRow } from './tables.ts'
 
 export interface Quarantinable {
   body: Buffer
@@ -12,27 +13,136 @@ export interface Quarantinable {
   subject?: string
 }
 
+/** A bigint of PostgreSQL. */
+export const MAX_QUARANTINE_ID = 9_223_372_036_854_775_807n
+
+/** `open`: waits. `redriven`: its event is stored. `discarded`: a person said that it is not wanted. */
+export type QuarantineState = Selectable<QuarantineRow>['state']
+
 /**
- * Keeps an authentic delivery that cannot be used yet, byte for byte. The same bytes again are the same row, seen once more.
+ * Keeps an authentic delivery that cannot be used yet, byte for byte. The same bytes again are the same row, seen once more:
+ * one that is discarded stays so, with the reason it was discarded at; one that is open tells the newest reason; one that was
+ * redriven and cannot be used any more opens again, since nobody decided against it.
  * @returns its quarantine id, after the commit
  */
 export async function quarantine (db: Db, delivery: Quarantinable): Promise<bigint> {
-  const { quarantine_id } = await db
-    .insertInto('ledger.quarantine')
-    .values({
-      body: delivery.body,
-      headers: JSON.stringify(delivery.headers),
-      reason: delivery.reason,
-      // Parsers quote the input, and text columns cannot hold U+0000.
-      detail: delivery.detail.slice(0, 2000).replaceAll('\u0000', '\ufffd').toWellFormed(),
-      event_id: delivery.event_id ?? null,
-      subject: delivery.subject ?? null
-    })
-    .onConflict(conflict => conflict.column('body_digest').doUpdateSet({
-      times_seen: sql`ledger.quarantine.times_seen + 1`,
-      last_seen_at: sql`clock_timestamp()`
-    }))
-    .returning('quarantine_id')
-    .executeTakeFirstOrThrow()
-  return quarantine_id
+  const { rows: [row] } = await sql<{ quarantine_id: bigint }>`
+    insert into ledger.quarantine as kept (body, headers, reason, detail, event_id, subject)
+    values (${delivery.body}, ${JSON.stringify(delivery.headers)}, ${delivery.reason}, ${told(delivery.detail)}, ${delivery.event_id ?? null}, ${delivery.subject ?? null})
+    on conflict (body_digest) do update set
+      times_seen = kept.times_seen + 1,
+      last_seen_at = clock_timestamp(),
+      reason = case when kept.state = 'discarded' then kept.reason else excluded.reason end,
+      detail = case when kept.state = 'discarded' then kept.detail else excluded.detail end,
+      event_id = case when kept.state = 'discarded' then kept.event_id else excluded.event_id end,
+      subject = case when kept.state = 'discarded' then kept.subject else excluded.subject end,
+      state = case when kept.state = 'redriven' then 'open' else kept.state end,
+      decided_at = case when kept.state = 'redriven' then null else kept.decided_at end,
+      decided_by = case when kept.state = 'redriven' then null else kept.decided_by end
+    returning quarantine_id`.execute(db)
+  if (row === undefined) throw new Error('the quarantine returned no row')
+  return row.quarantine_id
+}
+
+const LISTED = ['quarantine_id', 'state', 'reason', 'detail', 'event_id', 'subject', 'first_seen_at', 'last_seen_at', 'times_seen', 'decided_at', 'decided_by', 'discard_reason'] as const
+
+/** A row without its bytes. `shard` and `position` are those of the stored event that it names, where there is one. */
+export type ListedQuarantine = Pick<Selectable<QuarantineRow>, typeof LISTED[number]> & {
+  body_bytes: number
+  shard: number | null
+  position: bigint | null
+}
+
+export interface QuarantineFilter { state: QuarantineState, reason?: string | undefined }
+
+/** Rows in order of their ids, a page at a time. `after` is the last id of the page before. */
+export async function listQuarantine (db: Db, page: QuarantineFilter & { after?: bigint | undefined, limit: number }): Promise<ListedQuarantine[]> {
+  const { state, reason, after, limit } = page
+  const { rows } = await sql<ListedQuarantine>`
+    select ${sql.join(LISTED.map(column => sql.ref(`kept.${column}`)))}, kept.body_bytes, stored.shard, stored.position
+    from (
+      select ${sql.join(LISTED.map(column => sql.ref(column)))}, octet_length(body) as body_bytes
+      from ledger.quarantine
+      where state = ${state} and quarantine_id > ${after ?? 0n}
+        ${reason === undefined ? sql`` : sql`and reason = ${reason}`}
+      order by quarantine_id
+      limit ${limit}
+    ) kept
+    -- One lookup by key for each row of the page, whatever the statistics say.
+    left join lateral (
+      select e.shard, e.position from ledger.events e where e.event_id = kept.event_id and e.subject = kept.subject limit 1
+    ) stored on true
+    order by kept.quarantine_id`.execute(db)
+  return rows
+}
+
+/** A row with its bytes, and the stored event that it names. */
+export interface KeptDelivery extends Selectable<QuarantineRow> {
+  stored: Pick<EventRow, 'event_id' | 'subject' | 'shard' | 'position' | 'type' | 'received_at' | 'body'> | undefined
+}
+
+export async function findQuarantined (db: Db, quarantine_id: bigint): Promise<KeptDelivery | undefined> {
+  const kept = await db.selectFrom('ledger.quarantine').selectAll().where('quarantine_id', '=', quarantine_id).executeTakeFirst()
+  if (kept === undefined) return undefined
+  const { event_id, subject } = kept
+  if (event_id === null || subject === null) return { ...kept, stored: undefined }
+  const stored = await db.selectFrom('ledger.events').select(['event_id', 'subject', 'shard', 'position', 'type', 'received_at', 'body'])
+    .where('event_id', '=', event_id).where('subject', '=', subject)
+    .executeTakeFirst()
+  return { ...kept, stored }
+}
+
+/** Of a row what a redrive needs. */
+export async function readQuarantined (db: Db, quarantine_id: bigint): Promise<Pick<KeptDelivery, 'body' | 'state'> | undefined> {
+  return await db.selectFrom('ledger.quarantine').select(['body', 'state']).where('quarantine_id', '=', quarantine_id).executeTakeFirst()
+}
+
+/** The ids of open rows after one and up to another, in order: what a walk needs that changes what it walks over. */
+export async function openIds (db: Db, walk: { reason?: string | undefined, after: bigint, upTo: bigint, limit: number }): Promise<bigint[]> {
+  const rows = await db.selectFrom('ledger.quarantine').select('quarantine_id')
+    .where('state', '=', 'open')
+    .$if(walk.reason !== undefined, query => query.where('reason', '=', walk.reason as string))
+    .where('quarantine_id', '>', walk.after).where('quarantine_id', '<=', walk.upTo)
+    .orderBy('quarantine_id').limit(walk.limit)
+    .execute()
+  return rows.map(row => row.quarantine_id)
+}
+
+/** The highest id there is; 0 when nothing was ever set aside. */
+export async function newestQuarantineId (db: Db): Promise<bigint> {
+  const newest = await db.selectFrom('ledger.quarantine').select('quarantine_id').orderBy('quarantine_id', 'desc').limit(1).executeTakeFirst()
+  return newest?.quarantine_id ?? 0n
+}
+
+/**
+ * Notes that a row's event is stored. Also where someone discarded it in the same moment: the log has the event, and the row
+ * says so; why they discarded it stays.
+ */
+export async function markRedriven (db: Db, quarantine_id: bigint, event: { event_id: string, subject: string }, by: string): Promise<void> {
+  await db.updateTable('ledger.quarantine')
+    .set({ state: 'redriven', decided_at: sql`clock_timestamp()`, decided_by: told(by), event_id: event.event_id, subject: event.subject })
+    .where('quarantine_id', '=', quarantine_id).where('state', '<>', 'redriven')
+    .execute()
+}
+
+/** Notes why an open row cannot be used as of now. */
+export async function markStillUnusable (db: Db, quarantine_id: bigint, why: { reason: string, detail: string, event_id: string | null, subject: string | null }): Promise<void> {
+  await db.updateTable('ledger.quarantine')
+    .set({ ...why, detail: told(why.detail) })
+    .where('quarantine_id', '=', quarantine_id).where('state', '=', 'open')
+    .execute()
+}
+
+/** Notes that an open row is not wanted, and why. The row and its bytes stay. @returns false when it is not open, or not there */
+export async function markDiscarded (db: Db, quarantine_id: bigint, reason: string, by: string): Promise<boolean> {
+  const { numUpdatedRows } = await db.updateTable('ledger.quarantine')
+    .set({ state: 'discarded', decided_at: sql`clock_timestamp()`, decided_by: told(by), discard_reason: told(reason) })
+    .where('quarantine_id', '=', quarantine_id).where('state', '=', 'open')
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+// Parsers quote the input, and text columns cannot hold U+0000.
+function told (text: string): string {
+  return text.slice(0, 2000).replaceAll('\u0000', '\ufffd').toWellFormed()
 }

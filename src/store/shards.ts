@@ -28,3 +28,8 @@ export async function createShards (db: Db, shards: number): Promise<number> {
     on conflict do nothing`.execute(db)
   return await countShards(db)
 }
+
+/** How far each shard's log goes. */
+export async function readHeads (db: Db): Promise<Array<{ shard: number, head: bigint }>> {
+  return await db.selectFrom('ledger.shards').select(['shard', 'head']).orderBy('shard').execute()
+}

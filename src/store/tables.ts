@@ -1,6 +1,7 @@
 import type { Generated } from 'kysely'
 import type { Sums } from '../ledger/card.ts'
-import type { OrderSighting } from '../ledger/facts.ts'
+import type { OrderSighting, PendingSighting, TierSighting } from '../ledger/facts.ts'
+import type { HolderTelling } from '../ledger/holders.ts'
 import type { Instant } from '../ledger/instant.ts'
 
 /** Table types, as the migrations make them; a test compares them with the migrated database. */
@@ -13,6 +14,10 @@ export interface Tables {
   'projection.customers': CustomerRow
   'projection.cards': CardRow
   'projection.sightings': SightingRow
+  'projection.pending_observations': PendingRow
+  'projection.holdings': HoldingRow
+  'projection.holder_tellings': HolderTellingRow
+  'projection.tier_changes': TierChangeRow
   'projection.lines': LineRow
   'projection.orders': OrderRow
   'projection.order_states': OrderStateRow
@@ -61,6 +66,9 @@ export interface QuarantineRow {
   last_seen_at: Generated<Instant>
   times_seen: Generated<bigint>
   state: Generated<'open' | 'redriven' | 'discarded'>
+  decided_at: Instant | null
+  decided_by: string | null
+  discard_reason: string | null
 }
 
 export interface CheckpointRow {
@@ -87,6 +95,7 @@ export interface CustomerRow {
   email: string | null
   /** JSON text. */
   metadata: string | null
+  deleted_at: Instant | null
   /** JSON text. */
   clocks: string
   first_seen_at: Instant | null
@@ -99,8 +108,12 @@ export interface CardRow extends Sums {
   campaign_id: string | null
   campaign: string | null
   customer_id: string | null
+  active: boolean | null
+  deleted_at: Instant | null
   /** JSON text. */
   clocks: string
+  /** JSON text. */
+  holders: string
   balance: bigint
   pending: bigint
   movements: bigint
@@ -115,14 +128,33 @@ export interface SightingRow {
   subject: string
   informed: number
   kind: string
-  points: bigint
+  points: bigint | null
   reported_balance: bigint | null
   occurred_at: Instant
   recorded_at: Instant
   order_id: string | null
   earning_rule_id: string | null
+  holder_id: string | null
+  /** JSON text. */
+  details: string | null
   fact_digest: Buffer
 }
+
+export type PendingRow = Omit<PendingSighting, 'fact'> & { event_id: string, subject: string, recorded_at: Instant }
+
+export interface HoldingRow {
+  customer_id: string
+  card_id: string
+}
+
+export interface HolderTellingRow extends HolderTelling {
+  card_id: string
+  recorded_at: Instant
+  event_id: string
+  subject: string
+}
+
+export type TierChangeRow = Omit<TierSighting, 'fact'> & { event_id: string, subject: string, recorded_at: Instant }
 
 export interface LineRow {
   card_id: string

@@ -18,8 +18,8 @@ export interface Tail {
 export async function lockCards (trx: Trx, ids: string[]): Promise<CardRow[]> {
   await sql`
     insert into projection.cards
-      (card_id, clocks, balance, opening, earned, spent, refunded, expired, adjusted, transferred, unexplained, pending, movements)
-    select id, '{}', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from unnest(${ids}::text[]) as t (id) order by id collate "C"
+      (card_id, clocks, holders, balance, opening, earned, spent, refunded, expired, adjusted, transferred, unexplained, pending, movements)
+    select id, '{}', '[]', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from unnest(${ids}::text[]) as t (id) order by id collate "C"
     on conflict do nothing`.execute(trx)
   return await trx.selectFrom('projection.cards').selectAll()
     .where('card_id', '=', sql<string>`any (${ids}::text[])`)
@@ -60,9 +60,10 @@ export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly
 export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<void> {
   await sql`
     update projection.cards c
-    set code = r.code, campaign_id = r.campaign_id, campaign = r.campaign, customer_id = r.customer_id, clocks = r.clocks::json,
+    set code = r.code, campaign_id = r.campaign_id, campaign = r.campaign, customer_id = r.customer_id, active = r.active,
+        deleted_at = r.deleted_at, clocks = r.clocks::json, holders = r.holders::json,
         balance = r.balance, opening = r.opening, earned = r.earned, spent = r.spent, refunded = r.refunded, expired = r.expired,
-        adjusted = r.adjusted, transferred = r.transferred, unexplained = r.unexplained, movements = r.movements,
+        adjusted = r.adjusted, transferred = r.transferred, unexplained = r.unexplained, pending = r.pending, movements = r.movements,
         first_movement_at = r.first_movement_at, last_movement_at = r.last_movement_at
     from ${recordset(rows, {
       card_id: 'text',
@@ -70,7 +71,10 @@ export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<
       campaign_id: 'text',
       campaign: 'text',
       customer_id: 'text',
+      active: 'boolean',
+      deleted_at: 'timestamptz',
       clocks: 'text',
+      holders: 'text',
       balance: 'numeric',
       opening: 'numeric',
       earned: 'numeric',
@@ -80,6 +84,7 @@ export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<
       adjusted: 'numeric',
       transferred: 'numeric',
       unexplained: 'numeric',
+      pending: 'numeric',
       movements: 'bigint',
       first_movement_at: 'timestamptz',
       last_movement_at: 'timestamptz'

@@ -20,17 +20,18 @@ export async function lockCustomers (trx: Trx, ids: string[]): Promise<CustomerR
 export async function updateCustomers (trx: Trx, rows: readonly CustomerRow[]): Promise<void> {
   await sql`
     update projection.customers c
-    set source_id = r.source_id, name = r.name, email = r.email, metadata = r.metadata::json, clocks = r.clocks::json,
-        first_seen_at = r.first_seen_at, last_seen_at = r.last_seen_at
+    set source_id = r.source_id, name = r.name, email = r.email, metadata = r.metadata::json, deleted_at = r.deleted_at,
+        clocks = r.clocks::json, first_seen_at = r.first_seen_at, last_seen_at = r.last_seen_at
     from ${recordset(rows, {
       customer_id: 'text',
-source_id: 'text',
-name: 'text',
-email: 'text',
-metadata: 'text',
-clocks: 'text',
+      source_id: 'text',
+      name: 'text',
+      email: 'text',
+      metadata: 'text',
+      deleted_at: 'timestamptz',
+      clocks: 'text',
       first_seen_at: 'timestamptz',
-last_seen_at: 'timestamptz'
+      last_seen_at: 'timestamptz'
     })}
     where c.customer_id = r.customer_id`.execute(trx)
 }

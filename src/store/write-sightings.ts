@@ -13,9 +13,9 @@ export async function addSightings (trx: Trx, sightings: readonly RecordedSighti
   await sql`
     insert into projection.sightings
       (movement_id, card_id, event_id, subject, informed, kind, points, reported_balance, occurred_at, recorded_at,
-       order_id, earning_rule_id, fact_digest)
+       order_id, earning_rule_id, holder_id, details, fact_digest)
     select movement_id, card_id, event_id, subject, informed, kind, points, reported_balance, occurred_at, recorded_at,
-           order_id, earning_rule_id, decode(fact_digest, 'hex')
+           order_id, earning_rule_id, holder_id, details::json, decode(fact_digest, 'hex')
     from ${recordset(sightings, {
       movement_id: 'text',
       card_id: 'text',
@@ -29,6 +29,8 @@ export async function addSightings (trx: Trx, sightings: readonly RecordedSighti
       recorded_at: 'timestamptz',
       order_id: 'text',
       earning_rule_id: 'text',
+      holder_id: 'text',
+      details: 'text',
       fact_digest: 'text'
     })}
     on conflict do nothing`.execute(trx)

@@ -204,5 +204,5 @@ test('a second signal ends it at once', async t => {
 test('help is there without a database', async t => {
   const { code, stdout } = await start(t, ['--help']).finished
   t.equal(code, 0)
-  for (const command of ['serve', 'migrate', 'keys', 'demo']) t.match(stdout, command)
+  for (const command of ['serve', 'migrate', 'keys', 'quarantine', 'demo']) t.match(stdout, command)
 })

@@ -294,9 +294,15 @@ test('what two honest sends of one event may differ in, and what makes two facts
   t.equal(await status(award('2026-01-01T10:00:00.123456Z')), 'accepted')
   t.equal(await status(award('2026-01-01T10:00:00.123Z')), 'duplicate', 'fewer digits of the same moment')
   t.equal(await status(award('2026-01-01T10:00:00.900Z')), 'quarantined', 'another moment would be another place in the statement')
-  const unread = (transaction: object, type = 'voucher.loyalty_card.points_added') => enveloped({ transaction: { id: 'vtx_1', ...transaction } }, { id: 'ev_unread', eventType: type })
+  const row = (points: number, type = 'voucher.loyalty_card.points_added', more: object = {}) => enveloped({
+    transaction: { id: 'vtx_1', type: 'POINTS_ADDITION', voucher_id: 'v_1', created_at: '2026-01-01T10:00:00.000Z', details: { balance: { points, balance: 5 } }, ...more }
+  }, { id: 'ev_row', eventType: type })
+  t.equal(await status(row(5)), 'accepted')
+  t.equal(await status(row(5, 'customer.voucher.loyalty_card.points_added', { reason: 'told by one sender only' })), 'duplicate')
+  t.equal(await status(row(500)), 'quarantined')
+  const unread = (redemption: object, type = 'redemption.failed') => enveloped({ redemption: { id: 'r_1', ...redemption } }, { id: 'ev_unread', eventType: type })
   t.equal(await status(unread({ amount: 5 })), 'accepted')
-  t.equal(await status(unread({ amount: 5, details: { more: null } }, 'customer.voucher.loyalty_card.points_added')), 'duplicate')
+  t.equal(await status(unread({ amount: 5, details: { more: null } })), 'duplicate')
   t.equal(await status(unread({ amount: 500 })), 'quarantined')
 })
 

@@ -45,6 +45,7 @@ export function send (problem: Problem, cause: unknown, request: FastifyRequest,
 
 function render (problem: Problem): Record<string, string | number> {
   return {
+    ...problem.members,
     type: `urn:loyalty-ledger:problem:${problem.code}`,
     title: STATUS_CODES[problem.statusCode] ?? 'Error',
     status: problem.statusCode,

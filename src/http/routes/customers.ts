@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { listCustomerLines } from '../../store/cards.ts'
-import { customerExists, findCustomer, listCustomers, readBalance, type Profile as ProfileRow } from '../../store/customers.ts'
+import { customerExists, findCustomer, listCustomers, listTiers, readBalance, type Profile as ProfileRow } from '../../store/customers.ts'
 import { listOrders } from '../../store/orders.ts'
 import { shardOf } from '../../store/shards.ts'
 import { onOneState } from '../../store/snapshot.ts'
@@ -49,10 +49,10 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
     await awaitPosition(options, query)
-    const customer = await findCustomer(db, id)
+    const { customer, tiers } = await onOneState(db, async trx => ({ customer: await findCustomer(trx, id), tiers: await listTiers(trx, id) }))
     if (customer === undefined) throw notFound('customer', id)
     const { balance, pending, unexplained, cards, orders, ...profile } = customer
-    return { ...presentProfile(profile), totals: { balance, pending, unexplained, cards, orders } }
+    return { ...presentProfile(profile), tiers, totals: { balance, pending, unexplained, cards, orders } }
   })
 
   app.get('/v1/customers/:customer_id/balance', {

@@ -29,6 +29,8 @@ export const CardDetails = Type.Object({
   code: NullableText(),
   campaign_id: NullableText(),
   campaign: NullableText(),
+  active: Type.Unsafe<boolean | null>({ type: ['boolean', 'null'], description: 'Whether the provider lets it be used; null where never told' }),
+  deleted_at: NullableTime({ description: 'When the provider deleted it; its history stays' }),
   ...Sums,
   movements: Int({ description: 'How many movements are known' }),
   first_movement_at: NullableTime(),
@@ -37,7 +39,7 @@ export const CardDetails = Type.Object({
 
 const line = {
   movement_id: Type.String(),
-  kind: Type.String({ description: 'accrual, redemption, refund, expiration, addition, removal, transfer_in, transfer_out, or unexplained' }),
+  kind: Type.String({ description: 'opening, accrual, redemption, refund, expiration, addition, removal, transfer_in, transfer_out, or unexplained' }),
   points: Int({ description: 'Signed' }),
   balance: Int({ description: 'Running balance after the line' }),
   reported_balance: NullableInt({ description: 'The card\'s balance after the movement as the provider states it' }),

@@ -52,6 +52,7 @@ const MEANINGS: Record<number, string> = {
   401: 'not authenticated',
   403: 'not allowed',
   404: 'nothing of that kind is known',
+  409: 'the state of things forbids it; see code and detail',
   413: 'the body is too large',
   415: 'the body is not application/json',
   500: 'a defect here',

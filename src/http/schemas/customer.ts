@@ -8,6 +8,7 @@ const profile = {
   name: NullableText(),
   email: NullableText(),
   metadata: AnyJson(),
+  deleted_at: NullableTime({ description: 'When the provider deleted the customer; points and orders stay' }),
   first_seen_at: NullableTime(),
   last_seen_at: NullableTime()
 }
@@ -16,6 +17,13 @@ export const Profile = Type.Object(profile, { $id: 'Profile' })
 
 export const Customer = Type.Object({
   ...profile,
+  tiers: Type.Array(Type.Object({
+    campaign_id: Type.String(),
+    tier_id: Type.String(),
+    tier: NullableText({ description: 'The tier\'s name as last told' }),
+    since: Time({ description: 'Of the newest change; UTC, with microseconds' }),
+    change: Type.String({ description: 'joined, upgraded, downgraded or prolonged' })
+  }), { description: 'The loyalty tiers the customer is in' }),
   totals: Type.Object({
     balance: Int(),
     pending: Int(),

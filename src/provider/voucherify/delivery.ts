@@ -2,7 +2,7 @@ import type { Fact } from '../../ledger/facts.ts'
 import { parseInstant, type Instant } from '../../ledger/instant.ts'
 import { openEnvelope, type Envelope } from './envelope.ts'
 import { families, familyOf } from './families/index.ts'
-import { digest, UnreadablePayload, type Family } from './families/family.ts'
+import { digest, UnreadablePayload, type Core, type Family, type Reading } from './families/family.ts'
 import { firstId, isTestId, isUsableId } from './ids.ts'
 import { isObject, parseBody, type JsonObject } from './json.ts'
 import { idOf, NO_SUBJECT, subjectOf } from './subject.ts'
@@ -61,6 +61,19 @@ export function factsOf (body: string): Fact[] {
 }
 
 /**
+ * What a stored event says about its subject by name: what its fact digest is made of.
+ * @param body the JSON as it was stored, after `identify` accepted it
+ * @throws UnreadablePayload as `factsOf`
+ */
+export function coreOf (body: string): Core {
+  const envelope = openEnvelope(JSON.parse(body) as JsonObject)
+  const family = familyFor(envelope)
+  if (family !== undefined) return family.read(envelope).core
+  const type = firstId(envelope.type) ?? 'unknown'
+  return coreOfUnread(type, subjectOf(type, envelope.data), envelope.data)
+}
+
+/**
  * Where payloads that we do not read yet carry what they tell, and the plain values there that two honest sends of one event
  * agree on. Two that differ here are not the same facts; what else is in them may differ between senders.
  */
@@ -69,12 +82,13 @@ const TOLD_OBJECTS = [
 ]
 const TOLD_VALUES = ['id', 'type', 'points', 'balance', 'amount']
 
-function toldByUnread (data: JsonObject): string[] {
-  const plain = (value: unknown): string => typeof value === 'string' || typeof value === 'number' ? String(value) : ''
-  return [plain(data.points), ...TOLD_OBJECTS.flatMap(name => {
-    const told = data[name]
-    return TOLD_VALUES.map(value => isObject(told) ? plain(told[value]) : '')
-  })]
+function coreOfUnread (type: string, subject: string, data: JsonObject): Core {
+  const plain = (value: unknown): string | null => typeof value === 'string' || typeof value === 'number' ? String(value) : null
+  const told = TOLD_OBJECTS.flatMap(name => {
+    const object = data[name]
+    return TOLD_VALUES.map((value): [string, string | null] => [`${name}.${value}`, isObject(object) ? plain(object[value]) : null])
+  })
+  return { type: type.replace(/^customer\./, ''), subject, points: plain(data.points), ...Object.fromEntries(told) }
 }
 
 class Unidentified extends Error {}
@@ -91,23 +105,29 @@ function name (envelope: Envelope): Named {
   // A test delivery need not have the fields of a real one.
   if (isTestId(envelope.event_id)) return nameUnread(envelope)
   const reading = family.read(envelope)
-  const event_id = firstId(envelope.event_id) ?? reading.bare.event_id
+  const { event_id, type } = envelope.shape === 'bare' ? bareName(reading) : { event_id: envelope.event_id as string, type: String(envelope.type) }
   return settle({
     event_id,
     subject: reading.subject,
-    type: envelope.shape === 'bare' ? reading.bare.type : String(envelope.type),
+    type,
     customer_id: reading.customer_id,
     occurred_at: reading.occurred_at,
     test: [event_id, ...reading.ids].some(isTestId),
-    fact_digest: digest(reading.core)
+    fact_digest: digest(Object.values(reading.core))
   })
+}
+
+/** Bare data carries no id of its own: its family makes one of what it is about. */
+function bareName ({ bare }: Reading): { event_id: string, type: string } {
+  if (bare === undefined) throw new Unidentified('no envelope, and nothing in the fields identifies the event')
+  return bare
 }
 
 /** An event of a type without a reading of ours: stored for the day when there is one. */
 function nameUnread (envelope: Envelope): Named {
   const { data } = envelope
   if (envelope.shape === 'bare') {
-    throw new Unidentified('no envelope, and the fields are not those of an award or an order: nothing here identifies the event')
+    throw new Unidentified('no envelope, and the fields are not those of an event that can be told without one: nothing here identifies the event')
   }
   const type = firstId(envelope.type) ?? 'unknown'
   const customer_id = firstId(idOf(data.customer), idOf(data.holder), isObject(data.voucher) ? data.voucher.holder_id : undefined) ?? null
@@ -120,7 +140,7 @@ function nameUnread (envelope: Envelope): Named {
     customer_id,
     occurred_at: typeof envelope.occurred_at === 'string' ? parseInstant(envelope.occurred_at) ?? null : null,
     test: isTestId(event_id) || isTestId(customer_id),
-    fact_digest: digest(['unread', type.replace(/^customer\./, ''), subject, ...toldByUnread(data)])
+    fact_digest: digest(Object.values(coreOfUnread(type, subject, data)))
   })
 }
 

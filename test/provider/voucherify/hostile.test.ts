@@ -102,7 +102,7 @@ test('an id that could not be stored, or is no text, identifies nothing', async 
     t.match(identifyJson(set(award(), ['earning_rule', 'id'], id)), { reason: 'invalid_payload', detail: /earning_rule\.id/ }, `the rule: ${what}`)
     t.match(identifyJson(set(order(), ['order', 'id'], id)), { reason: 'invalid_payload', detail: /order\.id/ }, `the order: ${what}`)
     t.match(identifyJson(set(order(), ['order', 'status'], id)), { reason: 'invalid_payload', detail: /order\.status/ }, `its status: ${what}`)
-    t.match(identifyJson(projectWebhook({ voucher: { id } }, { type: 'voucher.created' })), { subject: '-' }, `a type that is not read: ${what}`)
+    t.match(identifyJson(projectWebhook({ voucher: { id } }, { type: 'voucher.archived' })), { subject: '-' }, `a type that is not read: ${what}`)
     const sentOut = identifyJson({ ...projectWebhook(order()), id, project_id: id, source: { id, object: id } })
     t.match(sentOut, { event_id: 'evcus_0f1', send_out_id: null, project_id: null, source: null, source_id: null }, `diagnostics are dropped, not the delivery: ${what}`)
     if (id === null || id === '') continue

@@ -1,24 +1,19 @@
 import { Type } from '@sinclair/typebox'
-import { INFORMED, type CardSighting, type Fact, type MovementSighting } from '../../../ledger/facts.ts'
+import type { MovementSighting } from '../../../ledger/facts.ts'
 import type { Envelope } from '../envelope.ts'
-import { MAX_KEY_BYTES, naturalKey } from '../ids.ts'
+import { naturalKey } from '../ids.ts'
 import { isObject, type JsonObject } from '../json.ts'
-import { exact, exactInteger, maybe, reader, UnreadablePayload, type Family, type Reading } from './family.ts'
-import { Card, Customer, customerSighting, optionalId, optionalText, Order, orderCore, orderSighting, requiredId, requiredInstant, toMilliseconds } from './parts.ts'
+import { exact, exactInteger, informedBy, maybe, reader, UnreadablePayload, type Family, type Reading } from './family.ts'
+import {
+  about, Balance, cardSighting, customerOf, details, movementKey, observedOrder, optionalId, Order, orderCore, people, requiredId, requiredInstant, toMilliseconds
+} from './parts.ts'
 
 const TYPE = 'customer.rewarded.loyalty_points'
 
 const Award = Type.Object({
-  customer: maybe(Customer),
-  holder: maybe(Customer),
-  voucher: maybe(Card),
-  campaign: maybe(Type.Object({ id: maybe(Type.String()), name: maybe(Type.String()) })),
+  ...about,
   earning_rule: Type.Object({ id: Type.String() }),
-  balance: Type.Object({
-    points: exactInteger(0),
-    balance: maybe(exactInteger()),
-    related_object: maybe(Type.Object({ id: maybe(Type.String()), type: maybe(Type.String()) }))
-  }),
+  balance: Type.Composite([Balance, Type.Object({ points: exactInteger(0) })]),
   order: maybe(Order),
   event: maybe(Type.Object({ id: maybe(Type.String()), type: maybe(Type.String()), created_at: maybe(Type.String()) }))
 })
@@ -33,7 +28,7 @@ const readAward = reader(Award)
  */
 export const award: Family = {
   types: [TYPE],
-  recognises: (data: JsonObject) => isObject(data.earning_rule) && isObject(data.balance) && isObject(data.event),
+  recognises: (data: JsonObject) => isObject(data.earning_rule) && isObject(data.balance) && isObject(data.event) && !isObject(data.transaction),
   read
 }
 
@@ -43,61 +38,47 @@ function read (envelope: Envelope): Reading {
   const rule = requiredId(data.earning_rule.id, 'earning_rule.id')
   // Not the envelope's id instead: the same award as bare data would then be another movement.
   const trigger = requiredId(data.event?.id, 'event.id')
-  const holder = optionalId(data.voucher?.holder_id, 'voucher.holder_id') ?? optionalId(data.holder?.id, 'holder.id')
-  const customer_id = holder ?? optionalId(data.customer?.id, 'customer.id')
+  const customer_id = customerOf(data)
   if (customer_id === null) throw new UnreadablePayload('data.customer.id: neither customer nor holder says whose card this is')
   const occurred_at = requiredInstant('event.created_at', envelope.occurred_at, data.event?.created_at)
-
-  const movement_id = naturalKey('award', trigger, rule, card_id)
-  if (Buffer.byteLength(movement_id) > MAX_KEY_BYTES) throw new UnreadablePayload('event.id, earning_rule.id, voucher.id: too long for one key')
   const movement: MovementSighting = {
     fact: 'movement',
-    movement_id,
+    movement_id: movementKey('award', trigger, rule, card_id),
     card_id,
-    informed: envelope.shape === 'bare' ? INFORMED.bare : INFORMED.enveloped,
+    informed: informedBy(envelope),
     kind: 'accrual',
     points: exact(data.balance.points),
     reported_balance: exact(data.balance.balance),
     occurred_at,
     order_id: optionalId(data.order?.id, 'order.id'),
-    earning_rule_id: rule
+    earning_rule_id: rule,
+    holder_id: customer_id,
+    details: details({ trigger_type: data.event?.type })
   }
-  const facts: Fact[] = [
-    movement,
-    cardSighting(),
-    ...customerSighting(data.customer, occurred_at),
-    ...(data.holder?.id === data.customer?.id ? [] : customerSighting(data.holder, occurred_at))
-  ]
-  // An order inside a reward counts as an observation of that order, when it says which state it is in.
-  const order = movement.order_id !== null && data.order?.status
-    ? orderSighting(data.order, optionalId(data.customer?.id, 'customer.id') ?? customer_id, occurred_at)
-    : undefined
-  // Whoever holds the card or placed the order exists, even where nothing else is said of them.
-  for (const id of new Set([customer_id, order?.customer_id ?? customer_id])) {
-    facts.push({ fact: 'customer', customer_id: id, occurred_at, fields: {} })
-  }
-  if (order !== undefined) facts.push(order)
+  const orders = observedOrder(data.order, optionalId(data.customer?.id, 'customer.id') ?? customer_id)
   return {
     bare: { event_id: trigger, type: TYPE },
     subject: naturalKey('award', rule, card_id),
     customer_id,
     occurred_at,
-    facts,
-    core: [
-      'award', trigger, rule, card_id, customer_id, movement.points, movement.reported_balance, toMilliseconds(occurred_at),
-      movement.order_id, ...(order === undefined ? [] : orderCore(order))
+    facts: [
+      movement,
+      cardSighting(card_id, data, customer_id, occurred_at),
+      ...people(occurred_at, [data.customer, data.holder], [customer_id, ...orders.map(order => order.customer_id)]),
+      ...orders
     ],
+    core: {
+      award: trigger,
+      rule,
+      card: card_id,
+      holder: customer_id,
+      points: movement.points,
+      balance: movement.reported_balance,
+      occurred_at: toMilliseconds(occurred_at),
+      order: movement.order_id,
+      ...(orders[0] === undefined ? {} : orderCore(orders[0]))
+    },
     ids: [trigger, card_id, customer_id]
-  }
-
-  function cardSighting (): CardSighting {
-    const fields: CardSighting['fields'] = { customer_id }
-    const campaign_id = data.voucher?.campaign_id ?? data.campaign?.id
-    const campaign = data.voucher?.campaign ?? data.campaign?.name
-    if (data.voucher?.code !== undefined) fields.code = optionalText(data.voucher.code)
-    if (campaign_id !== undefined) fields.campaign_id = optionalId(campaign_id, 'voucher.campaign_id')
-    if (campaign !== undefined) fields.campaign = optionalText(campaign)
-    return { fact: 'card', card_id, occurred_at, fields }
   }
 }
 

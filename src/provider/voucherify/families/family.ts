@@ -1,24 +1,27 @@
 import { createHash } from 'node:crypto'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { TypeCompiler, type ValueError } from '@sinclair/typebox/compiler'
-import type { Fact } from '../../../ledger/facts.ts'
+import { INFORMED, type Fact, type Informed } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
 import type { Envelope } from '../envelope.ts'
 import type { JsonObject } from '../json.ts'
 
 /** What a family reads out of a payload. */
 export interface Reading {
-  /** For bare data only: the identity that a wrapping would have carried. */
-  bare: { event_id: string, type: string }
+  /** For bare data only: the identity that a wrapping would have carried. Undefined: such data cannot come bare. */
+  bare?: { event_id: string, type: string }
   subject: string
-  customer_id: string
-  occurred_at: Instant
+  customer_id: string | null
+  occurred_at: Instant | null
   facts: Fact[]
   /** The facts about the subject, from which the fact digest is made: equal for every send of one fact. */
-  core: ReadonlyArray<string | bigint | null>
+  core: Core
   /** Ids that tell a test delivery. */
   ids: readonly unknown[]
 }
+
+/** Facts by name, in a fixed order. */
+export type Core = Readonly<Record<string, string | bigint | null>>
 
 /**
  * One event family: the payloads of one shape. `schema` requires what identity and the fold need; all else is optional
@@ -35,6 +38,11 @@ export interface Family {
 /** A payload that lacks what identity or the fold need. The message names the field. */
 export class UnreadablePayload extends Error {
   override name = 'UnreadablePayload'
+}
+
+/** How well informed a telling is by how it came: bare data knows less than what it knows in an envelope. */
+export function informedBy (envelope: Envelope): Informed {
+  return envelope.shape === 'bare' ? INFORMED.bare : INFORMED.enveloped
 }
 
 /** Optional and nullable: how everything is that we could do without. */

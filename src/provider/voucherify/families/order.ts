@@ -3,14 +3,12 @@ import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { maybe, reader, UnreadablePayload, type Family, type Reading } from './family.ts'
-import { Customer, customerSighting, optionalId, Order, orderCore, orderSighting } from './parts.ts'
+import { Customer, optionalId, Order, orderCore, orderSighting, people } from './parts.ts'
 
-const OrderEvent = Type.Object({
+const readOrderEvent = reader(Type.Object({
   customer: maybe(Customer),
   order: Order
-})
-
-const readOrderEvent = reader(OrderEvent)
+}))
 
 // Bare data has no type: the state says which event it must have been. FULFILLED has none of its own.
 const TYPE_OF_STATUS = new Map([
@@ -22,7 +20,7 @@ const TYPE_OF_STATUS = new Map([
 /** One observed state of an order. */
 export const order: Family = {
   types: ['customer.order.created', 'customer.order.updated', 'customer.order.paid', 'customer.order.canceled'],
-  recognises: (data: JsonObject) => isObject(data.order) && !isObject(data.event) && !isObject(data.transaction) &&
+  recognises: (data: JsonObject) => isObject(data.order) && !isObject(data.event) && !isObject(data.transaction) && !isObject(data.pending_points) &&
     // A redemption's payload holds an order too, but it is about the redemption.
     !('holder' in data) && !('promotion_stack' in data) &&
     ('referrer' in data || (!isObject(data.voucher) && !isObject(data.redemption))),
@@ -43,12 +41,8 @@ function read (envelope: Envelope): Reading {
     subject: naturalKey('order', order_id),
     customer_id,
     occurred_at: sighting.updated_at,
-    facts: [
-      sighting,
-      ...customerSighting(data.customer, sighting.updated_at),
-      { fact: 'customer', customer_id, occurred_at: sighting.updated_at, fields: {} }
-    ],
-    core: ['order', customer_id, ...orderCore(sighting)],
+    facts: [sighting, ...people(sighting.updated_at, [data.customer], [customer_id])],
+    core: { customer: customer_id, ...orderCore(sighting) },
     ids: [order_id, customer_id]
   }
 }

@@ -1,0 +1,125 @@
+import { TypeBoxValidatorCompiler, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { describeKept, describeListed } from '../../intake/kept.ts'
+import { redrive } from '../../intake/redrive.ts'
+import type { Intake } from '../../intake/settle.ts'
+import { findQuarantined, listQuarantine, markDiscarded, MAX_QUARANTINE_ID } from '../../store/quarantine.ts'
+import { pageOf, readCursor, rowsFor } from '../paging.ts'
+import { Problem } from '../problem.ts'
+import { ListOf, Page, problems } from '../schemas/common.ts'
+import { Discard, QuarantineDetails, QuarantineQuery, QuarantineRow, Redriven } from '../schemas/quarantine.ts'
+import { notStored } from './webhooks.ts'
+
+const Params = Type.Object({ quarantine_id: Type.String({ pattern: '^[0-9]{1,40}$', description: 'As the webhook\'s answer and the list name it' }) })
+const Nothing = Type.Object({}, { additionalProperties: false })
+
+/** What could not be used: to look at, to try again, to put away. For operators. */
+export const quarantine: FastifyPluginAsyncTypebox<Intake> = async (app, options) => {
+  const { db } = options
+  acceptJsonOnly(app)
+
+  app.get('/v1/quarantine', {
+    schema: {
+      operationId: 'listQuarantine',
+      summary: 'Deliveries that could not be used, in order of their ids',
+      tags: ['quarantine'],
+      querystring: Type.Object({ ...QuarantineQuery, ...Page }, { additionalProperties: false }),
+      response: { 200: ListOf(QuarantineRow), ...problems(400, 401, 403, 503) }
+    }
+  }, async ({ query }) => {
+    const after = readCursor(query.cursor, ['bigint'])?.[0]
+    if (query.reason?.includes('\u0000') === true) return { items: [], next_cursor: null }
+    const rows = await listQuarantine(db, { ...query, after: after === undefined ? undefined : BigInt(after), limit: rowsFor(query.limit) })
+    const page = pageOf(rows, query.limit, row => [String(row.quarantine_id)])
+    return { ...page, items: page.items.map(describeListed) }
+  })
+
+  app.get('/v1/quarantine/:quarantine_id', {
+    schema: {
+      operationId: 'getQuarantined',
+      summary: 'One of them, with its bytes; of a conflict both versions and how they differ',
+      tags: ['quarantine'],
+      params: Params,
+      querystring: Nothing,
+      response: { 200: QuarantineDetails, ...problems(400, 401, 403, 404, 503) }
+    }
+  }, async ({ params }) => {
+    const kept = await findQuarantined(db, idOf(params.quarantine_id))
+    if (kept === undefined) throw unknownRow(params.quarantine_id)
+    return describeKept(kept)
+  })
+
+  app.post('/v1/quarantine/:quarantine_id/redrive', {
+    schema: {
+      operationId: 'redriveQuarantined',
+      summary: 'Read the kept bytes again, with the code of today',
+      description: 'Takes no body. Safe to repeat, also at once: an event is stored once. What still cannot be used stays open, and the answer tells why.',
+      tags: ['quarantine'],
+      params: Params,
+      querystring: Nothing,
+      response: { 200: Redriven, ...problems(400, 401, 403, 404, 409, 415, 503) }
+    }
+  }, async request => {
+    const { params: { quarantine_id: id }, body } = request
+    if (body !== undefined) throw new Problem(400, 'request_invalid', 'A redrive takes no body: it reads the bytes that were kept.')
+    const redriven = await redrive(idOf(id), request.caller, options).catch(notStored)
+    switch (redriven.status) {
+      case 'redriven': return redriven
+      case 'not_found': throw unknownRow(id)
+      case 'not_open': throw notOpen(id, redriven.state)
+      case 'still_unusable':
+        throw new Problem(409, 'still_unusable', `Delivery ${id} still cannot be used (${redriven.reason}): ${redriven.detail}. It stays open.`, { members: { reason: redriven.reason } })
+      case 'still_conflicting':
+        throw new Problem(409, 'still_conflicting', `Delivery ${id} still contradicts a stored event: ${redriven.detail}. GET /v1/quarantine/${id} shows the difference. If the stored event is right, discard this one.`, { members: { reason: redriven.reason } })
+    }
+  })
+
+  app.post('/v1/quarantine/:quarantine_id/discard', {
+    // The app's own validator would make a text of a number. What a person decides is taken as it was said, or not at all.
+    validatorCompiler: part => TypeBoxValidatorCompiler(part as unknown as Parameters<typeof TypeBoxValidatorCompiler>[0]),
+    schema: {
+      operationId: 'discardQuarantined',
+      summary: 'Say that a delivery is not wanted, and why',
+      description: 'The row and its bytes stay, with the reason, the time and the key that decided.',
+      tags: ['quarantine'],
+      params: Params,
+      querystring: Nothing,
+      body: Discard,
+      response: { 200: QuarantineDetails, ...problems(400, 401, 403, 404, 409, 413, 415, 503) }
+    }
+  }, async request => {
+    const { params: { quarantine_id: id }, body } = request
+    const discarded = await markDiscarded(db, idOf(id), body.reason.trim(), request.caller)
+    const kept = await findQuarantined(db, idOf(id))
+    if (kept === undefined) throw unknownRow(id)
+    if (!discarded) throw notOpen(id, kept.state)
+    return describeKept(kept)
+  })
+}
+
+/** JSON or nothing. A client that says JSON and sends nothing sends nothing. */
+function acceptJsonOnly (app: Parameters<typeof quarantine>[0]): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    if (body.length === 0) { done(null, undefined); return }
+    try {
+      done(null, JSON.parse(String(body)) as unknown)
+    } catch (error) {
+      done(new Problem(400, 'request_invalid', `The body is not JSON: ${(error as Error).message}`, { cause: error }))
+    }
+  })
+}
+
+function idOf (text: string): bigint {
+  const id = BigInt(text)
+  if (id > MAX_QUARANTINE_ID) throw unknownRow(text)
+  return id
+}
+
+function unknownRow (id: string): Problem {
+  return new Problem(404, 'quarantine_not_found', `Nothing in quarantine has the id ${id}. GET /v1/quarantine lists what is open; state=redriven and state=discarded the rest.`)
+}
+
+function notOpen (id: string, state: string): Problem {
+  return new Problem(409, 'not_open', `Delivery ${id} is ${state} already; nothing was changed. GET /v1/quarantine/${id} tells when and by whom.`, { members: { state } })
+}

@@ -1,0 +1,10 @@
+/** One delivery out of a file, or why there is none at that place. */
+export type Entry =
+  | { line: number, bytes: number, body: Buffer }
+  | { line: number, bytes: number, bad: string }
+
+/** A file that cannot be read as what it seems to be. The message says what to do. */
+export class UnreadableFile extends Error {
+  override name = 'UnreadableFile'
+  readonly code = 'file_unreadable'
+}

@@ -1,0 +1,77 @@
+import { identify, type IdentifiedDelivery } from '../provider/voucherify/delivery.ts'
+import { AppendRefused, type Appender } from '../store/appender.ts'
+import type { Appended } from '../store/append.ts'
+import type { Db } from '../store/database.ts'
+import { findBody } from '../store/events.ts'
+import { shardOf } from '../store/shards.ts'
+
+/** What taking a delivery in needs: where events are appended and looked up, and over how many shards. */
+export interface Intake {
+  db: Db
+  /** Batches by itself: hand it many deliveries at once, as many as its queue holds. */
+  appender: Pick<Appender, 'append'>
+  shards: number
+}
+
+/** Why a delivery cannot be used: a stable code, and a sentence for people. */
+export interface Refusal { reason: string, detail: string }
+
+/** The key of the stored event, and where it stands: `shard:position`. */
+export interface Stored { event_id: string, subject: string, position: string }
+
+/** What became of a delivery: stored now, stored before, contradicting what is stored, or not usable. */
+export type Settled =
+  | { status: 'accepted' } & Stored
+  | { status: 'duplicate' } & Stored
+  | { status: 'conflict' } & Stored & Refusal
+  | { status: 'unusable' } & Refusal
+
+/**
+ * Stores the event of an authentic delivery, or says why not; sets nothing aside. Resolves after the commit. Safe to repeat
+ * and to run many times at once: an event is stored once, for ever.
+ * @param body authentic bytes, as received
+ * @throws AppendRefused queue_full, unavailable or defect: it was not stored as far as we know; try again
+ */
+export async function settleDelivery (body: Buffer, intake: Intake): Promise<Settled> {
+  const identified = identifySafely(body)
+  if ('reason' in identified) return { status: 'unusable', ...identified }
+  let appended: Appended
+  try {
+    appended = await intake.appender.append({ ...identified, shard: shardOf(identified.shard_key, intake.shards) })
+  } catch (error) {
+    if (!(error instanceof AppendRefused) || error.code !== 'unstorable') throw error
+    return { status: 'unusable', reason: 'unstorable', detail: error.message }
+  }
+  const stored = { event_id: identified.event_id, subject: identified.subject, position: `${appended.shard}:${appended.position}` }
+  if (appended.outcome !== 'conflict') return { status: appended.outcome, ...stored }
+  const agrees = await stillAgrees(identified, intake.db).catch((error: unknown) => {
+    throw new AppendRefused('unavailable', 'the stored event could not be looked up', { cause: error })
+  })
+  return agrees ? { status: 'duplicate', ...stored } : { status: 'conflict', ...stored, ...conflictWith(stored) }
+}
+
+/** Names the event of a delivery. A defect in our reading must not lose an authentic one: it counts as unusable until the mend. */
+export function identifySafely (body: Buffer): IdentifiedDelivery | Refusal {
+  try {
+    return identify(body)
+  } catch (error) {
+    return { reason: 'defect', detail: `reading the delivery failed: ${(error as Error).message}` }
+  }
+}
+
+/**
+ * The stored digest may stem from an older version, which read fewer facts. What counts is what the stored body tells to
+ * this one: else the resend of an old event would be a conflict.
+ */
+export async function stillAgrees (identified: IdentifiedDelivery, db: Db): Promise<boolean> {
+  const stored = await findBody(db, identified.event_id, identified.subject)
+  if (stored === undefined) return false
+  const read = identifySafely(Buffer.from(stored))
+  return 'fact_digest' in read && read.fact_digest === identified.fact_digest
+}
+
+/** How a conflict is told. Without a position the event is not stored yet: it would be, by a delivery before this one. */
+export function conflictWith ({ event_id, subject, position }: { event_id: string, subject: string, position: string | null }): Refusal {
+  const where = position === null ? 'was told before' : `is stored at ${position}`
+  return { reason: 'conflict', detail: `event ${event_id} about ${subject} ${where} with other facts; the first one stands until a person decides` }
+}

@@ -1,0 +1,32 @@
+import type { PendingSighting } from './facts.ts'
+import type { Instant } from './instant.ts'
+import { compareText } from './text.ts'
+
+/** An observed state of a lot, with when we first stored an event that tells it. */
+export interface PendingObservation extends Pick<PendingSighting, 'pending_id' | 'card_id' | 'state' | 'points' | 'occurred_at'> {
+  recorded_at: Instant
+}
+
+const RANKS = { added: 0, updated: 1, canceled: 2, activated: 3 } as const
+
+/**
+ * What is outstanding of a lot of pending points: by the newest of its observed states. A lot that has ended stays so,
+ * whatever an observation that came late says. Depends on the set of observations only.
+ * @param observations of one lot, in any order
+ */
+export function outstanding (observations: readonly PendingObservation[]): bigint {
+  const [first, ...rest] = observations
+  if (first === undefined) return 0n
+  return rest.reduce((newest, observation) => compareObservations(observation, newest) > 0 ? observation : newest, first).points
+}
+
+function compareObservations (a: PendingObservation, b: PendingObservation): number {
+  return Number(ends(a)) - Number(ends(b)) ||
+    compareText(a.occurred_at, b.occurred_at) ||
+    RANKS[a.state] - RANKS[b.state] ||
+    (a.points < b.points ? -1 : a.points > b.points ? 1 : 0)
+}
+
+function ends ({ state }: PendingObservation): boolean {
+  return state === 'activated' || state === 'canceled'
+}

@@ -1,0 +1,12 @@
+import { addTierChanges } from '../store/write-tiers.ts'
+import { toldOf, type Projection } from './projection.ts'
+
+/** Tier membership: every told change; the newest one of a customer in a programme says where they are. */
+export const tiers: Projection = {
+  name: 'tiers',
+  version: 1,
+  async apply (trx, told) {
+    const changes = toldOf(told, 'tier').map(({ fact: { fact: _, ...change }, event_id, subject, recorded_at }) => ({ ...change, event_id, subject, recorded_at }))
+    if (changes.length > 0) await addTierChanges(trx, changes)
+  }
+}

@@ -1,0 +1,96 @@
+import { Type } from '@sinclair/typebox'
+import { INFORMED } from '../../../ledger/facts.ts'
+import type { Envelope } from '../envelope.ts'
+import { naturalKey } from '../ids.ts'
+import { isObject } from '../json.ts'
+import { exactInteger, maybe, reader, UnreadablePayload, type Family, type Reading } from './family.ts'
+import { readRow, Transaction } from './ledger-row.ts'
+import { cardSighting, requiredId } from './parts.ts'
+
+/** How a row of an export is kept: its cells as they stand in the file. */
+export const EXPORT = 'transactions'
+
+const Cell = Type.Optional(Type.String())
+const readExported = reader(Type.Object({
+  export: Type.Literal(EXPORT),
+  row: Type.Object({
+    id: Type.String(),
+    voucher_id: Type.String(),
+    type: Type.String(),
+    amount: Type.String(),
+    balance: Cell,
+    created_at: Type.String(),
+    campaign_id: Cell,
+    source_id: Cell,
+    reason: Cell,
+    source: Cell,
+    related_transaction_id: Cell,
+    details: Cell
+  })
+}))
+const readTransaction = reader(Transaction)
+const readNumber = reader(maybe(exactInteger()))
+
+/**
+ * A row of the provider's transaction export: the same row of its card ledger that `transaction.created` carries, so the
+ * same movement; less informed, since an export may cut times to the second.
+ */
+export const exported: Family = {
+  types: [],
+  recognises: data => data.export === EXPORT && isObject(data.row),
+  read
+}
+
+function read ({ data }: Envelope): Reading {
+  const { row } = readExported(data)
+  const event = { bare: { event_id: naturalKey('export', row.id), type: 'export.transaction' }, customer_id: null }
+  if (row.type.startsWith('CREDITS_')) {
+    const id = requiredId(row.id, 'row.id')
+    return { ...event, subject: naturalKey('transaction', id), occurred_at: null, facts: [], core: { transaction: id, type: row.type }, ids: [id] }
+  }
+  const amount = wholeNumber(row.amount, 'amount')
+  if (amount === null) throw new UnreadablePayload('data.row.amount: how many points moved is needed here')
+  const told = detailsOf(row.details)
+  const transaction = readTransaction({
+    ...row,
+    created_at: utc(row.created_at),
+    // The columns are the row; the cell of details repeats them at best.
+    details: { ...told, balance: { points: amount, balance: wholeNumber(row.balance, 'balance') } },
+    reason: row.reason === '' ? null : row.reason,
+    source: row.source === '' ? null : row.source,
+    source_id: row.source_id === '' ? null : row.source_id,
+    related_transaction_id: row.related_transaction_id === '' ? null : row.related_transaction_id
+  })
+  const { vtx, movement, core } = readRow(transaction, {}, { card_id: null, holder_id: null, informed: INFORMED.exported })
+  return {
+    ...event,
+    subject: naturalKey('transaction', vtx),
+    occurred_at: movement.occurred_at,
+    facts: [movement, cardSighting(movement.card_id, { campaign: row.campaign_id === undefined || row.campaign_id === '' ? null : { id: row.campaign_id } }, null, movement.occurred_at)],
+    core,
+    ids: [vtx, movement.card_id]
+  }
+}
+
+function wholeNumber (cell: string | undefined, column: string): number | null {
+  const text = cell?.trim() ?? ''
+  if (text === '') return null
+  if (!/^[-+]?\d+$/.test(text)) throw new UnreadablePayload(`data.row.${column}: ${JSON.stringify(text.slice(0, 40))} is no whole number`)
+  return readNumber(Number(text)) ?? null
+}
+
+function detailsOf (cell: string | undefined): object {
+  if (cell === undefined || cell.trim() === '') return {}
+  try {
+    const parsed: unknown = JSON.parse(cell)
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed
+    if (parsed === null) return {}
+  } catch { /* said below */ }
+  throw new UnreadablePayload('data.row.details: a JSON object is needed in this cell, or nothing')
+}
+
+/** Exports tell times in UTC, with or without saying so: `2024-01-18 15:19:20.676`, `… UTC`, or RFC 3339. */
+function utc (cell: string): string {
+  const text = cell.trim().replace(/ ?UTC$/, 'Z')
+  return /(?:[Zz]|[+-]\d{2}:?\d{2})$/.test(text) ? text : `${text}Z`
+}

@@ -1,0 +1,45 @@
+import { Type } from '@sinclair/typebox'
+import type { CardSighting } from '../../../ledger/facts.ts'
+import type { Envelope } from '../envelope.ts'
+import { subjectOf } from '../subject.ts'
+import { maybe, reader, type Family, type Reading } from './family.ts'
+import { about, cardSighting, isLoyaltyCard, people, requiredId, requiredInstant, toMilliseconds } from './parts.ts'
+
+const CREATED = 'customer.holder.assignment.created'
+const DELETED = 'customer.holder.assignment.deleted'
+
+const readPayload = reader(Type.Object({
+  ...about,
+  // Not a customer here but the assignment itself.
+  holder: maybe(Type.Object({
+    redeemable_id: maybe(Type.String()),
+    voucher_type: maybe(Type.String()),
+    customer_id: maybe(Type.String())
+  }))
+}))
+
+/** A card given to a customer, or taken from them. */
+export const holder: Family = {
+  types: [CREATED, DELETED],
+  recognises: () => false,
+  read
+}
+
+function read (envelope: Envelope): Reading {
+  const data = readPayload(envelope.data)
+  const customer_id = requiredId(data.holder?.customer_id ?? data.customer?.id, 'holder.customer_id')
+  const card_id = requiredId(data.holder?.redeemable_id ?? data.voucher?.id, 'voucher.id')
+  const occurred_at = requiredInstant('event.created_at', envelope.occurred_at)
+  const holdsPoints = data.holder?.voucher_type === 'LOYALTY_CARD' || isLoyaltyCard(data.voucher)
+  const held: CardSighting = envelope.type === CREATED
+    ? cardSighting(card_id, data, customer_id, occurred_at)
+    : { ...cardSighting(card_id, data, null, occurred_at), released_id: customer_id }
+  return {
+    subject: subjectOf(String(envelope.type), envelope.data),
+    customer_id,
+    occurred_at,
+    facts: holdsPoints ? [held, ...people(occurred_at, [data.customer], [customer_id])] : [],
+    core: { type: String(envelope.type), card: card_id, customer: customer_id, occurred_at: toMilliseconds(occurred_at) },
+    ids: [card_id, customer_id]
+  }
+}

@@ -1,0 +1,128 @@
+import { Type, type Static } from '@sinclair/typebox'
+import type { Fact, MovementSighting, PendingSighting, PendingState } from '../../../ledger/facts.ts'
+import type { Instant } from '../../../ledger/instant.ts'
+import type { Envelope } from '../envelope.ts'
+import { naturalKey } from '../ids.ts'
+import { isObject } from '../json.ts'
+import { subjectOf } from '../subject.ts'
+import { exact, informedBy, maybe, reader, UnreadablePayload, type Family, type Reading } from './family.ts'
+import { dayOf, Transaction } from './ledger-row.ts'
+import { Balance, cardSighting, customerOf, details, movementKey, observedOrder, optionalId, people, requiredId, requiredInstant, toMilliseconds } from './parts.ts'
+import { readingOfRow, rowPayload } from './row-reading.ts'
+
+const PREFIXES = ['voucher.loyalty_card.pending_points.', 'customer.voucher.loyalty_card.pending_points.']
+const STATES: readonly PendingState[] = ['added', 'updated', 'activated', 'canceled']
+
+const Payload = Type.Object({
+  ...rowPayload,
+  transaction: maybe(Transaction),
+  voucher_pending_points_balance: maybe(Balance)
+})
+type Payload = Static<typeof Payload>
+const readPayload = reader(Payload)
+
+/** Points that are promised: a lot is added, updated, and ends when it is activated or canceled. */
+export const pending: Family = {
+  types: PREFIXES.flatMap(prefix => STATES.map(state => prefix + state)),
+  recognises: data => isObject(data.pending_points),
+  read
+}
+
+function read (envelope: Envelope): Reading {
+  const data = readPayload(envelope.data)
+  const named = nameOf(envelope)
+  // Activated with the row that made the points available: the row says all, and which lot ended.
+  if (data.transaction?.id) return readingOfRow(envelope, { ...data, transaction: data.transaction }, { type: `${PREFIXES[1]}activated`, kind: 'accrual' })
+  return readLot(envelope, data, stateOf(data, named))
+}
+
+function nameOf ({ type }: Envelope): PendingState | undefined {
+  return typeof type === 'string' ? STATES.find(state => type.endsWith(`.${state}`)) : undefined
+}
+
+/**
+ * The state by the fields present, not by the event's name: a published sample called activated has the shape of added.
+ * Only an activation states the available balance.
+ */
+function stateOf (data: Payload, named: PendingState | undefined): PendingState {
+  const delta = data.voucher_pending_points_balance?.points
+  if (typeof data.balance?.points === 'number' && (delta === null || delta === undefined)) return 'activated'
+  if (named !== undefined && (named !== 'activated' || (delta ?? -1) <= 0)) return named
+  const { created_at, updated_at, points } = data.pending_points ?? {}
+  // Without a name: a lot that is canceled takes all its points off what is pending, one that shrinks only some.
+  if ((delta ?? 0) < 0 && named === undefined) return -(delta ?? 0) === points ? 'canceled' : 'updated'
+  return updated_at && updated_at !== created_at && named === undefined ? 'updated' : 'added'
+}
+
+function readLot (envelope: Envelope, data: Payload, state: PendingState): Reading {
+  const lot = data.pending_points ?? {}
+  const pending_id = requiredId(lot.id, 'pending_points.id')
+  const card_id = requiredId(lot.voucher_id ?? data.voucher?.id, 'pending_points.voucher_id')
+  const occurred_at = requiredInstant('data.pending_points.updated_at', envelope.occurred_at, lot.updated_at, lot.created_at)
+  const customer_id = customerOf(data) ?? optionalId(lot.customer_id, 'pending_points.customer_id')
+  const ended = state === 'activated' || state === 'canceled'
+  // Of a lot just added the change is all of it.
+  const points = ended ? 0n : exact(lot.points ?? (state === 'added' ? data.voucher_pending_points_balance?.points : null))
+  if (points === null) throw new UnreadablePayload('data.pending_points.points: how many points are pending is needed here')
+  const sighting: PendingSighting = {
+    fact: 'pending',
+    pending_id,
+    card_id,
+    state,
+    points,
+    activates_on: dayOf(lot.activates_at),
+    occurred_at,
+    order_id: optionalId(lot.order_id ?? lot.details?.order?.id ?? data.order?.id, 'pending_points.order_id'),
+    earning_rule_id: optionalId(lot.details?.earning_rule?.id, 'pending_points.details.earning_rule.id'),
+    holder_id: customer_id
+  }
+  const orders = observedOrder(data.order, customer_id)
+  return {
+    bare: {
+      event_id: [naturalKey('pending', pending_id, state), lot.updated_at ?? lot.created_at ?? occurred_at].join(':'),
+      type: `${PREFIXES[1]}${state}`
+    },
+    subject: envelope.shape === 'bare' ? naturalKey('pending', pending_id, state) : subjectOf(String(envelope.type), envelope.data),
+    customer_id,
+    occurred_at,
+    facts: [
+      sighting,
+      ...activation(envelope, data, sighting, occurred_at),
+      cardSighting(card_id, data, customer_id, occurred_at),
+      ...people(occurred_at, [data.customer, data.holder], [customer_id, ...orders.map(order => order.customer_id)]),
+      ...orders
+    ],
+    core: {
+      pending: pending_id,
+      card: card_id,
+      points: sighting.points,
+      change: exact(data.voucher_pending_points_balance?.points),
+      available: exact(data.balance?.points),
+      balance: exact(data.balance?.balance),
+      occurred_at: toMilliseconds(occurred_at)
+    },
+    ids: [pending_id, card_id, customer_id]
+  }
+}
+
+/** The award that a lot became, where the event tells it without the provider's row. */
+function activation (envelope: Envelope, data: Payload, lot: PendingSighting, occurred_at: Instant): Fact[] {
+  if (lot.state !== 'activated' || data.balance?.points === undefined || data.balance.points === null) return []
+  const trigger = optionalId(data.pending_points?.details?.event?.id, 'pending_points.details.event.id')
+  const { card_id, earning_rule_id: rule, pending_id } = lot
+  const movement: MovementSighting = {
+    fact: 'movement',
+    movement_id: trigger !== null && rule !== null ? movementKey('award', trigger, rule, card_id) : movementKey('pending', pending_id, card_id),
+    card_id,
+    informed: informedBy(envelope),
+    kind: 'accrual',
+    points: exact(data.balance.points),
+    reported_balance: exact(data.balance.balance),
+    occurred_at,
+    order_id: lot.order_id,
+    earning_rule_id: rule,
+    holder_id: lot.holder_id,
+    details: details({ pending_id })
+  }
+  return [movement]
+}
