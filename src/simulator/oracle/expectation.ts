@@ -14,6 +14,7 @@ export interface ExpectedCard extends ExpectedSums {
   campaign_id: string | null
   holder: string | null
   pending: number
+  /** What a card was opened with is no movement. */
   last_movement_at: string | null
   /** Oldest first. */
   lines: ExpectedLine[]
@@ -66,7 +67,7 @@ export function expectationFrom (facts: readonly Fact[]): Expectation {
       holder: holderOf(holdings.get(card_id) ?? []),
       ...sums,
       pending: pendingOf(lots.get(card_id) ?? []),
-      last_movement_at: lines.at(-1)?.occurred_at ?? null,
+      last_movement_at: lines.findLast(({ kind }) => kind !== 'opening' && kind !== 'unexplained')?.occurred_at ?? null,
       lines
     })
   }

@@ -1,5 +1,5 @@
 import { instant, SECOND, written, type Micros } from '../clock.ts'
-import { BOTH, DISTRIBUTED, DISTRIBUTED_WRAPPED, PROJECT_ARCHIVED, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
+import { BOTH, DISTRIBUTED, DISTRIBUTED_WRAPPED, PROJECT, PROJECT_ARCHIVED, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
 import { RANK, type Fact, type MovementFact } from '../facts.ts'
 import { joined, refundKey, spendKey } from '../keys.ts'
 import type { CardState, OrderState, Reward } from '../model.ts'
@@ -30,7 +30,8 @@ export function redemptionEvent (stamp: Stamp, spend: Redemption, channel: 'proj
   // Bare data of a reward's redemption comes to the same event id whichever of its events it is: one of them is enough.
   const bare_id = rollback ? joined('rollback', spend.rollback_id!) : joined('redemption', spend.id)
   const route = channel === 'project'
-    ? { type: name, routes: PROJECT_ARCHIVED }
+    // The old envelope has room for the object and its card only, not for the order.
+    ? { type: name, routes: spend.order_in_full ? PROJECT : PROJECT_ARCHIVED }
     : { type: `customer.${name}`, routes: spend.reward === undefined ? DISTRIBUTED : DISTRIBUTED_WRAPPED, bare_id }
   return {
     ...stamp,
@@ -48,7 +49,6 @@ export function redemptionEvent (stamp: Stamp, spend: Redemption, channel: 'proj
       ...(rollback ? { redemption_rollback: redemptionObject(spend, { as: 'rollback' }) } : {})
     }),
     archived_id: `${stamp.id}a`,
-    // The old envelope has room for the object and its card only.
     archived: () => ({ object: redemptionObject(spend, { as: rollback ? 'rollback' : 'spend' }), related_object: voucherObject(spend.card) }),
     facts: bare => told(spend, bare, stamp),
     contradiction: () => redemptionEvent(stamp, { ...spend, points: spend.points + 7 }, channel)
