@@ -25,6 +25,10 @@ test('given a ledger, when the provider is simulated at its worst, then all is a
   t.equal(again.code, 0, again.stderr)
   t.match(JSON.parse(again.stdout), { accepted: 0, differences: 0 }, 'the same seed again is all duplicates')
 
+  const all = await run(t, ['simulate', '--verify', '--url', url, '--customers', '6', '--events', '800', '--chaos', 'high', '--seed', '7', '--json'], environment)
+  t.equal(all.code, 0, all.stderr + all.stdout)
+  t.match(JSON.parse(all.stdout), { deliveries: 800, differences: 0 }, 'with every event type too')
+
   const other = await run(t, [...SEEDS, '--url', url, '--customers', '3', '--events', '60', '--seed', '6', '--rate', '2000', '--concurrency', '2'], environment)
   t.equal(other.code, 0, other.stderr + other.stdout)
   t.match(other.stderr, /^Seed 6\./)

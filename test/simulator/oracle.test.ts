@@ -65,6 +65,7 @@ test('given an imported card, then it opens with a line, and a difference before
   const opening = moved({ movement_id: 'opening:v_1', kind: 'opening', points: 70, reported_balance: 70 })
   const facts = [opening, moved({ movement_id: 'b', points: 5, reported_balance: 80, occurred_at: at(1) })]
   t.strictSame(lines(facts), [['opening', 70, 70], ['unexplained', 5, 75], ['accrual', 5, 80]])
+  t.equal(expectationFrom([opening]).cards.get('v_1')?.last_movement_at, null, 'which is no movement')
   t.match(expectationFrom(facts).cards.get('v_1'), { opening: 70, earned: 5, unexplained: 5, balance: 80 })
 })
 
