@@ -1,4 +1,4 @@
-import { addToSums, balanceOf, foldCard, type Line, type Sums } from '../ledger/card.ts'
+import { addToSums, balanceOf, foldCard, NO_SUMS, type Line, type Sums } from '../ledger/card.ts'
 import type { CardField, CardSighting, MovementSighting, PendingSighting } from '../ledger/facts.ts'
 import { mergeSightings, type Movement, type RecordedSighting } from '../ledger/movements.ts'
 import type { Trx } from '../store/database.ts'
@@ -81,9 +81,9 @@ function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefi
   const kept = tail.lines.filter(line => line.kind !== 'unexplained' && !retold.has(line.movement_id)).map(asMovement)
   const folded = foldCard([...kept, ...touched], tail.balance_before)
 
-  const sums = { ...row }
-  if (tail.balance_before === null) sums.opening = 0n
-  for (const line of tail.lines) addToSums(sums, line.kind as Line['kind'], line.points, -1n)
+  // From the first line on nothing is left of the sums; taking lines back would leave the opening that no line shows.
+  const sums = tail.balance_before === null ? { ...row, ...NO_SUMS } : { ...row }
+  if (tail.balance_before !== null) for (const line of tail.lines) addToSums(sums, line.kind as Line['kind'], line.points, -1n)
   for (const [name, points] of Object.entries(folded.sums) as Array<[keyof Sums, bigint]>) sums[name] += points
   const before = row.first_movement_at !== null && row.first_movement_at < tail.from
   const moved = folded.lines.filter(isMovement)
