@@ -39,8 +39,8 @@ function pendingShaped (
 ): ProviderEvent {
   const { lot, card } = pending
   const name = `voucher.loyalty_card.pending_points.${told.named}`
-  // Bare data has no name, and fewer points than before look like none: only a wrapped event can say which it is.
-  const routes = told.state === 'updated' && told.delta < 0 ? DISTRIBUTED_WRAPPED : DISTRIBUTED
+  // Bare data has no name: a lot that shrinks by just what is left of it looks like one that was canceled.
+  const routes = told.state === 'updated' && -told.delta === pending.points ? DISTRIBUTED_WRAPPED : DISTRIBUTED
   const route = channel === 'project'
     ? { type: name, routes: PROJECT }
     : { type: `customer.${name}`, routes, bare_id: bareId(pending, told.state) }

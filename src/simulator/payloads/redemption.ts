@@ -1,5 +1,5 @@
 import { instant, SECOND, written, type Micros } from '../clock.ts'
-import { BOTH, DISTRIBUTED, DISTRIBUTED_WRAPPED, PROJECT, PROJECT_ARCHIVED, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
+import { BOTH, DISTRIBUTED, PROJECT, PROJECT_ARCHIVED, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
 import { RANK, type Fact, type MovementFact } from '../facts.ts'
 import { joined, refundKey, spendKey } from '../keys.ts'
 import type { CardState, OrderState, Reward } from '../model.ts'
@@ -27,12 +27,11 @@ export interface Redemption {
 export function redemptionEvent (stamp: Stamp, spend: Redemption, channel: 'project' | 'distribution'): ProviderEvent {
   const rollback = spend.rollback_id !== undefined
   const name = rollback ? 'redemption.rollback.succeeded' : 'redemption.succeeded'
-  // Bare data of a reward's redemption comes to the same event id whichever of its events it is: one of them is enough.
   const bare_id = rollback ? joined('rollback', spend.rollback_id!) : joined('redemption', spend.id)
   const route = channel === 'project'
     // The old envelope has room for the object and its card only, not for the order.
     ? { type: name, routes: spend.order_in_full ? PROJECT : PROJECT_ARCHIVED }
-    : { type: `customer.${name}`, routes: spend.reward === undefined ? DISTRIBUTED : DISTRIBUTED_WRAPPED, bare_id }
+    : { type: `customer.${name}`, routes: DISTRIBUTED, bare_id }
   return {
     ...stamp,
     ...route,
@@ -62,7 +61,7 @@ export function rewardedEvent (stamp: Stamp, spend: Redemption, reward: Reward):
     type: 'customer.rewarded',
     ...about(spend),
     routes: BOTH,
-    bare_id: joined('redemption', spend.id),
+    bare_id: joined('rewarded', spend.id),
     payload: () => ({
       customer: holderObject(spend),
       holder: holderObject(spend),
