@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { isObject } from '../json.ts'
-import { reader, type Family } from './family.ts'
+import { reader } from '../objects/schema.ts'
+import type { Family } from './family.ts'
 import { readingOfRow, rowPayload } from './row-reading.ts'
 
 const readAdjustment = reader(Type.Object(rowPayload))

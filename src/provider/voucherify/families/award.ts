@@ -3,10 +3,12 @@ import type { MovementSighting } from '../../../ledger/facts.ts'
 import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { isObject, type JsonObject } from '../json.ts'
-import { exact, exactInteger, informedBy, maybe, reader, UnreadablePayload, type Family, type Reading } from './family.ts'
-import {
-  about, Balance, cardSighting, customerOf, details, movementKey, observedOrder, optionalId, Order, orderCore, people, requiredId, requiredInstant, toMilliseconds
-} from './parts.ts'
+import { about, Balance, cardSighting, customerOf } from '../objects/card.ts'
+import { people } from '../objects/customer.ts'
+import { observedOrder, Order, orderCore } from '../objects/order.ts'
+import { exact, exactInteger, maybe, reader, UnreadablePayload } from '../objects/schema.ts'
+import { details, movementKey, optionalId, requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
+import { informedBy, type Family, type Reading } from './family.ts'
 
 const TYPE = 'customer.rewarded.loyalty_points'
 

@@ -2,10 +2,11 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { CardSighting, MovementSighting } from '../../../ledger/facts.ts'
 import type { Envelope } from '../envelope.ts'
 import { subjectOf } from '../subject.ts'
-import { exact, exactInteger, informedBy, maybe, reader, type Family, type Reading } from './family.ts'
-import {
-  Campaign, Card, cardSighting, Customer, holderOf, isLoyaltyCard, movementKey, optionalId, optionalInstant, people, requiredId, requiredInstant
-} from './parts.ts'
+import { Campaign, Card, cardSighting, holderOf, isLoyaltyCard } from '../objects/card.ts'
+import { Customer, people } from '../objects/customer.ts'
+import { exact, exactInteger, maybe, reader } from '../objects/schema.ts'
+import { movementKey, optionalId, optionalInstant, requiredId, requiredInstant } from '../objects/values.ts'
+import { informedBy, type Family, type Reading } from './family.ts'
 
 const CREATED = 'voucher.created'
 const PUBLISHED = 'voucher.published'

@@ -1,7 +1,9 @@
 import { Type } from '@sinclair/typebox'
-import { maybe, reader, type Family } from './family.ts'
-import { Customer, customerSighting, requiredId, requiredInstant, toMilliseconds } from './parts.ts'
+import { Customer, customerSighting } from '../objects/customer.ts'
+import { maybe, reader } from '../objects/schema.ts'
+import { requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
 import { naturalKey } from '../ids.ts'
+import type { Family } from './family.ts'
 
 const DELETED = 'customer.deleted'
 

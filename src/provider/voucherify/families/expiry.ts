@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { isObject } from '../json.ts'
-import { exactInteger, maybe, reader, type Family } from './family.ts'
+import { exactInteger, maybe, reader } from '../objects/schema.ts'
+import type { Family } from './family.ts'
 import { readingOfRow, rowPayload } from './row-reading.ts'
 
 const readExpiry = reader(Type.Object({ ...rowPayload, points: maybe(exactInteger()), buckets: Type.Optional(Type.Unknown()) }))

@@ -2,8 +2,11 @@ import { Type } from '@sinclair/typebox'
 import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { isObject, type JsonObject } from '../json.ts'
-import { maybe, reader, UnreadablePayload, type Family, type Reading } from './family.ts'
-import { Customer, optionalId, Order, orderCore, orderSighting, people } from './parts.ts'
+import { Customer, people } from '../objects/customer.ts'
+import { Order, orderCore, orderSighting } from '../objects/order.ts'
+import { maybe, reader, UnreadablePayload } from '../objects/schema.ts'
+import { optionalId } from '../objects/values.ts'
+import type { Family, Reading } from './family.ts'
 
 const readOrderEvent = reader(Type.Object({
   customer: maybe(Customer),

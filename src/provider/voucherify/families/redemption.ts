@@ -3,9 +3,11 @@ import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { isObject } from '../json.ts'
 import { subjectOf } from '../subject.ts'
-import { informedBy, reader, type Family, type Reading } from './family.ts'
-import { customerOf, optionalInstant, requiredId, requiredInstant, toMilliseconds } from './parts.ts'
-import { bystanders, loyaltyCardOf, pointsOf, redemptionPayload, spend, succeeded, type RedemptionPayload } from './redemption-parts.ts'
+import { customerOf } from '../objects/card.ts'
+import { bystanders, loyaltyCardOf, pointsOf, redemptionPayload, spend, succeeded, type RedemptionPayload } from '../objects/redemption.ts'
+import { reader } from '../objects/schema.ts'
+import { optionalInstant, requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
+import { informedBy, type Family, type Reading } from './family.ts'
 
 const readPayload = reader(Type.Object(redemptionPayload))
 

@@ -3,9 +3,11 @@ import { INFORMED } from '../../../ledger/facts.ts'
 import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { isObject } from '../json.ts'
-import { maybe, reader, type Family, type Reading } from './family.ts'
-import { customerOf, isLoyaltyCard, optionalId, requiredId, requiredInstant, type Card } from './parts.ts'
-import { bystanders, pointsOf, redemptionPayload, spend } from './redemption-parts.ts'
+import { customerOf, isLoyaltyCard, type Card } from '../objects/card.ts'
+import { bystanders, pointsOf, redemptionPayload, spend } from '../objects/redemption.ts'
+import { maybe, reader } from '../objects/schema.ts'
+import { optionalId, requiredId, requiredInstant } from '../objects/values.ts'
+import type { Family, Reading } from './family.ts'
 
 const readPayload = reader(Type.Object({
   ...redemptionPayload,

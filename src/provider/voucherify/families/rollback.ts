@@ -2,9 +2,11 @@ import { Type } from '@sinclair/typebox'
 import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { isObject } from '../json.ts'
-import { informedBy, reader, type Family, type Reading } from './family.ts'
-import { customerOf, requiredId, requiredInstant, toMilliseconds } from './parts.ts'
-import { bystanders, loyaltyCardOf, pointsOf, Redemption, redemptionPayload, spend, succeeded } from './redemption-parts.ts'
+import { customerOf } from '../objects/card.ts'
+import { bystanders, loyaltyCardOf, pointsOf, Redemption, redemptionPayload, spend, succeeded } from '../objects/redemption.ts'
+import { reader } from '../objects/schema.ts'
+import { requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
+import { informedBy, type Family, type Reading } from './family.ts'
 
 const readPayload = reader(Type.Object({ ...redemptionPayload, redemption_rollback: Redemption }))
 

@@ -2,9 +2,13 @@ import type { Static, TObject } from '@sinclair/typebox'
 import { INFORMED, type Fact, type MovementKind, type PendingSighting } from '../../../ledger/facts.ts'
 import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
-import { maybe, type Reading } from './family.ts'
-import { PendingPoints, readRow, Transaction, type Row } from './ledger-row.ts'
-import { about, Balance, cardSighting, customerOf, isLoyaltyCard, observedOrder, optionalInstant, Order, people, Ref, requiredId } from './parts.ts'
+import { about, Balance, cardSighting, customerOf, isLoyaltyCard } from '../objects/card.ts'
+import { people } from '../objects/customer.ts'
+import { observedOrder, Order } from '../objects/order.ts'
+import { PendingPoints, readRow, Transaction, type Row } from '../objects/row.ts'
+import { maybe } from '../objects/schema.ts'
+import { optionalInstant, Ref, requiredId } from '../objects/values.ts'
+import type { Reading } from './family.ts'
 
 /** The fields of every payload that carries a row of the provider's card ledger. */
 export const rowPayload = {

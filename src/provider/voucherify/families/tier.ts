@@ -2,8 +2,11 @@ import { Type } from '@sinclair/typebox'
 import type { TierChange, TierSighting } from '../../../ledger/facts.ts'
 import type { Envelope } from '../envelope.ts'
 import { subjectOf } from '../subject.ts'
-import { maybe, reader, type Family, type Reading } from './family.ts'
-import { Campaign, Customer, optionalId, optionalText, people, requiredId, requiredInstant, toMilliseconds } from './parts.ts'
+import { Campaign } from '../objects/card.ts'
+import { Customer, people } from '../objects/customer.ts'
+import { maybe, reader } from '../objects/schema.ts'
+import { optionalId, optionalText, requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
+import type { Family, Reading } from './family.ts'
 
 const PREFIX = 'customer.loyalty.tier.'
 const CHANGES: readonly TierChange[] = ['joined', 'upgraded', 'downgraded', 'prolonged', 'left']

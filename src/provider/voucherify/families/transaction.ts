@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { reader, type Family } from './family.ts'
+import { reader } from '../objects/schema.ts'
+import type { Family } from './family.ts'
 import { readingOfRow, rowPayload } from './row-reading.ts'
 
 const TYPE = 'voucher.loyalty_card.transaction.created'

@@ -1,8 +1,11 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import type { Fact, Informed, MovementKind, MovementSighting } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
-import { maybe, UnreadablePayload } from './family.ts'
-import { about, Card, cardSighting, Customer, details, holderOf, isLoyaltyCard, movementKey, observedOrder, optionalId, Order, people, requiredId } from './parts.ts'
+import { about, Card, cardSighting, holderOf, isLoyaltyCard } from './card.ts'
+import { Customer, people } from './customer.ts'
+import { observedOrder, Order } from './order.ts'
+import { maybe, UnreadablePayload } from './schema.ts'
+import { details, movementKey, optionalId, requiredId } from './values.ts'
 
 /** A redemption or a rollback, as the provider's payloads hold it. */
 export const Redemption = Type.Object({

@@ -1,7 +1,8 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { Informed, MovementKind, MovementSighting } from '../../../ledger/facts.ts'
-import { exact, exactInteger, maybe, type Core } from './family.ts'
-import { Balance, details, movementKey, optionalId, Ref, requiredId, requiredInstant, toMilliseconds } from './parts.ts'
+import { Balance } from './card.ts'
+import { exact, exactInteger, maybe, type Core } from './schema.ts'
+import { dayOf, details, movementKey, optionalId, Ref, requiredId, requiredInstant, toMilliseconds } from './values.ts'
 
 /** A row of the provider's own card ledger, `vtx_…`, and the lots of pending points it can name. */
 
@@ -144,11 +145,6 @@ export function readRow (
 function activatedLot (lot: PendingPoints | null | undefined): Row['lot'] {
   const pending_id = optionalId(lot?.id, 'transaction.details.pending_points.id')
   return pending_id === null ? null : { pending_id, activates_on: dayOf(lot?.activates_at) }
-}
-
-/** A day in the project's time zone, of a field that is a date or begins with one. */
-export function dayOf (date: string | null | undefined): string | null {
-  return /^\d{4}-\d{2}-\d{2}/.exec(date ?? '')?.[0] ?? null
 }
 
 interface Named { vtx: string, kind: MovementKind, card_id: string, points: bigint | null, trigger: string | null, rule: string | null, redemption: string | null, rollback: string | null }
