@@ -38,10 +38,12 @@ export interface SimulateOptions {
  */
 export async function simulateCommand (config: Config, output: Output, options: SimulateOptions): Promise<void> {
   const seed = options.seed ?? String(randomInt(1_000_000_000))
+  const again = `--seed ${quoted(seed)} --events ${options.events} --customers ${options.customers} --chaos ${options.chaos} --sources ${quoted(options.sources)}`
   const base = serverUrl(config, options.url)
   const secret = options.secret ?? (await webhookSecrets(config)).secrets[0] ?? ''
   // Said first: whatever happens, the run can be repeated.
   if (!output.json) output.progress(`Seed ${seed}. The same seed and options send the same deliveries.`)
+  else if (options.seed === undefined) output.progress(JSON.stringify({ seed }))
 
   const simulation = simulate({ seed, customers: options.customers, events: options.events, chaos: options.chaos, sources: sourcesOf(options.sources) })
   if (simulation.deliveries.length === 0) throw new CommandError('simulation_empty', `Nothing is sent with --sources ${options.sources}. Say all, seeds, or event types with commas between them.`)
@@ -56,13 +58,18 @@ export async function simulateCommand (config: Config, output: Output, options: 
     const remarks = options.verify ? await verifyAll(client, began_ms, sent, expected, differences, output) : []
     const summary = summarise(seed, simulation, sent, expected, differences, { verified: options.verify, remarks })
     say(output, summary, describe(summary))
-    if (differences.total > 0) throw new CommandError('ledger_differs', `${differences.total} ${differences.total === 1 ? 'thing is' : 'things are'} not as expected. Repeat with --seed ${seed}.`)
+    if (differences.total > 0) throw new CommandError('ledger_differs', `${differences.total} ${differences.total === 1 ? 'thing is' : 'things are'} not as expected. Repeat with ${again}.`)
   } catch (error) {
     if (error instanceof SimulatorFailure) throw new CommandError(error.code, error.message, { cause: error })
     throw error
   } finally {
     client.close()
   }
+}
+
+/** As a shell takes it for one word. */
+function quoted (text: string): string {
+  return /^[\w.,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
 
 function sourcesOf (text: string): Sources {

@@ -63,6 +63,15 @@ export function openClient (base: string, { connections, key }: { connections: n
   }
 }
 
+/**
+ * How long to wait before another try: as long as the server asks for, else twice as long each time; ten seconds at most.
+ * @param attempt from 1
+ */
+export function waitBeforeRetry_ms (answer: Answer | undefined, attempt: number, backoff_ms: number): number {
+  const wait_ms = answer?.retry_after_seconds === undefined ? backoff_ms * 2 ** (attempt - 1) : answer.retry_after_seconds * 1000
+  return Math.min(wait_ms, 10_000)
+}
+
 function read (answer: http.IncomingMessage, body: Buffer): Answer {
   const retry_after_seconds = Number(answer.headers['retry-after'])
   const date_ms = Date.parse(answer.headers.date ?? '')

@@ -8,7 +8,7 @@ import { createRandom } from './random.ts'
  * What a delivery is to the ledger: an event told truly, an event told with other facts than before, a test delivery, a type
  * nobody knows, a body that cannot be used, or one whose signature is not the provider's.
  */
-export type DeliveryKind = 'event' | 'conflict' | 'test' | 'unknown' | 'unusable' | 'forged'
+type DeliveryKind = 'event' | 'conflict' | 'test' | 'unknown' | 'unusable' | 'forged'
 
 /** How a send misbehaves or varies; for tests of coverage, and for people. */
 export type Trait = 'duplicate' | 'late' | 'renamed' | 'extras' | 'shuffled' | 'pretty' | 'misnamed'

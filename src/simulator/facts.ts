@@ -11,7 +11,7 @@ export type Kind =
 
 /** How well a telling knows a movement: the provider's own ledger row, an enveloped event, bare data, the price of a reward. */
 export const RANK = { transaction: 4, enveloped: 2, bare: 1, priced: 0 } as const
-export type Rank = typeof RANK[keyof typeof RANK]
+type Rank = typeof RANK[keyof typeof RANK]
 
 export interface MovementFact {
   fact: 'movement'
@@ -30,7 +30,7 @@ export interface MovementFact {
 }
 
 /** The event that tells a fact: `key` is the delivery's, which events share that are one to the ledger. */
-export interface Teller { key: string, event_id: string }
+interface Teller { key: string, event_id: string }
 
 /** The card is held by the customer. */
 export interface HolderFact { fact: 'holder', card_id: string, customer_id: string, at: string }

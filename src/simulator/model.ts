@@ -104,7 +104,7 @@ export interface Order {
   /** What it earned and was not taken back yet. */
   readonly earned: Earning[]
 }
-export interface Earning { readonly card: Card, readonly rule: Rule, readonly points: number, readonly trigger: Trigger }
+interface Earning { readonly card: Card, readonly rule: Rule, readonly points: number, readonly trigger: Trigger }
 
 /** The event that made points be earned. */
 export interface Trigger { readonly id: string, readonly at: Micros, readonly group_id: string, readonly customer_id: string }

@@ -1,17 +1,17 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { SIGNATURE_HEADER } from '../provider/voucherify/signature.ts'
-import { SimulatorFailure, type Answer, type Client } from './client.ts'
+import { SimulatorFailure, waitBeforeRetry_ms, type Answer, type Client } from './client.ts'
 import type { Heard } from './checks/card.ts'
 import type { SetAside } from './checks/quarantine.ts'
 import type { Delivery } from './delivery.ts'
 import type { Differences } from './differences.ts'
 
-export interface SendingOptions {
+interface SendingOptions {
   secret: string
   concurrency: number
   /** Deliveries a second; undefined: as fast as they go. */
   rate?: number
-  /** Of a retry the waiting time doubles from here. */
+  /** Of a retry the waiting time doubles from here, unless the server says how long. */
   backoff_ms?: number
   /** How often one delivery is tried. */
   attempts?: number
@@ -117,13 +117,8 @@ async function tryUntilAnswered (client: Client, delivery: Delivery, options: Se
     if (answer !== undefined && answer.status < 500) return answer
     if (attempt >= attempts) return answer
     onRetry()
-    await pause(Math.min(waitBefore(answer, attempt, backoff_ms), 10_000))
+    await pause(waitBeforeRetry_ms(answer, attempt, backoff_ms))
   }
-}
-
-/** As long as the server asks for, else twice as long each time. */
-function waitBefore (answer: Answer | undefined, attempt: number, backoff_ms: number): number {
-  return answer?.retry_after_seconds === undefined ? backoff_ms * 2 ** (attempt - 1) : answer.retry_after_seconds * 1000
 }
 
 function outcomeOf (answer: Answer | undefined): Outcome {

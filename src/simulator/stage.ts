@@ -25,7 +25,7 @@ export interface Stage {
 /** Plays on a stage; false where what it needs is not there. */
 export type Scene = (stage: Stage) => boolean
 
-export interface Theatre { stage: Stage, next: () => ProviderEvent[] }
+interface Theatre { stage: Stage, next: () => ProviderEvent[] }
 
 const BEGINNING: Micros = Date.UTC(2024, 0, 8, 6) * MILLISECOND
 const ID_LENGTH: Record<string, number> = { v: 32, cust: 24, camp: 24, ern: 24, ord: 24 }

@@ -1,4 +1,8 @@
-import { SimulatorFailure, type Answer, type Client } from '../client.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { SimulatorFailure, waitBeforeRetry_ms, type Answer, type Client } from '../client.ts'
+
+const ATTEMPTS = 10
+const BACKOFF_MS = 100
 
 /** A read that is tried again while the server is busy. @throws SimulatorFailure read_refused */
 export async function ask (client: Client, path: string): Promise<Answer> {
@@ -13,7 +17,8 @@ export async function ask (client: Client, path: string): Promise<Answer> {
 export async function askOrBeRefused (client: Client, path: string): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
     const answer = await client.get(path)
-    if (answer.status !== 503 || attempt === 10) return answer
+    if (answer.status !== 503 || attempt === ATTEMPTS) return answer
+    await pause(waitBeforeRetry_ms(answer, attempt, BACKOFF_MS))
   }
 }
 

@@ -1,7 +1,7 @@
 import type { OrderFact, OrderStatus } from '../facts.ts'
 import { compare } from './movements.ts'
 
-export type ExpectedState = Omit<OrderFact, 'fact' | 'order_id' | 'customer_id'>
+type ExpectedState = Omit<OrderFact, 'fact' | 'order_id' | 'customer_id'>
 
 export interface ExpectedOrder extends ExpectedState {
   order_id: string

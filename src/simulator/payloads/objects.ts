@@ -85,7 +85,7 @@ export function ruleObject (rule: Rule, campaign: Campaign): JsonObject {
   }
 }
 
-export function ruleFormula (rule: Rule): JsonObject {
+function ruleFormula (rule: Rule): JsonObject {
   if (rule.type === 'FIXED') return { type: 'FIXED', points: rule.points }
   return {
     type: 'PROPORTIONAL',

@@ -30,7 +30,7 @@ export function rewardedEvent (stamp: Stamp, spend: Redemption, reward: Reward):
   }
 }
 
-export type RewardState = 'CREATED' | 'PENDING' | 'COMPLETED'
+type RewardState = 'CREATED' | 'PENDING' | 'COMPLETED'
 
 /** `customer.reward_redemptions.…`: it knows the price of the reward, not what was paid. */
 export function rewardRedemptionEvent (stamp: Stamp, spend: Redemption, reward: Reward, state: RewardState, priced: boolean): ProviderEvent {

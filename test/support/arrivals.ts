@@ -1,0 +1,22 @@
+import type { Delivery } from '../../src/simulator/delivery.ts'
+
+/**
+ * The same deliveries, but a false telling waits for the true one of its key, and is left out where that never comes. Which
+ * of two stands is decided by arrival, and a false one that stands can contradict other events: then nobody can say what is
+ * right.
+ */
+export function truthFirst (deliveries: readonly Delivery[]): Delivery[] {
+  const told = new Set<string | undefined>()
+  const waiting = new Map<string | undefined, Delivery[]>()
+  return deliveries.flatMap(delivery => {
+    const { kind, key } = delivery
+    if (kind === 'conflict' && !told.has(key)) {
+      waiting.set(key, [...waiting.get(key) ?? [], delivery])
+      return []
+    }
+    if (kind === 'event') told.add(key)
+    const released = kind === 'event' ? waiting.get(key) ?? [] : []
+    waiting.delete(key)
+    return [delivery, ...released]
+  })
+}
