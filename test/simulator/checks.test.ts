@@ -1,7 +1,10 @@
 import { test } from 'tap'
 import { waitBeforeRetry_ms, type Client } from '../../src/simulator/client.ts'
+import { checkCard } from '../../src/simulator/checks/card.ts'
 import { checkQuarantine } from '../../src/simulator/checks/quarantine.ts'
 import { createDifferences } from '../../src/simulator/differences.ts'
+import { RANK } from '../../src/simulator/facts.ts'
+import { expectationFrom } from '../../src/simulator/oracle/expectation.ts'
 import { send } from '../../src/simulator/sending.ts'
 import { simulate } from '../../src/simulator/simulate.ts'
 
@@ -50,4 +53,26 @@ test('given what was set aside, then each row is looked at: bytes, reason, how o
   t.strictSame(await wrong({ ...good, state: 'discarded', reason: 'defect' }), [], 'what a person decided is theirs')
   t.strictSame(await wrong(undefined), ['not found', 'not_json', 'row'])
   t.match(await checkQuarantine(server(rows, 403), asides, differences), /not compared.*scope operate/)
+})
+
+test('given when events were acknowledged, then a line recorded after the first of them, or before the run, is wrong', async t => {
+  const [first, second] = ['a s', 'b s'].map(key => ({ key, event_id: key.slice(0, 1) }))
+  const telling = { fact: 'movement', movement_id: 'm', card_id: 'v', kind: 'accrual', points: 1, reported_balance: 1, occurred_at: '2024-01-01T00:00:00.000000Z', order_id: null, earning_rule_id: null } as const
+  const card = expectationFrom([{ ...telling, rank: RANK.bare, told_by: first! }, { ...telling, rank: RANK.enveloped, told_by: second! }]).cards.get('v')!
+  const began_ms = Date.parse('2026-01-01T10:00:00Z')
+  const wrongAt = async (recorded_at: string, fresh = true): Promise<unknown[]> => {
+    const found = createDifferences()
+    const client: Client = {
+      ...server({}),
+      get: async path => ({ status: 200, json: path.includes('movements') ? { items: card.lines.map(line => ({ ...line, recorded_at })), next_cursor: null } : { ...card, customer_id: null } })
+    }
+    const heard = new Map([['a s', { acknowledged_ms: began_ms + 60_000, fresh: true }], ['b s', { acknowledged_ms: began_ms + 10_000, fresh }]])
+    await checkCard(client, card, { began_ms, heard }, found)
+    return found.kept.map(({ field }) => field)
+  }
+  t.strictSame(await wrongAt('2026-01-01T10:00:09.000000Z'), [])
+  t.strictSame(await wrongAt('2026-01-01T10:00:30.000000Z'), ['recorded_at'], 'when the other one was told')
+  t.strictSame(await wrongAt('2026-01-01T09:00:00.000000Z'), ['recorded_at'])
+  t.strictSame(await wrongAt('2026-01-01T09:00:00.000000Z', false), [], 'one of them was stored before')
+  t.strictSame(await wrongAt('never'), ['recorded_at', 'recorded_at'])
 })
