@@ -1,4 +1,4 @@
-import { identify, type IdentifiedDelivery } from '../provider/voucherify/delivery.ts'
+import { identify, tellsAllOf, type IdentifiedDelivery } from '../provider/voucherify/delivery.ts'
 import { AppendRefused, type Appender } from '../store/appender.ts'
 import type { Appended } from '../store/append.ts'
 import type { Db } from '../store/database.ts'
@@ -60,14 +60,17 @@ export function identifySafely (body: Buffer): IdentifiedDelivery | Refusal {
 }
 
 /**
- * The stored digest may stem from an older version, which read fewer facts. What counts is what the stored body tells to
- * this one: else the resend of an old event would be a conflict.
+ * Digests differ where a sender left something out, and where the stored one stems from an older version, which read fewer
+ * facts. What counts is what the two bodies tell to this one.
  */
 export async function stillAgrees (identified: IdentifiedDelivery, db: Db): Promise<boolean> {
   const stored = await findBody(db, identified.event_id, identified.subject)
   if (stored === undefined) return false
-  const read = identifySafely(Buffer.from(stored))
-  return 'fact_digest' in read && read.fact_digest === identified.fact_digest
+  try {
+    return tellsAllOf(stored, identified.body)
+  } catch {
+    return false
+  }
 }
 
 /** How a conflict is told. Without a position the event is not stored yet: it would be, by a delivery before this one. */

@@ -60,7 +60,7 @@ function joinUp (moment: readonly Movement[], balance: bigint | null): Movement[
       }
     }
     const trail = edges.trail(at)
-    ordered.push(...trail)
+    for (const movement of trail) ordered.push(movement)
     at = trail.at(-1)?.reported_balance ?? at
   }
   return [...ordered, ...silent]
@@ -119,7 +119,7 @@ class Edges {
 
   /** Walks from a balance until stuck, then works the closed walks left aside into it (Hierholzer's way, in linear time). */
   trail (start: bigint): Movement[] {
-    const trail = this.#walk(start)
+    let trail = this.#walk(start)
     for (let index = 0; index <= trail.length; index++) {
       const here = index === 0 ? start : trail[index - 1]?.reported_balance ?? start
       while (this.leaves(here)) {
@@ -128,7 +128,7 @@ class Edges {
           for (const movement of detour.reverse()) this.#put(movement.reported_balance as bigint - movement.points, movement, true)
           break
         }
-        trail.splice(index, 0, ...detour)
+        trail = [...trail.slice(0, index), ...detour, ...trail.slice(index)]
       }
     }
     return trail
