@@ -16,12 +16,13 @@ const direction = {
   provider: ['ledger', 'config.ts'],
   store: ['ledger', 'config.ts'],
   projections: ['store', 'provider', 'ledger', 'config.ts'],
+  history: ['store', 'provider', 'ledger', 'config.ts'],
   intake: ['store', 'provider', 'ledger', 'config.ts'],
   imports: ['intake', 'store', 'provider', 'ledger', 'config.ts'],
-  http: ['intake', 'store', 'projections', 'provider', 'ledger', 'config.ts'],
+  http: ['history', 'intake', 'store', 'projections', 'provider', 'ledger', 'config.ts'],
   embedded: [],
   simulator: ['provider', 'ledger', 'config.ts'],
-  commands: ['http', 'imports', 'intake', 'store', 'projections', 'provider', 'ledger', 'embedded', 'simulator', 'config.ts'],
+  commands: ['http', 'history', 'imports', 'intake', 'store', 'projections', 'provider', 'ledger', 'embedded', 'simulator', 'config.ts'],
   'main.ts': ['commands', 'config.ts'],
   'config.ts': []
 }
