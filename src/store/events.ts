@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Db, Trx } from './database.ts'
-import { recordset } from './recordset.ts'
+import { BY_INDEX, recordset } from './recordset.ts'
 import type { EventRow } from './tables.ts'
 
 /** What a projection needs of a stored event. */
@@ -41,7 +41,7 @@ export async function findBodies (db: Db, keys: ReadonlyArray<Pick<EventRow, 'ev
   const { rows } = await sql<Pick<EventRow, 'event_id' | 'subject' | 'body'>>`
     select e.event_id, e.subject, e.body
     from ${recordset(keys, { event_id: 'text', subject: 'text' }, 'k')}
-    join ledger.events e on e.event_id = k.event_id and e.subject = k.subject`.execute(db)
+    cross join lateral (select * from ledger.events e where e.event_id = k.event_id and e.subject = k.subject ${BY_INDEX}) e`.execute(db)
   return rows
 }
 

@@ -7,7 +7,7 @@ import type { Clocks } from '../ledger/time-travel.ts'
 import type { Before, Tally } from '../ledger/totals.ts'
 import type { LineMark } from './cards.ts'
 import type { Trx } from './database.ts'
-import { recordset } from './recordset.ts'
+import { BY_INDEX, recordset } from './recordset.ts'
 import type { CardRow, LineRow, SightingRow } from './tables.ts'
 
 /** Up to where a card's live lines stand in an answer about the past: before `from`, and not after `at`. Null: no such end. */
@@ -16,9 +16,6 @@ export interface Cut { card_id: string, from: Instant | null, at: Instant | null
 function cuts (of: readonly Cut[]): RawBuilder<unknown> {
   return recordset(of, { card_id: 'text', from: 'timestamptz', at: 'timestamptz' }, 'cut')
 }
-
-// Looked up for each card by itself. Joined, a table that was never analysed would be read whole: a stretch of 20 lines of 20,000.
-const BY_INDEX = sql`offset 0`
 
 // One bound that the index on lines can use; least() passes over a null.
 const end = sql`coalesce(least(cut."from", cut.at + interval '1 microsecond'), 'infinity')`

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
 import type { RecordedSighting } from '../ledger/movements.ts'
 import type { Db } from './database.ts'
-import { recordset } from './recordset.ts'
+import { BY_INDEX, recordset } from './recordset.ts'
 import type { EventRow, SightingRow } from './tables.ts'
 
 /** What an event told of a movement. */
@@ -34,7 +34,7 @@ export async function readSources (db: Db, card_id: string, movement_ids: readon
   const { rows } = await sql<Omit<Source, 'fact_digest'> & Pick<SightingRow, 'fact_digest'>>`
     select s.*, e.shard, e.position, e.type, e.source, e.source_id, e.channel, e.send_out_id, e.body_digest, e.body_bytes
     from projection.sightings s
-    join ledger.events e on e.event_id = s.event_id and e.subject = s.subject
+    cross join lateral (select * from ledger.events e where e.event_id = s.event_id and e.subject = s.subject ${BY_INDEX}) e
     where s.card_id = ${card_id} and s.movement_id = any (${movement_ids}::text[])
       and s.recorded_at <= ${known_at ?? 'infinity'}::timestamptz`.execute(db)
   return rows.map(row => ({ ...row, fact_digest: row.fact_digest.toString('hex') }))
