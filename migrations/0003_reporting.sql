@@ -45,7 +45,7 @@ comment on column reporting.cards.customer_id is 'The holder';
 comment on column reporting.cards.active is 'Whether the provider lets it be used; null where never told';
 comment on column reporting.cards.deleted_at is 'When the provider deleted it; its history stays';
 comment on column reporting.cards.balance is 'Available points';
-comment on column reporting.cards.opening is 'What the card held before the first movement we know';
+comment on column reporting.cards.opening is 'What the card held when it was made, where that was told, else before the first movement we know';
 comment on column reporting.cards.earned is 'Points earned under earning rules';
 comment on column reporting.cards.spent is 'Points redeemed';
 comment on column reporting.cards.refunded is 'Points given back by rolled-back redemptions';
@@ -63,7 +63,7 @@ select l.card_id, k.customer_id, k.campaign_id, l.occurred_at, l.tie, l.movement
        l.recorded_at, l.order_id, l.earning_rule_id, l.event_id
 from projection.lines l
 join projection.cards k on k.card_id = l.card_id;
-comment on view reporting.movements is 'The statements of all cards: every movement and every unexplained line. In the order (card_id, occurred_at, tie), balance is the running balance: a card''s opening plus the sum of its points up to the line.';
+comment on view reporting.movements is 'The statements of all cards: every movement and every unexplained line. In the order (card_id, occurred_at, tie), balance is the running balance: a card''s opening plus the sum of its points up to the line, not counting the line of kind opening, which is in it already.';
 comment on column reporting.movements.card_id is 'The card';
 comment on column reporting.movements.customer_id is 'The card''s holder now';
 comment on column reporting.movements.campaign_id is 'The card''s loyalty programme';

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { loadConfig, type Config } from './config.ts'
 import { explain } from './commands/errors.ts'
 import { createOutput, type Output } from './commands/output.ts'
+import type { SimulateOptions } from './commands/simulate.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
@@ -119,6 +120,24 @@ program.command('demo')
   .action(run(async (config, output, options: { url?: string, key?: string }) => {
     const { demoCommand } = await import('./commands/demo.ts')
     await demoCommand(config, output, { url: options.url, key: options.key })
+  }))
+
+program.command('simulate')
+  .description('send a running server what the provider would send, and worse; the same seed sends the same')
+  .option('--url <url>', 'where the server is (default: http://HOST:PORT)')
+  .option('--key <token>', 'an API key of scope read, where the server asks for one')
+  .option('--secret <secret>', 'the webhook secret to sign with (default: the one of this configuration)')
+  .option('--seed <seed>', 'which history (default: a random one, which is printed)')
+  .option('--customers <n>', 'how many customers there are', positiveInteger, 50)
+  .option('--events <n>', 'how many deliveries to send', positiveInteger, 1000)
+  .option('--rate <n>', 'how many a second (default: as fast as they go)', positiveInteger)
+  .addOption(new Option('--chaos <level>', 'how badly it behaves: repetitions, disorder, gaps, contradictions').choices(['none', 'low', 'high']).default('low'))
+  .option('--sources <types>', 'what the merchant subscribed to: all, seeds (awards and paid orders), or event types with commas between', 'all')
+  .option('--concurrency <n>', 'how many connections', positiveInteger, 16)
+  .option('--verify', 'compare everything the server then says with what it should say', false)
+  .action(run(async (config, output, options: SimulateOptions) => {
+    const { simulateCommand } = await import('./commands/simulate.ts')
+    await simulateCommand(config, output, options)
   }))
 
 await program.parseAsync()

@@ -45,7 +45,7 @@ const mayImport: Record<Folder, readonly Folder[]> = {
   intake: ['store', 'provider', 'ledger'],
   http: ['history', 'intake', 'store', 'projections', 'provider', 'ledger'],
   embedded: [],
-  simulator: ['provider', 'ledger'],
+  simulator: [],
   commands: ['ledger', 'provider', 'store', 'projections', 'history', 'intake', 'http', 'embedded', 'simulator']
 }
 
@@ -72,6 +72,8 @@ const refused: Array<[what: string, file: string, code: string, rule: string]> =
   ['the configuration, from embedded', 'src/embedded/a.ts', "import type { Config } from '../config.ts'\nexport type C = Config", 'import-x/no-restricted-paths'],
   ['the configuration as a value', 'src/http/a.ts', "import { loadConfig } from '../config.ts'\nloadConfig()", '@typescript-eslint/no-restricted-imports'],
   ['the configuration as a value, deep down', 'src/http/routes/a.ts', "import { loadConfig } from '../../config.ts'\nloadConfig()", '@typescript-eslint/no-restricted-imports'],
+  ["the provider's reading, from the simulator", 'src/simulator/a.ts', "import '../provider/voucherify/delivery.ts'", 'import-x/no-restricted-paths'],
+  ['the ledger, from an oracle', 'src/simulator/oracle/a.ts', "import { fold } from '../../ledger/card.ts'\nfold()", 'import-x/no-restricted-paths'],
   ['a test helper', 'src/store/a.ts', "import '../../test/helpers.ts'", 'import-x/no-restricted-paths'],
   ['a script', 'src/commands/a.ts', "import '../../scripts/test.js'", 'import-x/no-restricted-paths'],
   ['ledger as a value, from store', 'src/store/a.ts', "import { fold } from '../ledger/card.ts'\nfold()", '@typescript-eslint/no-restricted-imports'],
@@ -117,6 +119,7 @@ const accepted: Array<[what: string, file: string, code: string]> = [
   ['types of the configuration, from http', 'src/http/a.ts', "import type { Config } from '../config.ts'\nexport type C = Config"],
   ['the configuration, from a command', 'src/commands/serve.ts', "import { loadConfig } from '../config.ts'\nloadConfig()"],
   ['the configuration and a command, from main', 'src/main.ts', "import { loadConfig } from './config.ts'\nimport { serve } from './commands/serve.ts'\nserve(loadConfig(process.env))"],
+  ['how a body is signed, from the simulator', 'src/simulator/a.ts', "import { sign } from '../provider/voucherify/signature.ts'\nsign('', '')"],
   ['process.env, in config', 'src/config.ts', 'export const environment = process.env'],
   ['process.env, in a test', 'test/a.test.ts', 'export const environment = process.env'],
   ['all of src, from a test', 'test/a.test.ts', "import '../src/config.ts'\nimport '../src/store/pool.ts'\nimport '../src/ledger/card.ts'"],

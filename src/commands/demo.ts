@@ -4,6 +4,7 @@ import { sign, SIGNATURE_HEADER } from '../provider/voucherify/signature.ts'
 import { CommandError } from './errors.ts'
 import { say, type Output } from './output.ts'
 import { webhookSecrets } from './secrets.ts'
+import { serverUrl } from './server.ts'
 
 const SAMPLES = ['customer.rewarded.loyalty_points', 'customer.order.paid']
 const READS = [
@@ -18,7 +19,7 @@ export interface DemoOptions { url: string | undefined, key: string | undefined 
 
 /** `demo`: posts two real payloads of Voucherify, each twice, to a running server, and reads what came of them. */
 export async function demoCommand (config: Config, output: Output, options: DemoOptions): Promise<void> {
-  const base = baseUrl(options.url ?? `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${config.PORT}`)
+  const base = serverUrl(config, options.url)
   const { secrets } = await webhookSecrets(config)
   const steps: unknown[] = []
   const show = (request: string, status: number, answer: unknown): void => {
@@ -53,11 +54,6 @@ export async function demoCommand (config: Config, output: Output, options: Demo
     requireOk(answer)
     return answer
   }
-}
-
-function baseUrl (text: string): string {
-  if (!URL.canParse(text)) throw new CommandError('url_malformed', `${text} is no URL. Give one like http://127.0.0.1:3000.`)
-  return text.replace(/\/$/, '')
 }
 
 interface Answer { status: number, json: unknown }

@@ -35,7 +35,7 @@ test('a conflict from the webhook to a decision', async t => {
   const list = await command('list')
   t.match(list.stdout, /^id +reason +seen +last_seen_at +contradicts +detail\n1 +conflict +1 +\S+Z +\d+:1 +event ev_1 about award:ern_1:v_1/)
   const shown = await command('show', '1')
-  t.match(shown.stdout, /movement\.points +7 +70\n/, 'what differs, as a table')
+  t.match(shown.stdout, /^ *points +7 +70\n/m, 'what differs, as a table')
   t.match(shown.stdout, /data\.balance\.points +7 +70\n/)
   t.match(shown.stdout, /\nstored\n\{\n[^]*"points": 7,[^]*\nreceived\n\{\n[^]*"points": 70,/, 'and both versions')
   t.match(await json('show', '1'), { reason: 'conflict', times_seen: 1, body: /"points":70/, stored: { event_id: 'ev_1', body_text: /"points":7,/ }, differences: { more_fields: 0 } })

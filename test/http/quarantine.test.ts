@@ -46,7 +46,7 @@ test('both versions of a conflict are kept and shown, with what differs between 
     headers: { 'content-type': 'application/json' },
     stored: { event_id: 'ev_1', subject: 'award:ern_1:v_1', position, type: 'customer.rewarded.loyalty_points', recorded_at: /Z$/, body_text: JSON.stringify(stored) },
     differences: {
-      facts: [{ path: 'movement.points', stored: '7', received: '70' }, { path: 'movement.reported_balance', stored: '7', received: '70' }],
+      facts: [{ path: 'points', stored: '7', received: '70' }, { path: 'balance', stored: '7', received: '70' }],
       fields: [{ path: 'data.balance.balance' }, { path: 'data.balance.points' }, { path: 'data.balance.total' }],
       more_fields: 0
     },

@@ -5,6 +5,8 @@ import { INFORMED } from '../../src/ledger/facts.ts'
 import { parseInstant } from '../../src/ledger/instant.ts'
 import { mergeLatest, tell, type Latest } from '../../src/ledger/latest.ts'
 import { mergeSightings, type RecordedSighting } from '../../src/ledger/movements.ts'
+import { addTellings, holderOf, type HolderTelling } from '../../src/ledger/holders.ts'
+import { outstanding, type PendingObservation } from '../../src/ledger/pending.ts'
 import { compareText } from '../../src/ledger/text.ts'
 import { compareStates, compareTellings, statusRank, type OrderState } from '../../src/ledger/orders.ts'
 import { KINDS, moment } from './histories.ts'
@@ -248,5 +250,48 @@ test('states, and tellings of a state, are in a total order', async t => {
     const telling = (one: OrderState): string => [one.recorded_at, one.event_id, one.subject].join()
     assert.equal(compareTellings(a, b) === 0, telling(a) === telling(b), 'one place for one telling')
     assert.ok(a.recorded_at >= b.recorded_at || compareTellings(a, b) < 0, 'the earlier telling comes first')
+  }))
+})
+
+const observation: fc.Arbitrary<PendingObservation> = fc.record({
+  pending_id: fc.constant('lopp_1'),
+  card_id: fc.constant('v_1'),
+  state: fc.constantFrom('added', 'updated', 'activated', 'canceled'),
+  points: fc.bigInt(0n, 5n),
+  occurred_at: clock,
+  recorded_at: clock
+}).map(seen => seen.state === 'activated' || seen.state === 'canceled' ? { ...seen, points: 0n } : seen)
+
+test('what is outstanding of a lot depends on the set of its states: the newest says it, and an ended lot stays ended', async t => {
+  const lot = (state: PendingObservation['state'], points: bigint, at: number): PendingObservation =>
+    ({ pending_id: 'lopp_1', card_id: 'v_1', state, points, occurred_at: moment(at), recorded_at: moment(at) })
+  t.equal(outstanding([]), 0n)
+  t.equal(outstanding([lot('updated', 7n, 2), lot('added', 5n, 1)]), 7n)
+  t.equal(outstanding([lot('added', 5n, 1), lot('activated', 0n, 2), lot('updated', 7n, 3)]), 0n, 'what was observed late does not bring it back')
+  t.equal(outstanding([lot('updated', 7n, 1), lot('added', 5n, 1)]), 7n, 'of one moment an update is newer')
+  const shuffled = fc.array(observation, { minLength: 1, maxLength: 6 }).chain(seen => fc.tuple(fc.constant(seen), fc.shuffledSubarray(seen, { minLength: seen.length }), fc.array(fc.constantFrom(...seen))))
+  always(t, fc.property(shuffled, ([seen, again, more]) => {
+    assert.equal(outstanding([...again, ...more]), outstanding(seen))
+    assert.ok(seen.every(({ state }) => state === 'added' || state === 'updated') || outstanding(seen) === 0n)
+  }))
+})
+
+const telling: fc.Arbitrary<HolderTelling> = fc.record({ customer_id: fc.constantFrom('cust_1', 'cust_2', 'cust_3'), held: fc.boolean(), occurred_at: clock })
+const tellings = fc.array(telling, { maxLength: 6 })
+
+test('the holder is who was told newest, unless let go since; the order of tellings says nothing', async t => {
+  const told = (customer_id: string, held: boolean, at: number): HolderTelling => ({ customer_id, held, occurred_at: moment(at) })
+  const holder = (...all: HolderTelling[]): string | null => holderOf(addTellings([], all))
+  t.equal(holder(), null)
+  t.equal(holder(told('cust_2', true, 2), told('cust_1', true, 1)), 'cust_2')
+  t.equal(holder(told('cust_1', true, 1), told('cust_1', false, 1)), null, 'let go in the same moment')
+  t.equal(holder(told('cust_1', true, 1), told('cust_2', true, 2), told('cust_1', false, 3)), 'cust_2', 'somebody else let go')
+  t.equal(holder(told('cust_1', true, 1), told('cust_2', true, 2), told('cust_2', false, 3)), null, 'nobody gets it back by that')
+  t.equal(holder(told('cust_1', false, 2), told('cust_1', true, 3)), 'cust_1', 'and taken again')
+  always(t, fc.property(tellings, tellings, (a, b) => {
+    const together = addTellings([], [...a, ...b])
+    assert.deepEqual(addTellings(addTellings([], a), b), together)
+    assert.deepEqual(addTellings(addTellings([], b), a), together)
+    assert.deepEqual(addTellings(together, a), together)
   }))
 })

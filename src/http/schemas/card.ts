@@ -4,7 +4,7 @@ import { Int, NullableInt, NullableText, NullableTime, Time } from './common.ts'
 
 export const Sums = {
   balance: Int({ description: 'Available points: opening + earned + refunded − spent − expired + adjusted + transferred + unexplained' }),
-  opening: Int({ description: 'What the card held before the first movement we know' }),
+  opening: Int({ description: 'What the card held when it was made, where that was told, else before the first movement we know' }),
   earned: Int(),
   spent: Int(),
   refunded: Int(),

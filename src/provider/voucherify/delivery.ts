@@ -2,7 +2,7 @@ import type { Fact } from '../../ledger/facts.ts'
 import { parseInstant, type Instant } from '../../ledger/instant.ts'
 import { openEnvelope, type Envelope } from './envelope.ts'
 import { families, familyOf } from './families/index.ts'
-import { digest, UnreadablePayload, type Family, type Reading } from './families/family.ts'
+import { digest, UnreadablePayload, type Core, type Family, type Reading } from './families/family.ts'
 import { firstId, isTestId, isUsableId } from './ids.ts'
 import { isObject, parseBody, type JsonObject } from './json.ts'
 import { idOf, NO_SUBJECT, subjectOf } from './subject.ts'
@@ -61,6 +61,19 @@ export function factsOf (body: string): Fact[] {
 }
 
 /**
+ * What a stored event says about its subject by name: what its fact digest is made of.
+ * @param body the JSON as it was stored, after `identify` accepted it
+ * @throws UnreadablePayload as `factsOf`
+ */
+export function coreOf (body: string): Core {
+  const envelope = openEnvelope(JSON.parse(body) as JsonObject)
+  const family = familyFor(envelope)
+  if (family !== undefined) return family.read(envelope).core
+  const type = firstId(envelope.type) ?? 'unknown'
+  return coreOfUnread(type, subjectOf(type, envelope.data), envelope.data)
+}
+
+/**
  * Where payloads that we do not read yet carry what they tell, and the plain values there that two honest sends of one event
  * agree on. Two that differ here are not the same facts; what else is in them may differ between senders.
  */
@@ -69,12 +82,13 @@ const TOLD_OBJECTS = [
 ]
 const TOLD_VALUES = ['id', 'type', 'points', 'balance', 'amount']
 
-function toldByUnread (data: JsonObject): string[] {
-  const plain = (value: unknown): string => typeof value === 'string' || typeof value === 'number' ? String(value) : ''
-  return [plain(data.points), ...TOLD_OBJECTS.flatMap(name => {
-    const told = data[name]
-    return TOLD_VALUES.map(value => isObject(told) ? plain(told[value]) : '')
-  })]
+function coreOfUnread (type: string, subject: string, data: JsonObject): Core {
+  const plain = (value: unknown): string | null => typeof value === 'string' || typeof value === 'number' ? String(value) : null
+  const told = TOLD_OBJECTS.flatMap(name => {
+    const object = data[name]
+    return TOLD_VALUES.map((value): [string, string | null] => [`${name}.${value}`, isObject(object) ? plain(object[value]) : null])
+  })
+  return { type: type.replace(/^customer\./, ''), subject, points: plain(data.points), ...Object.fromEntries(told) }
 }
 
 class Unidentified extends Error {}
@@ -126,7 +140,7 @@ function nameUnread (envelope: Envelope): Named {
     customer_id,
     occurred_at: typeof envelope.occurred_at === 'string' ? parseInstant(envelope.occurred_at) ?? null : null,
     test: isTestId(event_id) || isTestId(customer_id),
-    fact_digest: digest(['unread', type.replace(/^customer\./, ''), subject, ...toldByUnread(data)])
+    fact_digest: digest(Object.values(coreOfUnread(type, subject, data)))
   })
 }
 

@@ -1,11 +1,10 @@
-import type { Fact } from '../../ledger/facts.ts'
-import { factsOf } from './delivery.ts'
+import { coreOf } from './delivery.ts'
 import { openEnvelope } from './envelope.ts'
 import { canonical, isObject, parseBody, type Json } from './json.ts'
 
 /** One place in which two versions differ. A value is JSON text, or the bare word `absent`, which no JSON text is. */
 export interface Difference {
-  /** `movement.points` of a fact; `data.balance.points` of a payload. */
+  /** `points` of a fact; `data.balance.points` of a payload. */
   path: string
   stored: string
   received: string
@@ -53,36 +52,12 @@ function factDifferences (stored: Map<string, string>, received: Map<string, str
   return names.flatMap(name => differs(name, stored.get(name) ?? ABSENT, received.get(name) ?? ABSENT))
 }
 
-/** Said by how a send is wrapped, or described for people: two sends of one fact may differ in it. */
-const NOT_COMPARED = new Set(['fact', 'informed', 'items', 'metadata', 'state_digest'])
-
-/**
- * The facts of a body by name, `movement.points`, as JSON text. Of several facts of one kind the second is `customer 2`, and so on. Of a
- * card or customer only whose profile it is: names and codes are descriptions, and no conflict comes from them.
- */
+/** The facts of a body by name, as JSON text; none where today's code cannot read the version: the fields still show how it differs. */
 function factsTold (body: string): Map<string, string> {
-  const told = new Map<string, string>()
-  const seen = new Map<string, Set<string>>()
-  for (const fact of readFacts(body)) {
-    const values = Object.entries(fact).filter(([name]) => !NOT_COMPARED.has(name) && !('fields' in fact && !name.endsWith('_id')))
-      .map(([name, value]): [string, string] => [name, typeof value === 'bigint' ? String(value) : JSON.stringify(value)])
-    // A profile can be told more than once, a little more each time.
-    const same = JSON.stringify(values)
-    const known = seen.get(fact.fact) ?? new Set<string>()
-    if (known.has(same)) continue
-    seen.set(fact.fact, known.add(same))
-    const label = known.size === 1 ? fact.fact : `${fact.fact} ${known.size}`
-    for (const [name, value] of values) told.set(`${label}.${name}`, value)
-  }
-  return told
-}
-
-/** None where today's code cannot read the version: the fields still show how it differs. */
-function readFacts (body: string): Fact[] {
   try {
-    return factsOf(body)
+    return new Map(Object.entries(coreOf(body)).map(([name, value]) => [name, typeof value === 'bigint' ? String(value) : JSON.stringify(value)]))
   } catch {
-    return []
+    return new Map()
   }
 }
 

@@ -248,7 +248,7 @@ test('bare data is named by what it is about, and what nothing names is quaranti
       'redemption:r_1', 'redemption:r_1', 'customer.redemption.succeeded'],
     [{ ...order(), promotion_stack: { id: 'stack_1' }, redemption: spent, voucher: null, holder: null, referrer: undefined },
       'redemption:r_1', 'redemption:r_1', 'customer.redemption.succeeded'],
-    [{ holder: { id: ALEX }, voucher: card, redemption: spent, reward: { id: 'rew_1' }, balance: null }, 'redemption:r_1', 'redemption:r_1', 'customer.rewarded'],
+    [{ holder: { id: ALEX }, voucher: card, redemption: spent, reward: { id: 'rew_1' }, balance: null }, 'rewarded:r_1', 'redemption:r_1', 'customer.rewarded'],
     [{ holder: { id: ALEX }, voucher: card, redemption: spent, redemption_rollback: { ...spent, id: 'rr_1', amount: -5 } },
       'rollback:rr_1', 'rollback:rr_1', 'customer.redemption.rollback.succeeded'],
     [{ voucher: card, reward_redemption: { id: 'r_1', state: 'PENDING', created_at: '2024-03-11T13:20:40.000Z' }, balance: null },

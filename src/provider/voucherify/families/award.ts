@@ -5,7 +5,7 @@ import { naturalKey } from '../ids.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { exact, exactInteger, informedBy, maybe, reader, UnreadablePayload, type Family, type Reading } from './family.ts'
 import {
-  about, Balance, cardSighting, customerOf, details, holderOf, movementKey, observedOrder, optionalId, Order, orderCore, people, requiredId, requiredInstant, toMilliseconds
+  about, Balance, cardSighting, customerOf, details, movementKey, observedOrder, optionalId, Order, orderCore, people, requiredId, requiredInstant, toMilliseconds
 } from './parts.ts'
 
 const TYPE = 'customer.rewarded.loyalty_points'
@@ -52,7 +52,7 @@ function read (envelope: Envelope): Reading {
     occurred_at,
     order_id: optionalId(data.order?.id, 'order.id'),
     earning_rule_id: rule,
-    holder_id: holderOf(data),
+    holder_id: customer_id,
     details: details({ trigger_type: data.event?.type })
   }
   const orders = observedOrder(data.order, optionalId(data.customer?.id, 'customer.id') ?? customer_id)

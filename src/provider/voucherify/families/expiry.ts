@@ -1,10 +1,9 @@
 import { Type } from '@sinclair/typebox'
 import { isObject } from '../json.ts'
-import { reader, type Family } from './family.ts'
+import { exactInteger, maybe, reader, type Family } from './family.ts'
 import { readingOfRow, rowPayload } from './row-reading.ts'
 
-// The payload's own `points` is positive while the row's is negative: only the row is read.
-const readExpiry = reader(Type.Object({ ...rowPayload, buckets: Type.Optional(Type.Unknown()) }))
+const readExpiry = reader(Type.Object({ ...rowPayload, points: maybe(exactInteger()), buckets: Type.Optional(Type.Unknown()) }))
 
 /** Points that expired, with the buckets they expired from. */
 export const expiry: Family = {
@@ -12,7 +11,13 @@ export const expiry: Family = {
   recognises: data => isObject(data.transaction) && 'buckets' in data,
   read (envelope) {
     const data = readExpiry(envelope.data)
-    return readingOfRow(envelope, data, 'customer.voucher.loyalty_card.points_expired', { buckets: bucketsOf(data.buckets) })
+    // The payload's own `points` is positive while the row's is negative: it speaks only where the row is silent.
+    const points = typeof data.points === 'number' ? -Math.abs(data.points) : null
+    return readingOfRow(envelope, { ...data, balance: data.balance ?? { points } }, {
+      type: 'customer.voucher.loyalty_card.points_expired',
+      kind: 'expiration',
+      also: { buckets: bucketsOf(data.buckets) }
+    })
   }
 }
 

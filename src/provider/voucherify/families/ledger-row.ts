@@ -67,7 +67,13 @@ const KINDS: Record<string, MovementKind> = {
 }
 
 /** What a row tells, whatever event or export carries it. */
-export interface Row { vtx: string, movement: MovementSighting, core: Core, pending_id: string | null }
+export interface Row {
+  vtx: string
+  movement: MovementSighting
+  core: Core
+  /** The lot of pending points that became available by it. */
+  lot: { pending_id: string, activates_on: string | null } | null
+}
 
 /**
  * Reads a row.
@@ -75,7 +81,7 @@ export interface Row { vtx: string, movement: MovementSighting, core: Core, pend
  * @param fallbacks times for a row that carries none
  */
 export function readRow (
-  row: Transaction, beside: Beside, told: { card_id: string | null, holder_id: string | null, informed: Informed, also?: Record<string, unknown> }, ...fallbacks: unknown[]
+  row: Transaction, beside: Beside, told: { card_id: string | null, holder_id: string | null, informed: Informed, kind?: MovementKind, also?: Record<string, unknown> }, ...fallbacks: unknown[]
 ): Row {
   const vtx = requiredId(row.id, 'transaction.id')
   const inside = row.details ?? {}
@@ -83,7 +89,7 @@ export function readRow (
   const card_id = requiredId(row.voucher_id ?? told.card_id ?? balance?.related_object?.id, 'transaction.voucher_id')
   const occurred_at = requiredInstant('data.transaction.created_at', row.created_at, ...fallbacks)
   const points = exact(balance?.points)
-  const kind = KINDS[row.type ?? ''] ?? (points !== null && points < 0n ? 'removal' : 'addition')
+  const kind = KINDS[row.type ?? ''] ?? told.kind ?? (points !== null && points < 0n ? 'removal' : 'addition')
   const lot = inside.pending_points ?? beside.pending_points
   const trigger = optionalId(inside.event?.id ?? lot?.details?.event?.id ?? beside.event?.id ?? inside.custom_event?.id, 'transaction.details.event.id')
   const rule = optionalId(inside.earning_rule?.id ?? lot?.details?.earning_rule?.id ?? beside.earning_rule?.id, 'transaction.details.earning_rule.id')
@@ -119,7 +125,7 @@ export function readRow (
   return {
     vtx,
     movement,
-    pending_id: kind === 'accrual' ? optionalId(lot?.id, 'transaction.details.pending_points.id') : null,
+    lot: kind === 'accrual' ? activatedLot(lot) : null,
     core: {
       transaction: vtx,
       kind,
@@ -133,6 +139,16 @@ export function readRow (
       rollback
     }
   }
+}
+
+function activatedLot (lot: PendingPoints | null | undefined): Row['lot'] {
+  const pending_id = optionalId(lot?.id, 'transaction.details.pending_points.id')
+  return pending_id === null ? null : { pending_id, activates_on: dayOf(lot?.activates_at) }
+}
+
+/** A day in the project's time zone, of a field that is a date or begins with one. */
+export function dayOf (date: string | null | undefined): string | null {
+  return /^\d{4}-\d{2}-\d{2}/.exec(date ?? '')?.[0] ?? null
 }
 
 interface Named { vtx: string, kind: MovementKind, card_id: string, points: bigint | null, trigger: string | null, rule: string | null, redemption: string | null, rollback: string | null }

@@ -123,7 +123,7 @@ export function holderOf ({ holder, voucher }: About): string | null {
   return optionalId(voucher?.holder_id, 'voucher.holder_id') ?? optionalId(holder?.id, 'holder.id')
 }
 
-/** Whose event it is: the holder, else the customer who acts. */
+/** Whose event it is: the holder, else the customer who acts. Where an event is about a card's own points, that is its holder. */
 export function customerOf (data: About): string | null {
   return holderOf(data) ?? optionalId(data.customer?.id, 'customer.id')
 }

@@ -6,8 +6,8 @@ import { naturalKey } from '../ids.ts'
 import { isObject } from '../json.ts'
 import { subjectOf } from '../subject.ts'
 import { exact, informedBy, maybe, reader, UnreadablePayload, type Family, type Reading } from './family.ts'
-import { Transaction } from './ledger-row.ts'
-import { Balance, cardSighting, customerOf, details, holderOf, movementKey, observedOrder, optionalId, people, requiredId, requiredInstant, toMilliseconds } from './parts.ts'
+import { dayOf, Transaction } from './ledger-row.ts'
+import { Balance, cardSighting, customerOf, details, movementKey, observedOrder, optionalId, people, requiredId, requiredInstant, toMilliseconds } from './parts.ts'
 import { readingOfRow, rowPayload } from './row-reading.ts'
 
 const PREFIXES = ['voucher.loyalty_card.pending_points.', 'customer.voucher.loyalty_card.pending_points.']
@@ -32,7 +32,7 @@ function read (envelope: Envelope): Reading {
   const data = readPayload(envelope.data)
   const named = nameOf(envelope)
   // Activated with the row that made the points available: the row says all, and which lot ended.
-  if (data.transaction?.id) return readingOfRow(envelope, { ...data, transaction: data.transaction }, `${PREFIXES[1]}activated`)
+  if (data.transaction?.id) return readingOfRow(envelope, { ...data, transaction: data.transaction }, { type: `${PREFIXES[1]}activated`, kind: 'accrual' })
   return readLot(envelope, data, stateOf(data, named))
 }
 
@@ -48,8 +48,9 @@ function stateOf (data: Payload, named: PendingState | undefined): PendingState 
   const delta = data.voucher_pending_points_balance?.points
   if (typeof data.balance?.points === 'number' && (delta === null || delta === undefined)) return 'activated'
   if (named !== undefined && (named !== 'activated' || (delta ?? -1) <= 0)) return named
-  if ((delta ?? 0) < 0) return 'canceled'
-  const { created_at, updated_at } = data.pending_points ?? {}
+  const { created_at, updated_at, points } = data.pending_points ?? {}
+  // Without a name: a lot that is canceled takes all its points off what is pending, one that shrinks only some.
+  if ((delta ?? 0) < 0 && named === undefined) return -(delta ?? 0) === points ? 'canceled' : 'updated'
   return updated_at && updated_at !== created_at && named === undefined ? 'updated' : 'added'
 }
 
@@ -58,10 +59,10 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
   const pending_id = requiredId(lot.id, 'pending_points.id')
   const card_id = requiredId(lot.voucher_id ?? data.voucher?.id, 'pending_points.voucher_id')
   const occurred_at = requiredInstant('data.pending_points.updated_at', envelope.occurred_at, lot.updated_at, lot.created_at)
-  const holder_id = holderOf(data) ?? optionalId(lot.customer_id, 'pending_points.customer_id')
-  const customer_id = customerOf(data) ?? holder_id
+  const customer_id = customerOf(data) ?? optionalId(lot.customer_id, 'pending_points.customer_id')
   const ended = state === 'activated' || state === 'canceled'
-  const points = ended ? 0n : exact(lot.points ?? data.voucher_pending_points_balance?.points)
+  // Of a lot just added the change is all of it.
+  const points = ended ? 0n : exact(lot.points ?? (state === 'added' ? data.voucher_pending_points_balance?.points : null))
   if (points === null) throw new UnreadablePayload('data.pending_points.points: how many points are pending is needed here')
   const sighting: PendingSighting = {
     fact: 'pending',
@@ -69,11 +70,11 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
     card_id,
     state,
     points,
-    activates_on: typeof lot.activates_at === 'string' ? lot.activates_at.slice(0, 10) : null,
+    activates_on: dayOf(lot.activates_at),
     occurred_at,
     order_id: optionalId(lot.order_id ?? lot.details?.order?.id ?? data.order?.id, 'pending_points.order_id'),
     earning_rule_id: optionalId(lot.details?.earning_rule?.id, 'pending_points.details.earning_rule.id'),
-    holder_id
+    holder_id: customer_id
   }
   const orders = observedOrder(data.order, customer_id)
   return {
@@ -87,7 +88,7 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
     facts: [
       sighting,
       ...activation(envelope, data, sighting, occurred_at),
-      cardSighting(card_id, data, holder_id, occurred_at),
+      cardSighting(card_id, data, customer_id, occurred_at),
       ...people(occurred_at, [data.customer, data.holder], [customer_id, ...orders.map(order => order.customer_id)]),
       ...orders
     ],

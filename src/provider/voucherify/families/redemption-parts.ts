@@ -30,9 +30,15 @@ export const redemptionPayload = {
 }
 export type RedemptionPayload = Static<TObject<typeof redemptionPayload>>
 
-/** The loyalty card that points were spent from or given back to; undefined for other vouchers, promotions and the parent of a stack. */
-export function loyaltyCardOf (data: RedemptionPayload, redemption: Redemption): Card | undefined {
-  return [redemption.voucher, data.voucher].find(isLoyaltyCard)
+/**
+ * The loyalty card that points were spent from or given back to; undefined for other vouchers, promotions and the parent of
+ * a stack. The redemption says what was redeemed; the payload's own voucher, which can be the reward, only where it does not.
+ */
+export function loyaltyCardOf (data: RedemptionPayload, { voucher: redeemed }: Redemption): Card | undefined {
+  const shown = data.voucher ?? undefined
+  const same = redeemed?.id !== undefined && redeemed.id === shown?.id
+  const candidates = same ? [redeemed, shown] : redeemed?.type ? [redeemed] : [shown, redeemed]
+  return candidates.find(isLoyaltyCard) ?? undefined
 }
 
 /** A failed redemption moves nothing. */

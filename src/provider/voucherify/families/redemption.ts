@@ -2,11 +2,12 @@ import { Type } from '@sinclair/typebox'
 import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { isObject } from '../json.ts'
+import { subjectOf } from '../subject.ts'
 import { informedBy, reader, type Family, type Reading } from './family.ts'
-import { customerOf, requiredId, requiredInstant, toMilliseconds } from './parts.ts'
-import { bystanders, loyaltyCardOf, pointsOf, Redemption, redemptionPayload, spend, succeeded } from './redemption-parts.ts'
+import { customerOf, optionalInstant, requiredId, requiredInstant, toMilliseconds } from './parts.ts'
+import { bystanders, loyaltyCardOf, pointsOf, redemptionPayload, spend, succeeded, type RedemptionPayload } from './redemption-parts.ts'
 
-const readPayload = reader(Type.Object({ ...redemptionPayload, redemption: Redemption }))
+const readPayload = reader(Type.Object(redemptionPayload))
 
 /**
  * A redemption: a spend, if what was redeemed is a loyalty card. `customer.rewarded` tells of the same redemption that it was
@@ -21,6 +22,7 @@ export const redemption: Family = {
 function read (envelope: Envelope): Reading {
   const data = readPayload(envelope.data)
   const { redemption } = data
+  if (redemption === null || redemption === undefined) return withoutRedemption(envelope, data)
   const id = requiredId(redemption.id, 'redemption.id')
   const occurred_at = requiredInstant('data.redemption.date', redemption.date, redemption.created_at, envelope.occurred_at)
   const card = succeeded(redemption) ? loyaltyCardOf(data, redemption) : undefined
@@ -28,7 +30,10 @@ function read (envelope: Envelope): Reading {
   const amount = card === undefined ? null : pointsOf(redemption.amount)
   const points = amount === null ? null : -amount
   return {
-    bare: { event_id: naturalKey('redemption', id), type: isObject(envelope.data.reward) ? 'customer.rewarded' : 'customer.redemption.succeeded' },
+    // Two events tell of a redemption that was exchanged for a reward: they must not take each other's place.
+    bare: isObject(envelope.data.reward)
+      ? { event_id: naturalKey('rewarded', id), type: 'customer.rewarded' }
+      : { event_id: naturalKey('redemption', id), type: 'customer.redemption.succeeded' },
     subject: naturalKey('redemption', id),
     customer_id,
     occurred_at,
@@ -40,5 +45,18 @@ function read (envelope: Envelope): Reading {
     ],
     core: { redemption: id, card: card?.id ?? null, points, occurred_at: toMilliseconds(occurred_at) },
     ids: [id, card?.id, customer_id]
+  }
+}
+
+/** A customer can be rewarded without a redemption, for a referral: no points were spent. */
+function withoutRedemption (envelope: Envelope, data: RedemptionPayload): Reading {
+  const customer_id = customerOf(data)
+  return {
+    subject: subjectOf(String(envelope.type), envelope.data),
+    customer_id,
+    occurred_at: optionalInstant('event.created_at', envelope.occurred_at),
+    facts: [],
+    core: { rewarded: customer_id },
+    ids: [customer_id]
   }
 }

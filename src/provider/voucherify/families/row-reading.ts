@@ -1,11 +1,10 @@
 import type { Static, TObject } from '@sinclair/typebox'
-import { INFORMED, type Fact, type PendingSighting } from '../../../ledger/facts.ts'
-import type { Instant } from '../../../ledger/instant.ts'
+import { INFORMED, type Fact, type MovementKind, type PendingSighting } from '../../../ledger/facts.ts'
 import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { maybe, type Reading } from './family.ts'
 import { PendingPoints, readRow, Transaction, type Row } from './ledger-row.ts'
-import { about, Balance, cardSighting, customerOf, holderOf, isLoyaltyCard, observedOrder, optionalInstant, Order, people, Ref, requiredId } from './parts.ts'
+import { about, Balance, cardSighting, customerOf, isLoyaltyCard, observedOrder, optionalInstant, Order, people, Ref, requiredId } from './parts.ts'
 
 /** The fields of every payload that carries a row of the provider's card ledger. */
 export const rowPayload = {
@@ -24,30 +23,30 @@ type RowPayload = Static<TObject<typeof rowPayload>>
 /**
  * What an event that carries a row tells: the row's movement, the card, the people, an order it shows, and the end of a
  * lot of pending points that became available by it.
- * @param type what to call the event when it came bare
- * @param also more that explains the movement
+ * @param event `type`: what to call it when it came bare; `kind`: of the movement where the row does not say; `also`: more
+ *   that explains it
  */
-export function readingOfRow (envelope: Envelope, data: RowPayload, type: string, also: Record<string, unknown> = {}): Reading {
+export function readingOfRow (envelope: Envelope, data: RowPayload, event: { type: string, kind?: MovementKind, also?: Record<string, unknown> }): Reading {
   if (!holdsPoints(data)) return withoutPoints(envelope, data)
+  const customer_id = customerOf(data)
   const row = readRow(data.transaction, data, {
     card_id: data.voucher?.id ?? null,
-    holder_id: holderOf(data),
+    holder_id: customer_id,
     // Whatever event brings it: what is told is the provider's own row.
     informed: INFORMED.transaction,
-    also
+    ...event
   }, envelope.occurred_at)
   const { card_id, occurred_at } = row.movement
-  const customer_id = customerOf(data)
   const orders = observedOrder(data.order, customer_id)
   return {
-    bare: { event_id: naturalKey('transaction', row.vtx), type },
+    bare: { event_id: naturalKey('transaction', row.vtx), type: event.type },
     subject: naturalKey('transaction', row.vtx),
     customer_id,
     occurred_at,
     facts: [
       row.movement,
-      ...endOfLot(row, occurred_at),
-      cardSighting(card_id, data, holderOf(data), occurred_at),
+      ...endOfLot(row),
+      cardSighting(card_id, data, customer_id, occurred_at),
       ...people(occurred_at, [data.customer, data.holder], [customer_id, ...orders.map(order => order.customer_id)]),
       ...orders
     ],
@@ -75,16 +74,15 @@ function withoutPoints (envelope: Envelope, data: RowPayload): Reading {
 }
 
 // Points that became available are pending no more, whichever event says so.
-function endOfLot ({ pending_id, movement }: Row, occurred_at: Instant): Fact[] {
-  if (pending_id === null) return []
+function endOfLot ({ lot, movement }: Row): Fact[] {
+  if (lot === null) return []
   const ended: PendingSighting = {
     fact: 'pending',
-    pending_id,
+    ...lot,
     card_id: movement.card_id,
     state: 'activated',
     points: 0n,
-    activates_on: null,
-    occurred_at,
+    occurred_at: movement.occurred_at,
     order_id: movement.order_id,
     earning_rule_id: movement.earning_rule_id,
     holder_id: movement.holder_id

@@ -11,5 +11,5 @@ export const transaction: Family = {
   types: [TYPE],
   // It is sent by project webhooks only, and those have an envelope.
   recognises: () => false,
-  read: envelope => readingOfRow(envelope, readTransaction(envelope.data), TYPE)
+  read: envelope => readingOfRow(envelope, readTransaction(envelope.data), { type: TYPE })
 }

@@ -1,0 +1,153 @@
+import { randomInt } from 'node:crypto'
+import type { Config } from '../config.ts'
+import type { ChaosLevel } from '../simulator/chaos.ts'
+import { openClient, SimulatorFailure, type Client } from '../simulator/client.ts'
+import { createDifferences, type Difference, type Differences } from '../simulator/differences.ts'
+import { expectationOf, type Expectation } from '../simulator/oracle/expectation.ts'
+import { send, type Sent } from '../simulator/sending.ts'
+import { simulate, type Simulation, type Sources } from '../simulator/simulate.ts'
+import { awaitProjection, sizeOf, verify } from '../simulator/verifying.ts'
+import { CommandError } from './errors.ts'
+import { say, type Output } from './output.ts'
+import { showProgress } from './progress.ts'
+import { webhookSecrets } from './secrets.ts'
+import { serverUrl } from './server.ts'
+
+export interface SimulateOptions {
+  url?: string
+  key?: string
+  secret?: string
+  seed?: string
+  customers: number
+  events: number
+  rate?: number
+  chaos: ChaosLevel
+  sources: string
+  concurrency: number
+  verify: boolean
+}
+
+/**
+ * `simulate`: sends a server what the provider would send, and worse; with `verify` it then compares everything the server
+ * says with what it should say.
+ * @throws CommandError what SimulatorFailure says, simulation_empty, ledger_differs
+ */
+export async function simulateCommand (config: Config, output: Output, options: SimulateOptions): Promise<void> {
+  const seed = options.seed ?? String(randomInt(1_000_000_000))
+  const base = serverUrl(config, options.url)
+  const secret = options.secret ?? (await webhookSecrets(config)).secrets[0] ?? ''
+  // Said first: whatever happens, the run can be repeated.
+  if (!output.json) output.progress(`Seed ${seed}. The same seed and options send the same deliveries.`)
+
+  const simulation = simulate({ seed, customers: options.customers, events: options.events, chaos: options.chaos, sources: sourcesOf(options.sources) })
+  if (simulation.deliveries.length === 0) throw new CommandError('simulation_empty', `Nothing is sent with --sources ${options.sources}. Say all, seeds, or event types with commas between them.`)
+  const differences = createDifferences()
+  const client = openClient(base, { connections: options.concurrency, key: options.key })
+  try {
+    // Nobody there is said at once, and not after all the retries.
+    await client.get('/livez')
+    const sent = await sendAll(client, simulation, { ...options, secret }, differences, output)
+    const expected = expectationOf(sent.acknowledged)
+    if (options.verify) await verifyAll(client, sent, expected, differences, output)
+    const summary = summarise(seed, simulation, sent, expected, differences, options.verify)
+    say(output, summary, describe(summary))
+    if (differences.total > 0) throw new CommandError('ledger_differs', `${differences.total} ${differences.total === 1 ? 'thing is' : 'things are'} not as expected. Repeat with --seed ${seed}.`)
+  } catch (error) {
+    if (error instanceof SimulatorFailure) throw new CommandError(error.code, error.message, { cause: error })
+    throw error
+  } finally {
+    client.close()
+  }
+}
+
+function sourcesOf (text: string): Sources {
+  return text === 'all' || text === 'seeds' ? text : text.split(',').map(type => type.trim()).filter(type => type !== '')
+}
+
+async function sendAll (client: Client, { deliveries }: Simulation, options: SimulateOptions & { secret: string }, differences: Differences, output: Output): Promise<Sent> {
+  const progress = showProgress('sending', deliveries.length, output.json)
+  try {
+    const { secret, concurrency, rate } = options
+    return await send(client, deliveries, { secret, concurrency, ...(rate === undefined ? {} : { rate }), onAnswered: () => progress.add(1) }, differences)
+  } finally {
+    progress.stop()
+  }
+}
+
+async function verifyAll (client: Client, sent: Sent, expected: Expectation, differences: Differences, output: Output): Promise<void> {
+  await awaitProjection(client, sent.positions)
+  const progress = showProgress('verifying', sizeOf(expected), output.json)
+  try {
+    await verify(client, expected, differences, () => progress.add(1))
+  } finally {
+    progress.stop()
+  }
+}
+
+interface Summary {
+  seed: string
+  deliveries: number
+  accepted: number
+  duplicate: number
+  quarantined: number
+  refused: number
+  given_up: number
+  retries: number
+  events: number
+  customers: number
+  cards: number
+  orders: number
+  movements_true: number
+  movements_delivered: number
+  unexplained: number
+  seconds: number
+  deliveries_per_second: number
+  verified: boolean
+  differences: number
+  listed: readonly Difference[]
+}
+
+function summarise (seed: string, { deliveries, world }: Simulation, sent: Sent, expected: Expectation, differences: Differences, verified: boolean): Summary {
+  const cards = [...expected.cards.values()]
+  const lines = cards.flatMap(card => card.lines)
+  return {
+    seed,
+    deliveries: deliveries.length,
+    ...sent.outcomes,
+    retries: sent.retries,
+    events: new Set(sent.acknowledged.map(({ key }) => key)).size,
+    customers: expected.customers.size,
+    cards: cards.length,
+    orders: expected.orders.size,
+    movements_true: world.cards.reduce((sum, card) => sum + card.movements.length, 0),
+    movements_delivered: lines.filter(({ kind }) => kind !== 'unexplained').length,
+    unexplained: cards.reduce((sum, card) => sum + card.unexplained, 0),
+    seconds: Math.round(sent.seconds * 1000) / 1000,
+    deliveries_per_second: Math.round(deliveries.length / sent.seconds),
+    verified,
+    differences: differences.total,
+    listed: differences.kept
+  }
+}
+
+const LISTED = 20
+
+function describe (summary: Summary): string {
+  const { listed } = summary
+  const shown = listed.slice(0, LISTED).map(({ about, field, expected, got }) => `  ${about}\n    ${field}: expected ${text(expected)}, got ${text(got)}`)
+  const more = summary.differences - shown.length
+  return [
+    `${summary.deliveries} deliveries sent in ${summary.seconds.toFixed(1)} s, ${summary.deliveries_per_second} a second.`,
+    `  accepted ${summary.accepted}, duplicate ${summary.duplicate}, quarantined ${summary.quarantined}, refused ${summary.refused}, given up ${summary.given_up}; ${summary.retries} retries`,
+    `  ${summary.events} events about ${summary.customers} customers, ${summary.cards} cards, ${summary.orders} orders`,
+    `  ${summary.movements_true} movements happened, ${summary.movements_delivered} were told; ${summary.unexplained} points should be unexplained`,
+    ...(summary.differences > 0 ? ['Not as expected:', ...shown] : []),
+    ...(more > 0 && shown.length > 0 ? [`  and ${more} more`] : []),
+    ...(summary.verified && summary.differences === 0 ? ['Verified: every customer, card, statement and order is as it should be.'] : [])
+  ].join('\n')
+}
+
+function text (value: unknown): string {
+  if (value === undefined) return 'nothing'
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}

@@ -1,0 +1,40 @@
+/** One thing that is not as it should be. */
+export interface Difference {
+  /** What it is about: a card, an order, a delivery. */
+  about: string
+  field: string
+  expected: unknown
+  got: unknown
+}
+
+/** Differences counted all and kept some: a wrong ledger can differ everywhere. */
+export interface Differences {
+  add: (difference: Difference) => void
+  /** Adds what differs of the named fields. */
+  compare: (about: string, expected: object, got: object, fields: readonly string[]) => void
+  readonly total: number
+  readonly kept: readonly Difference[]
+}
+
+const KEPT = 100
+
+export function createDifferences (): Differences {
+  const kept: Difference[] = []
+  let total = 0
+  function add (difference: Difference): void {
+    total++
+    if (kept.length < KEPT) kept.push(difference)
+  }
+  return {
+    add,
+    compare (about, expected, got, fields) {
+      const [wanted, found] = [expected, got] as Array<Record<string, unknown>>
+      for (const field of fields) {
+        const pair = { expected: wanted?.[field], got: found?.[field] }
+        if (pair.expected !== pair.got) add({ about, field, ...pair })
+      }
+    },
+    get total () { return total },
+    kept
+  }
+}

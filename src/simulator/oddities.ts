@@ -1,0 +1,83 @@
+import { written } from './clock.ts'
+import { oddity, type Delivery } from './delivery.ts'
+import { wrap } from './envelope.ts'
+import type { Json, JsonObject, ProviderEvent } from './event.ts'
+import { createRandom, type Random } from './random.ts'
+
+/** Looks of a plain webhook. */
+function plain (event: ProviderEvent) {
+  return { route: event.routes[0] ?? 'webhook', event_id: event.id, renamed: false, extras: false, shuffled: false, pretty: false } as const
+}
+
+/** A test delivery: like a real one, and every id in it is all zeros. */
+export function testDelivery (like: ProviderEvent, looks: string): Delivery {
+  return oddity({
+    kind: 'test',
+    type: like.type,
+    route: like.routes[0] ?? 'webhook',
+    text: () => zeroed(wrap(like, plain(like), createRandom(looks)))
+  })
+}
+
+export const ZERO_ID = '000000000000000000'
+
+function zeroed (text: string): string {
+  return text.replace(/"([a-z]+)_[0-9A-Za-z]{18,}(:[^"]*)?"/g, `"$1_${ZERO_ID}"`)
+}
+
+const UNKNOWN = ['customer.wallet.topped_up', 'voucher.loyalty_card.frozen', 'campaign.loyalty.recalculated']
+
+/** An event of a type nobody knows, about a real card, with figures that are nobody's balance. */
+export function unknownDelivery (like: ProviderEvent, event_id: string, random: Random): Delivery {
+  const type = random.pick(UNKNOWN)
+  return oddity({
+    kind: 'unknown',
+    type,
+    route: 'webhook',
+    key: `${event_id} -`,
+    event_id,
+    text: () => JSON.stringify({
+      id: `whs_${event_id.slice(6)}`,
+      project_id: 'proj_simulated',
+      created_at: written(like.at),
+      type,
+      data: { ...like.payload(), wallet: { points: 999_999 } },
+      source: { id: 'wh_0e1f2a3b4c5d6e7f80', object: 'webhook', target_url: 'https://merchant.example/webhooks/voucherify' },
+      event: { id: event_id, type, created_at: written(like.at), entity_id: like.customer_id, group_id: like.group_id, event_source: { channel: 'API' } }
+    })
+  })
+}
+
+/** An authentic body that cannot be used: not JSON, no object, or without what names an event. */
+export function unusableDelivery (like: ProviderEvent, random: Random): Delivery {
+  const mark = random.hex(12)
+  const text = random.pick([
+    () => `not json ${mark}`,
+    () => JSON.stringify(like.payload()).slice(0, 200 + random.integer(0, 100)),
+    () => `["${mark}"]`,
+    () => `"${mark}"`,
+    () => JSON.stringify({ hello: mark }),
+    () => JSON.stringify(without(wrapped(like), ['event', 'id'])),
+    () => JSON.stringify(nameless(like))
+  ])()
+  return oddity({ kind: 'unusable', type: 'unusable', text: () => text })
+}
+
+/** A payload whose own id is gone: the card of an award, the order of an order event; else the event's id. */
+function nameless (like: ProviderEvent): JsonObject {
+  const json = wrapped(like)
+  if (like.type === 'customer.rewarded.loyalty_points') return without(json, ['data', 'earning_rule', 'id'])
+  if (like.type.startsWith('customer.order.')) return without(json, ['data', 'order', 'id'])
+  return without(json, ['event', 'id'])
+}
+
+function wrapped (like: ProviderEvent): JsonObject {
+  const route = like.routes.includes('webhook') ? 'webhook' : 'distribution'
+  return JSON.parse(wrap(like, { ...plain(like), route }, createRandom(like.id))) as JsonObject
+}
+
+function without (json: JsonObject, [name = '', ...rest]: string[]): JsonObject {
+  const { [name]: part, ...others } = json
+  if (rest.length === 0) return others
+  return { ...others, [name]: without(part as { [key: string]: Json | undefined }, rest) }
+}

@@ -1,0 +1,114 @@
+import type { LotFact, MovementFact } from '../facts.ts'
+import { grouped } from './grouped.ts'
+import { compare, merged, type MergedMovement } from './movements.ts'
+
+export interface ExpectedLine {
+  movement_id: string
+  kind: string
+  points: number
+  balance: number
+  reported_balance: number | null
+  occurred_at: string
+  order_id: string | null
+  earning_rule_id: string | null
+}
+
+export interface ExpectedSums {
+  balance: number
+  opening: number
+  earned: number
+  spent: number
+  refunded: number
+  expired: number
+  adjusted: number
+  transferred: number
+  unexplained: number
+}
+
+/** A card folded from nothing: its lines oldest first, and its sums. */
+export function foldFromScratch (tellings: readonly MovementFact[]): { lines: ExpectedLine[], sums: ExpectedSums } {
+  const byMovement = grouped(tellings, telling => telling.movement_id)
+  const movements = [...byMovement.values()].map(merged).filter(movement => movement !== undefined)
+  const lines: ExpectedLine[] = []
+  let opening = 0
+  let running: number | undefined
+  for (const movement of inOrder(movements)) {
+    const before = movement.reported_balance === null ? undefined : movement.reported_balance - movement.points
+    if (running === undefined) {
+      opening = running = before ?? 0
+    } else if (before !== undefined && before !== running) {
+      lines.push(unexplained(movement, before, before - running))
+      running = before
+    }
+    running += movement.points
+    lines.push({ ...movement, balance: running })
+  }
+  return { lines, sums: sumsOf(lines, opening) }
+}
+
+function unexplained (movement: MergedMovement, before: number, points: number): ExpectedLine {
+  return {
+    movement_id: `unexplained:${movement.movement_id}`,
+    kind: 'unexplained',
+    points,
+    balance: before,
+    reported_balance: before,
+    occurred_at: movement.occurred_at,
+    order_id: null,
+    earning_rule_id: null
+  }
+}
+
+/**
+ * By time; at the same moment each movement follows the one whose balance it continues. Where nothing continues, the next
+ * is one that continues none of the others.
+ */
+function inOrder (movements: readonly MergedMovement[]): MergedMovement[] {
+  const moments = [...grouped(movements, movement => movement.occurred_at)].sort(([a], [b]) => compare(a, b))
+  const ordered: MergedMovement[] = []
+  let running: number | undefined
+  for (const [, moment] of moments) {
+    const left = [...moment].sort((a, b) => (beforeOf(a) ?? 0) - (beforeOf(b) ?? 0) || compare(a.movement_id, b.movement_id))
+    while (left.length > 0) {
+      const next = left.find(movement => beforeOf(movement) === running) ??
+        left.find(movement => !left.some(other => other !== movement && other.reported_balance === beforeOf(movement))) ??
+        left[0]!
+      left.splice(left.indexOf(next), 1)
+      ordered.push(next)
+      running = next.reported_balance ?? (running ?? 0) + next.points
+    }
+  }
+  return ordered
+}
+
+function beforeOf ({ reported_balance, points }: MergedMovement): number | undefined {
+  return reported_balance === null ? undefined : reported_balance - points
+}
+
+function sumsOf (lines: readonly ExpectedLine[], openedWith: number): ExpectedSums {
+  const total = (...kinds: string[]): number => lines.filter(line => kinds.includes(line.kind)).reduce((sum, line) => sum + line.points, 0)
+  return {
+    balance: lines.at(-1)?.balance ?? 0,
+    opening: openedWith + total('opening'),
+    earned: total('accrual'),
+    // Never −0: that is another value where values are compared.
+    spent: 0 - total('redemption'),
+    refunded: total('refund'),
+    expired: 0 - total('expiration'),
+    adjusted: total('addition', 'removal'),
+    transferred: total('transfer_in', 'transfer_out'),
+    unexplained: total('unexplained')
+  }
+}
+
+/** Points promised on a card: over its lots, the outstanding points of each. */
+export function pendingOf (tellings: readonly LotFact[]): number {
+  return [...grouped(tellings, telling => telling.lot_id).values()].reduce((sum, lot) => sum + outstanding(lot), 0)
+}
+
+function outstanding (lot: readonly LotFact[]): number {
+  if (lot.some(({ state }) => state === 'activated' || state === 'canceled')) return 0
+  const rank = ({ state }: LotFact): number => state === 'updated' ? 1 : 0
+  const newest = [...lot].sort((a, b) => compare(b.at, a.at) || rank(b) - rank(a) || b.points - a.points)[0]
+  return newest?.points ?? 0
+}

@@ -1,0 +1,97 @@
+import type { Delivery } from '../delivery.ts'
+import type { Fact } from '../facts.ts'
+import { factsOf } from '../intake.ts'
+import { foldFromScratch, pendingOf, type ExpectedLine, type ExpectedSums } from './card.ts'
+import { grouped } from './grouped.ts'
+import { holderOf } from './holder.ts'
+import { compare } from './movements.ts'
+import { orderOf, type ExpectedOrder } from './orders.ts'
+
+export interface ExpectedCard extends ExpectedSums {
+  card_id: string
+  code: string | null
+  campaign: string | null
+  campaign_id: string | null
+  holder: string | null
+  pending: number
+  /** What a card was opened with is no movement. */
+  last_movement_at: string | null
+  /** Oldest first. */
+  lines: ExpectedLine[]
+}
+
+export interface ExpectedCustomer {
+  customer_id: string
+  /** null where no telling named it. */
+  source_id: string | null
+  balance: number
+  pending: number
+  unexplained: number
+  /** Held now, by id. */
+  cards: ExpectedCard[]
+}
+
+/** What a ledger should say. */
+export interface Expectation {
+  cards: Map<string, ExpectedCard>
+  customers: Map<string, ExpectedCustomer>
+  orders: Map<string, ExpectedOrder>
+}
+
+/**
+ * What a ledger should say after it acknowledged these deliveries: any of a simulation's, in order of arrival, repeated as one
+ * likes. Plain and slow on purpose: everything is folded from nothing, so that it can judge what is clever and fast. Apart
+ * from conflicting deliveries, of which the first one stands, the order of arrival changes nothing.
+ */
+export function expectationOf (delivered: Iterable<Delivery>): Expectation {
+  return expectationFrom(factsOf(delivered))
+}
+
+/** What a ledger should say that was told these facts. */
+export function expectationFrom (facts: readonly Fact[]): Expectation {
+  const told = <Name extends Fact['fact']>(name: Name) => facts.filter((fact): fact is Extract<Fact, { fact: Name }> => fact.fact === name)
+  const movements = grouped(told('movement'), fact => fact.card_id)
+  const lots = grouped(told('lot'), fact => fact.card_id)
+  const holdings = grouped([...told('holder'), ...told('release')], fact => fact.card_id)
+  const names = new Map(told('card').map(fact => [fact.card_id, fact]))
+  const orders = grouped(told('order'), fact => fact.order_id)
+
+  const cards = new Map<string, ExpectedCard>()
+  for (const card_id of new Set([...movements.keys(), ...lots.keys(), ...holdings.keys(), ...names.keys()])) {
+    const { lines, sums } = foldFromScratch(movements.get(card_id) ?? [])
+    cards.set(card_id, {
+      card_id,
+      code: names.get(card_id)?.code ?? null,
+      campaign: names.get(card_id)?.campaign ?? null,
+      campaign_id: names.get(card_id)?.campaign_id ?? null,
+      holder: holderOf(holdings.get(card_id) ?? []),
+      ...sums,
+      pending: pendingOf(lots.get(card_id) ?? []),
+      last_movement_at: lines.findLast(({ kind }) => kind !== 'opening' && kind !== 'unexplained')?.occurred_at ?? null,
+      lines
+    })
+  }
+  return {
+    cards,
+    customers: customersOf(cards, new Map(told('customer').map(fact => [fact.customer_id, fact.source_id]))),
+    orders: new Map([...orders].map(([order_id, states]) => [order_id, orderOf(states)]))
+  }
+}
+
+function customersOf (cards: ReadonlyMap<string, ExpectedCard>, sourceIds: ReadonlyMap<string, string>): Map<string, ExpectedCustomer> {
+  const held = grouped([...cards.values()].filter(card => card.holder !== null), card => card.holder!)
+  const customers = new Map<string, ExpectedCustomer>()
+  for (const customer_id of new Set([...sourceIds.keys(), ...held.keys()])) {
+    const own = (held.get(customer_id) ?? []).sort((a, b) => compare(a.card_id, b.card_id))
+    const total = (field: 'balance' | 'pending' | 'unexplained'): number => own.reduce((sum, card) => sum + card[field], 0)
+    customers.set(customer_id, {
+      customer_id,
+      source_id: sourceIds.get(customer_id) ?? null,
+      balance: total('balance'),
+      pending: total('pending'),
+      unexplained: total('unexplained'),
+      cards: own
+    })
+  }
+  return customers
+}

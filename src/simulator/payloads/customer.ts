@@ -1,0 +1,63 @@
+import { written } from '../clock.ts'
+import { DISTRIBUTED_WRAPPED, PROJECT_ARCHIVED, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
+import { joined } from '../keys.ts'
+import type { Campaign, Profile, Tier } from '../model.ts'
+import { campaignObject, customerObject, tierObject } from './objects.ts'
+import { customerTold } from './told.ts'
+
+/** `customer.created`, `.updated` and `.deleted`. */
+export function customerEvent (stamp: Stamp, customer: Profile, change: 'created' | 'updated' | 'deleted'): ProviderEvent {
+  return {
+    ...stamp,
+    type: `customer.${change}`,
+    customer_id: customer.id,
+    subject: joined('customer', customer.id),
+    routes: PROJECT_ARCHIVED,
+    payload: () => ({ customer: fullCustomer() }),
+    archived_id: `${stamp.id}a`,
+    archived: () => ({ object: fullCustomer() }),
+    facts: () => [customerTold(customer)]
+  }
+
+  function fullCustomer (): JsonObject {
+    return {
+      ...customerObject(customer),
+      description: null,
+      phone: null,
+      birthdate: null,
+      address: null,
+      summary: {
+        orders: { total_amount: 0, total_count: 0, average_amount: 0, last_order_amount: 0 },
+        redemptions: { total_redeemed: 0, total_failed: 0, total_succeeded: 0, total_rolled_back: 0, total_rollback_failed: 0, total_rollback_succeeded: 0 }
+      },
+      loyalty: { points: 0, referred_customers: 0, campaigns: {} },
+      referrals: { total: 0, campaigns: [] },
+      system_metadata: {},
+      created_at: written(customer.created_at),
+      updated_at: written(stamp.at)
+    }
+  }
+}
+
+export type TierChange = 'joined' | 'left' | 'prolonged' | 'upgraded' | 'downgraded'
+
+/** `customer.loyalty.tier.…`. */
+export function tierEvent (stamp: Stamp, customer: Profile, campaign: Campaign, change: TierChange, tiers: { from: Tier | undefined, to: Tier }): ProviderEvent {
+  const moved = change === 'upgraded' || change === 'downgraded'
+  return {
+    ...stamp,
+    type: `customer.loyalty.tier.${change}`,
+    customer_id: customer.id,
+    subject: joined('tier', tiers.to.id),
+    routes: DISTRIBUTED_WRAPPED,
+    payload: () => ({
+      customer: customerObject(customer),
+      campaign: campaignObject(campaign),
+      ...(moved
+        ? { loyalty_tier_from: tiers.from === undefined ? null : tierObject(tiers.from, campaign), loyalty_tier_to: tierObject(tiers.to, campaign) }
+        : { loyalty_tier: tierObject(tiers.to, campaign) }),
+      created_at: written(stamp.at)
+    }),
+    facts: () => [customerTold(customer)]
+  }
+}

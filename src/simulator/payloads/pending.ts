@@ -1,0 +1,126 @@
+import { day, DAY, instant, written, type Micros } from '../clock.ts'
+import { DISTRIBUTED, DISTRIBUTED_WRAPPED, PROJECT, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
+import type { Fact, LotState } from '../facts.ts'
+import { joined } from '../keys.ts'
+import type { CardState, Lot } from '../model.ts'
+import { balanceObject, campaignObject, customerObject, simpleOrderObject, voucherObject } from './objects.ts'
+import { customerTold, holdingTold } from './told.ts'
+import { channelOf, rowTold, transactionObject, type Row } from './transaction.ts'
+
+/** A lot as it stood after a change. */
+export interface PendingPoints {
+  lot: Lot
+  /** Outstanding in the lot as the payload states it. */
+  points: number
+  card: CardState
+  /** When it changed; absent right after it was added. */
+  updated_at?: Micros
+  holder: boolean
+}
+
+type Channel = 'project' | 'distribution'
+
+/** `[customer.]voucher.loyalty_card.pending_points.added`, `.updated` and `.canceled`: the available balance stays. */
+export function pendingEvent (stamp: Stamp, pending: PendingPoints, state: Exclude<LotState, 'activated'>, delta: number, channel: Channel): ProviderEvent {
+  return pendingShaped(stamp, pending, { named: state, state, delta }, channel)
+}
+
+/**
+ * An event named activated with the shape of added, as the provider's own sample has it. What it tells is in the fields:
+ * points were added, or with a negative number taken out of the pending ones.
+ */
+export function misnamedActivation (stamp: Stamp, pending: PendingPoints, delta: number, channel: Channel): ProviderEvent {
+  const event = pendingShaped(stamp, pending, { named: 'activated', state: delta < 0 ? 'canceled' : 'added', delta }, channel)
+  return { ...event, misnamed: true, routes: event.routes.filter(route => route !== 'bare') }
+}
+
+function pendingShaped (
+  stamp: Stamp, pending: PendingPoints, told: { named: LotState, state: Exclude<LotState, 'activated'>, delta: number }, channel: Channel
+): ProviderEvent {
+  const { lot, card } = pending
+  const name = `voucher.loyalty_card.pending_points.${told.named}`
+  // Bare data has no name: a lot that shrinks by just what is left of it looks like one that was canceled.
+  const routes = told.state === 'updated' && -told.delta === pending.points ? DISTRIBUTED_WRAPPED : DISTRIBUTED
+  const route = channel === 'project'
+    ? { type: name, routes: PROJECT }
+    : { type: `customer.${name}`, routes, bare_id: bareId(pending, told.state) }
+  return {
+    ...stamp,
+    ...route,
+    customer_id: card.holder?.id ?? card.id,
+    subject: joined('pending', lot.id, told.named),
+    payload: () => ({
+      ...surroundings(pending),
+      voucher_pending_points_balance: { ...balanceObject(card, told.delta), total: card.pending },
+      pending_points: pendingObject(pending)
+    }),
+    facts: bare => [
+      {
+        fact: 'lot',
+        lot_id: lot.id,
+        card_id: card.id,
+        state: told.state,
+        points: told.state === 'canceled' ? 0 : pending.points,
+        at: instant(bare ? pending.updated_at ?? lot.created_at : stamp.at)
+      },
+      ...holderTold(pending, bare ? pending.updated_at ?? lot.created_at : stamp.at)
+    ]
+  }
+}
+
+/** `[customer.]voucher.loyalty_card.pending_points.activated`: the row of the award, with its lot. */
+export function activationEvent (stamp: Stamp, pending: PendingPoints, row: Row, channel: Channel): ProviderEvent {
+  const { card } = pending
+  return {
+    ...stamp,
+    ...channelOf(channel, 'pending_points.activated', row),
+    customer_id: card.holder?.id ?? card.id,
+    subject: joined('transaction', row.id),
+    movement_id: row.movement_id,
+    payload: () => ({
+      ...surroundings(pending),
+      balance: balanceObject(card, row.points, { operation_type: 'AUTOMATIC' }),
+      transaction: transactionObject(row),
+      pending_points: pendingObject(pending)
+    }),
+    facts: bare => rowTold(row, bare ? row.at : stamp.at)
+  }
+}
+
+export function pendingObject ({ lot, points, card, updated_at }: PendingPoints): JsonObject {
+  return {
+    id: lot.id,
+    voucher_id: card.id,
+    campaign_id: card.campaign.id,
+    customer_id: card.holder?.id ?? null,
+    order_id: lot.order.id,
+    points,
+    activates_at: day(lot.created_at + card.campaign.pending_days * DAY),
+    details: {
+      event: { id: lot.trigger.id, type: 'customer.order.paid', group_id: lot.trigger.group_id, entity_id: lot.trigger.customer_id, created_at: written(lot.trigger.at), category: 'EFFECT' },
+      earning_rule: { id: lot.rule.id, source: { banner: lot.rule.banner } },
+      order: { id: lot.order.id, source_id: lot.order.source_id }
+    },
+    created_at: written(lot.created_at),
+    ...(updated_at === undefined ? {} : { updated_at: instant(updated_at) })
+  }
+}
+
+function surroundings (pending: PendingPoints): JsonObject {
+  const { card, lot, holder } = pending
+  return {
+    customer: card.holder === undefined ? null : customerObject(card.holder),
+    campaign: campaignObject(card.campaign),
+    voucher: voucherObject(card, { holder }),
+    order: simpleOrderObject(lot.order)
+  }
+}
+
+function holderTold ({ card }: PendingPoints, at: Micros): Fact[] {
+  const holding = holdingTold(card, at)
+  return card.holder === undefined ? holding : [...holding, customerTold(card.holder)]
+}
+
+function bareId ({ lot, updated_at }: PendingPoints, state: LotState): string {
+  return `${joined('pending', lot.id, state)}:${updated_at === undefined ? written(lot.created_at) : instant(updated_at)}`
+}

@@ -1,0 +1,168 @@
+import { SECOND } from '../clock.ts'
+import type { JsonObject, Stamp } from '../event.ts'
+import type { OrderStatus } from '../facts.ts'
+import { awardKey, transactionKey } from '../keys.ts'
+import type { Card, Customer, Order, OrderState, Rule, Trigger } from '../model.ts'
+import { awardEvent } from '../payloads/award.ts'
+import { orderEvent } from '../payloads/order.ts'
+import { transactionEvent } from '../payloads/transaction.ts'
+import { between, liveCustomers, move, type Scene, type Stage } from '../stage.ts'
+import { addLot } from './pending.ts'
+import { awardDetails } from './rows.ts'
+
+/** An order is placed, and often paid at once. */
+export const placeOrder: Scene = stage => {
+  const { random } = stage
+  const customers = liveCustomers(stage)
+  if (customers.length === 0) return false
+  const customer = random.pick(customers)
+  const paid = random.chance(0.5)
+  const order: Order = { now: draftOrder(stage, customer), customer, earned: [] }
+  stage.world.orders.push(order)
+  if (paid) pay(stage, order)
+  else stage.tell(orderEvent(stage.stamp(), order.now))
+  return true
+}
+
+/** An open order goes on: changed, paid, fulfilled or canceled. */
+export const advanceOrder: Scene = stage => {
+  const { random, world } = stage
+  const order = world.orders.length === 0 ? undefined : random.pick(world.orders.slice(-30))
+  if (order === undefined || order.customer.deleted) return false
+  const way = random.next()
+  switch (order.now.status) {
+    case 'CREATED':
+      if (way < 0.7) pay(stage, order)
+      else turn(stage, order, way < 0.85 ? 'CREATED' : 'CANCELED')
+      return true
+    case 'PAID':
+      turn(stage, order, way < 0.6 ? 'FULFILLED' : 'CANCELED')
+      if (way >= 0.6) clawBack(stage, order)
+      return true
+    case 'FULFILLED': case 'CANCELED': return false
+  }
+}
+
+function draftOrder (stage: Stage, customer: Customer): OrderState {
+  const { random, mint } = stage
+  const items = Array.from({ length: random.integer(1, 3) }, () => draftItem(stage))
+  const amount = items.reduce((sum, item) => sum + Number(item.amount), 0)
+  const created_at = stage.now - random.integer(1, 900_000)
+  return {
+    id: mint('ord'),
+    source_id: random.chance(0.5) ? `web-${random.hex(6)}${random.chance(0.2) ? '-ąę/ü' : ''}` : null,
+    customer: customer.now,
+    status: 'CREATED',
+    amount,
+    discount: random.chance(0.4) ? Math.floor(amount / 10) : 0,
+    items,
+    metadata: { region: random.pick(['US', 'EMEA']), currency: random.pick(['USD', 'EUR']), ...(random.chance(0.3) ? { card: ['Other'] } : {}) },
+    created_at,
+    updated_at: random.chance(0.5) ? stage.now : created_at
+  }
+}
+
+function draftItem ({ random }: Stage): JsonObject {
+  const quantity = random.integer(1, 5)
+  const price = random.integer(1, 80) * 50
+  return {
+    object: 'order_item',
+    product_id: `prod_${random.hex(18)}`,
+    quantity,
+    amount: quantity * price,
+    price,
+    subtotal_amount: quantity * price,
+    product: { name: random.pick(['Star Thermal Bottle', 'Kubek „Gwiazda”', 'Shipping']), price }
+  }
+}
+
+/** The order in its next state, told. */
+function turn (stage: Stage, order: Order, status: OrderStatus, stamp: Stamp = stage.stamp()): void {
+  const { random } = stage
+  // Half of the times are whole milliseconds, and are written so.
+  const updated_at = random.chance(0.5) ? stage.now : stage.now - random.integer(1, 900_000)
+  const changed = status === 'CREATED' ? { amount: order.now.amount + 500 } : {}
+  order.now = { ...order.now, ...changed, customer: order.customer.now, status, updated_at: Math.max(updated_at, order.now.created_at) }
+  stage.tell(orderEvent(stamp, order.now))
+}
+
+function pay (stage: Stage, order: Order): void {
+  const { random } = stage
+  // The event that says so is the one that the awards name as their trigger.
+  const stamp = stage.stamp(0)
+  turn(stage, order, 'PAID', stamp)
+  const trigger: Trigger = { ...stamp, customer_id: order.customer.now.id }
+  const cards = earningCards(stage, order)
+  for (const card of cards) {
+    const rules = card.now.campaign.rules.filter(() => random.chance(0.7))
+    for (const rule of rules) {
+      const points = pointsOf(rule, order.now)
+      if (points === 0) continue
+      if (card.now.campaign.pending_days > 0) addLot(stage, card, { order: order.now, rule, trigger, points })
+      else earn(stage, order, { card, rule, trigger, points, tied: rules.length > 1 })
+    }
+  }
+}
+
+/** Mostly cards of who buys; now and then somebody else's card earns, and the holder is not the customer of the order. */
+function earningCards (stage: Stage, { customer }: Order): Card[] {
+  const { random, world } = stage
+  const cards = random.chance(0.05) ? [random.pick(world.cards)] : customer.cards.filter(() => random.chance(0.75))
+  return cards.filter(card => !card.deleted && card.now.active && card.now.holder !== undefined)
+}
+
+function pointsOf (rule: Rule, order: OrderState): number {
+  return rule.type === 'FIXED' ? rule.points : Math.floor((order.amount - order.discount) / rule.every) * rule.points
+}
+
+interface Earned { card: Card, rule: Rule, trigger: Trigger, points: number, tied: boolean }
+
+/** Two awards of one order on one card share one moment on every clock: only the balances say which came first. */
+function earn (stage: Stage, order: Order, { card, rule, trigger, points, tied }: Earned): void {
+  const { random } = stage
+  const at = tied ? trigger.at : stage.now + between(random, 0.01, 3)
+  const movement_id = awardKey(trigger.id, rule.id, card.now.id)
+  const after = move(card, { movement_id, kind: 'accrual', points, at })
+  order.earned.push({ card, rule, points, trigger })
+  stage.tell(
+    awardEvent({ stamp: stage.stamp(tied ? 0 : undefined), card: after, customer: order.customer.now, rule, trigger, order: order.now, points }),
+    transactionEvent(stage.stamp(), {
+      id: stage.mint('vtx'),
+      movement_id,
+      kind: 'accrual',
+      type: 'POINTS_ACCRUAL',
+      card: after,
+      points,
+      at,
+      details: awardDetails(order.now, rule, trigger),
+      order: order.now,
+      rule_id: rule.id,
+      balance_beside: random.chance(0.1)
+    })
+  )
+}
+
+/** What was earned is taken back: accruals with negative points, under the trigger and rule of the award. */
+function clawBack (stage: Stage, order: Order): void {
+  const { random, mint } = stage
+  if (random.chance(0.3)) return
+  for (const [index, { card, rule, points, trigger }] of order.earned.splice(0).entries()) {
+    if (card.deleted || card.now.holder === undefined || card.now.balance < points) continue
+    const id = mint('vtx')
+    const at = stage.now + SECOND + index * 10_000
+    const after = move(card, { movement_id: transactionKey(id), kind: 'accrual', points: -points, at })
+    stage.tell(transactionEvent(stage.stamp(5 * SECOND), {
+      id,
+      movement_id: transactionKey(id),
+      kind: 'accrual',
+      type: 'POINTS_ACCRUAL',
+      card: after,
+      points: -points,
+      at,
+      details: awardDetails(order.now, rule, trigger),
+      order: order.now,
+      rule_id: rule.id,
+      balance_beside: false
+    }))
+  }
+}

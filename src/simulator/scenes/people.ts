@@ -1,0 +1,79 @@
+import type { Card } from '../model.ts'
+import { assignmentEvent } from '../payloads/card.ts'
+import { customerEvent, tierEvent } from '../payloads/customer.ts'
+import { liveCustomers, type Scene, type Stage } from '../stage.ts'
+
+/** A customer's profile changes, or (seldom) the customer goes. */
+export const changeCustomer: Scene = stage => {
+  const { random } = stage
+  const customers = liveCustomers(stage)
+  if (customers.length === 0) return false
+  const customer = random.pick(customers)
+  const gone = stage.world.customers.filter(({ deleted }) => deleted).length
+  if (random.chance(0.1) && gone < Math.floor(stage.world.customers.length / 5)) {
+    customer.deleted = true
+    stage.tell(customerEvent(stage.stamp(), customer.now, 'deleted'))
+    return true
+  }
+  customer.now = { ...customer.now, name: `${customer.now.name.split(' the ')[0]} the ${random.integer(2, 99)}th` }
+  for (const card of customer.cards) {
+    if (card.now.holder?.id === customer.now.id) card.now = { ...card.now, holder: customer.now }
+  }
+  stage.tell(customerEvent(stage.stamp(), customer.now, 'updated'))
+  return true
+}
+
+/** A card loses its holder. */
+export const releaseCard: Scene = stage => {
+  const card = someCard(stage, candidate => candidate.now.holder !== undefined)
+  const holder = card?.now.holder
+  if (card === undefined || holder === undefined) return false
+  card.now = { ...card.now, holder: undefined }
+  const from = stage.world.customers.find(customer => customer.now.id === holder.id)
+  from?.cards.splice(from.cards.indexOf(card), 1)
+  stage.tell(assignmentEvent(stage.stamp(), card.now, holder, 'deleted', stage.mint('rhold')))
+  return true
+}
+
+/** A card without holder gets one: the same customer again, or another. */
+export const assignCard: Scene = stage => {
+  const customers = liveCustomers(stage)
+  const card = someCard(stage, candidate => candidate.now.holder === undefined)
+  if (customers.length === 0 || card === undefined) return false
+  const to = stage.random.pick(customers)
+  card.now = { ...card.now, holder: to.now }
+  to.cards.push(card)
+  stage.tell(assignmentEvent(stage.stamp(), card.now, to.now, 'created', stage.mint('rhold')))
+  return true
+}
+
+/** Up, down, on, out or into a tier. */
+export const changeTier: Scene = stage => {
+  const { random } = stage
+  const customers = liveCustomers(stage).filter(customer => customer.cards.length > 0)
+  const customer = customers.length === 0 ? undefined : random.pick(customers)
+  const campaign = customer?.cards[0]?.now.campaign
+  if (customer === undefined || campaign === undefined) return false
+  const from = customer.tier
+  const others = campaign.tiers.filter(tier => tier.id !== from?.id)
+  const to = random.pick(others)
+  if (from === undefined || !campaign.tiers.includes(from)) {
+    customer.tier = to
+    stage.tell(tierEvent(stage.stamp(), customer.now, campaign, 'joined', { from: undefined, to }))
+  } else if (random.chance(0.3)) {
+    stage.tell(tierEvent(stage.stamp(), customer.now, campaign, 'prolonged', { from, to: from }))
+  } else if (random.chance(0.2)) {
+    customer.tier = undefined
+    stage.tell(tierEvent(stage.stamp(), customer.now, campaign, 'left', { from, to: from }))
+  } else {
+    customer.tier = to
+    stage.tell(tierEvent(stage.stamp(), customer.now, campaign, to.from > from.from ? 'upgraded' : 'downgraded', { from, to }))
+  }
+  return true
+}
+
+function someCard ({ world, random }: Stage, fits: (card: Card) => boolean): Card | undefined {
+  const sample = world.cards.length <= 30 ? world.cards : Array.from({ length: 30 }, () => random.pick(world.cards))
+  const fitting = sample.filter(card => !card.deleted && fits(card))
+  return fitting.length === 0 ? undefined : random.pick(fitting)
+}

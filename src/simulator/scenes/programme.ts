@@ -1,0 +1,54 @@
+import type { Scene, Stage } from '../stage.ts'
+import { adjust, earnBySegment, expire, transfer } from './adjusting.ts'
+import { anotherCard, cardLife, join } from './joining.ts'
+import { advanceOrder, placeOrder } from './orders.ts'
+import { activateLot, cancelLot, updateLot } from './pending.ts'
+import { assignCard, changeCustomer, changeTier, releaseCard } from './people.ts'
+import { redeemDiscount, refund, spend, spendOnReward } from './spending.ts'
+
+/** How often each scene is chosen, beside the others. */
+const PROGRAMME: ReadonlyArray<[weight: number, scene: Scene]> = [
+  [24, placeOrder],
+  [18, advanceOrder],
+  [10, spend],
+  [6, spendOnReward],
+  [4, refund],
+  [6, adjust],
+  [4, expire],
+  [4, transfer],
+  [2, earnBySegment],
+  [6, activateLot],
+  [2, updateLot],
+  [1.5, cancelLot],
+  [1.5, releaseCard],
+  [2.5, assignCard],
+  [2, changeCustomer],
+  [3, changeTier],
+  [1, anotherCard],
+  [2, cardLife],
+  [1, redeemDiscount]
+]
+const TOTAL = PROGRAMME.reduce((sum, [weight]) => sum + weight, 0)
+
+/** Plays one scene; customers join until there are as many as asked for. */
+export function playScene (stage: Stage, customers: number): void {
+  const { world, random } = stage
+  if (world.customers.length === 0 || (world.customers.length < customers && random.chance(0.3))) {
+    join(stage)
+    return
+  }
+  for (let attempt = 0; attempt < 20; attempt++) {
+    if (draw(random.next() * TOTAL)(stage)) return
+  }
+  // Nothing is left to do for those who are there.
+  join(stage)
+}
+
+function draw (at: number): Scene {
+  let passed = 0
+  for (const [weight, scene] of PROGRAMME) {
+    passed += weight
+    if (at < passed) return scene
+  }
+  return placeOrder
+}

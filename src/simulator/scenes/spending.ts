@@ -1,0 +1,107 @@
+import { refundKey, spendKey } from '../keys.ts'
+import type { Card } from '../model.ts'
+import { redemptionEvent, rewardedEvent, rewardRedemptionEvent, type Redemption } from '../payloads/redemption.ts'
+import { discountRedemptionEvent } from '../payloads/discount.ts'
+import { transactionEvent } from '../payloads/transaction.ts'
+import { between, liveCards, liveCustomers, move, type Scene, type Stage } from '../stage.ts'
+
+/** Points pay, sometimes for an order. */
+export const spend: Scene = stage => {
+  const { random } = stage
+  const cards = liveCards(stage, 1)
+  if (cards.length === 0) return false
+  const card = random.pick(cards)
+  const own = stage.world.orders.slice(-50).filter(order => order.customer.cards.includes(card))
+  const order = own.length > 0 && random.chance(0.4) ? random.pick(own).now : undefined
+  play(stage, card, { points: random.integer(1, card.now.balance), order_in_full: random.chance(0.5), ...(order === undefined ? {} : { order }) })
+  return true
+}
+
+/** Points buy a reward of the campaign. */
+export const spendOnReward: Scene = stage => {
+  const cards = liveCards(stage, 1).filter(card => card.now.balance >= card.now.campaign.reward.points)
+  if (cards.length === 0) return false
+  const card = stage.random.pick(cards)
+  const { reward } = card.now.campaign
+  const redemption = play(stage, card, { points: reward.points, order_in_full: false, reward })
+  const priced = stage.random.chance(0.8)
+  stage.tell(rewardedEvent(stage.stamp(), redemption, reward))
+  for (const state of ['CREATED', 'PENDING', 'COMPLETED'] as const) {
+    if (state !== 'PENDING' || stage.random.chance(0.5)) stage.tell(rewardRedemptionEvent(stage.stamp(), redemption, reward, state, priced))
+  }
+  return true
+}
+
+/** A spend is given back. */
+export const refund: Scene = stage => {
+  const { random, spends, mint } = stage
+  const index = spends.length === 0 ? -1 : random.integer(0, spends.length - 1)
+  const spent = spends[index]
+  if (spent === undefined || spent.card.deleted || spent.card.now.holder === undefined) return false
+  spends.splice(index, 1)
+  const rollback_id = mint('rr')
+  const movement_id = refundKey(rollback_id, spent.card.now.id)
+  const at = stage.now + between(random, 0.01, 0.3)
+  const card = move(spent.card, { movement_id, kind: 'refund', points: spent.points, at: at + 1500 })
+  const rollback: Redemption = { id: spent.id, rollback_id, card, points: spent.points, at, order_in_full: false, reason: 'returned' }
+  stage.tell(
+    redemptionEvent(stage.stamp(), rollback, 'project'),
+    redemptionEvent(stage.stamp(), rollback, 'distribution'),
+    transactionEvent(stage.stamp(), {
+      id: mint('vtx'),
+      movement_id,
+      kind: 'refund',
+      type: 'POINTS_REFUND',
+      card,
+      points: spent.points,
+      at: at + 1500,
+      details: { redemption: { id: spent.id }, rollback: { id: rollback_id } },
+      related_id: spent.transaction_id,
+      balance_beside: false
+    })
+  )
+  return true
+}
+
+/** A discount code is redeemed: no card, no points. */
+export const redeemDiscount: Scene = stage => {
+  const customers = liveCustomers(stage)
+  if (customers.length === 0) return false
+  const customer = stage.random.pick(customers).now
+  const ids = { redemption: stage.mint('r'), voucher: stage.mint('v'), campaign: stage.mint('camp') }
+  stage.tell(discountRedemptionEvent(stage.stamp(), customer, ids))
+  return true
+}
+
+function play (stage: Stage, card: Card, spending: Omit<Redemption, 'id' | 'card' | 'at'>): Redemption {
+  const { random, mint } = stage
+  const id = mint('r')
+  const movement_id = spendKey(id, card.now.id)
+  const at = stage.now + between(random, 0.01, 0.3)
+  const after = move(card, { movement_id, kind: 'redemption', points: -spending.points, at: at + 1500 })
+  const redemption: Redemption = { ...spending, id, card: after, at }
+  const transaction_id = mint('vtx')
+  stage.spends.push({ id, card, points: spending.points, transaction_id })
+  if (stage.spends.length > 200) stage.spends.shift()
+  stage.tell(
+    redemptionEvent(stage.stamp(), redemption, 'project'),
+    redemptionEvent(stage.stamp(), redemption, 'distribution'),
+    transactionEvent(stage.stamp(), {
+      id: transaction_id,
+      movement_id,
+      kind: 'redemption',
+      type: 'POINTS_REDEMPTION',
+      card: after,
+      points: -spending.points,
+      at: at + 1500,
+      details: {
+        redemption: { id },
+        ...(spending.order === undefined ? {} : { order: { id: spending.order.id, source_id: spending.order.source_id } }),
+        ...(spending.reward === undefined ? {} : { reward: { id: spending.reward.id, name: spending.reward.name } })
+      },
+      ...(spending.order === undefined ? {} : { order: spending.order }),
+      balance_beside: random.chance(0.1)
+    })
+  )
+  return redemption
+}

@@ -1,0 +1,236 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { csvEntries } from '../../src/imports/csv.ts'
+import { checkEntries, importEntries, rehearsing, storing, type Counts, type Remark } from '../../src/imports/import.ts'
+import { ndjsonEntries } from '../../src/imports/ndjson.ts'
+import type { Entry } from '../../src/imports/entry.ts'
+import { redrive } from '../../src/intake/redrive.ts'
+import { catchUp } from '../../src/projections/catch-up.ts'
+import { projections } from '../../src/projections/index.ts'
+import { run } from '../support/cli.ts'
+import { createDatabase } from '../support/database.ts'
+import { awardData, enveloped } from '../support/deliveries.ts'
+import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
+
+type Test = Parameters<typeof openLedger>[0]
+
+/** A row of the provider's card ledger: as a webhook carries it and as an export does. */
+interface Row { id: string, type: string, amount: number, balance: number | '', at: string, details?: object }
+
+const ROWS: Row[] = [
+  { id: 'vtx_1', type: 'POINTS_ACCRUAL', amount: 100, balance: 100, at: '2026-01-01T10:00:00.000Z', details: { event: { id: 'evcus_1', type: 'customer.order.paid' }, earning_rule: { id: 'ern_1' }, order: { id: 'ord_1', source_id: null } } },
+  { id: 'vtx_2', type: 'POINTS_REDEMPTION', amount: -30, balance: 70, at: '2026-01-02T10:00:00.000Z', details: { redemption: { id: 'r_1' } } },
+  { id: 'vtx_3', type: 'POINTS_ADDITION', amount: 5, balance: 75, at: '2026-01-03T10:00:00.000Z' },
+  { id: 'vtx_4', type: 'POINTS_ACCRUAL', amount: 50, balance: 125, at: '2026-01-04T10:00:00.000Z', details: { event: { id: 'evcus_2', type: 'customer.order.paid' }, earning_rule: { id: 'ern_1' } } },
+  { id: 'vtx_5', type: 'POINTS_EXPIRATION', amount: -25, balance: 100, at: '2026-01-05T10:00:00.000Z' }
+]
+
+const COLUMNS = ['id', 'campaign_id', 'voucher_id', 'type', 'source_id', 'reason', 'source', 'balance', 'amount', 'related_transaction_id', 'created_at', 'details']
+
+function csv (rows: readonly Row[], card = 'v_1'): string {
+  const cell = (text: string): string => /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  return [COLUMNS, ...rows.map(({ id, type, amount, balance, at, details }) =>
+    [id, 'camp_1', card, type, '', '', 'API', String(balance), String(amount), '', at, details === undefined ? '' : JSON.stringify(details)])]
+    .map(row => row.map(cell).join(',')).join('\n') + '\n'
+}
+
+function told ({ id, type, amount, balance, at, details }: Row): object {
+  return enveloped({
+    transaction: { id, type, voucher_id: 'v_1', campaign_id: 'camp_1', source: 'API', reason: null, source_id: null, related_transaction_id: null, created_at: at, details: { balance: { points: amount, balance, total: balance, object: 'balance' }, ...details } },
+    voucher: { id: 'v_1', code: 'CODE', type: 'LOYALTY_CARD', holder_id: 'cust_1', campaign: 'Points', campaign_id: 'camp_1', object: 'voucher' },
+    holder: { id: 'cust_1', object: 'customer' }
+  }, { id: `ev_${id}`, eventType: 'voucher.loyalty_card.transaction.created', at })
+}
+
+function fileOf (t: Test, name: string, text: string): string {
+  const file = join(t.testdirName, name)
+  writeFileSync(file, text)
+  return file
+}
+
+const SHARDS = 16
+
+/** Takes a file in, as the command does, and projects it. */
+async function take (ledger: TestLedger, entries: AsyncIterable<Entry>, options: { dryRun?: boolean } = {}): Promise<{ counts: Counts, remarks: Remark[] }> {
+  const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
+  const remarks: Remark[] = []
+  await catchUp(ledger.db, projections, { batch: 100, wait_ms: 1000 })
+  const counts = await importEntries(entries, intake, options.dryRun === true ? rehearsing(intake) : storing(intake), remark => { remarks.push(remark) }, () => {})
+  await ledger.project()
+  return { counts, remarks }
+}
+
+async function card (ledger: TestLedger): Promise<Record<string, unknown>> {
+  return (await ledger.get('/v1/cards/v_1')).json()
+}
+
+async function written (ledger: TestLedger): Promise<unknown> {
+  const heads = await ledger.owner.query('select shard, head from ledger.shards order by shard')
+  const aside = await ledger.owner.query('select count(*) from ledger.quarantine')
+  return [heads.rows, aside.rows, await dumpProjections(ledger.owner)]
+}
+
+test('importing what webhooks told changes nothing at all', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  for (const row of ROWS) t.equal((await ledger.post(told(row))).statusCode, 202)
+  await ledger.project()
+  const before = await written(ledger)
+  const file = fileOf(t, 'card.csv', csv(ROWS))
+  for (const dryRun of [true, false, false]) {
+    const { counts } = await take(ledger, csvEntries(file), { dryRun })
+    t.match(counts, { new: 0, duplicate: 5, conflict: 0, bad: 0, stored: 0 })
+  }
+  t.strictSame(await written(ledger), before)
+})
+
+test('importing what was missed removes the unexplained lines', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  for (const row of [ROWS[0], ROWS[3]]) await ledger.post(told(row as Row))
+  await ledger.project()
+  t.match(await card(ledger), { balance: 125, unexplained: -25, movements: 2 })
+
+  const file = fileOf(t, 'campaign.csv', csv(ROWS))
+  const before = await written(ledger)
+  t.match((await take(ledger, csvEntries(file), { dryRun: true })).counts, { new: 3, duplicate: 2, stored: 3 })
+  t.strictSame(await written(ledger), before, 'a rehearsal writes nothing')
+  t.match((await take(ledger, csvEntries(file))).counts, { new: 3, duplicate: 2, conflict: 0, bad: 0, stored: 3 })
+  t.match(await card(ledger), { balance: 100, unexplained: 0, movements: 5, opening: 0, earned: 150, spent: 30, adjusted: 5, expired: 25 })
+  t.match((await take(ledger, csvEntries(file))).counts, { new: 0, duplicate: 5, stored: 0 }, 'and once')
+})
+
+test('an award learned without its row is the same movement: told once more, counted once', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  await ledger.post(awardData({ trigger: 'evcus_1', rule: 'ern_1', points: 100, balance: 100 }))
+  await ledger.project()
+  const { counts } = await take(ledger, csvEntries(fileOf(t, 'card.csv', csv(ROWS.slice(0, 1)))))
+  t.match(counts, { new: 0, duplicate: 1, stored: 1 })
+  t.match(await card(ledger), { balance: 100, earned: 100, unexplained: 0, movements: 1, customer_id: 'cust_1' })
+})
+
+test('several files in any order, together or alone, come to the same rows', async t => {
+  t.testdir({})
+  const parts = [ROWS.slice(0, 2), ROWS.slice(1, 4), ROWS.slice(3)].map((rows, index) => fileOf(t, `part-${index}.csv`, csv(rows)))
+  const dumps: unknown[] = []
+  for (const order of [[0, 1, 2], [2, 0, 1], [1, 2, 0]]) {
+    const ledger = await openLedger(t)
+    const totals = { new: 0, duplicate: 0 }
+    for (const index of order) {
+      const { counts } = await take(ledger, csvEntries(parts[index] as string))
+      totals.new += counts.new
+      totals.duplicate += counts.duplicate
+    }
+    t.strictSame(totals, { new: 5, duplicate: 2 })
+    dumps.push(await dumpProjections(ledger.owner, { recordedAt: false }))
+  }
+  t.strictSame(dumps[1], dumps[0])
+  t.strictSame(dumps[2], dumps[0])
+})
+
+test('a row that contradicts what was told waits in quarantine, and a person can let it in', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  await ledger.post(told(ROWS[0] as Row))
+  await ledger.project()
+  const file = fileOf(t, 'card.csv', csv([{ ...ROWS[0] as Row, amount: 90 }, ROWS[1] as Row]))
+  t.match((await take(ledger, csvEntries(file), { dryRun: true })).counts, { new: 1, conflict: 1 })
+  const { counts, remarks } = await take(ledger, csvEntries(file))
+  t.match(counts, { new: 1, conflict: 1, stored: 1 })
+  t.match(remarks, [{ line: 2, what: 'conflict', reason: /ev_vtx_1 about transaction:vtx_1/ }])
+  t.match(await card(ledger), { balance: 70, earned: 100 }, 'what was told first stands')
+  const { items } = (await ledger.get('/v1/quarantine')).json()
+  t.match(items, [{ reason: 'conflict', event_id: 'ev_vtx_1', subject: 'transaction:vtx_1' }])
+  const shown = (await ledger.get(`/v1/quarantine/${items[0].quarantine_id}`)).json()
+  t.match(shown.differences.facts, [{ path: 'points', stored: '100', received: '90' }])
+  t.match(await redrive(BigInt(items[0].quarantine_id), 'test', { db: ledger.db, appender: ledger.appender, shards: SHARDS }), { status: 'redriven', event: 'accepted' })
+  await ledger.project()
+  t.match(await card(ledger), { balance: 70, earned: 100 }, 'as one more telling: the provider\'s own event still knows better')
+})
+
+test('exports as they really come: marks, line ends, quotes, capitals, times without a zone', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  const text = '\ufeffID,Campaign ID,Voucher ID,Type,Source ID,Reason,Source,Balance,Amount,Related Transaction ID,Created At,Details\r\n' +
+    'vtx_1,camp_1,v_1,POINTS_ACCRUAL,,,API,100,+100,,2026-01-01 10:00:00.125,"{""event"":{""id"":""evcus_1""},\r\n""earning_rule"":{""id"":""ern_1""}}"\r\n' +
+    '\r\n' +
+    'vtx_9,camp_2,v_gift,CREDITS_ADDITION,,,API,500,500,,2026-01-01 10:00:00,\r\n' +
+    'vtx_2,camp_1,v_1,POINTS_REMOVAL,,"said ""no"", twice",API,,-40,,2026-01-02 10:00:00 UTC,null'
+  const { counts, remarks } = await take(ledger, csvEntries(fileOf(t, 'card.csv', text)))
+  t.strictSame(remarks, [])
+  t.match(counts, { new: 2, ignored: 1, stored: 2 })
+  const { items } = (await ledger.get('/v1/cards/v_1/movements')).json()
+  t.match(items, [
+    { kind: 'removal', points: -40, balance: 60, reported_balance: null, occurred_at: '2026-01-02T10:00:00.000000Z' },
+    { movement_id: 'award:evcus_1:ern_1:v_1', kind: 'accrual', points: 100, balance: 100, occurred_at: '2026-01-01T10:00:00.125000Z' }
+  ])
+})
+
+test('a bad line is named by its number and harms no other', async t => {
+  t.testdir({})
+  const lines = csv(ROWS).split('\n')
+  const bad: Array<[line: string, reason: RegExp]> = [
+    [(lines[1] as string).replace(',100,100,', ',100,12.5,'), /row\.amount: "12\.5" is no whole number/],
+    [(lines[1] as string).replace(',100,100,', ',100,9007199254740993,'), /9007199254740991/],
+    [(lines[1] as string).replace('vtx_1', ''), /transaction\.id/],
+    [(lines[1] as string).replace('2026-01-01T10:00:00.000Z', 'last week'), /timestamp/],
+    ['vtx_1,too,few', /not a row of this file/],
+    [(lines[1] as string).replace(/"\{.*\}"/, '"{oh"'), /row\.details: a JSON object is needed/]
+  ]
+  for (const [line, reason] of bad) {
+    const file = fileOf(t, 'bad.csv', [lines[0], lines[2], line, lines[3], ''].join('\n'))
+    const remarks: Remark[] = []
+    t.equal(await checkEntries(csvEntries(file), remark => { remarks.push(remark) }, () => {}), 1, String(reason))
+    t.match(remarks, [{ line: 3, what: 'bad', reason }])
+  }
+})
+
+test('files of deliveries: byte for byte, whatever ends the lines', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  const first = JSON.stringify(told(ROWS[0] as Row))
+  const second = JSON.stringify(told(ROWS[1] as Row)).replace('{', '{ ')
+  const file = fileOf(t, 'deliveries.ndjson', `${first}\r\n\n${second}\n${first}\nnot json\n${JSON.stringify(awardData({ trigger: 'evcus_7', card: 'v_2' }))}`)
+  const { counts, remarks } = await take(ledger, ndjsonEntries(file, 100_000))
+  t.match(counts, { new: 3, duplicate: 1, bad: 1, stored: 3 })
+  t.match(remarks, [{ line: 5, reason: /not_json/ }])
+  const { rows } = await ledger.owner.query('select body::text from ledger.events where event_id = $1', ['ev_vtx_2'])
+  t.strictSame(rows, [{ body: second }])
+
+  const long = fileOf(t, 'long.ndjson', `{"a":"${'x'.repeat(300_000)}"}\n${JSON.stringify(told(ROWS[2] as Row))}\n`)
+  const taken = await take(ledger, ndjsonEntries(long, 100_000))
+  t.match(taken, { counts: { new: 1, bad: 1 }, remarks: [{ line: 1, reason: /300008 bytes/ }] })
+})
+
+test('the command: refuses files with bad lines whole, skips them when told, rehearses, counts', async t => {
+  t.testdir({})
+  const { url, pool } = await createDatabase(t)
+  const environment = { DATABASE_URL: url, DATA_DIR: join(t.testdirName, 'data') }
+  const command = async (...args: string[]) => await run(t, ['import', ...args], environment)
+  const good = fileOf(t, 'good.csv', csv(ROWS.slice(0, 3)))
+  const bad = fileOf(t, 'bad.csv', csv(ROWS.slice(3)).replace('POINTS_EXPIRATION,,,API,100,-25', 'POINTS_EXPIRATION,,,API,100,'))
+  const stored = async (): Promise<number> => Number((await pool.query('select count(*) from ledger.events')).rows[0].count)
+
+  const refused = await command(bad, good)
+  t.equal(refused.code, 1)
+  t.match(refused.stderr, /Nothing was imported: 1 line\(s\) cannot be read\.\n.*bad\.csv:3: bad: invalid_payload: data\.row\.amount/)
+  t.equal(await stored(), 0)
+
+  const rehearsed = await command('--dry-run', good)
+  t.equal(rehearsed.code, 0)
+  t.match(rehearsed.stdout, /new +duplicate +conflict +ignored +bad\n3 +0 +0 +0 +0\nA rehearsal: nothing was written\. 3 event\(s\) would be stored\./)
+  t.equal(await stored(), 0)
+
+  const skipped = await command('--skip-bad', good, bad)
+  t.equal(skipped.code, 1, 'what was left out shows in the exit status')
+  t.match(skipped.stdout, /4 +0 +0 +0 +1\n4 event\(s\) stored\./)
+  const again = JSON.parse((await command('--json', good)).stdout)
+  t.match(again, { new: 0, duplicate: 3, stored: 0, dry_run: false, remarks: [] })
+  t.equal((await pool.query('select balance from projection.cards')).rows[0].balance, '125', 'and it is projected when the command ends')
+
+  t.match(await command(join(t.testdirName, 'nowhere.csv')), { code: 1, stderr: /nowhere\.csv cannot be read/ })
+  t.match(await command(fileOf(t, 'orders.csv', 'id,status\nord_1,PAID\n')), { code: 1, stderr: /the columns voucher_id, type, amount, created_at are missing/ })
+  t.match(await command(fileOf(t, 'open.csv', `${csv(ROWS.slice(0, 1))}"vtx_2,never closed\n`)), { code: 1, stderr: /open\.csv:3: bad: not a row of this file: .*quot/i })
+})

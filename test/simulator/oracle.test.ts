@@ -1,0 +1,102 @@
+import { test } from 'tap'
+import { RANK, type Fact, type MovementFact } from '../../src/simulator/facts.ts'
+import { expectationFrom } from '../../src/simulator/oracle/expectation.ts'
+
+function at (minute: number): string {
+  return `2024-02-01T10:${String(minute).padStart(2, '0')}:00.000000Z`
+}
+
+function moved (told: Partial<MovementFact>): MovementFact {
+  return {
+    fact: 'movement',
+    movement_id: 'transaction:vtx_1',
+    card_id: 'v_1',
+    rank: RANK.transaction,
+    kind: 'accrual',
+    points: 10,
+    reported_balance: null,
+    occurred_at: at(0),
+    order_id: null,
+    earning_rule_id: null,
+    ...told
+  }
+}
+
+function lines (facts: readonly Fact[]): Array<[kind: string, points: number, balance: number]> {
+  return expectationFrom(facts).cards.get('v_1')!.lines.map(({ kind, points, balance }) => [kind, points, balance])
+}
+
+const first = moved({ movement_id: 'a', points: 100, reported_balance: 140, occurred_at: at(0) })
+const late = moved({ movement_id: 'b', points: 20, reported_balance: 160, occurred_at: at(1) })
+const third = moved({ movement_id: 'c', points: 50, reported_balance: 180, occurred_at: at(2) })
+
+test('given two awards and a spend unseen, then it is unexplained, and a late movement takes its share of that', async t => {
+  t.strictSame(lines([third, first]), [['accrual', 100, 140], ['unexplained', -10, 130], ['accrual', 50, 180]])
+  t.strictSame(lines([third, first, late]), [['accrual', 100, 140], ['accrual', 20, 160], ['unexplained', -30, 130], ['accrual', 50, 180]])
+  t.match(expectationFrom([third, first, late]).cards.get('v_1'), { balance: 180, opening: 40, earned: 170, unexplained: -30, last_movement_at: at(2) })
+})
+
+test('given one movement told by several, then it counts once, and the best-informed decides field by field', async t => {
+  const card = expectationFrom([
+    moved({ rank: RANK.bare, points: 9, reported_balance: 9, occurred_at: at(3), order_id: 'ord_1' }),
+    moved({ rank: RANK.transaction, points: 10, reported_balance: null, occurred_at: at(1) }),
+    moved({ rank: RANK.enveloped, points: 8, reported_balance: 10, occurred_at: at(2), earning_rule_id: 'ern_1' })
+  ]).cards.get('v_1')
+  t.strictSame(card?.lines, [{
+    movement_id: 'transaction:vtx_1', kind: 'accrual', points: 10, balance: 10, reported_balance: 10, occurred_at: at(1), order_id: 'ord_1', earning_rule_id: 'ern_1'
+  }])
+})
+
+test('given a movement whose points nobody knows, then it makes no line; the price of a reward is better than nothing', async t => {
+  const unpriced = moved({ rank: RANK.priced, kind: 'redemption', points: null })
+  t.strictSame(lines([unpriced]), [])
+  t.strictSame(lines([unpriced, moved({ rank: RANK.priced, kind: 'redemption', points: -30 })]), [['redemption', -30, -30]])
+})
+
+test('given awards of one moment, then balances say which came first', async t => {
+  const one = moved({ movement_id: 'z', points: 5, reported_balance: 15 })
+  const two = moved({ movement_id: 'a', points: 1, reported_balance: 16 })
+  t.strictSame(lines([two, one]), [['accrual', 5, 15], ['accrual', 1, 16]])
+  const before = moved({ movement_id: 'x', points: 10, reported_balance: 10, occurred_at: '2024-02-01T09:00:00.000000Z' })
+  t.strictSame(lines([two, one, before]), [['accrual', 10, 10], ['accrual', 5, 15], ['accrual', 1, 16]])
+})
+
+test('given an imported card, then it opens with a line, and a difference before the next is unexplained', async t => {
+  const opening = moved({ movement_id: 'opening:v_1', kind: 'opening', points: 70, reported_balance: 70 })
+  const facts = [opening, moved({ movement_id: 'b', points: 5, reported_balance: 80, occurred_at: at(1) })]
+  t.strictSame(lines(facts), [['opening', 70, 70], ['unexplained', 5, 75], ['accrual', 5, 80]])
+  t.equal(expectationFrom([opening]).cards.get('v_1')?.last_movement_at, null, 'which is no movement')
+  t.match(expectationFrom(facts).cards.get('v_1'), { opening: 70, earned: 5, unexplained: 5, balance: 80 })
+})
+
+test('given a clawback, then it lessens what was earned', async t => {
+  t.match(expectationFrom([first, moved({ movement_id: 'd', points: -100, reported_balance: 40, occurred_at: at(1) })]).cards.get('v_1'), { earned: 0, balance: 40, unexplained: 0 })
+})
+
+test('given a lot through its states, then its newest points are pending, and none once it ended', async t => {
+  const lot = (state: 'added' | 'updated' | 'activated' | 'canceled', points: number, minute: number): Fact => ({ fact: 'lot', lot_id: 'lopp_1', card_id: 'v_1', state, points, at: at(minute) })
+  const pending = (...facts: Fact[]) => expectationFrom(facts).cards.get('v_1')?.pending
+  t.equal(pending(lot('updated', 30, 2), lot('added', 50, 1)), 30)
+  t.equal(pending(lot('added', 50, 1), lot('updated', 30, 1)), 30)
+  t.equal(pending(lot('added', 50, 9), lot('canceled', 0, 2)), 0)
+  t.equal(pending(lot('added', 50, 1), { ...lot('added', 7, 1), lot_id: 'lopp_2' } as Fact), 57)
+})
+
+test('given holders told and released, then the newest told holds the card, unless released since', async t => {
+  const holds = (customer_id: string, minute: number): Fact => ({ fact: 'holder', card_id: 'v_1', customer_id, at: at(minute) })
+  const released = (customer_id: string, minute: number): Fact => ({ fact: 'release', card_id: 'v_1', customer_id, at: at(minute) })
+  const holder = (...facts: Fact[]) => expectationFrom(facts).cards.get('v_1')?.holder
+  t.equal(holder(holds('b', 2), holds('a', 1)), 'b')
+  t.equal(holder(holds('b', 2), released('b', 2)), null)
+  t.equal(holder(holds('b', 2), released('a', 3)), 'b', 'somebody else was released')
+  t.equal(holder(released('b', 2), holds('b', 3)), 'b', 'held again')
+})
+
+test('given an order observed in several states, then the newest is the order and all are its history', async t => {
+  const seen = (status: 'CREATED' | 'PAID' | 'CANCELED', minute: number): Fact => ({
+    fact: 'order', order_id: 'ord_1', customer_id: 'cust_1', status, amount: 100, discount_amount: null, total_discount_amount: null, total_amount: 100, created_at: at(0), updated_at: at(minute)
+  })
+  const order = expectationFrom([seen('CANCELED', 2), seen('CREATED', 0), seen('PAID', 2), seen('PAID', 2)]).orders.get('ord_1')
+  t.equal(order?.status, 'CANCELED')
+  t.strictSame(order?.states.map(({ status }) => status), ['CREATED', 'PAID', 'CANCELED'])
+})
