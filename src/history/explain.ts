@@ -76,7 +76,7 @@ function explainGap (line: LineRow, before: LineRow | undefined): ExplainedLine 
   }
   const { points } = line
   const remark = `Before ${gap.before_movement_id} the provider's figures imply a balance of ${gap.implied_balance}; by the movements we know it was ${gap.our_balance}. ` +
-    `${points < 0n ? `${-points} points went` : `${points} points came`} in a way no event has told us of; should one still arrive, this line shrinks or goes.`
+    `${points < 0n ? `${counted(-points)} went` : `${counted(points)} came`} in a way no event has told us of; should one still arrive, this line shrinks or goes.`
   return { ...line, told_by: [], won: null, recomputed: null, gap, remark }
 }
 
@@ -84,7 +84,11 @@ function explainGap (line: LineRow, before: LineRow | undefined): ExplainedLine 
 function openingRemark (line: LineRow, before: LineRow | undefined): string | undefined {
   const held = line.balance - line.points
   if (before !== undefined || held === 0n) return undefined
-  return `The card held ${held} points before this, the first line we know: they are its opening balance.`
+  return `The card held ${counted(held)} before this, the first line we know: they are its opening balance.`
+}
+
+function counted (points: bigint): string {
+  return points === 1n ? '1 point' : `${points} points`
 }
 
 function joined (...remarks: Array<string | undefined>): string | null {

@@ -2,7 +2,7 @@ import { groupBy } from '../ledger/group.ts'
 import { readHoldings } from '../ledger/holders.ts'
 import { holderAmong, type Clocks } from '../ledger/time-travel.ts'
 import type { Trx } from '../store/database.ts'
-import { listEverHeld, listToldHolders, readHolderTellings } from '../store/past.ts'
+import { listEverHeld, listToldHolders, readHolderTellings } from '../store/past-tellings.ts'
 import type { CardRow } from '../store/tables.ts'
 
 /** The cards, as they stand now, that a customer held at a moment of the two clocks. One that nothing had told of by then is none of them. */

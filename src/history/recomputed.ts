@@ -10,7 +10,9 @@ import type { LineRow } from '../store/tables.ts'
  * none does, the best-informed one says why not. Bodies are read in batches that fit in memory, and let go of.
  * @param told_by the tellings of each movement
  */
-export async function recomputeAwards (trx: Trx, lines: readonly LineRow[], told_by: ReadonlyMap<string, Winners<Source>>): Promise<Map<string, Recomputed | NotRecomputed>> {
+export async function recomputeAwards (
+  trx: Trx, lines: readonly LineRow[], told_by: ReadonlyMap<string, Winners<Source>>
+): Promise<Map<string, Recomputed | NotRecomputed>> {
   const points = new Map(lines.filter(({ kind }) => kind === 'accrual').map(line => [line.movement_id, line.points]))
   const sources = [...points.keys()].flatMap(movement_id => told_by.get(movement_id)?.ranked ?? [])
   const advice = new Map<string, Recomputed | NotRecomputed>()
