@@ -94,6 +94,16 @@ export function addToSums (sums: Sums, kind: Line['kind'], points: bigint, sign:
   }
 }
 
+/** Opening and unexplained lines are no movements: nothing happened that the provider calls one. */
+export function isMovement ({ kind }: Pick<Line, 'kind'>): boolean {
+  return kind !== 'unexplained' && kind !== 'opening'
+}
+
+/** What a line of a card was folded from; unexplained lines come of none, the fold makes them anew. */
+export function movementOf ({ tie: _, balance: __, ...line }: Line & { card_id: string }): Movement | undefined {
+  return line.kind === 'unexplained' ? undefined : line as Movement
+}
+
 type Entry = Omit<Line, 'balance' | 'tie'>
 
 function push (folded: Folded, entry: Entry): void {

@@ -1,13 +1,15 @@
-import { addToSums, balanceOf, foldCard, NO_SUMS, type Line, type Sums } from '../ledger/card.ts'
+import { foldCard, movementOf } from '../ledger/card.ts'
 import type { CardField, CardSighting, MovementSighting, PendingSighting } from '../ledger/facts.ts'
+import { groupBy } from '../ledger/group.ts'
 import { mergeSightings, type Movement, type RecordedSighting } from '../ledger/movements.ts'
+import { withoutTail, withStretch } from '../ledger/totals.ts'
 import type { Trx } from '../store/database.ts'
-import type { CardRow, LineRow } from '../store/tables.ts'
+import type { CardRow } from '../store/tables.ts'
 import { lockCards, readTails, replaceTails, updateCards, type NewTail, type Tail } from '../store/write-cards.ts'
 import { addSightings } from '../store/write-sightings.ts'
 import { applyPending } from './pending.ts'
 import { holderTellings, keepHolders, placeOf, withHolders } from './holders.ts'
-import { groupBy, latestOf, toldOf, type Projection, type Told } from './projection.ts'
+import { latestOf, toldOf, type Projection, type Told } from './projection.ts'
 
 const FIELDS = ['code', 'campaign_id', 'campaign', 'active', 'deleted_at'] as const satisfies readonly CardField[]
 
@@ -78,33 +80,13 @@ interface Refolded { row: CardRow, tail?: NewTail }
 function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefined): Refolded {
   if (touched.length === 0 || tail === undefined) return { row }
   const retold = new Set(touched.map(movement => movement.movement_id))
-  const kept = tail.lines.filter(line => line.kind !== 'unexplained' && !retold.has(line.movement_id)).map(asMovement)
+  const kept = tail.lines.filter(line => !retold.has(line.movement_id)).map(movementOf).filter(movement => movement !== undefined)
   const folded = foldCard([...kept, ...touched], tail.balance_before)
-
-  // From the first line on nothing is left of the sums; taking lines back would leave the opening that no line shows.
-  const sums = tail.balance_before === null ? { ...row, ...NO_SUMS } : { ...row }
-  if (tail.balance_before !== null) for (const line of tail.lines) addToSums(sums, line.kind as Line['kind'], line.points, -1n)
-  for (const [name, points] of Object.entries(folded.sums) as Array<[keyof Sums, bigint]>) sums[name] += points
-  const before = row.first_movement_at !== null && row.first_movement_at < tail.from
-  const moved = folded.lines.filter(isMovement)
+  const dropped = tail.lines.map(({ kind, points }) => ({ kind, points, lines: 1n }))
+  // The last movement stands before the tail, or the fold of the tail says anew which it is: all of its movements are in it.
+  const before = withoutTail(row, dropped, { balance: tail.balance_before, last_movement_at: row.last_movement_at })
   return {
-    row: {
-      ...sums,
-      balance: balanceOf(sums),
-      movements: row.movements - BigInt(tail.lines.filter(isMovement).length) + BigInt(moved.length),
-      first_movement_at: before ? row.first_movement_at : moved[0]?.occurred_at ?? null,
-      last_movement_at: moved.at(-1)?.occurred_at ?? (before ? row.last_movement_at : null)
-    },
+    row: { ...row, ...withStretch(before, folded) },
     tail: { card_id: row.card_id, from: tail.from, lines: folded.lines }
   }
-}
-
-/** Opening and unexplained lines are no movements: nothing happened that the provider calls one. */
-function isMovement ({ kind }: { kind: string }): boolean {
-  return kind !== 'unexplained' && kind !== 'opening'
-}
-
-function asMovement (line: LineRow): Movement {
-  const { tie: _, balance: __, ...movement } = line
-  return movement as Movement
 }

@@ -1,12 +1,13 @@
 import { sql } from 'kysely'
 import type { Db, Trx } from './database.ts'
+import { BY_INDEX, recordset } from './recordset.ts'
 import type { EventRow } from './tables.ts'
 
 /** What a projection needs of a stored event. */
 export type StoredEvent = Pick<EventRow, 'event_id' | 'subject' | 'position' | 'received_at' | 'test' | 'fact_digest' | 'body'>
 
 /** Of bodies as received: keeps a batch of large ones in memory, and what is made of it under V8's longest string. */
-const BATCH_BYTES = 16_000_000
+export const BATCH_BYTES = 16_000_000
 
 /**
  * The events of a shard after a position, in order, up to a count and a size (at least one).
@@ -33,6 +34,15 @@ export async function readShard (trx: Trx, shard: number, after: bigint, limit: 
 export async function findBody (db: Db, event_id: string, subject: string): Promise<string | undefined> {
   const event = await db.selectFrom('ledger.events').select('body').where('event_id', '=', event_id).where('subject', '=', subject).executeTakeFirst()
   return event?.body
+}
+
+/** The bodies of some stored events, verbatim. Ask for no more at once than fits in memory. */
+export async function findBodies (db: Db, keys: ReadonlyArray<Pick<EventRow, 'event_id' | 'subject'>>): Promise<Array<Pick<EventRow, 'event_id' | 'subject' | 'body'>>> {
+  const { rows } = await sql<Pick<EventRow, 'event_id' | 'subject' | 'body'>>`
+    select e.event_id, e.subject, e.body
+    from ${recordset(keys, { event_id: 'text', subject: 'text' }, 'k')}
+    cross join lateral (select * from ledger.events e where e.event_id = k.event_id and e.subject = k.subject ${BY_INDEX}) e`.execute(db)
+  return rows
 }
 
 /** Where an event is stored, and the digest of its facts. */
