@@ -1,9 +1,11 @@
 import { movementOf, type Folded } from '../ledger/card.ts'
 import { groupBy } from '../ledger/group.ts'
 import type { Instant } from '../ledger/instant.ts'
+import type { Movement } from '../ledger/movements.ts'
 import { foldAsKnown, type Clocks } from '../ledger/time-travel.ts'
 import type { Trx } from '../store/database.ts'
 import { findRetold, readBefore, readRetold, readUntouched, type Cut } from '../store/past.ts'
+import { readOpenings } from '../store/write-sightings.ts'
 
 /** A card's history at a moment of the two clocks: live lines up to the cut, and what stands behind it instead. */
 export interface Past {
@@ -31,10 +33,13 @@ export async function readPast (trx: Trx, card_ids: readonly string[], clocks: C
     const kept = groupBy(await readUntouched(trx, cuts, known_at), ({ card_id }) => card_id)
     const told = groupBy(await readRetold(trx, cuts.map(({ card_id }) => card_id), known_at), ({ card_id }) => card_id)
     const before = await readBefore(trx, cuts)
+    const openings = groupBy(await readOpenings(trx, cuts.map(({ card_id }) => card_id), known_at), ({ card_id }) => card_id)
     for (const card of refolded) {
       const { card_id } = card.cut
-      const movements = (kept.get(card_id) ?? []).map(movementOf).filter(movement => movement !== undefined)
-      card.tail = foldAsKnown(movements, told.get(card_id) ?? [], before.get(card_id)?.balance ?? null, clocks)
+      // What the card was made with can stand first again where what was told to come before was not known yet.
+      const movements = (kept.get(card_id) ?? []).map(movementOf).filter(movement => movement !== undefined && movement.kind !== 'opening') as Movement[]
+      const sightings = [...(told.get(card_id) ?? []).filter(({ kind }) => kind !== 'opening'), ...openings.get(card_id) ?? []]
+      card.tail = foldAsKnown(movements, sightings, before.get(card_id)?.balance ?? null, clocks)
     }
   }
   return new Map(past.map(card => [card.cut.card_id, card]))

@@ -6,6 +6,7 @@ import type { LineMark } from './cards.ts'
 import type { Trx } from './database.ts'
 import { BY_INDEX, recordset } from './recordset.ts'
 import type { LineRow, SightingRow } from './tables.ts'
+import { recordedOf } from './write-sightings.ts'
 
 /** Up to where a card's live lines stand in an answer about the past: before `from`, and not after `at`. Null: no such end. */
 export interface Cut { card_id: string, from: Instant | null, at: Instant | null }
@@ -44,7 +45,7 @@ export async function readRetold (trx: Trx, card_ids: readonly string[], known_a
     from ${retold(card_ids, known_at)} r
     join projection.sightings s on s.card_id = r.card_id and s.movement_id = r.movement_id
     where s.recorded_at <= ${known_at}::timestamptz`.execute(trx)
-  return rows.map(row => ({ ...row, fact_digest: row.fact_digest.toString('hex') }) as RecordedSighting)
+  return rows.map(recordedOf)
 }
 
 /** The live lines from `from` to `at` of movements that were not told anew after a time; without unexplained ones. */

@@ -39,7 +39,7 @@ const movementEvent: fc.Arbitrary<Event> = fc.record({
   recorded_at: recorded,
   holder_id: holder
 }).map(({ name, recorded_at, ...told }) => {
-  const movement: MovementSighting = { fact: 'movement', movement_id: `m${name}`, card_id: 'v', ...told, order_id: null, earning_rule_id: null, details: null }
+  const movement: MovementSighting = { fact: 'movement', movement_id: told.kind === 'opening' ? 'opening:v' : `m${name}`, card_id: 'v', ...told, order_id: null, earning_rule_id: null, details: null }
   return { recorded_at, facts: [movement, cardFact(told.occurred_at, told.holder_id ?? undefined)] }
 })
 

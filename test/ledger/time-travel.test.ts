@@ -18,7 +18,7 @@ const recorded = fc.nat(6).map(moment)
 const sightings = fc.array(fc.record({
   name: fc.nat(7),
   informed: fc.constantFrom(...Object.values(INFORMED)),
-  kind: fc.constantFrom(...KINDS, 'opening' as const),
+  kind: fc.constantFrom(...KINDS),
   points: fc.option(fc.bigInt(-3n, 3n), { freq: 9 }),
   reported_balance: fc.option(fc.bigInt(0n, 6n), { freq: 2 }),
   occurred_at: occurred,
