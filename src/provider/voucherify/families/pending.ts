@@ -8,8 +8,8 @@ import { idOf, subjectOf } from '../subject.ts'
 import { Balance, cardSighting, customerOf } from '../objects/card.ts'
 import { people } from '../objects/customer.ts'
 import { observedOrder } from '../objects/order.ts'
-import { Transaction } from '../objects/row.ts'
-import { Described, exact, maybe, reader, UnreadablePayload } from '../objects/schema.ts'
+import { Transaction, type PendingPoints } from '../objects/row.ts'
+import { exact, maybe, reader, UnreadablePayload } from '../objects/schema.ts'
 import { dayOf, details, movementKey, optionalId, requiredId, requiredInstant, textIn, toMilliseconds } from '../objects/values.ts'
 import { informedBy, type Family, type Reading } from './family.ts'
 import { readingOfRow, rowPayload } from './row-reading.ts'
@@ -20,7 +20,7 @@ const STATES: readonly PendingState[] = ['added', 'updated', 'activated', 'cance
 const Payload = Type.Object({
   ...rowPayload,
   transaction: maybe(Transaction),
-  voucher_pending_points_balance: maybe(Type.Composite([Balance, Type.Object({ total: Described })]))
+  voucher_pending_points_balance: maybe(Balance)
 })
 type Payload = Static<typeof Payload>
 const readPayload = reader(Payload)
@@ -51,22 +51,17 @@ function nameOf ({ type }: Envelope): PendingState | undefined {
 function stateOf (data: Payload, named: PendingState | undefined): PendingState {
   const change = data.voucher_pending_points_balance?.points ?? null
   if (typeof data.balance?.points === 'number' && change === null) return 'activated'
-  if (named === undefined) return stateOfBare(data, change ?? 0)
+  if (named === undefined) return stateOfBare(data.pending_points ?? {}, change ?? 0)
   return named === 'activated' && (change ?? 0) > 0 ? 'added' : named
 }
 
 /**
- * Without a name: a lot that is canceled takes all its points off what is pending, one that shrinks only some. Where a lot
- * shrinks by just what is left of it, the two look alike, unless less is pending on the card than would be left.
- * @throws UnreadablePayload where they do
+ * Without a name: a lot that is canceled takes all its points off what is pending, one that shrinks takes some. One that is
+ * cut to just a half looks the same as one that is canceled, and is taken for it: a lot is canceled far oftener.
  */
-function stateOfBare ({ pending_points, voucher_pending_points_balance }: Payload, change: number): PendingState {
-  const { created_at, updated_at, points } = pending_points ?? {}
-  if (change >= 0) return updated_at && updated_at !== created_at ? 'updated' : 'added'
-  if (-change !== points) return 'updated'
-  const total = voucher_pending_points_balance?.total
-  if (typeof total === 'number' && total < points) return 'canceled'
-  throw new UnreadablePayload('data.voucher_pending_points_balance: without an envelope nobody can tell whether the lot was canceled or halved')
+function stateOfBare ({ created_at, updated_at, points }: PendingPoints, change: number): PendingState {
+  if (change < 0) return -change === points ? 'canceled' : 'updated'
+  return updated_at && updated_at !== created_at ? 'updated' : 'added'
 }
 
 function readLot (envelope: Envelope, data: Payload, state: PendingState): Reading {
