@@ -2,8 +2,10 @@ import { open, stat } from 'node:fs/promises'
 import type { Config } from '../config.ts'
 import { csvEntries } from '../imports/csv.ts'
 import type { Entry } from '../imports/entry.ts'
-import { checkEntries, importEntries, NO_COUNTS, rehearsing, storing, type Counts, type Remark } from '../imports/import.ts'
+import { checkEntries, importEntries } from '../imports/import.ts'
 import { ndjsonEntries } from '../imports/ndjson.ts'
+import { rehearsing, storing } from '../imports/sink.ts'
+import { noCounts, OUTCOMES, type Counts, type Remark } from '../imports/tally.ts'
 import type { Intake } from '../intake/settle.ts'
 import { catchUp } from '../projections/catch-up.ts'
 import { projections } from '../projections/index.ts'
@@ -64,7 +66,7 @@ async function isCsv (file: string): Promise<boolean> {
 }
 
 async function check (sources: readonly Source[], remarks: Remarks, progress: Progress): Promise<void> {
-  for (const { file, entries } of sources) await checkEntries(entries(), remark => { remarks.add({ ...remark, file }) }, progress.add)
+  for (const { file, entries } of sources) await checkEntries(entries(), { counts: noCounts(), remark: remark => { remarks.add({ ...remark, file }) }, progress: progress.add })
   if (remarks.total > 0) {
     throw new CommandError('lines_bad', `Nothing was imported: ${remarks.total} line(s) cannot be read.\n${remarks.text()}\nMend them, or leave them out with --skip-bad.`)
   }
@@ -72,12 +74,11 @@ async function check (sources: readonly Source[], remarks: Remarks, progress: Pr
 
 async function importAll (sources: readonly Source[], intake: Intake, options: ImportOptions, remarks: Remarks, progress: Progress): Promise<Counts> {
   const sink = options.dryRun ? rehearsing(intake) : storing(intake)
-  const total = { ...NO_COUNTS }
+  const counts = noCounts()
   for (const { file, entries } of sources) {
-    const counts = await importEntries(entries(), intake, sink, remark => { remarks.add({ ...remark, file }) }, progress.add)
-    for (const name of Object.keys(total) as Array<keyof Counts>) total[name] += counts[name]
+    await importEntries(entries(), sink, { counts, remark: remark => { remarks.add({ ...remark, file }) }, progress: progress.add })
   }
-  return total
+  return counts
 }
 
 /** What is known decides what is new: first everything that is stored must have been projected. */
@@ -95,10 +96,9 @@ async function withProgress<T> (progress: Progress, action: (progress: Progress)
 }
 
 function report (output: Output, counts: Counts, remarks: Remarks, options: ImportOptions): void {
-  const { stored, ...rows } = counts
   const text = [
-    table(Object.keys(rows), [Object.values(rows).map(String)]),
-    options.dryRun ? `A rehearsal: nothing was written. ${stored} event(s) would be stored.` : `${stored} event(s) stored.`,
+    table(OUTCOMES, [OUTCOMES.map(outcome => String(counts[outcome]))]),
+    options.dryRun ? `A rehearsal: nothing was written. ${counts.stored} event(s) would be stored.` : `${counts.stored} event(s) stored.`,
     ...(remarks.total > 0 ? [remarks.text()] : [])
   ].join('\n')
   say(output, { ...counts, dry_run: options.dryRun, remarks: remarks.listed, remarks_total: remarks.total }, text)

@@ -2,12 +2,15 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { csvEntries } from '../../src/imports/csv.ts'
-import { checkEntries, importEntries, rehearsing, storing, type Counts, type Remark } from '../../src/imports/import.ts'
+import { checkEntries, importEntries } from '../../src/imports/import.ts'
 import { ndjsonEntries } from '../../src/imports/ndjson.ts'
+import { rehearsing, storing } from '../../src/imports/sink.ts'
+import { noCounts, type Counts, type Remark, type Tally } from '../../src/imports/tally.ts'
 import type { Entry } from '../../src/imports/entry.ts'
 import { redrive } from '../../src/intake/redrive.ts'
 import { catchUp } from '../../src/projections/catch-up.ts'
 import { projections } from '../../src/projections/index.ts'
+import { markDiscarded } from '../../src/store/quarantine.ts'
 import { run } from '../support/cli.ts'
 import { createDatabase } from '../support/database.ts'
 import { awardData, enveloped } from '../support/deliveries.ts'
@@ -54,11 +57,16 @@ const SHARDS = 16
 /** Takes a file in, as the command does, and projects it. */
 async function take (ledger: TestLedger, entries: AsyncIterable<Entry>, options: { dryRun?: boolean } = {}): Promise<{ counts: Counts, remarks: Remark[] }> {
   const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
-  const remarks: Remark[] = []
   await catchUp(ledger.db, projections, { batch: 100, wait_ms: 1000 })
-  const counts = await importEntries(entries, intake, options.dryRun === true ? rehearsing(intake) : storing(intake), remark => { remarks.push(remark) }, () => {})
+  const tally = tallying()
+  await importEntries(entries, options.dryRun === true ? rehearsing(intake) : storing(intake), tally)
   await ledger.project()
-  return { counts, remarks }
+  return tally
+}
+
+function tallying (): Tally & { remarks: Remark[] } {
+  const remarks: Remark[] = []
+  return { counts: noCounts(), remarks, remark: remark => { remarks.push(remark) }, progress () {} }
 }
 
 async function card (ledger: TestLedger): Promise<Record<string, unknown>> {
@@ -150,6 +158,43 @@ test('a row that contradicts what was told waits in quarantine, and a person can
   t.match(await card(ledger), { balance: 70, earned: 100 }, 'as one more telling: the provider\'s own event still knows better')
 })
 
+test('what a person decided about a row stays decided, however often the import runs', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  await ledger.post(told(ROWS[0] as Row))
+  const file = fileOf(t, 'card.csv', csv([{ ...ROWS[0] as Row, amount: 90, balance: 90 }]))
+  t.match((await take(ledger, csvEntries(file))).remarks, [{ line: 2, what: 'conflict', reason: /it waits in quarantine as row 1$/ }])
+  const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
+  t.match(await redrive(1n, 'me', intake), { status: 'redriven', event: 'accepted', event_id: 'export:vtx_1' })
+  const row = async (): Promise<unknown> => (await ledger.owner.query('select state, decided_by, times_seen from ledger.quarantine')).rows
+  for (const projected of [true, false]) {
+    if (projected) await ledger.project()
+    else await ledger.owner.query("delete from projection.sightings where event_id like 'export:%'")
+    t.match(await take(ledger, csvEntries(file)), { counts: { duplicate: 1, conflict: 0, stored: 0 }, remarks: [] }, projected ? 'its event is stored' : 'also where the projections do not know it yet')
+    t.strictSame(await row(), [{ state: 'redriven', decided_by: 'me', times_seen: '1' }])
+  }
+
+  const other = fileOf(t, 'other.csv', csv([{ ...ROWS[0] as Row, amount: 80, balance: 80 }]))
+  await take(ledger, csvEntries(other))
+  t.equal(await markDiscarded(ledger.db, 2n, 'a wrong export', 'me'), true)
+  for (const dryRun of [true, false]) {
+    const { counts, remarks } = await take(ledger, csvEntries(other), { dryRun })
+    t.match(counts, { conflict: 0, discarded: 1, stored: 0 }, 'a person has decided: nothing is left to do')
+    t.strictSame(remarks, [])
+  }
+})
+
+test('a row that is stored is not accused by what came after it', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  const file = fileOf(t, 'card.csv', csv([{ ...ROWS[0] as Row, amount: 90, balance: 90 }]))
+  await take(ledger, csvEntries(file))
+  t.equal((await ledger.post(told(ROWS[0] as Row))).statusCode, 202)
+  await ledger.project()
+  t.match(await take(ledger, csvEntries(file)), { counts: { duplicate: 1, conflict: 0 }, remarks: [] })
+  t.equal((await ledger.owner.query('select from ledger.quarantine')).rowCount, 0)
+})
+
 test('exports as they really come: marks, line ends, quotes, capitals, times without a zone', async t => {
   t.testdir({})
   const ledger = await openLedger(t)
@@ -181,9 +226,9 @@ test('a bad line is named by its number and harms no other', async t => {
   ]
   for (const [line, reason] of bad) {
     const file = fileOf(t, 'bad.csv', [lines[0], lines[2], line, lines[3], ''].join('\n'))
-    const remarks: Remark[] = []
-    t.equal(await checkEntries(csvEntries(file), remark => { remarks.push(remark) }, () => {}), 1, String(reason))
-    t.match(remarks, [{ line: 3, what: 'bad', reason }])
+    const tally = tallying()
+    await checkEntries(csvEntries(file), tally)
+    t.match(tally, { counts: { bad: 1 }, remarks: [{ line: 3, what: 'bad', reason }] }, String(reason))
   }
 })
 
@@ -220,12 +265,12 @@ test('the command: refuses files with bad lines whole, skips them when told, reh
 
   const rehearsed = await command('--dry-run', good)
   t.equal(rehearsed.code, 0)
-  t.match(rehearsed.stdout, /new +duplicate +conflict +ignored +bad\n3 +0 +0 +0 +0\nA rehearsal: nothing was written\. 3 event\(s\) would be stored\./)
+  t.match(rehearsed.stdout, /new +duplicate +conflict +discarded +ignored +bad\n3 +0 +0 +0 +0 +0\nA rehearsal: nothing was written\. 3 event\(s\) would be stored\./)
   t.equal(await stored(), 0)
 
   const skipped = await command('--skip-bad', good, bad)
   t.equal(skipped.code, 1, 'what was left out shows in the exit status')
-  t.match(skipped.stdout, /4 +0 +0 +0 +1\n4 event\(s\) stored\./)
+  t.match(skipped.stdout, /4 +0 +0 +0 +0 +1\n4 event\(s\) stored\./)
   const again = JSON.parse((await command('--json', good)).stdout)
   t.match(again, { new: 0, duplicate: 3, stored: 0, dry_run: false, remarks: [] })
   t.equal((await pool.query('select balance from projection.cards')).rows[0].balance, '125', 'and it is projected when the command ends')

@@ -14,7 +14,7 @@ async function open (t: Parameters<typeof openLedger>[0]): Promise<{ ledger: Tes
     ledger,
     intake: { db: ledger.db, appender: ledger.appender, shards: 16 },
     // As an older version of the code, which could not read it, would have set it aside.
-    keep: async (delivery, reason = 'invalid_payload') => await quarantine(ledger.db, { body: bytes(delivery), headers: {}, reason, detail: 'older code' })
+    keep: async (delivery, reason = 'invalid_payload') => (await quarantine(ledger.db, { body: bytes(delivery), headers: {}, reason, detail: 'older code' })).quarantine_id
   }
 }
 
@@ -57,18 +57,18 @@ test('twice at once stores once, and both are told where', async t => {
 
 test('the same bytes once more: a discarded row stays discarded, a redriven one is a duplicate or opens again', async t => {
   const { ledger, intake } = await open(t)
-  const discarded = await quarantine(ledger.db, { body: bytes('not json'), headers: {}, reason: 'not_json', detail: 'at first' })
+  const discarded = (await quarantine(ledger.db, { body: bytes('not json'), headers: {}, reason: 'not_json', detail: 'at first' })).quarantine_id
   t.equal(await markDiscarded(ledger.db, discarded, 'a test of theirs', 'me'), true)
   t.equal(await markDiscarded(ledger.db, discarded, 'once more', 'me'), false)
   t.match(await takeDelivery(bytes('not json'), {}, intake), { status: 'quarantined', quarantine_id: String(discarded) })
   t.match(await row(ledger, discarded), { state: 'discarded', discard_reason: 'a test of theirs', times_seen: '2', detail: 'at first' })
 
-  const redriven = await quarantine(ledger.db, { body: bytes(enveloped(awardData())), headers: {}, reason: 'defect', detail: 'older code' })
+  const redriven = (await quarantine(ledger.db, { body: bytes(enveloped(awardData())), headers: {}, reason: 'defect', detail: 'older code' })).quarantine_id
   await redrive(redriven, 'me', intake)
   t.match(await takeDelivery(bytes(enveloped(awardData())), {}, intake), { status: 'duplicate' })
   t.match(await row(ledger, redriven), { state: 'redriven', times_seen: '1' })
   // A later version that cannot read it any more: nobody decided against it.
-  await quarantine(ledger.db, { body: bytes(enveloped(awardData())), headers: {}, reason: 'invalid_payload', detail: 'newer code' })
+  t.match(await quarantine(ledger.db, { body: bytes(enveloped(awardData())), headers: {}, reason: 'invalid_payload', detail: 'newer code' }), { quarantine_id: redriven, fate: 'reopened' })
   t.match(await row(ledger, redriven), { state: 'open', reason: 'invalid_payload', decided_at: null, decided_by: null, times_seen: '2' })
 })
 
