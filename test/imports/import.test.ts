@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Pool } from 'pg'
 import { test } from 'tap'
 import { csvEntries } from '../../src/imports/csv.ts'
 import { checkEntries, importEntries } from '../../src/imports/import.ts'
@@ -278,4 +279,45 @@ test('the command: refuses files with bad lines whole, skips them when told, reh
   t.match(await command(join(t.testdirName, 'nowhere.csv')), { code: 1, stderr: /nowhere\.csv cannot be read/ })
   t.match(await command(fileOf(t, 'orders.csv', 'id,status\nord_1,PAID\n')), { code: 1, stderr: /the columns voucher_id, type, amount, created_at are missing/ })
   t.match(await command(fileOf(t, 'open.csv', `${csv(ROWS.slice(0, 1))}"vtx_2,never closed\n`)), { code: 1, stderr: /open\.csv:3: bad: not a row of this file: .*quot/i })
+})
+
+/** Everything that is stored: every row of every table, and by which transaction it was written. */
+async function everyRow (pool: Pool): Promise<unknown> {
+  const { rows } = await pool.query<{ name: string }>("select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('ledger', 'projection') order by 1")
+  return await Promise.all(rows.map(async ({ name }) => [name, (await pool.query(`select xmin, xmax, t::text from ${name} t order by t::text`)).rows]))
+}
+
+test('a rehearsal writes nothing at all: a login that may only read suffices', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  await ledger.post(told(ROWS[0] as Row))
+  await ledger.owner.query('delete from ledger.checkpoints')
+  const file = fileOf(t, 'card.csv', csv([...ROWS, { ...ROWS[4] as Row, amount: -24 }]))
+  const reader = `${new URL(ledger.url).pathname.slice(1)}_reader`
+  await ledger.owner.query(`
+    create role ${reader} login password 'secret';
+    grant usage on schema ledger, projection to ${reader};
+    grant select on all tables in schema ledger, projection to ${reader}; grant select on public.ledger_migrations to ${reader}`)
+  t.teardown(async () => { await ledger.owner.query(`drop owned by ${reader}; drop role ${reader}`) })
+  const url = new URL(ledger.url)
+  url.username = reader
+  url.password = 'secret'
+  const before = await everyRow(ledger.owner)
+  const rehearsed = await run(t, ['import', '--dry-run', file], { DATABASE_URL: url.href, DATA_DIR: join(t.testdirName, 'data') })
+  t.match(rehearsed, { code: 1, stdout: /\n5 +0 +1 +0 +0 +0\n.*nothing was written/, stderr: /The projections lag .* count as new/s })
+  t.strictSame(await everyRow(ledger.owner), before)
+})
+
+test('a shard that cannot be projected stops no import', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  await ledger.owner.query('update ledger.shards set head = 1 where shard = 3')
+  const environment = { DATABASE_URL: ledger.url, DATA_DIR: join(t.testdirName, 'data') }
+  const file = fileOf(t, 'card.csv', csv(ROWS))
+  for (const args of [['--dry-run'], []]) {
+    const { code, stdout, stderr } = await run(t, ['--json', 'import', ...args, file], environment)
+    t.equal(code, 0, stderr)
+    t.match(JSON.parse(stdout), { new: 5, stored: 5, lagging: [{ shard: 3, position: '0', head: '1' }] })
+    t.match(stderr, /lag in 1 shard: 3 \(at 0 of 1/)
+  }
 })
