@@ -1,5 +1,5 @@
 import { settleIdentified } from '../intake/settle.ts'
-import type { SetAside } from '../store/quarantine.ts'
+import { CONTRADICTS_MOVEMENT, type SetAside } from '../store/quarantine.ts'
 import type { Entry } from './entry.ts'
 import { whatIsKnown, type Known } from './known.ts'
 import { readEntry, type ReadEntry } from './read.ts'
@@ -61,7 +61,7 @@ async function take (entry: ReadEntry, known: Known | undefined, sink: Sink): Pr
   if (known?.as === 'contradicted') {
     const { event_id, subject } = known.by
     const detail = `the row contradicts what event ${event_id} about ${subject} told of the same movement; that stands until a person decides`
-    return await setAside(entry.body, { reason: 'conflict', detail, event_id, subject }, sink)
+    return await setAside(entry.body, { reason: CONTRADICTS_MOVEMENT, detail, event_id, subject }, sink)
   }
   const settled = await settleIdentified(entry.identified, sink.intake)
   switch (settled.status) {

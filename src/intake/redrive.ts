@@ -47,7 +47,8 @@ const ABREAST = 64
 
 /**
  * Redrives every row that is open now, in order of their ids, up to the highest id there is at the start: rows that leave
- * the list because they succeed do not make it skip others, and rows that come in meanwhile do not keep it going.
+ * the list because they succeed do not make it skip others, and rows that come in meanwhile do not keep it going. What
+ * contradicts a movement is left out unless it is the reason asked for.
  * @param each told of each row's fate, in order
  * @throws AppendRefused as `redrive`, after the rows under way have settled; what is done is done, begin again for the rest
  */

@@ -113,15 +113,32 @@ export async function readQuarantined (db: Db, quarantine_id: bigint): Promise<P
   return await db.selectFrom('ledger.quarantine').select(['body', 'state']).where('quarantine_id', '=', quarantine_id).executeTakeFirst()
 }
 
-/** The ids of open rows after one and up to another, in order: what a walk needs that changes what it walks over. */
+/**
+ * The reason of a row that is usable, and contradicts what another event told of the same movement. To let it in can change a
+ * balance that customers have seen: a person decides on each.
+ */
+export const CONTRADICTS_MOVEMENT = 'contradicts_movement'
+
+/**
+ * The ids of open rows after one and up to another, in order: what a walk needs that changes what it walks over. Without a
+ * reason: all but those that a person must decide on.
+ */
 export async function openIds (db: Db, walk: { reason?: string | undefined, after: bigint, upTo: bigint, limit: number }): Promise<bigint[]> {
   const rows = await db.selectFrom('ledger.quarantine').select('quarantine_id')
     .where('state', '=', 'open')
-    .$if(walk.reason !== undefined, query => query.where('reason', '=', walk.reason as string))
+    .where('reason', walk.reason === undefined ? '<>' : '=', walk.reason ?? CONTRADICTS_MOVEMENT)
     .where('quarantine_id', '>', walk.after).where('quarantine_id', '<=', walk.upTo)
     .orderBy('quarantine_id').limit(walk.limit)
     .execute()
   return rows.map(row => row.quarantine_id)
+}
+
+/** How many rows are open for a reason. */
+export async function countOpen (db: Db, reason: string): Promise<number> {
+  const { count } = await db.selectFrom('ledger.quarantine').select(({ fn }) => fn.countAll<bigint>().as('count'))
+    .where('state', '=', 'open').where('reason', '=', reason)
+    .executeTakeFirstOrThrow()
+  return Number(count)
 }
 
 /** The highest id there is; 0 when nothing was ever set aside. */

@@ -90,6 +90,17 @@ test('redrive --all: 500 rows while they succeed and others come in, none is ski
   t.equal((await command('redrive', '--all', '--reason', 'conflict')).code, 0, 'nothing to do is no failure')
 })
 
+test('redrive --all leaves what contradicts a movement to a person, and says so', async t => {
+  const { command, json, db } = await open(t)
+  await keep(db, awardData({ rule: 'ern_1' }))
+  await keep(db, awardData({ rule: 'ern_2' }), 'contradicts_movement')
+  const { code, stdout } = await command('redrive', '--all')
+  t.equal(code, 0)
+  t.match(stdout, /Redriven: 1\. Still unusable: 0\. Left out: 1 that contradict movements/)
+  t.match(await json('redrive', '--all', '--reason', 'contradicts_movement'), { redriven: 1, left_out: 0 })
+  t.match((await command('redrive', '--help')).stdout, /can change balances/)
+})
+
 test('a login that may only serve can work quarantine off', async t => {
   const { pool, environment, db } = await open(t)
   const id = await keep(db, awardData())

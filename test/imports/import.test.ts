@@ -151,7 +151,7 @@ test('a row that contradicts what was told waits in quarantine, and a person can
   t.match(remarks, [{ line: 2, what: 'conflict', reason: /ev_vtx_1 about transaction:vtx_1/ }])
   t.match(await card(ledger), { balance: 70, earned: 100 }, 'what was told first stands')
   const { items } = (await ledger.get('/v1/quarantine')).json()
-  t.match(items, [{ reason: 'conflict', event_id: 'ev_vtx_1', subject: 'transaction:vtx_1' }])
+  t.match(items, [{ reason: 'contradicts_movement', event_id: 'ev_vtx_1', subject: 'transaction:vtx_1' }])
   const shown = (await ledger.get(`/v1/quarantine/${items[0].quarantine_id}`)).json()
   t.match(shown.differences.facts, [{ path: 'points', stored: '100', received: '90' }])
   t.match(await redrive(BigInt(items[0].quarantine_id), 'test', { db: ledger.db, appender: ledger.appender, shards: SHARDS }), { status: 'redriven', event: 'accepted' })
@@ -194,6 +194,16 @@ test('a row that is stored is not accused by what came after it', async t => {
   await ledger.project()
   t.match(await take(ledger, csvEntries(file)), { counts: { duplicate: 1, conflict: 0 }, remarks: [] })
   t.equal((await ledger.owner.query('select from ledger.quarantine')).rowCount, 0)
+})
+
+test('a row that knows the order, the rule or a better kind is stored although its points are known', async t => {
+  t.testdir({})
+  const [bare, full] = [{ ...ROWS[0] as Row, details: { event: { id: 'evcus_1' }, earning_rule: { id: 'ern_1' } } }, ROWS[0] as Row]
+  const ledger = await openLedger(t)
+  await ledger.post(told(bare))
+  t.match((await take(ledger, csvEntries(fileOf(t, 'full.csv', csv([full]))))).counts, { duplicate: 1, stored: 1 })
+  t.match((await ledger.get('/v1/cards/v_1/movements')).json().items, [{ movement_id: 'award:evcus_1:ern_1:v_1', order_id: 'ord_1', points: 100 }])
+  t.match((await take(ledger, csvEntries(fileOf(t, 'bare.csv', csv([{ ...bare, balance: '' }]))))).counts, { duplicate: 1, stored: 0 }, 'one that knows less adds nothing')
 })
 
 test('exports as they really come: marks, line ends, quotes, capitals, times without a zone', async t => {

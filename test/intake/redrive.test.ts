@@ -103,6 +103,19 @@ test('a walk can keep to one reason', async t => {
   t.match(await row(ledger, second), { state: 'open' })
 })
 
+test('what contradicts a movement is never let in by the dozen: only where a person names it', async t => {
+  const { ledger, intake, keep } = await open(t)
+  const [usable, contradicting, other] = [await keep(awardData({ rule: 'ern_1' })), await keep(awardData({ rule: 'ern_2' }), 'contradicts_movement'), await keep(awardData({ rule: 'ern_3' }), 'contradicts_movement')]
+  const told: bigint[] = []
+  const note = (id: bigint): void => { told.push(id) }
+  await redriveAll(intake, 'me', {}, note)
+  t.same(told.splice(0), [usable])
+  t.match(await redrive(contradicting, 'me', intake), { status: 'redriven' }, 'by its id')
+  await redriveAll(intake, 'me', { reason: 'contradicts_movement' }, note)
+  t.same(told, [other], 'or by its reason')
+  t.equal((await ledger.owner.query('select from ledger.events')).rowCount, 3)
+})
+
 test('a database that is away in the middle: what is done is done, and the rest is open', async t => {
   const { ledger, intake, keep } = await open(t)
   for (let index = 0; index < 100; index++) await keep(awardData({ rule: `ern_${index}` }))
