@@ -1,6 +1,6 @@
 import { noCounts, OUTCOMES, type Remark, type Tally } from '../imports/tally.ts'
 import type { Lagging } from '../projections/catch-up.ts'
-import { CommandError } from './errors.ts'
+import { CommandError, explain } from './errors.ts'
 import { say, table, type Output } from './output.ts'
 
 /** Remarks that are listed; the rest is counted, or a bad file would fill the memory. */
@@ -16,6 +16,11 @@ export interface Report {
   /** @throws CommandError lines_bad where there was a line that cannot be read */
   refuseBad: () => void
   /**
+   * Says what is done where the rest could not be.
+   * @throws what ended the import, with what to do next
+   */
+  breakOff: (error: unknown) => never
+  /**
    * Says the counts.
    * @throws CommandError import_incomplete where a person must look at something
    */
@@ -26,6 +31,7 @@ export function createReport (output: Output, { dryRun }: { dryRun: boolean }): 
   const counts = noCounts()
   const listed: Array<Remark & { file: string }> = []
   let remarks = 0
+  let begun = false
   let lagging: readonly Lagging[] = []
 
   function remarksText (): string {
@@ -44,14 +50,17 @@ export function createReport (output: Output, { dryRun }: { dryRun: boolean }): 
   }
 
   return {
-    tallyOf: (file, progress) => ({
-      counts,
-      progress,
-      remark (remark) {
-        remarks++
-        if (listed.length < LISTED_REMARKS) listed.push({ file, ...remark })
+    tallyOf (file, progress) {
+      begun = true
+      return {
+        counts,
+        progress,
+        remark (remark) {
+          remarks++
+          if (listed.length < LISTED_REMARKS) listed.push({ file, ...remark })
+        }
       }
-    }),
+    },
     lagBefore (shards) {
       lagging = shards
       if (shards.length > 0) output.progress(`${lagText(shards)} Rows that are told already by events not projected yet count as new; running the import again sets that right.`)
@@ -62,6 +71,14 @@ export function createReport (output: Output, { dryRun }: { dryRun: boolean }): 
     },
     refuseBad () {
       if (counts.bad > 0) throw new CommandError('lines_bad', `Nothing was imported: ${counts.bad} line(s) cannot be read.\n${remarksText()}\nMend them, or leave them out with --skip-bad.`)
+    },
+    breakOff (error) {
+      // Nothing was begun: what stopped it says all.
+      if (!begun) throw error
+      sayCounts()
+      const { code, message } = explain(error)
+      const next = dryRun ? 'Run it again.' : 'Run it again: what is stored is stored, and the rest follows.'
+      throw new CommandError(code, `The ${dryRun ? 'rehearsal' : 'import'} broke off: ${message.replace(/\.?$/, '.')} ${next}`, { cause: error })
     },
     conclude () {
       sayCounts()

@@ -31,8 +31,12 @@ export async function importCommand (config: Config, output: Output, files: read
   const sources = await Promise.all(files.map(async file => await openSource(file, config)))
   if (!options.dryRun && !options.skipBad) await check(sources, output)
   const report = createReport(output, options)
-  if (options.dryRun) await withReading(config, async log => { await rehearse(sources, rehearsing(log), output, report) })
-  else await withIntake(config, async intake => { await takeIn(sources, storing(intake), config, output, report) })
+  try {
+    if (options.dryRun) await withReading(config, async log => { await rehearse(sources, rehearsing(log), output, report) })
+    else await withIntake(config, async intake => { await takeIn(sources, storing(intake), config, output, report) })
+  } catch (error) {
+    report.breakOff(error)
+  }
   report.conclude()
 }
 

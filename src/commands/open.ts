@@ -62,11 +62,14 @@ export async function withLedger<T> (config: Config, action: (db: Db) => Promise
   }))
 }
 
+/** A command waits for its own batches, of a few hundred: a server's APPEND_QUEUE_LIMIT is against crowds, and none of its business. */
+const QUEUE_LIMIT = 1000
+
 /** Runs a command that takes deliveries in, beside whatever servers run, and like them as the service's role. */
 export async function withIntake<T> (config: Config, action: (intake: Intake) => Promise<T>): Promise<T> {
   return await withLedger(config, async db => {
     const shards = await shardsOf(db)
-    const appender = createAppender(db, { queueLimit: config.APPEND_QUEUE_LIMIT })
+    const appender = createAppender(db, { queueLimit: QUEUE_LIMIT })
     try {
       return await action({ db, appender, shards })
     } finally {

@@ -1,3 +1,4 @@
+import { inBatches, type BatchLimits } from '../intake/batches.ts'
 import { settleIdentified } from '../intake/settle.ts'
 import { CONTRADICTS_MOVEMENT, type SetAside } from '../store/quarantine.ts'
 import type { Entry } from './entry.ts'
@@ -6,21 +7,15 @@ import { readEntry, type ReadEntry } from './read.ts'
 import type { Sink } from './sink.ts'
 import type { Outcome, Tally } from './tally.ts'
 
-/** Entries looked up and appended together. */
-const BATCH_ENTRIES = 256
+/** What is looked up and appended together: far less than an appender's queue takes. */
+const BATCH: BatchLimits = { items: 256, bytes: 8_000_000 }
 
 /**
  * Takes the entries of one file in: through the same identity and the same append as a webhook.
  * @throws AppendRefused when the database is away: what is counted is done, begin again for the rest
  */
 export async function importEntries (entries: AsyncIterable<Entry>, sink: Sink, tally: Tally): Promise<void> {
-  let batch: Entry[] = []
-  for await (const entry of entries) {
-    if (batch.push(entry) < BATCH_ENTRIES) continue
-    await takeBatch(batch, sink, tally)
-    batch = []
-  }
-  await takeBatch(batch, sink, tally)
+  for await (const batch of inBatches(entries, BATCH)) await takeBatch(batch, sink, tally)
 }
 
 /** Counts the entries that cannot be read, and stores nothing. */

@@ -119,18 +119,19 @@ export async function readQuarantined (db: Db, quarantine_id: bigint): Promise<P
  */
 export const CONTRADICTS_MOVEMENT = 'contradicts_movement'
 
+export interface OpenRow { quarantine_id: bigint, bytes: number }
+
 /**
- * The ids of open rows after one and up to another, in order: what a walk needs that changes what it walks over. Without a
+ * The ids and sizes of open rows after one and up to another, in order: what a walk needs that changes what it walks over. Without a
  * reason: all but those that a person must decide on.
  */
-export async function openIds (db: Db, walk: { reason?: string | undefined, after: bigint, upTo: bigint, limit: number }): Promise<bigint[]> {
-  const rows = await db.selectFrom('ledger.quarantine').select('quarantine_id')
+export async function listOpen (db: Db, walk: { reason?: string | undefined, after: bigint, upTo: bigint, limit: number }): Promise<OpenRow[]> {
+  return await db.selectFrom('ledger.quarantine').select(['quarantine_id', sql<number>`octet_length(body)`.as('bytes')])
     .where('state', '=', 'open')
     .where('reason', walk.reason === undefined ? '<>' : '=', walk.reason ?? CONTRADICTS_MOVEMENT)
     .where('quarantine_id', '>', walk.after).where('quarantine_id', '<=', walk.upTo)
     .orderBy('quarantine_id').limit(walk.limit)
     .execute()
-  return rows.map(row => row.quarantine_id)
 }
 
 /** How many rows are open for a reason. */

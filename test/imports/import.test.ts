@@ -260,6 +260,36 @@ test('files of deliveries: byte for byte, whatever ends the lines', async t => {
   t.match(taken, { counts: { new: 1, bad: 1 }, remarks: [{ line: 1, reason: /300008 bytes/ }] })
 })
 
+test('large deliveries go in by size, however short the queue of a server may be', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t, { bodyLimitBytes: 2_000_000 })
+  const large = (index: number): string => JSON.stringify({ ...awardData({ trigger: `ev_${index}`, customer: `cust_${index % 2}` }), padding: 'x'.repeat(900_000) })
+  const file = fileOf(t, 'large.ndjson', Array.from({ length: 90 }, (_, index) => large(index)).join('\n'))
+  for (const args of [['--dry-run'], []]) {
+    const { code, stdout, stderr } = await run(t, ['--json', 'import', ...args, file], { DATABASE_URL: ledger.url, DATA_DIR: join(t.testdirName, 'data'), APPEND_QUEUE_LIMIT: '1' })
+    t.equal(code, 0, stderr)
+    t.match(JSON.parse(stdout), { new: 90, stored: 90 })
+  }
+})
+
+test('an import that breaks off says what is done, and goes on where it is run again', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  const rows = Array.from({ length: 600 }, (_, index): Row => ({ id: `vtx_${index}`, type: 'POINTS_ADDITION', amount: 1, balance: index + 1, at: `2026-01-01T10:${String(Math.floor(index / 60)).padStart(2, '0')}:${String(index % 60).padStart(2, '0')}.000Z` }))
+  const file = fileOf(t, 'card.csv', csv(rows))
+  await ledger.owner.query(`
+    create function refuse () returns trigger language plpgsql as $$ begin raise exception 'the disk is full' using errcode = '53100'; end $$;
+    create trigger refuse before insert on ledger.events for each row when (new.event_id = 'export:vtx_300') execute function refuse()`)
+  const environment = { DATABASE_URL: ledger.url, DATA_DIR: join(t.testdirName, 'data') }
+  const broken = await run(t, ['import', file], environment)
+  t.equal(broken.code, 1)
+  const done = Number(/\n(\d+) +0 +0 +0 +0 +0\n\1 event\(s\) stored\./.exec(broken.stdout)?.[1])
+  t.ok(done >= 256 && done < 512, `${done} rows were done: a batch, and what else was under way`)
+  t.match(broken.stderr, /The import broke off: the database is not available.*Run it again: what is stored is stored/s)
+  await ledger.owner.query('drop trigger refuse on ledger.events')
+  t.match(JSON.parse((await run(t, ['--json', 'import', file], environment)).stdout), { new: 600 - done, duplicate: done, stored: 600 - done })
+})
+
 test('the command: refuses files with bad lines whole, skips them when told, rehearses, counts', async t => {
   t.testdir({})
   const { url, pool } = await createDatabase(t)

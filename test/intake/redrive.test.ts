@@ -94,6 +94,15 @@ test('500 rows while they succeed: none is skipped, what comes in meanwhile does
   t.match(counted, { events: 490, subjects: 490 })
 })
 
+test('large bodies are redriven by size, never more at once than the appender takes', async t => {
+  const { ledger, intake, keep } = await open(t)
+  for (let index = 0; index < 80; index++) await keep({ ...awardData({ rule: `ern_${index}` }), padding: 'x'.repeat(1_047_000) })
+  const fates: Redriven[] = []
+  await redriveAll(intake, 'me', {}, (_id, redriven) => { fates.push(redriven) })
+  t.equal(fates.filter(({ status }) => status === 'redriven').length, 80)
+  t.equal((await ledger.owner.query('select from ledger.events')).rowCount, 80)
+})
+
 test('a walk can keep to one reason', async t => {
   const { ledger, intake, keep } = await open(t)
   const [first, second] = [await keep(awardData({ rule: 'ern_1' }), 'defect'), await keep(awardData({ rule: 'ern_2' }))]

@@ -1,7 +1,7 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import { test } from 'tap'
 import { locateEvents } from '../../src/store/events.ts'
-import { countOpen, findQuarantined, foreseeQuarantine, listQuarantine, newestQuarantineId, openIds } from '../../src/store/quarantine.ts'
+import { countOpen, findQuarantined, foreseeQuarantine, listQuarantine, newestQuarantineId, listOpen } from '../../src/store/quarantine.ts'
 import type { Tables } from '../../src/store/tables.ts'
 import { createDatabase } from '../support/database.ts'
 
@@ -17,8 +17,8 @@ test('no query scans the log or the quarantine, however large and never analysed
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), log: event => { asked.push({ sql: event.query.sql, parameters: event.query.parameters }) } })
   await listQuarantine(db, { state: 'open', after: 5000n, limit: 51 })
   await listQuarantine(db, { state: 'open', reason: 'conflict', limit: 51 })
-  await openIds(db, { reason: 'conflict', after: 5000n, upTo: 20000n, limit: 64 })
-  await openIds(db, { after: 5000n, upTo: 20000n, limit: 64 })
+  await listOpen(db, { reason: 'conflict', after: 5000n, upTo: 20000n, limit: 64 })
+  await listOpen(db, { after: 5000n, upTo: 20000n, limit: 64 })
   await newestQuarantineId(db)
   await countOpen(db, 'conflict')
   await foreseeQuarantine(db, Buffer.from('7'))
