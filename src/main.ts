@@ -86,10 +86,15 @@ quarantine.command('show')
     await quarantineShowCommand(config, output, id)
   }))
 quarantine.command('redrive')
-  .description('read the kept bytes again, with the code of today')
+  .description('read the kept bytes again, with the code of today; can change balances')
   .argument('[ids...]', 'their ids')
-  .option('--all', 'every row that is open now', false)
+  .option('--all', 'every row that is open now, but for those that contradict a movement', false)
   .option(reasonOption, 'with --all: only rows of this reason')
+  .addHelpText('after', `
+A row of reason contradicts_movement comes from an import: it tells other points, or another balance, than an event that is
+stored. A redrive lets it in as one more telling of that movement, and where it is better informed, balances follow it. So
+--all leaves such rows out: look at each with \`quarantine show ID\`, then redrive it by its id or discard it. Who means all of
+them says --all --reason contradicts_movement. No redrive can be taken back: events are stored for ever.`)
   .action(run(async (config, output, options: { all: boolean, reason?: string }, ids: string[]) => {
     const { quarantineRedriveCommand } = await import('./commands/quarantine.ts')
     await quarantineRedriveCommand(config, output, ids, { all: options.all, reason: options.reason })

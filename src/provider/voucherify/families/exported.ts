@@ -11,6 +11,8 @@ import type { Family, Reading } from './family.ts'
 
 /** How a row of an export is kept: its cells as they stand in the file. */
 export const EXPORT = 'transactions'
+/** The type that such a row is stored under. */
+export const EXPORTED_TYPE = 'export.transaction'
 
 const Cell = Type.Optional(Type.String())
 const readExported = reader(Type.Object({
@@ -45,7 +47,7 @@ export const exported: Family = {
 
 function read ({ data }: Envelope): Reading {
   const { row } = readExported(data)
-  const event = { bare: { event_id: naturalKey('export', row.id), type: 'export.transaction' }, customer_id: null }
+  const event = { bare: { event_id: naturalKey('export', row.id), type: EXPORTED_TYPE }, customer_id: null }
   if (row.type.startsWith('CREDITS_')) {
     const id = requiredId(row.id, 'row.id')
     return { ...event, subject: naturalKey('transaction', id), occurred_at: null, facts: [], core: { transaction: id, type: row.type }, ids: [id] }
