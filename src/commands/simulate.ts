@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { Config } from '../config.ts'
 import type { ChaosLevel } from '../simulator/chaos.ts'
+import { checkQuarantine } from '../simulator/checks/quarantine.ts'
 import { openClient, SimulatorFailure, type Client } from '../simulator/client.ts'
 import { createDifferences, type Difference, type Differences } from '../simulator/differences.ts'
 import { expectationOf, type Expectation } from '../simulator/oracle/expectation.ts'
@@ -45,11 +46,11 @@ export async function simulateCommand (config: Config, output: Output, options: 
   const client = openClient(base, { connections: options.concurrency, key: options.key })
   try {
     // Nobody there is said at once, and not after all the retries.
-    await client.get('/livez')
+    const { date_ms: began_ms } = await client.get('/livez')
     const sent = await sendAll(client, simulation, { ...options, secret }, differences, output)
     const expected = expectationOf(sent.acknowledged)
-    if (options.verify) await verifyAll(client, sent, expected, differences, output)
-    const summary = summarise(seed, simulation, sent, expected, differences, options.verify)
+    const remarks = options.verify ? await verifyAll(client, began_ms, sent, expected, differences, output) : []
+    const summary = summarise(seed, simulation, sent, expected, differences, { verified: options.verify, remarks })
     say(output, summary, describe(summary))
     if (differences.total > 0) throw new CommandError('ledger_differs', `${differences.total} ${differences.total === 1 ? 'thing is' : 'things are'} not as expected. Repeat with --seed ${seed}.`)
   } catch (error) {
@@ -74,11 +75,19 @@ async function sendAll (client: Client, { deliveries }: Simulation, options: Sim
   }
 }
 
-async function verifyAll (client: Client, sent: Sent, expected: Expectation, differences: Differences, output: Output): Promise<void> {
-  await awaitProjection(client, sent.positions)
+/** @returns what could not be compared */
+async function verifyAll (
+  client: Client, began_ms: number | undefined, { positions, heard, asides }: Sent, expected: Expectation, differences: Differences, output: Output
+): Promise<string[]> {
+  await awaitProjection(client, positions)
   const progress = showProgress('verifying', sizeOf(expected), output.json)
   try {
-    await verify(client, expected, differences, () => progress.add(1))
+    await verify(client, expected, differences, {
+      ...(began_ms === undefined ? {} : { recording: { began_ms, heard } }),
+      onCompared: () => progress.add(1)
+    })
+    const remark = await checkQuarantine(client, asides, differences)
+    return remark === undefined ? [] : [remark]
   } finally {
     progress.stop()
   }
@@ -103,11 +112,15 @@ interface Summary {
   seconds: number
   deliveries_per_second: number
   verified: boolean
+  /** What could not be compared, and why. */
+  remarks: readonly string[]
   differences: number
   listed: readonly Difference[]
 }
 
-function summarise (seed: string, { deliveries, world }: Simulation, sent: Sent, expected: Expectation, differences: Differences, verified: boolean): Summary {
+function summarise (
+  seed: string, { deliveries, world }: Simulation, sent: Sent, expected: Expectation, differences: Differences, verification: Pick<Summary, 'verified' | 'remarks'>
+): Summary {
   const cards = [...expected.cards.values()]
   const lines = cards.flatMap(card => card.lines)
   return {
@@ -124,7 +137,7 @@ function summarise (seed: string, { deliveries, world }: Simulation, sent: Sent,
     unexplained: cards.reduce((sum, card) => sum + card.unexplained, 0),
     seconds: Math.round(sent.seconds * 1000) / 1000,
     deliveries_per_second: Math.round(deliveries.length / sent.seconds),
-    verified,
+    ...verification,
     differences: differences.total,
     listed: differences.kept
   }
@@ -141,6 +154,7 @@ function describe (summary: Summary): string {
     `  accepted ${summary.accepted}, duplicate ${summary.duplicate}, quarantined ${summary.quarantined}, refused ${summary.refused}, given up ${summary.given_up}; ${summary.retries} retries`,
     `  ${summary.events} events about ${summary.customers} customers, ${summary.cards} cards, ${summary.orders} orders`,
     `  ${summary.movements_true} movements happened, ${summary.movements_delivered} were told; ${summary.unexplained} points should be unexplained`,
+    ...summary.remarks,
     ...(summary.differences > 0 ? ['Not as expected:', ...shown] : []),
     ...(more > 0 && shown.length > 0 ? [`  and ${more} more`] : []),
     ...(summary.verified && summary.differences === 0 ? ['Verified: every customer, card, statement and order is as it should be.'] : [])

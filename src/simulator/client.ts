@@ -5,7 +5,10 @@ export interface Answer {
   status: number
   /** What the body says; undefined where it is not JSON. */
   json: unknown
-  retry_after_seconds: number | undefined
+  /** How long the server asks to wait before the next try. */
+  retry_after_seconds?: number
+  /** The server's own clock, to the second. */
+  date_ms?: number
 }
 
 export interface Client {
@@ -61,11 +64,13 @@ export function openClient (base: string, { connections, key }: { connections: n
 }
 
 function read (answer: http.IncomingMessage, body: Buffer): Answer {
-  const retryAfter = Number(answer.headers['retry-after'])
+  const retry_after_seconds = Number(answer.headers['retry-after'])
+  const date_ms = Date.parse(answer.headers.date ?? '')
   return {
     status: answer.statusCode ?? 0,
     json: parsed(body.toString()),
-    retry_after_seconds: Number.isFinite(retryAfter) ? retryAfter : undefined
+    ...(Number.isFinite(retry_after_seconds) ? { retry_after_seconds } : {}),
+    ...(Number.isFinite(date_ms) ? { date_ms } : {})
   }
 }
 

@@ -23,6 +23,8 @@ export interface Delivery {
   readonly key: string | undefined
   /** The envelope's event id; undefined without an envelope. */
   readonly event_id: string | undefined
+  /** Why the ledger sets it aside; undefined where it does not. */
+  readonly reason: string | undefined
   readonly body: Buffer
   /** What it tells if it is stored. */
   readonly facts: readonly Fact[]
@@ -44,15 +46,21 @@ export function deliver ({ event, wrapping, looks, kind, traits }: Send): Delive
   const { route, event_id } = wrapping
   const bare = route === 'bare'
   const body = (): Buffer => Buffer.from(wrap(event, wrapping, createRandom(looks)))
+  const told_as = (bare ? event.bare_id : undefined) ?? event_id
+  const key = `${told_as} ${event.subject}`
   return {
     kind,
     type: event.type,
     route,
     traits,
-    key: kind === 'forged' ? undefined : `${bare ? event.bare_id : event_id} ${event.subject}`,
+    key: kind === 'forged' ? undefined : key,
     event_id: bare ? undefined : event_id,
+    reason: kind === 'conflict' ? 'conflict' : undefined,
     get body () { return body() },
-    get facts () { return kind === 'forged' ? [] : event.facts(bare) },
+    get facts () {
+      if (kind === 'forged') return []
+      return event.facts(route).map(fact => fact.fact === 'movement' ? { ...fact, told_by: { key, event_id: told_as } } : fact)
+    },
     // The provider signs the text without insignificant whitespace.
     signature: secret => kind === 'forged' ? sign(body(), `${secret}-not`) : sign(wrapping.pretty ? compacted(body()) : body(), secret)
   }
@@ -60,7 +68,7 @@ export function deliver ({ event, wrapping, looks, kind, traits }: Send): Delive
 
 /** A delivery that tells nothing. */
 export function oddity (
-  odd: { kind: 'test' | 'unknown' | 'unusable', type: string, key?: string, event_id?: string, text: () => string, route?: Route }
+  odd: { kind: 'test' | 'unknown' | 'unusable', type: string, key?: string, event_id?: string, reason?: string, text: () => string, route?: Route }
 ): Delivery {
   return {
     kind: odd.kind,
@@ -69,6 +77,7 @@ export function oddity (
     traits: [],
     key: odd.key,
     event_id: odd.event_id,
+    reason: odd.reason,
     get body () { return Buffer.from(odd.text()) },
     facts: [],
     signature: secret => sign(odd.text(), secret)

@@ -31,10 +31,18 @@ export function createDifferences (): Differences {
       const [wanted, found] = [expected, got] as Array<Record<string, unknown>>
       for (const field of fields) {
         const pair = { expected: wanted?.[field], got: found?.[field] }
-        if (pair.expected !== pair.got) add({ about, field, ...pair })
+        if (!same(pair.expected, pair.got)) add({ about, field, ...pair })
       }
     },
     get total () { return total },
     kept
   }
+}
+
+/** Equal as JSON, whatever the order of keys. */
+function same (a: unknown, b: unknown): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null || Array.isArray(a) !== Array.isArray(b)) return a === b
+  const [members, others] = [a, b] as Array<Record<string, unknown>>
+  const names = Object.keys(a)
+  return names.length === Object.keys(b).length && names.every(name => Object.hasOwn(b, name) && same(members?.[name], others?.[name]))
 }

@@ -27,12 +27,12 @@ export interface ProviderEvent extends Stamp {
   archived_id?: string
   /** Its name says another thing than its fields. */
   misnamed?: true
-  /** What it tells; bare data lacks the event's own time. */
-  facts: (bare: boolean) => Fact[]
+  /** What it tells by a route: bare data lacks the event's own time, and the old envelope has room for two objects. */
+  facts: (route: Route) => Fact[]
   /** The movement it tells, if any: what is dropped together. */
   movement_id?: string
-  /** The same event told falsely: equal key, other facts. */
-  contradiction?: () => ProviderEvent
+  /** Ways to tell the same event falsely: equal key, other facts. */
+  contradictions?: ReadonlyArray<() => ProviderEvent>
 }
 
 export const PROJECT: readonly Route[] = ['webhook']

@@ -41,11 +41,22 @@ export function factsOf (deliveries: Iterable<Delivery>): Fact[] {
 }
 
 /**
- * The same deliveries, but of each key the true telling before a false one, and no false one alone. Which of two stands is
- * decided by arrival, and a false one that stands can contradict other events: then nobody can say what is right.
+ * The same deliveries, but a false telling waits for the true one of its key, and is left out where that never comes. Which
+ * of two stands is decided by arrival, and a false one that stands can contradict other events: then nobody can say what is
+ * right.
  */
 export function truthFirst (deliveries: readonly Delivery[]): Delivery[] {
-  const told = new Set(deliveries.filter(({ kind }) => kind === 'event').map(({ key }) => key))
-  const isFalse = ({ kind }: Delivery): boolean => kind === 'conflict'
-  return [...deliveries.filter(delivery => !isFalse(delivery)), ...deliveries.filter(delivery => isFalse(delivery) && told.has(delivery.key))]
+  const told = new Set<string | undefined>()
+  const waiting = new Map<string | undefined, Delivery[]>()
+  return deliveries.flatMap(delivery => {
+    const { kind, key } = delivery
+    if (kind === 'conflict' && !told.has(key)) {
+      waiting.set(key, [...waiting.get(key) ?? [], delivery])
+      return []
+    }
+    if (kind === 'event') told.add(key)
+    const released = kind === 'event' ? waiting.get(key) ?? [] : []
+    waiting.delete(key)
+    return [delivery, ...released]
+  })
 }

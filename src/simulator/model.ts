@@ -1,6 +1,7 @@
 import type { Micros } from './clock.ts'
 import type { Kind, OrderStatus } from './facts.ts'
 import type { JsonObject } from './event.ts'
+import type { Row } from './payloads/transaction.ts'
 
 /** The provider's own objects. What is `readonly` throughout is a snapshot: a change makes another object, events keep theirs. */
 
@@ -61,6 +62,8 @@ export interface Card {
   now: CardState
   /** All that really moved its points, oldest first. */
   readonly movements: Movement[]
+  /** The provider's own ledger of it, oldest first: what an export holds. */
+  readonly rows: Row[]
   readonly lots: Lot[]
   deleted: boolean
   /** Nobody was told of its making: the subscription is younger than the card. */
@@ -85,6 +88,8 @@ export interface OrderState {
   readonly customer: Profile
   readonly status: OrderStatus
   readonly amount: number
+  /** What it was before it was changed; null: it was not. */
+  readonly initial_amount: number | null
   /** 0: there is none, and the provider leaves the field out. */
   readonly discount: number
   readonly items: readonly JsonObject[]
@@ -122,9 +127,24 @@ export interface Spend {
   readonly transaction_id: string
 }
 
+/** A row of a gift card, of credits: as an export shows it, no card of ours. */
+export interface GiftRow {
+  readonly id: string
+  readonly voucher_id: string
+  readonly campaign_id: string
+  readonly type: 'CREDITS_ADDITION' | 'CREDITS_REDEMPTION'
+  readonly amount: number
+  readonly balance: number
+  readonly at: Micros
+  readonly holder: Profile
+  /** Nothing but the row's type says that it is no loyalty card. */
+  readonly untyped: boolean
+}
+
 export interface World {
   readonly campaigns: readonly Campaign[]
   readonly customers: Customer[]
   readonly cards: Card[]
   readonly orders: Order[]
+  readonly gifts: GiftRow[]
 }

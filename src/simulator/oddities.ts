@@ -51,24 +51,23 @@ export function unknownDelivery (like: ProviderEvent, event_id: string, random: 
 /** An authentic body that cannot be used: not JSON, no object, or without what names an event. */
 export function unusableDelivery (like: ProviderEvent, random: Random): Delivery {
   const mark = random.hex(12)
-  const text = random.pick([
-    () => `not json ${mark}`,
-    () => JSON.stringify(like.payload()).slice(0, 200 + random.integer(0, 100)),
-    () => `["${mark}"]`,
-    () => `"${mark}"`,
-    () => JSON.stringify({ hello: mark }),
-    () => JSON.stringify(without(wrapped(like), ['event', 'id'])),
-    () => JSON.stringify(nameless(like))
-  ])()
-  return oddity({ kind: 'unusable', type: 'unusable', text: () => text })
+  const [reason, text] = random.pick<[reason: string, text: () => string]>([
+    ['not_json', () => `not json ${mark}`],
+    ['not_json', () => JSON.stringify(like.payload()).slice(0, 200 + random.integer(0, 100))],
+    ['not_an_object', () => `["${mark}"]`],
+    ['not_an_object', () => `"${mark}"`],
+    ['unidentified', () => JSON.stringify({ hello: mark })],
+    ['unidentified', () => JSON.stringify(without(wrapped(like), ['event', 'id']))],
+    [idIn(like) === undefined ? 'unidentified' : 'invalid_payload', () => JSON.stringify(without(wrapped(like), idIn(like) ?? ['event', 'id']))]
+  ])
+  const body = text()
+  return oddity({ kind: 'unusable', type: 'unusable', reason, text: () => body })
 }
 
-/** A payload whose own id is gone: the card of an award, the order of an order event; else the event's id. */
-function nameless (like: ProviderEvent): JsonObject {
-  const json = wrapped(like)
-  if (like.type === 'customer.rewarded.loyalty_points') return without(json, ['data', 'earning_rule', 'id'])
-  if (like.type.startsWith('customer.order.')) return without(json, ['data', 'order', 'id'])
-  return without(json, ['event', 'id'])
+/** Where a payload says what it is about: the rule of an award, the order of an order event. */
+function idIn ({ type }: ProviderEvent): string[] | undefined {
+  if (type === 'customer.rewarded.loyalty_points') return ['data', 'earning_rule', 'id']
+  return type.startsWith('customer.order.') ? ['data', 'order', 'id'] : undefined
 }
 
 function wrapped (like: ProviderEvent): JsonObject {

@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { SIGNATURE_HEADER } from '../provider/voucherify/signature.ts'
 import { SimulatorFailure, type Answer, type Client } from './client.ts'
+import type { Heard } from './checks/card.ts'
+import type { SetAside } from './checks/quarantine.ts'
 import type { Delivery } from './delivery.ts'
 import type { Differences } from './differences.ts'
 
@@ -24,6 +26,10 @@ export interface Sent {
   positions: Map<number, bigint>
   /** The deliveries whose event is stored. */
   acknowledged: Delivery[]
+  /** By the key of an event when it was first acknowledged. */
+  heard: Map<string, Heard>
+  /** By quarantine id what the server set aside. */
+  asides: Map<string, SetAside>
   retries: number
   seconds: number
 }
@@ -39,6 +45,8 @@ export async function send (client: Client, deliveries: readonly Delivery[], opt
     outcomes: { accepted: 0, duplicate: 0, quarantined: 0, refused: 0, given_up: 0 },
     positions: new Map(),
     acknowledged: [],
+    heard: new Map(),
+    asides: new Map(),
     retries: 0,
     seconds: 0
   }
@@ -56,9 +64,13 @@ export async function send (client: Client, deliveries: readonly Delivery[], opt
     }
     judge(delivery, outcome, answer)
     if (outcome === 'accepted' || outcome === 'duplicate') {
-      if (delivery.kind === 'event') sent.acknowledged.push(delivery)
+      if (delivery.kind === 'event') {
+        sent.acknowledged.push(delivery)
+        noteHeard(sent.heard, delivery, outcome, answer)
+      }
       noteHighest(sent.positions, answer)
     }
+    if (outcome === 'quarantined') noteAside(sent.asides, delivery, answer)
     options.onAnswered?.()
   }
 
@@ -105,8 +117,13 @@ async function tryUntilAnswered (client: Client, delivery: Delivery, options: Se
     if (answer !== undefined && answer.status < 500) return answer
     if (attempt >= attempts) return answer
     onRetry()
-    await pause(Math.min(backoff_ms * 2 ** (attempt - 1), 10_000))
+    await pause(Math.min(waitBefore(answer, attempt, backoff_ms), 10_000))
   }
+}
+
+/** As long as the server asks for, else twice as long each time. */
+function waitBefore (answer: Answer | undefined, attempt: number, backoff_ms: number): number {
+  return answer?.retry_after_seconds === undefined ? backoff_ms * 2 ** (attempt - 1) : answer.retry_after_seconds * 1000
 }
 
 function outcomeOf (answer: Answer | undefined): Outcome {
@@ -126,20 +143,23 @@ const ALLOWED: Record<Delivery['kind'], readonly Outcome[]> = {
   forged: ['refused']
 }
 
+/** What an answer can tell. */
+interface Told { event_id?: unknown, position?: unknown, quarantine_id?: unknown, reason?: unknown, detail?: unknown }
+
 /** Compares answers with what is to be expected: above all, of one key at most one is accepted. */
 function createJudge (differences: Differences): (delivery: Delivery, outcome: Outcome, answer: Answer | undefined) => void {
   const accepted = new Set<string>()
   return (delivery, outcome, answer) => {
     const { kind, type, key } = delivery
     const about = `delivery of ${kind} ${type}${key === undefined ? '' : ` (${key})`}`
-    const told = (answer?.json ?? {}) as { event_id?: unknown, reason?: unknown, detail?: unknown }
+    const told = (answer?.json ?? {}) as Told
     if (!ALLOWED[kind].includes(outcome)) {
       const why = [told.reason, told.detail].filter(part => typeof part === 'string').join(': ')
       differences.add({ about, field: 'answer', expected: ALLOWED[kind].join(' or '), got: `${outcome} (${answer?.status ?? 'no answer'}${why === '' ? '' : `, ${why}`})` })
       return
     }
     if (kind === 'forged' && answer?.status !== 401) differences.add({ about, field: 'status', expected: 401, got: answer?.status })
-    if (kind === 'conflict' && told.reason !== 'conflict') differences.add({ about, field: 'reason', expected: 'conflict', got: told.reason })
+    if (outcome === 'quarantined' && told.reason !== delivery.reason) differences.add({ about, field: 'reason', expected: delivery.reason, got: told.reason })
     if (outcome === 'quarantined' || kind === 'forged') return
     if (delivery.event_id !== undefined && told.event_id !== delivery.event_id) differences.add({ about, field: 'event_id', expected: delivery.event_id, got: told.event_id })
     if (outcome !== 'accepted' || key === undefined) return
@@ -148,8 +168,22 @@ function createJudge (differences: Differences): (delivery: Delivery, outcome: O
   }
 }
 
+function noteHeard (heard: Map<string, Heard>, { key = '' }: Delivery, outcome: Outcome, answer: Answer | undefined): void {
+  const before = heard.get(key)
+  const acknowledged_ms = Math.min(before?.acknowledged_ms ?? Infinity, answer?.date_ms ?? Infinity)
+  // Of repetitions that race the first answer may be the duplicate's.
+  heard.set(key, { acknowledged_ms, fresh: before?.fresh === true || outcome === 'accepted' })
+}
+
+function noteAside (asides: Map<string, SetAside>, delivery: Delivery, answer: Answer | undefined): void {
+  const { quarantine_id } = (answer?.json ?? {}) as Told
+  const id = typeof quarantine_id === 'string' ? quarantine_id : 'unnamed'
+  const before = asides.get(id)
+  asides.set(id, before === undefined ? { delivery, times: 1 } : { ...before, times: before.times + 1 })
+}
+
 function noteHighest (positions: Map<number, bigint>, answer: Answer | undefined): void {
-  const { position } = (answer?.json ?? {}) as { position?: unknown }
+  const { position } = (answer?.json ?? {}) as Told
   const match = typeof position === 'string' ? /^(\d+):(\d+)$/.exec(position) : null
   if (match === null) return
   const [shard, at] = [Number(match[1]), BigInt(match[2] ?? 0)]

@@ -26,7 +26,7 @@ export interface Simulation {
   readonly world: World
 }
 
-export const SEEDS: readonly string[] = ['customer.rewarded.loyalty_points', 'customer.order.paid']
+const SEEDS: readonly string[] = ['customer.rewarded.loyalty_points', 'customer.order.paid']
 
 /** So many scenes without a delivery: the sources give no more. */
 const SILENT_SCENES = 20_000
@@ -75,10 +75,9 @@ function createPost (chaos: Chaos, random: Random, mint: (prefix: string) => str
     if (random.chance(chaos.duplicate)) put(again('duplicate'), place + random.integer(0, 3))
     if (random.chance(chaos.late)) put(again('late'), place + random.integer(5, Math.max(5, Math.floor(expected / 3))))
     if (random.chance(chaos.forged)) put(deliver({ ...made, kind: 'forged' }), place)
-    const contradiction = event.contradiction?.()
     // Behind the true one by more than any send slips: the first one stored is the one that stands.
-    if (contradiction !== undefined && random.chance(chaos.conflict)) {
-      put(deliver({ ...made, event: contradiction, kind: 'conflict' }), place + 1 + random.integer(0, 40))
+    if (event.contradictions !== undefined && random.chance(chaos.conflict)) {
+      put(deliver({ ...made, event: random.pick(event.contradictions)(), kind: 'conflict' }), place + 1 + random.integer(0, 40))
     }
   }
 

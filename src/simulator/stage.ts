@@ -41,7 +41,7 @@ export function openTheatre (random: Random, play: (stage: Stage) => void): Thea
     return `${prefix}_${length === undefined ? ids.hex(18) : ids.letters(length)}`
   }
   const stage: Stage = {
-    world: { campaigns: foundCampaigns(random.fork('campaigns'), mint), customers: [], cards: [], orders: [] },
+    world: { campaigns: foundCampaigns(random.fork('campaigns'), mint), customers: [], cards: [], orders: [], gifts: [] },
     random: random.fork('scenes'),
     get now () { return now },
     spends: [],

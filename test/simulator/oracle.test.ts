@@ -43,7 +43,7 @@ test('given one movement told by several, then it counts once, and the best-info
     moved({ rank: RANK.enveloped, points: 8, reported_balance: 10, occurred_at: at(2), earning_rule_id: 'ern_1' })
   ]).cards.get('v_1')
   t.strictSame(card?.lines, [{
-    movement_id: 'transaction:vtx_1', kind: 'accrual', points: 10, balance: 10, reported_balance: 10, occurred_at: at(1), order_id: 'ord_1', earning_rule_id: 'ern_1'
+    movement_id: 'transaction:vtx_1', kind: 'accrual', points: 10, balance: 10, reported_balance: 10, occurred_at: at(1), order_id: 'ord_1', earning_rule_id: 'ern_1', event_id: undefined, told_by: []
   }])
 })
 
@@ -61,6 +61,33 @@ test('given awards of one moment, then balances say which came first', async t =
   t.strictSame(lines([two, one, before]), [['accrual', 10, 10], ['accrual', 5, 15], ['accrual', 1, 16]])
 })
 
+test('given a spend without a balance in a tie, then it stands where the balances of the others leave room for it', async t => {
+  const before = moved({ movement_id: 'm', points: 100, reported_balance: 100, occurred_at: '2024-02-01T09:00:00.000000Z' })
+  const spent = moved({ movement_id: 'z', kind: 'redemption', rank: RANK.enveloped, points: -30 })
+  const given = moved({ movement_id: 'y', kind: 'addition', points: 40, reported_balance: 140 })
+  const last = moved({ movement_id: 'x', kind: 'addition', points: 90, reported_balance: 200 })
+  t.strictSame(lines([last, spent, given, before]).slice(1), [['addition', 40, 140], ['redemption', -30, 110], ['addition', 90, 200]])
+  const back = moved({ movement_id: 'y', kind: 'addition', points: 30, reported_balance: 100 })
+  const more = moved({ movement_id: 'x', kind: 'addition', points: 90, reported_balance: 190 })
+  t.strictSame(lines([more, back, spent, before]).slice(1), [['redemption', -30, 70], ['addition', 30, 100], ['addition', 90, 190]])
+})
+
+test('given two tellings, then the line names the better informed, or none where they are equals; both told it', async t => {
+  const told = (key: string, rank: MovementFact['rank'], minute: number): MovementFact => moved({ rank, occurred_at: at(minute), told_by: { key: `${key} s`, event_id: key } })
+  const lineOf = (...facts: Fact[]) => expectationFrom(facts).cards.get('v_1')?.lines[0]
+  t.match(lineOf(told('a', RANK.bare, 0), told('b', RANK.enveloped, 1)), { event_id: 'b', told_by: ['a s', 'b s'] })
+  t.match(lineOf(told('a', RANK.bare, 0), told('b', RANK.bare, 1)), { event_id: 'a' })
+  t.match(lineOf(told('a', RANK.bare, 0), told('b', RANK.bare, 0)), { event_id: undefined, told_by: ['a s', 'b s'] })
+})
+
+test('given a customer told at several times, then the newest profile and step of each programme stand; an end stays', async t => {
+  const told = (name: string, minute: number, deleted = false): Fact => ({ fact: 'customer', customer_id: 'c', source_id: 's', name, email: null, metadata: {}, deleted, at: at(minute) })
+  const step = (campaign_id: string, change: 'joined' | 'left', minute: number): Fact => ({ fact: 'tier', customer_id: 'c', campaign_id, change, tier_id: 't', tier: 'Gold', at: at(minute) })
+  const customer = expectationFrom([told('new', 3), told('old', 1, true), step('p', 'joined', 1), step('p', 'left', 2), step('q', 'joined', 5), step('q', 'left', 4)]).customers.get('c')
+  t.match(customer?.profile, { name: 'new', deleted_at: at(1) })
+  t.strictSame(customer?.tiers, [{ campaign_id: 'q', tier_id: 't', tier: 'Gold', change: 'joined', since: at(5) }])
+})
+
 test('given an imported card, then it opens with a line, and a difference before the next is unexplained', async t => {
   const opening = moved({ movement_id: 'opening:v_1', kind: 'opening', points: 70, reported_balance: 70 })
   const facts = [opening, moved({ movement_id: 'b', points: 5, reported_balance: 80, occurred_at: at(1) })]
@@ -74,7 +101,7 @@ test('given a clawback, then it lessens what was earned', async t => {
 })
 
 test('given a lot through its states, then its newest points are pending, and none once it ended', async t => {
-  const lot = (state: 'added' | 'updated' | 'activated' | 'canceled', points: number, minute: number): Fact => ({ fact: 'lot', lot_id: 'lopp_1', card_id: 'v_1', state, points, at: at(minute) })
+  const lot = (state: 'added' | 'updated' | 'activated' | 'canceled', points: number, minute: number): Fact => ({ fact: 'lot', lot_id: 'lopp_1', card_id: 'v_1', state, points, activates_on: '2024-03-01', at: at(minute) })
   const pending = (...facts: Fact[]) => expectationFrom(facts).cards.get('v_1')?.pending
   t.equal(pending(lot('updated', 30, 2), lot('added', 50, 1)), 30)
   t.equal(pending(lot('added', 50, 1), lot('updated', 30, 1)), 30)
@@ -94,7 +121,20 @@ test('given holders told and released, then the newest told holds the card, unle
 
 test('given an order observed in several states, then the newest is the order and all are its history', async t => {
   const seen = (status: 'CREATED' | 'PAID' | 'CANCELED', minute: number): Fact => ({
-    fact: 'order', order_id: 'ord_1', customer_id: 'cust_1', status, amount: 100, discount_amount: null, total_discount_amount: null, total_amount: 100, created_at: at(0), updated_at: at(minute)
+    fact: 'order',
+    order_id: 'ord_1',
+    customer_id: 'cust_1',
+    source_id: null,
+    status,
+    amount: 100,
+    initial_amount: null,
+    discount_amount: null,
+    total_discount_amount: null,
+    total_amount: 100,
+    items: [],
+    metadata: {},
+    created_at: at(0),
+    updated_at: at(minute)
   })
   const order = expectationFrom([seen('CANCELED', 2), seen('CREATED', 0), seen('PAID', 2), seen('PAID', 2)]).orders.get('ord_1')
   t.equal(order?.status, 'CANCELED')

@@ -83,7 +83,7 @@ test('a history of some size has everything in it', async t => {
     ...['points_added', 'points_expired', 'pending_points.added', 'pending_points.updated', 'pending_points.canceled', 'pending_points.activated']
       .flatMap(name => [`voucher.loyalty_card.${name}`, `customer.voucher.loyalty_card.${name}`]),
     'redemption.succeeded', 'customer.redemption.succeeded', 'redemption.rollback.succeeded', 'customer.redemption.rollback.succeeded',
-    'customer.rewarded', 'customer.reward_redemptions.created', 'customer.reward_redemptions.pending', 'customer.reward_redemptions.completed',
+    'redemption.failed', 'customer.redemption.failed', 'customer.rewarded', 'customer.reward_redemptions.created', 'customer.reward_redemptions.pending', 'customer.reward_redemptions.completed',
     'customer.order.created', 'customer.order.updated', 'customer.order.paid', 'customer.order.canceled',
     'customer.created', 'customer.updated', 'customer.deleted',
     ...['joined', 'left', 'upgraded', 'downgraded', 'prolonged'].map(change => `customer.loyalty.tier.${change}`),
@@ -94,6 +94,7 @@ test('a history of some size has everything in it', async t => {
   has('order states', statuses, ['CREATED', 'PAID', 'FULFILLED', 'CANCELED'])
   const ties = world.cards.filter(card => card.movements.some((movement, index) => movement.at === card.movements[index + 1]?.at))
   t.ok(ties.length > 0, 'two awards in one moment')
+  t.ok(world.gifts.length > 0, 'gift cards')
   t.ok(world.cards.some(card => card.movements.some(({ kind, points }) => kind === 'accrual' && points < 0)), 'a clawback')
   const bodies = deliveries.filter(({ kind }) => kind === 'event').slice(0, 3000).map(({ body }) => body)
   t.ok(bodies.some(body => body.includes('zażółć')), 'unicode')
@@ -103,6 +104,23 @@ test('a history of some size has everything in it', async t => {
   const expected = expectationOf(deliveries)
   t.ok([...expected.cards.values()].some(card => card.unexplained !== 0), 'what was dropped shows')
   t.ok([...expected.cards.values()].some(card => card.holder === null), 'a card without holder')
+  t.ok([...expected.cards.values()].some(card => card.deleted_at !== null) && [...expected.cards.values()].some(card => card.active === false), 'cards that ended or may not be used')
+  t.ok([...expected.customers.values()].some(({ tiers }) => tiers.length > 0), 'tiers')
+  t.ok([...expected.customers.values()].some(({ profile }) => profile?.deleted_at !== null), 'a customer who is gone')
+  const states = [...expected.orders.values()].flatMap(order => order.states.map(({ updated_at }) => `${order.order_id} ${updated_at}`))
+  t.ok(new Set(states).size < states.length, 'two states of an order at one time')
+  const lines = [...expected.cards.values()].flatMap(card => card.lines.map(({ kind, reported_balance, occurred_at }) => ({ kind, reported_balance, moment: `${card.card_id} ${occurred_at}` })))
+  const silent = lines.filter(({ reported_balance }) => reported_balance === null)
+  t.ok(silent.some(line => lines.some(other => other !== line && other.moment === line.moment && other.reported_balance !== null)), 'a spend without a balance beside movements of its moment')
+})
+
+test('false tellings wait for the true one of their key, and are left out where none comes', async t => {
+  const { deliveries } = simulate({ seed: 'order', customers: 10, events: 4000, chaos: 'high' })
+  const backwards = truthFirst([...deliveries].reverse())
+  const { answers } = takeIn(backwards)
+  t.ok(backwards.some(({ kind }) => kind === 'conflict'))
+  t.ok(backwards.every(({ kind }, index) => kind !== 'conflict' || answers[index] === 'quarantined'))
+  t.equal(truthFirst(deliveries.filter(({ kind }) => kind === 'conflict')).length, 0)
 })
 
 test('a conflict comes after what it contradicts, and a signature is right unless it is forged', async t => {

@@ -1,16 +1,11 @@
 import type { LotFact, MovementFact } from '../facts.ts'
 import { grouped } from './grouped.ts'
 import { compare, merged, type MergedMovement } from './movements.ts'
+import { beforeOf, inOrder } from './sequence.ts'
 
-export interface ExpectedLine {
-  movement_id: string
+export interface ExpectedLine extends Omit<MergedMovement, 'kind'> {
   kind: string
-  points: number
   balance: number
-  reported_balance: number | null
-  occurred_at: string
-  order_id: string | null
-  earning_rule_id: string | null
 }
 
 export interface ExpectedSums {
@@ -33,7 +28,7 @@ export function foldFromScratch (tellings: readonly MovementFact[]): { lines: Ex
   let opening = 0
   let running: number | undefined
   for (const movement of inOrder(movements)) {
-    const before = movement.reported_balance === null ? undefined : movement.reported_balance - movement.points
+    const before = beforeOf(movement)
     if (running === undefined) {
       opening = running = before ?? 0
     } else if (before !== undefined && before !== running) {
@@ -55,34 +50,10 @@ function unexplained (movement: MergedMovement, before: number, points: number):
     reported_balance: before,
     occurred_at: movement.occurred_at,
     order_id: null,
-    earning_rule_id: null
+    earning_rule_id: null,
+    event_id: movement.event_id,
+    told_by: movement.told_by
   }
-}
-
-/**
- * By time; at the same moment each movement follows the one whose balance it continues. Where nothing continues, the next
- * is one that continues none of the others.
- */
-function inOrder (movements: readonly MergedMovement[]): MergedMovement[] {
-  const moments = [...grouped(movements, movement => movement.occurred_at)].sort(([a], [b]) => compare(a, b))
-  const ordered: MergedMovement[] = []
-  let running: number | undefined
-  for (const [, moment] of moments) {
-    const left = [...moment].sort((a, b) => (beforeOf(a) ?? 0) - (beforeOf(b) ?? 0) || compare(a.movement_id, b.movement_id))
-    while (left.length > 0) {
-      const next = left.find(movement => beforeOf(movement) === running) ??
-        left.find(movement => !left.some(other => other !== movement && other.reported_balance === beforeOf(movement))) ??
-        left[0]!
-      left.splice(left.indexOf(next), 1)
-      ordered.push(next)
-      running = next.reported_balance ?? (running ?? 0) + next.points
-    }
-  }
-  return ordered
-}
-
-function beforeOf ({ reported_balance, points }: MergedMovement): number | undefined {
-  return reported_balance === null ? undefined : reported_balance - points
 }
 
 function sumsOf (lines: readonly ExpectedLine[], openedWith: number): ExpectedSums {

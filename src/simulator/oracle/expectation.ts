@@ -1,10 +1,11 @@
 import type { Delivery } from '../delivery.ts'
-import type { Fact } from '../facts.ts'
+import type { CustomerFact, Fact, TierFact } from '../facts.ts'
 import { factsOf } from '../intake.ts'
 import { foldFromScratch, pendingOf, type ExpectedLine, type ExpectedSums } from './card.ts'
 import { grouped } from './grouped.ts'
 import { holderOf } from './holder.ts'
 import { compare } from './movements.ts'
+import { profileOf, tiersOf, type ExpectedProfile, type ExpectedTier } from './people.ts'
 import { orderOf, type ExpectedOrder } from './orders.ts'
 
 export interface ExpectedCard extends ExpectedSums {
@@ -12,6 +13,9 @@ export interface ExpectedCard extends ExpectedSums {
   code: string | null
   campaign: string | null
   campaign_id: string | null
+  /** null where no telling says. */
+  active: boolean | null
+  deleted_at: string | null
   holder: string | null
   pending: number
   /** What a card was opened with is no movement. */
@@ -22,8 +26,9 @@ export interface ExpectedCard extends ExpectedSums {
 
 export interface ExpectedCustomer {
   customer_id: string
-  /** null where no telling named it. */
-  source_id: string | null
+  /** null where no telling names it. */
+  profile: ExpectedProfile | null
+  tiers: ExpectedTier[]
   balance: number
   pending: number
   unexplained: number
@@ -53,17 +58,20 @@ export function expectationFrom (facts: readonly Fact[]): Expectation {
   const movements = grouped(told('movement'), fact => fact.card_id)
   const lots = grouped(told('lot'), fact => fact.card_id)
   const holdings = grouped([...told('holder'), ...told('release')], fact => fact.card_id)
-  const names = new Map(told('card').map(fact => [fact.card_id, fact]))
+  const named = grouped(told('card'), fact => fact.card_id)
   const orders = grouped(told('order'), fact => fact.order_id)
 
   const cards = new Map<string, ExpectedCard>()
-  for (const card_id of new Set([...movements.keys(), ...lots.keys(), ...holdings.keys(), ...names.keys()])) {
+  for (const card_id of new Set([...movements.keys(), ...lots.keys(), ...holdings.keys(), ...named.keys()])) {
     const { lines, sums } = foldFromScratch(movements.get(card_id) ?? [])
+    const names = [...named.get(card_id) ?? []].sort((a, b) => compare(b.at, a.at))
     cards.set(card_id, {
       card_id,
-      code: names.get(card_id)?.code ?? null,
-      campaign: names.get(card_id)?.campaign ?? null,
-      campaign_id: names.get(card_id)?.campaign_id ?? null,
+      code: names[0]?.code ?? null,
+      campaign: names[0]?.campaign ?? null,
+      campaign_id: names[0]?.campaign_id ?? null,
+      active: names[0]?.active ?? null,
+      deleted_at: names.find(({ deleted }) => deleted)?.at ?? null,
       holder: holderOf(holdings.get(card_id) ?? []),
       ...sums,
       pending: pendingOf(lots.get(card_id) ?? []),
@@ -73,20 +81,23 @@ export function expectationFrom (facts: readonly Fact[]): Expectation {
   }
   return {
     cards,
-    customers: customersOf(cards, new Map(told('customer').map(fact => [fact.customer_id, fact.source_id]))),
+    customers: customersOf(cards, grouped(told('customer'), fact => fact.customer_id), grouped(told('tier'), fact => fact.customer_id)),
     orders: new Map([...orders].map(([order_id, states]) => [order_id, orderOf(states)]))
   }
 }
 
-function customersOf (cards: ReadonlyMap<string, ExpectedCard>, sourceIds: ReadonlyMap<string, string>): Map<string, ExpectedCustomer> {
+function customersOf (
+  cards: ReadonlyMap<string, ExpectedCard>, profiles: ReadonlyMap<string, CustomerFact[]>, steps: ReadonlyMap<string, TierFact[]>
+): Map<string, ExpectedCustomer> {
   const held = grouped([...cards.values()].filter(card => card.holder !== null), card => card.holder!)
   const customers = new Map<string, ExpectedCustomer>()
-  for (const customer_id of new Set([...sourceIds.keys(), ...held.keys()])) {
+  for (const customer_id of new Set([...profiles.keys(), ...held.keys()])) {
     const own = (held.get(customer_id) ?? []).sort((a, b) => compare(a.card_id, b.card_id))
     const total = (field: 'balance' | 'pending' | 'unexplained'): number => own.reduce((sum, card) => sum + card[field], 0)
     customers.set(customer_id, {
       customer_id,
-      source_id: sourceIds.get(customer_id) ?? null,
+      profile: profileOf(profiles.get(customer_id) ?? []),
+      tiers: tiersOf(steps.get(customer_id) ?? []),
       balance: total('balance'),
       pending: total('pending'),
       unexplained: total('unexplained'),

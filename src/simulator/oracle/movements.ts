@@ -9,6 +9,10 @@ export interface MergedMovement {
   occurred_at: string
   order_id: string | null
   earning_rule_id: string | null
+  /** The best-informed event; undefined where several are equally well informed. */
+  event_id: string | undefined
+  /** Every event that tells it, by the key of its deliveries, in order. */
+  told_by: string[]
 }
 
 /**
@@ -20,6 +24,8 @@ export function merged (tellings: readonly MovementFact[]): MergedMovement | und
   const [best] = ranked
   const points = known(ranked.map(telling => telling.points))
   if (best === undefined || points === null) return undefined
+  const equals = ranked.filter(({ rank, occurred_at }) => rank === best.rank && occurred_at === best.occurred_at)
+  const event_ids = new Set(equals.map(({ told_by }) => told_by?.event_id))
   return {
     movement_id: best.movement_id,
     kind: best.kind,
@@ -27,7 +33,9 @@ export function merged (tellings: readonly MovementFact[]): MergedMovement | und
     reported_balance: known(ranked.map(telling => telling.reported_balance)),
     occurred_at: best.occurred_at,
     order_id: known(ranked.map(telling => telling.order_id)),
-    earning_rule_id: known(ranked.map(telling => telling.earning_rule_id))
+    earning_rule_id: known(ranked.map(telling => telling.earning_rule_id)),
+    event_id: event_ids.size === 1 ? best.told_by?.event_id : undefined,
+    told_by: [...new Set(tellings.flatMap(({ told_by }) => told_by === undefined ? [] : [told_by.key]))].sort()
   }
 }
 

@@ -14,7 +14,7 @@ const RANK: Record<OrderStatus, number> = { CREATED: 0, PAID: 1, FULFILLED: 2, C
 
 /** An order from every observation of it. */
 export function orderOf (tellings: readonly OrderFact[]): ExpectedOrder {
-  const distinct = new Map(tellings.map(telling => [JSON.stringify([telling.updated_at, telling.status, telling.amount]), telling]))
+  const distinct = new Map(tellings.map(telling => [JSON.stringify([telling.updated_at, telling.status, telling.amount, telling.items, telling.metadata]), telling]))
   const ordered = [...distinct.values()].sort((a, b) => compare(a.updated_at, b.updated_at) || RANK[a.status] - RANK[b.status])
   const newest = ordered.at(-1)
   if (newest === undefined) throw new RangeError('an order needs at least one observation')

@@ -42,7 +42,8 @@ export function awardEvent (award: Award): ProviderEvent {
       order: orderObject(order),
       event: triggerObject(trigger)
     }),
-    facts: bare => {
+    facts: route => {
+      const bare = route === 'bare'
       const at = bare ? trigger.at : stamp.at
       return [
         {
@@ -58,11 +59,15 @@ export function awardEvent (award: Award): ProviderEvent {
           earning_rule_id: rule.id
         },
         ...holdingTold(card, at),
-        customerTold(customer),
-        customerTold(holder),
+        customerTold(customer, at),
+        customerTold(holder, at),
         orderTold(order)
       ]
     },
-    contradiction: () => awardEvent({ ...award, card: { ...card, balance: card.balance + 7 }, points: points + 7 })
+    contradictions: [
+      () => awardEvent({ ...award, card: { ...card, balance: card.balance + 7 }, points: points + 7 }),
+      () => awardEvent({ ...award, points: points + 7 }),
+      () => awardEvent({ ...award, card: { ...card, balance: card.balance + 7 } })
+    ]
   }
 }

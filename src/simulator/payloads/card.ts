@@ -29,7 +29,7 @@ export function cardCreatedEvent (stamp: Stamp, card: CardState): ProviderEvent 
 
 /** `voucher.updated`, `.enabled`, `.disabled` and `.deleted`. */
 export function cardLifeEvent (stamp: Stamp, card: CardState, change: 'updated' | 'enabled' | 'disabled' | 'deleted'): ProviderEvent {
-  return { ...cardEvent(stamp, card, `voucher.${change}`), facts: () => holdingTold(card, stamp.at) }
+  return { ...cardEvent(stamp, card, `voucher.${change}`), facts: () => holdingTold(card, stamp.at, change === 'deleted') }
 }
 
 function cardEvent (stamp: Stamp, card: CardState, type: string): Omit<ProviderEvent, 'facts'> {
@@ -69,7 +69,7 @@ export function cardPublishedEvent (stamp: Stamp, card: CardState, to: Profile, 
       voucher: voucherObject(card, { holder: false }),
       created_at: written(stamp.at)
     }),
-    facts: () => [cardTold(card), customerTold(to), { fact: 'holder', card_id: card.id, customer_id: to.id, at: instant(stamp.at) }]
+    facts: () => [cardTold(card, stamp.at), customerTold(to, stamp.at), { fact: 'holder', card_id: card.id, customer_id: to.id, at: instant(stamp.at) }]
   }
 }
 
@@ -88,8 +88,8 @@ export function assignmentEvent (stamp: Stamp, card: CardState, customer: Profil
       customer: customerObject(customer)
     }),
     facts: () => [
-      cardTold(card),
-      customerTold(customer),
+      cardTold(card, stamp.at),
+      customerTold(customer, stamp.at),
       { fact: change === 'created' ? 'holder' : 'release', card_id: card.id, customer_id: customer.id, at: instant(stamp.at) }
     ]
   }

@@ -1,5 +1,6 @@
-import { written } from '../clock.ts'
+import { instant, written } from '../clock.ts'
 import { DISTRIBUTED_WRAPPED, PROJECT_ARCHIVED, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
+import type { TierChange } from '../facts.ts'
 import { joined } from '../keys.ts'
 import type { Campaign, Profile, Tier } from '../model.ts'
 import { campaignObject, customerObject, tierObject } from './objects.ts'
@@ -16,7 +17,7 @@ export function customerEvent (stamp: Stamp, customer: Profile, change: 'created
     payload: () => ({ customer: fullCustomer() }),
     archived_id: `${stamp.id}a`,
     archived: () => ({ object: fullCustomer() }),
-    facts: () => [customerTold(customer)]
+    facts: () => [customerTold(customer, stamp.at, change === 'deleted')]
   }
 
   function fullCustomer (): JsonObject {
@@ -39,8 +40,6 @@ export function customerEvent (stamp: Stamp, customer: Profile, change: 'created
   }
 }
 
-export type TierChange = 'joined' | 'left' | 'prolonged' | 'upgraded' | 'downgraded'
-
 /** `customer.loyalty.tier.…`. */
 export function tierEvent (stamp: Stamp, customer: Profile, campaign: Campaign, change: TierChange, tiers: { from: Tier | undefined, to: Tier }): ProviderEvent {
   const moved = change === 'upgraded' || change === 'downgraded'
@@ -58,6 +57,9 @@ export function tierEvent (stamp: Stamp, customer: Profile, campaign: Campaign, 
         : { loyalty_tier: tierObject(tiers.to, campaign) }),
       created_at: written(stamp.at)
     }),
-    facts: () => [customerTold(customer)]
+    facts: () => [
+      customerTold(customer, stamp.at),
+      { fact: 'tier', customer_id: customer.id, campaign_id: campaign.id, change, tier_id: tiers.to.id, tier: tiers.to.name, at: instant(stamp.at) }
+    ]
   }
 }

@@ -130,6 +130,7 @@ export function simpleOrderObject (order: OrderState): JsonObject {
 function amounts (order: OrderState): JsonObject {
   return {
     amount: order.amount,
+    ...(order.initial_amount === null ? {} : { initial_amount: order.initial_amount }),
     ...(order.discount === 0 ? {} : { discount_amount: order.discount, total_discount_amount: order.discount }),
     total_amount: order.amount - order.discount
   }

@@ -30,7 +30,7 @@ export function orderEvent (stamp: Stamp, order: OrderState): ProviderEvent {
       redemption: null
     }),
     archived: () => ({ object: orderObject(order), related_object: customerObject(order.customer) }),
-    facts: () => [orderTold(order), customerTold(order.customer)],
-    contradiction: () => orderEvent(stamp, { ...order, amount: order.amount + 100 })
+    facts: () => [orderTold(order), customerTold(order.customer, order.updated_at)],
+    contradictions: [() => orderEvent(stamp, { ...order, amount: order.amount + 100 })]
   }
 }

@@ -1,10 +1,10 @@
 import { day, DAY, instant, written, type Micros } from '../clock.ts'
 import { DISTRIBUTED, DISTRIBUTED_WRAPPED, PROJECT, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
-import type { Fact, LotState } from '../facts.ts'
+import type { LotState } from '../facts.ts'
 import { joined } from '../keys.ts'
 import type { CardState, Lot } from '../model.ts'
 import { balanceObject, campaignObject, customerObject, simpleOrderObject, voucherObject } from './objects.ts'
-import { customerTold, holdingTold } from './told.ts'
+import { holderTold } from './told.ts'
 import { channelOf, rowTold, transactionObject, type Row } from './transaction.ts'
 
 /** A lot as it stood after a change. */
@@ -54,17 +54,21 @@ function pendingShaped (
       voucher_pending_points_balance: { ...balanceObject(card, told.delta), total: card.pending },
       pending_points: pendingObject(pending)
     }),
-    facts: bare => [
-      {
-        fact: 'lot',
-        lot_id: lot.id,
-        card_id: card.id,
-        state: told.state,
-        points: told.state === 'canceled' ? 0 : pending.points,
-        at: instant(bare ? pending.updated_at ?? lot.created_at : stamp.at)
-      },
-      ...holderTold(pending, bare ? pending.updated_at ?? lot.created_at : stamp.at)
-    ]
+    facts: route => {
+      const at = route === 'bare' ? pending.updated_at ?? lot.created_at : stamp.at
+      return [
+        {
+          fact: 'lot',
+          lot_id: lot.id,
+          card_id: card.id,
+          state: told.state,
+          points: told.state === 'canceled' ? 0 : pending.points,
+          activates_on: activationDay(lot, card),
+          at: instant(at)
+        },
+        ...holderTold(card, at)
+      ]
+    }
   }
 }
 
@@ -83,7 +87,7 @@ export function activationEvent (stamp: Stamp, pending: PendingPoints, row: Row,
       transaction: transactionObject(row),
       pending_points: pendingObject(pending)
     }),
-    facts: bare => rowTold(row, bare ? row.at : stamp.at)
+    facts: () => rowTold(row)
   }
 }
 
@@ -95,7 +99,7 @@ export function pendingObject ({ lot, points, card, updated_at }: PendingPoints)
     customer_id: card.holder?.id ?? null,
     order_id: lot.order.id,
     points,
-    activates_at: day(lot.created_at + card.campaign.pending_days * DAY),
+    activates_at: activationDay(lot, card),
     details: {
       event: { id: lot.trigger.id, type: 'customer.order.paid', group_id: lot.trigger.group_id, entity_id: lot.trigger.customer_id, created_at: written(lot.trigger.at), category: 'EFFECT' },
       earning_rule: { id: lot.rule.id, source: { banner: lot.rule.banner } },
@@ -116,9 +120,9 @@ function surroundings (pending: PendingPoints): JsonObject {
   }
 }
 
-function holderTold ({ card }: PendingPoints, at: Micros): Fact[] {
-  const holding = holdingTold(card, at)
-  return card.holder === undefined ? holding : [...holding, customerTold(card.holder)]
+/** The day on which the lot becomes available. */
+export function activationDay (lot: Lot, card: CardState): string {
+  return day(lot.created_at + card.campaign.pending_days * DAY)
 }
 
 function bareId ({ lot, updated_at }: PendingPoints, state: LotState): string {

@@ -4,7 +4,7 @@ import { RANK, type Fact, type Kind, type MovementFact } from '../facts.ts'
 import { joined } from '../keys.ts'
 import type { CardState, OrderState } from '../model.ts'
 import { balanceObject, bucketObject, campaignObject, customerObject, simpleOrderObject, voucherObject } from './objects.ts'
-import { customerTold, holdingTold } from './told.ts'
+import { holderTold } from './told.ts'
 
 /** One row of the provider's own card ledger. */
 export interface Row {
@@ -22,7 +22,7 @@ export interface Row {
   order?: OrderState
   rule_id?: string
   /** The lot that becomes available with it. */
-  lot_id?: string
+  lot?: { id: string, activates_on: string }
   /** The row's details lack the balance; the payload beside it carries it. */
   balance_beside: boolean
 }
@@ -54,8 +54,8 @@ export function transactionEvent (stamp: Stamp, row: Row): ProviderEvent {
       source_voucher: null,
       destination_voucher: null
     }),
-    facts: () => rowTold(row, stamp.at),
-    contradiction: () => transactionEvent(stamp, falsely(row))
+    facts: () => rowTold(row),
+    contradictions: [() => transactionEvent(stamp, falsely(row))]
   }
 }
 
@@ -73,8 +73,8 @@ export function pointsAddedEvent (stamp: Stamp, row: Row, options: { channel: 'p
       customer: card.holder === undefined ? null : customerObject(card.holder),
       transaction: transactionObject(row)
     }),
-    facts: bare => rowTold(row, bare ? row.at : stamp.at),
-    contradiction: () => pointsAddedEvent(stamp, falsely(row), options)
+    facts: () => rowTold(row),
+    contradictions: [() => pointsAddedEvent(stamp, falsely(row), options)]
   }
 }
 
@@ -97,7 +97,7 @@ export function pointsExpiredEvent (
       buckets: options.listed ? buckets : buckets[0] ?? null,
       transaction: transactionObject(row)
     }),
-    facts: bare => rowTold(row, bare ? row.at : stamp.at)
+    facts: () => rowTold(row)
   }
 }
 
@@ -118,7 +118,7 @@ export function transactionObject (row: Row): JsonObject {
 }
 
 /** What a payload tells that carries the row itself. */
-export function rowTold (row: Row, told_at: Micros): Fact[] {
+export function rowTold (row: Row): Fact[] {
   const movement: MovementFact = {
     fact: 'movement',
     movement_id: row.movement_id,
@@ -131,12 +131,10 @@ export function rowTold (row: Row, told_at: Micros): Fact[] {
     order_id: row.order?.id ?? null,
     earning_rule_id: row.rule_id ?? null
   }
-  const facts: Fact[] = [movement, ...holdingTold(row.card, told_at)]
-  if (row.card.holder !== undefined) facts.push(customerTold(row.card.holder))
-  if (row.lot_id !== undefined) {
-    facts.push({ fact: 'lot', lot_id: row.lot_id, card_id: row.card.id, state: 'activated', points: 0, at: instant(told_at) })
-  }
-  return facts
+  const { lot } = row
+  if (lot === undefined) return [movement, ...holderTold(row.card, row.at)]
+  const ended: Fact = { fact: 'lot', lot_id: lot.id, card_id: row.card.id, state: 'activated', points: 0, activates_on: lot.activates_on, at: instant(row.at) }
+  return [movement, ...holderTold(row.card, row.at), ended]
 }
 
 function about (row: Row): Pick<ProviderEvent, 'customer_id' | 'subject' | 'movement_id'> {

@@ -2,9 +2,10 @@ import { transactionKey } from '../keys.ts'
 import type { Kind } from '../facts.ts'
 import type { JsonObject } from '../event.ts'
 import type { Card } from '../model.ts'
-import { pointsAddedEvent, pointsExpiredEvent, transactionEvent, type Row } from '../payloads/transaction.ts'
+import { pointsAddedEvent, pointsExpiredEvent, type Row } from '../payloads/transaction.ts'
 import { voucherObject } from '../payloads/objects.ts'
 import { between, liveCards, move, type Scene, type Stage } from '../stage.ts'
+import { tellRow } from './rows.ts'
 
 const CHANNELS = ['project', 'distribution'] as const
 
@@ -18,7 +19,7 @@ export const adjust: Scene = stage => {
   const [kind, type] = points < 0 ? ['removal', 'POINTS_REMOVAL'] as const : ['addition', 'POINTS_ADDITION'] as const
   const row = book(stage, card, { kind, type, points, details: {}, reason: 'goodwill', balance_beside: random.chance(0.1) })
   for (const channel of CHANNELS) stage.tell(pointsAddedEvent(stage.stamp(), row, { channel, holder: random.chance(0.7) }))
-  stage.tell(transactionEvent(stage.stamp(), row))
+  tellRow(stage, card, row)
   return true
 }
 
@@ -32,7 +33,7 @@ export const expire: Scene = stage => {
   const bucket_ids = Array.from({ length: random.integer(1, 2) }, () => mint('lopb'))
   const listed = bucket_ids.length > 1 || random.chance(0.5)
   for (const channel of CHANNELS) stage.tell(pointsExpiredEvent(stage.stamp(), row, { channel, holder: random.chance(0.7), bucket_ids, listed }))
-  stage.tell(transactionEvent(stage.stamp(), row))
+  tellRow(stage, card, row)
   return true
 }
 
@@ -46,7 +47,8 @@ export const transfer: Scene = stage => {
   const points = random.integer(1, from.now.balance)
   const out = book(stage, from, { kind: 'transfer_out', type: 'POINTS_TRANSFER_OUT', points: -points, details: { destination_voucher: voucherObject(to.now) } })
   const into = book(stage, to, { kind: 'transfer_in', type: 'POINTS_TRANSFER_IN', points, details: { source_voucher: voucherObject(out.card) }, related_id: out.id })
-  stage.tell(transactionEvent(stage.stamp(), out), transactionEvent(stage.stamp(), into))
+  tellRow(stage, from, out)
+  tellRow(stage, to, into)
   return true
 }
 
@@ -65,7 +67,7 @@ export const earnBySegment: Scene = stage => {
     details: { segment: { id: mint('seg'), name: 'VIP' }, ...(named ? { earning_rule: { id: rule.id, source: { banner: rule.banner } } } : {}) },
     ...(named ? { rule_id: rule.id } : {})
   })
-  stage.tell(transactionEvent(stage.stamp(), row))
+  tellRow(stage, card, row)
   return true
 }
 

@@ -66,7 +66,7 @@ function openCard (stage: Stage, customer: Customer, older: boolean): void {
     created_at: stage.now + random.integer(1, 900_000),
     updated_at: stage.now + SECOND
   }
-  const card: Card = { now: blank, movements: [], lots: [], deleted: false, older }
+  const card: Card = { now: blank, movements: [], rows: [], lots: [], deleted: false, older }
   card.movements.push({ movement_id: openingKey(blank.id), kind: 'opening', points: blank.balance, balance: blank.balance, at: blank.created_at })
   world.cards.push(card)
   customer.cards.push(card)

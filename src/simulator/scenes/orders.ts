@@ -5,10 +5,9 @@ import { awardKey, transactionKey } from '../keys.ts'
 import type { Card, Customer, Order, OrderState, Rule, Trigger } from '../model.ts'
 import { awardEvent } from '../payloads/award.ts'
 import { orderEvent } from '../payloads/order.ts'
-import { transactionEvent } from '../payloads/transaction.ts'
 import { between, liveCustomers, move, type Scene, type Stage } from '../stage.ts'
 import { addLot } from './pending.ts'
-import { awardDetails } from './rows.ts'
+import { awardDetails, tellRow } from './rows.ts'
 
 /** An order is placed, and often paid at once. */
 export const placeOrder: Scene = stage => {
@@ -16,11 +15,12 @@ export const placeOrder: Scene = stage => {
   const customers = liveCustomers(stage)
   if (customers.length === 0) return false
   const customer = random.pick(customers)
-  const paid = random.chance(0.5)
   const order: Order = { now: draftOrder(stage, customer), customer, earned: [] }
   stage.world.orders.push(order)
-  if (paid) pay(stage, order)
-  else stage.tell(orderEvent(stage.stamp(), order.now))
+  const way = random.next()
+  // Paid at once, without a word of its making; or both told for one moment; or paid later, or never.
+  if (way >= 0.35) stage.tell(orderEvent(stage.stamp(), order.now))
+  if (way < 0.5) pay(stage, order, { at_once: way >= 0.35 })
   return true
 }
 
@@ -32,11 +32,11 @@ export const advanceOrder: Scene = stage => {
   const way = random.next()
   switch (order.now.status) {
     case 'CREATED':
-      if (way < 0.7) pay(stage, order)
-      else turn(stage, order, way < 0.85 ? 'CREATED' : 'CANCELED')
+      if (way < 0.7) pay(stage, order, { at_once: false })
+      else turn(stage, order, { status: way < 0.85 ? 'CREATED' : 'CANCELED' })
       return true
     case 'PAID':
-      turn(stage, order, way < 0.6 ? 'FULFILLED' : 'CANCELED')
+      turn(stage, order, { status: way < 0.6 ? 'FULFILLED' : 'CANCELED' })
       if (way >= 0.6) clawBack(stage, order)
       return true
     case 'FULFILLED': case 'CANCELED': return false
@@ -54,6 +54,7 @@ function draftOrder (stage: Stage, customer: Customer): OrderState {
     customer: customer.now,
     status: 'CREATED',
     amount,
+    initial_amount: null,
     discount: random.chance(0.4) ? Math.floor(amount / 10) : 0,
     items,
     metadata: { region: random.pick(['US', 'EMEA']), currency: random.pick(['USD', 'EUR']), ...(random.chance(0.3) ? { card: ['Other'] } : {}) },
@@ -77,20 +78,32 @@ function draftItem ({ random }: Stage): JsonObject {
 }
 
 /** The order in its next state, told. */
-function turn (stage: Stage, order: Order, status: OrderStatus, stamp: Stamp = stage.stamp()): void {
+function turn (stage: Stage, order: Order, next: { status: OrderStatus, stamp?: Stamp, at_once?: boolean }): void {
   const { random } = stage
-  // Half of the times are whole milliseconds, and are written so.
-  const updated_at = random.chance(0.5) ? stage.now : stage.now - random.integer(1, 900_000)
-  const changed = status === 'CREATED' ? { amount: order.now.amount + 500 } : {}
-  order.now = { ...order.now, ...changed, customer: order.customer.now, status, updated_at: Math.max(updated_at, order.now.created_at) }
+  const { status, stamp = stage.stamp(), at_once = false } = next
+  // Half of the times are whole milliseconds, and are written so. At once: only the status says which state is the newer.
+  const changed_at = random.chance(0.5) ? stage.now : stage.now - random.integer(1, 900_000)
+  const updated_at = at_once ? order.now.updated_at : Math.max(changed_at, order.now.created_at)
+  const changed = status === 'CREATED' ? changedOrder(stage, order.now) : {}
+  order.now = { ...order.now, ...changed, customer: order.customer.now, status, updated_at }
   stage.tell(orderEvent(stamp, order.now))
 }
 
-function pay (stage: Stage, order: Order): void {
+function changedOrder (stage: Stage, { items, metadata, amount, initial_amount }: OrderState): Partial<OrderState> {
+  const more = draftItem(stage)
+  return {
+    items: [...items, more],
+    metadata: { ...metadata, changed: true },
+    amount: amount + Number(more.amount),
+    initial_amount: initial_amount ?? amount
+  }
+}
+
+function pay (stage: Stage, order: Order, { at_once }: { at_once: boolean }): void {
   const { random } = stage
   // The event that says so is the one that the awards name as their trigger.
   const stamp = stage.stamp(0)
-  turn(stage, order, 'PAID', stamp)
+  turn(stage, order, { status: 'PAID', stamp, at_once })
   const trigger: Trigger = { ...stamp, customer_id: order.customer.now.id }
   const cards = earningCards(stage, order)
   for (const card of cards) {
@@ -102,6 +115,7 @@ function pay (stage: Stage, order: Order): void {
       else earn(stage, order, { card, rule, trigger, points, tied: rules.length > 1 })
     }
   }
+  if (random.chance(0.1)) turn(stage, order, { status: 'FULFILLED', at_once: true })
 }
 
 /** Mostly cards of who buys; now and then somebody else's card earns, and the holder is not the customer of the order. */
@@ -124,22 +138,20 @@ function earn (stage: Stage, order: Order, { card, rule, trigger, points, tied }
   const movement_id = awardKey(trigger.id, rule.id, card.now.id)
   const after = move(card, { movement_id, kind: 'accrual', points, at })
   order.earned.push({ card, rule, points, trigger })
-  stage.tell(
-    awardEvent({ stamp: stage.stamp(tied ? 0 : undefined), card: after, customer: order.customer.now, rule, trigger, order: order.now, points }),
-    transactionEvent(stage.stamp(), {
-      id: stage.mint('vtx'),
-      movement_id,
-      kind: 'accrual',
-      type: 'POINTS_ACCRUAL',
-      card: after,
-      points,
-      at,
-      details: awardDetails(order.now, rule, trigger),
-      order: order.now,
-      rule_id: rule.id,
-      balance_beside: random.chance(0.1)
-    })
-  )
+  stage.tell(awardEvent({ stamp: stage.stamp(tied ? 0 : undefined), card: after, customer: order.customer.now, rule, trigger, order: order.now, points }))
+  tellRow(stage, card, {
+    id: stage.mint('vtx'),
+    movement_id,
+    kind: 'accrual',
+    type: 'POINTS_ACCRUAL',
+    card: after,
+    points,
+    at,
+    details: awardDetails(order.now, rule, trigger),
+    order: order.now,
+    rule_id: rule.id,
+    balance_beside: random.chance(0.1)
+  })
 }
 
 /** What was earned is taken back: accruals with negative points, under the trigger and rule of the award. */
@@ -151,7 +163,7 @@ function clawBack (stage: Stage, order: Order): void {
     const id = mint('vtx')
     const at = stage.now + SECOND + index * 10_000
     const after = move(card, { movement_id: transactionKey(id), kind: 'accrual', points: -points, at })
-    stage.tell(transactionEvent(stage.stamp(5 * SECOND), {
+    tellRow(stage, card, {
       id,
       movement_id: transactionKey(id),
       kind: 'accrual',
@@ -163,6 +175,6 @@ function clawBack (stage: Stage, order: Order): void {
       order: order.now,
       rule_id: rule.id,
       balance_beside: false
-    }))
+    }, 5 * SECOND)
   }
 }

@@ -1,10 +1,10 @@
 import { SECOND } from '../clock.ts'
 import { awardKey } from '../keys.ts'
 import type { Card, Lot, OrderState, Rule, Trigger } from '../model.ts'
-import { activationEvent, misnamedActivation, pendingEvent, pendingObject, type PendingPoints } from '../payloads/pending.ts'
-import { transactionEvent, type Row } from '../payloads/transaction.ts'
+import { activationDay, activationEvent, misnamedActivation, pendingEvent, pendingObject, type PendingPoints } from '../payloads/pending.ts'
+import type { Row } from '../payloads/transaction.ts'
 import { between, move, type Scene, type Stage } from '../stage.ts'
-import { awardDetails } from './rows.ts'
+import { awardDetails, tellRow } from './rows.ts'
 
 const CHANNELS = ['project', 'distribution'] as const
 
@@ -55,11 +55,11 @@ export const activateLot: Scene = stage => withLot(stage, (card, lot) => {
     details: { ...details, pending_points: pendingObject(pending) },
     order,
     rule_id: rule.id,
-    lot_id: lot.id,
+    lot: { id: lot.id, activates_on: activationDay(lot, after) },
     balance_beside: false
   }
   for (const channel of CHANNELS) stage.tell(activationEvent(stage.stamp(), pending, row, channel))
-  stage.tell(transactionEvent(stage.stamp(), row))
+  tellRow(stage, card, row)
   if (random.chance(0.3)) {
     stage.tell(misnamedActivation(stage.stamp(6 * SECOND), pending, random.chance(0.7) ? points : -points, 'distribution'))
   }

@@ -1,6 +1,8 @@
-import type { Card } from '../model.ts'
+import { SECOND } from '../clock.ts'
+import type { Card, Profile } from '../model.ts'
 import { assignmentEvent } from '../payloads/card.ts'
 import { customerEvent, tierEvent } from '../payloads/customer.ts'
+import type { Random } from '../random.ts'
 import { liveCustomers, type Scene, type Stage } from '../stage.ts'
 
 /** A customer's profile changes, or (seldom) the customer goes. */
@@ -15,12 +17,22 @@ export const changeCustomer: Scene = stage => {
     stage.tell(customerEvent(stage.stamp(), customer.now, 'deleted'))
     return true
   }
-  customer.now = { ...customer.now, name: `${customer.now.name.split(' the ')[0]} the ${random.integer(2, 99)}th` }
+  customer.now = { ...customer.now, ...changed(customer.now, random) }
   for (const card of customer.cards) {
     if (card.now.holder?.id === customer.now.id) card.now = { ...card.now, holder: customer.now }
   }
   stage.tell(customerEvent(stage.stamp(), customer.now, 'updated'))
   return true
+}
+
+/** Another name, another address or none, another region: one of them, or all at once. */
+function changed ({ name, metadata }: Profile, random: Random): Partial<Profile> {
+  const ways: Array<Partial<Profile>> = [
+    { name: `${name.split(' the ')[0]} the ${random.integer(2, 99)}th` },
+    { email: random.chance(0.3) ? null : `${random.letters(8).toLowerCase()}@example.org` },
+    { metadata: { ...metadata, visits: random.integer(1, 999) } }
+  ]
+  return random.chance(0.2) ? Object.assign({}, ...ways) as Partial<Profile> : random.pick(ways)
 }
 
 /** A card loses its holder. */
@@ -44,6 +56,20 @@ export const assignCard: Scene = stage => {
   card.now = { ...card.now, holder: to.now }
   to.cards.push(card)
   stage.tell(assignmentEvent(stage.stamp(), card.now, to.now, 'created', stage.mint('rhold')))
+  return true
+}
+
+/** A card is given to a customer and taken back in one moment: nobody holds it afterwards. */
+export const assignAndRelease: Scene = stage => {
+  const customers = liveCustomers(stage)
+  const card = someCard(stage, candidate => candidate.now.holder === undefined)
+  if (customers.length === 0 || card === undefined) return false
+  const to = stage.random.pick(customers).now
+  const [given, taken] = [stage.stamp(SECOND), stage.stamp(SECOND)]
+  stage.tell(
+    assignmentEvent(given, { ...card.now, holder: to }, to, 'created', stage.mint('rhold')),
+    assignmentEvent(taken, card.now, to, 'deleted', stage.mint('rhold'))
+  )
   return true
 }
 

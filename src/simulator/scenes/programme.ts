@@ -1,10 +1,12 @@
 import type { Scene, Stage } from '../stage.ts'
 import { adjust, earnBySegment, expire, transfer } from './adjusting.ts'
+import { moveCredits } from './giving.ts'
 import { anotherCard, cardLife, join } from './joining.ts'
 import { advanceOrder, placeOrder } from './orders.ts'
 import { activateLot, cancelLot, updateLot } from './pending.ts'
-import { assignCard, changeCustomer, changeTier, releaseCard } from './people.ts'
-import { redeemDiscount, refund, spend, spendOnReward } from './spending.ts'
+import { assignAndRelease, assignCard, changeCustomer, changeTier, releaseCard } from './people.ts'
+import { redeemDiscount, refund, spend, spendInVain, spendOnReward, spendStacked } from './spending.ts'
+import { spendInATie } from './tying.ts'
 
 /** How often each scene is chosen, beside the others. */
 const PROGRAMME: ReadonlyArray<[weight: number, scene: Scene]> = [
@@ -13,6 +15,9 @@ const PROGRAMME: ReadonlyArray<[weight: number, scene: Scene]> = [
   [10, spend],
   [6, spendOnReward],
   [4, refund],
+  [1.5, spendStacked],
+  [2, spendInVain],
+  [3, spendInATie],
   [6, adjust],
   [4, expire],
   [4, transfer],
@@ -22,11 +27,13 @@ const PROGRAMME: ReadonlyArray<[weight: number, scene: Scene]> = [
   [1.5, cancelLot],
   [1.5, releaseCard],
   [2.5, assignCard],
+  [1, assignAndRelease],
   [2, changeCustomer],
   [3, changeTier],
   [1, anotherCard],
   [2, cardLife],
-  [1, redeemDiscount]
+  [1, redeemDiscount],
+  [1, moveCredits]
 ]
 const TOTAL = PROGRAMME.reduce((sum, [weight]) => sum + weight, 0)
 

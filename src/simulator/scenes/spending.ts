@@ -1,9 +1,10 @@
 import { refundKey, spendKey } from '../keys.ts'
 import type { Card } from '../model.ts'
-import { redemptionEvent, rewardedEvent, rewardRedemptionEvent, type Redemption } from '../payloads/redemption.ts'
-import { discountRedemptionEvent } from '../payloads/discount.ts'
-import { transactionEvent } from '../payloads/transaction.ts'
+import { discountRedemptionEvent, failedRedemptionEvent, redemptionEvent, stackRedemptionEvent } from '../payloads/redemption.ts'
+import { rewardedEvent, rewardRedemptionEvent } from '../payloads/reward.ts'
+import type { Redemption } from '../payloads/spent.ts'
 import { between, liveCards, liveCustomers, move, type Scene, type Stage } from '../stage.ts'
+import { tellRow } from './rows.ts'
 
 /** Points pay, sometimes for an order. */
 export const spend: Scene = stage => {
@@ -17,18 +18,38 @@ export const spend: Scene = stage => {
   return true
 }
 
-/** Points buy a reward of the campaign. */
+/** Points buy a reward of the campaign: at its price, or at another one that was agreed on. */
 export const spendOnReward: Scene = stage => {
+  const { random } = stage
   const cards = liveCards(stage, 1).filter(card => card.now.balance >= card.now.campaign.reward.points)
   if (cards.length === 0) return false
-  const card = stage.random.pick(cards)
+  const card = random.pick(cards)
   const { reward } = card.now.campaign
-  const redemption = play(stage, card, { points: reward.points, order_in_full: false, reward })
-  const priced = stage.random.chance(0.8)
+  const points = random.chance(0.6) ? reward.points : random.integer(1, Math.min(card.now.balance, reward.points * 2))
+  const redemption = play(stage, card, { points, order_in_full: false, reward })
+  const priced = random.chance(0.8)
   stage.tell(rewardedEvent(stage.stamp(), redemption, reward))
   for (const state of ['CREATED', 'PENDING', 'COMPLETED'] as const) {
-    if (state !== 'PENDING' || stage.random.chance(0.5)) stage.tell(rewardRedemptionEvent(stage.stamp(), redemption, reward, state, priced))
+    if (state !== 'PENDING' || random.chance(0.5)) stage.tell(rewardRedemptionEvent(stage.stamp(), redemption, reward, state, priced))
   }
+  return true
+}
+
+/** A discount code and points pay together: a redemption of the whole, and one of each part. */
+export const spendStacked: Scene = stage => {
+  const { random, mint, world } = stage
+  const cards = liveCards(stage, 1)
+  const card = cards.length === 0 ? undefined : random.pick(cards)
+  const holder = card?.now.holder
+  const orders = world.orders.slice(-50).filter(order => order.customer.cards.includes(card!))
+  if (card === undefined || holder === undefined || orders.length === 0) return false
+  const order = random.pick(orders).now
+  const parent_id = mint('r')
+  const { at } = play(stage, card, { points: random.integer(1, card.now.balance), order_in_full: false, order, parent_id })
+  stage.tell(
+    stackRedemptionEvent(stage.stamp(), holder, { id: parent_id, at, order }),
+    discountRedemptionEvent(stage.stamp(), holder, { redemption: mint('r'), voucher: mint('v'), campaign: mint('camp'), parent: parent_id }, at)
+  )
   return true
 }
 
@@ -44,22 +65,33 @@ export const refund: Scene = stage => {
   const at = stage.now + between(random, 0.01, 0.3)
   const card = move(spent.card, { movement_id, kind: 'refund', points: spent.points, at: at + 1500 })
   const rollback: Redemption = { id: spent.id, rollback_id, card, points: spent.points, at, order_in_full: false, reason: 'returned' }
-  stage.tell(
-    redemptionEvent(stage.stamp(), rollback, 'project'),
-    redemptionEvent(stage.stamp(), rollback, 'distribution'),
-    transactionEvent(stage.stamp(), {
-      id: mint('vtx'),
-      movement_id,
-      kind: 'refund',
-      type: 'POINTS_REFUND',
-      card,
-      points: spent.points,
-      at: at + 1500,
-      details: { redemption: { id: spent.id }, rollback: { id: rollback_id } },
-      related_id: spent.transaction_id,
-      balance_beside: false
-    })
-  )
+  stage.tell(redemptionEvent(stage.stamp(), rollback, 'project'), redemptionEvent(stage.stamp(), rollback, 'distribution'))
+  tellRow(stage, spent.card, {
+    id: mint('vtx'),
+    movement_id,
+    kind: 'refund',
+    type: 'POINTS_REFUND',
+    card,
+    points: spent.points,
+    at: at + 1500,
+    details: { redemption: { id: spent.id }, rollback: { id: rollback_id } },
+    related_id: spent.transaction_id,
+    balance_beside: false
+  })
+  return true
+}
+
+/** Somebody tries to spend more than there is: it is told, and nothing moves. */
+export const spendInVain: Scene = stage => {
+  const { random, mint } = stage
+  const cards = liveCards(stage)
+  if (cards.length === 0) return false
+  const card = random.pick(cards).now
+  const failed = random.pick([['result'], ['status'], ['result', 'status']] as const)
+  for (const named of ['failed', 'customer.failed', 'succeeded'] as const) {
+    const tried: Redemption = { id: mint('r'), card, points: card.balance + random.integer(1, 500), at: stage.now + between(random, 0.01, 0.3), order_in_full: false }
+    stage.tell(failedRedemptionEvent(stage.stamp(), tried, named, failed))
+  }
   return true
 }
 
@@ -69,39 +101,37 @@ export const redeemDiscount: Scene = stage => {
   if (customers.length === 0) return false
   const customer = stage.random.pick(customers).now
   const ids = { redemption: stage.mint('r'), voucher: stage.mint('v'), campaign: stage.mint('camp') }
-  stage.tell(discountRedemptionEvent(stage.stamp(), customer, ids))
+  stage.tell(discountRedemptionEvent(stage.stamp(), customer, ids, stage.now))
   return true
 }
 
 function play (stage: Stage, card: Card, spending: Omit<Redemption, 'id' | 'card' | 'at'>): Redemption {
   const { random, mint } = stage
+  const { points, order, reward } = spending
   const id = mint('r')
   const movement_id = spendKey(id, card.now.id)
   const at = stage.now + between(random, 0.01, 0.3)
-  const after = move(card, { movement_id, kind: 'redemption', points: -spending.points, at: at + 1500 })
+  const after = move(card, { movement_id, kind: 'redemption', points: -points, at: at + 1500 })
   const redemption: Redemption = { ...spending, id, card: after, at }
   const transaction_id = mint('vtx')
-  stage.spends.push({ id, card, points: spending.points, transaction_id })
+  stage.spends.push({ id, card, points, transaction_id })
   if (stage.spends.length > 200) stage.spends.shift()
-  stage.tell(
-    redemptionEvent(stage.stamp(), redemption, 'project'),
-    redemptionEvent(stage.stamp(), redemption, 'distribution'),
-    transactionEvent(stage.stamp(), {
-      id: transaction_id,
-      movement_id,
-      kind: 'redemption',
-      type: 'POINTS_REDEMPTION',
-      card: after,
-      points: -spending.points,
-      at: at + 1500,
-      details: {
-        redemption: { id },
-        ...(spending.order === undefined ? {} : { order: { id: spending.order.id, source_id: spending.order.source_id } }),
-        ...(spending.reward === undefined ? {} : { reward: { id: spending.reward.id, name: spending.reward.name } })
-      },
-      ...(spending.order === undefined ? {} : { order: spending.order }),
-      balance_beside: random.chance(0.1)
-    })
-  )
+  stage.tell(redemptionEvent(stage.stamp(), redemption, 'project'), redemptionEvent(stage.stamp(), redemption, 'distribution'))
+  tellRow(stage, card, {
+    id: transaction_id,
+    movement_id,
+    kind: 'redemption',
+    type: 'POINTS_REDEMPTION',
+    card: after,
+    points: -points,
+    at: at + 1500,
+    details: {
+      redemption: { id },
+      ...(order === undefined ? {} : { order: { id: order.id, source_id: order.source_id } }),
+      ...(reward === undefined ? {} : { reward: { id: reward.id, name: reward.name } })
+    },
+    ...(order === undefined ? {} : { order }),
+    balance_beside: random.chance(0.1)
+  })
   return redemption
 }

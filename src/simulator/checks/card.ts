@@ -1,0 +1,82 @@
+import type { Client } from '../client.ts'
+import type { Differences } from '../differences.ts'
+import type { ExpectedLine } from '../oracle/card.ts'
+import type { ExpectedCard } from '../oracle/expectation.ts'
+import { ask } from './reading.ts'
+
+const SUMS = ['balance', 'opening', 'earned', 'spent', 'refunded', 'expired', 'adjusted', 'transferred', 'unexplained', 'pending'] as const
+export const CARD = [...SUMS, 'code', 'campaign_id', 'campaign', 'last_movement_at']
+const CARD_ITSELF = [...CARD, 'customer_id', 'active', 'deleted_at']
+const LINE = ['kind', 'points', 'balance', 'reported_balance', 'occurred_at', 'order_id', 'earning_rule_id']
+
+/** When an event was first heard of, on the server's clock; `fresh`: not before this run. */
+export interface Heard { acknowledged_ms: number, fresh: boolean }
+
+/** What is known of the recording of events: when the run began, and by the key of an event when it was acknowledged. */
+export interface Recording { began_ms: number, heard: ReadonlyMap<string, Heard> }
+
+type GotLine = ExpectedLine & { recorded_at: string }
+
+/** A card, its sums and its statement. */
+export async function checkCard (client: Client, expected: ExpectedCard, recording: Recording | undefined, differences: Differences): Promise<void> {
+  const about = `card ${expected.card_id}`
+  const path = `/v1/cards/${encodeURIComponent(expected.card_id)}`
+  const answer = await ask(client, path)
+  if (answer.status === 404) {
+    differences.add({ about, field: 'card', expected: `${expected.lines.length} lines`, got: 'not found' })
+    return
+  }
+  differences.compare(about, { ...expected, customer_id: expected.holder }, answer.json as object, CARD_ITSELF)
+  const lines = await readStatement(client, path)
+  compareLines(about, expected.lines, lines.reverse(), recording, differences)
+}
+
+async function readStatement (client: Client, path: string): Promise<GotLine[]> {
+  const lines: GotLine[] = []
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const answer = await ask(client, `${path}/movements?limit=500${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`)
+    const page = answer.json as { items: GotLine[], next_cursor: string | null }
+    lines.push(...page.items)
+    cursor = page.next_cursor
+  }
+  return lines
+}
+
+function compareLines (
+  about: string, expected: readonly ExpectedLine[], got: readonly GotLine[], recording: Recording | undefined, differences: Differences
+): void {
+  const found = new Map(got.map(line => [line.movement_id, line]))
+  for (const line of expected) {
+    const other = found.get(line.movement_id)
+    const which = `${about}, line ${line.movement_id}`
+    if (other === undefined) differences.add({ about, field: `line ${line.movement_id}`, expected: `${line.kind} ${line.points}`, got: 'missing' })
+    else {
+      differences.compare(which, line, other, line.event_id === undefined ? LINE : [...LINE, 'event_id'])
+      if (recording !== undefined) compareTime(which, line, other, recording, differences)
+    }
+    found.delete(line.movement_id)
+  }
+  for (const line of found.values()) differences.add({ about, field: `line ${line.movement_id}`, expected: 'no such line', got: `${line.kind} ${line.points}` })
+  const [order, gotOrder] = [expected, got].map(lines => lines.map(line => line.movement_id))
+  if (expected.length === got.length && found.size === 0 && String(order) !== String(gotOrder)) {
+    const at = order?.findIndex((id, index) => gotOrder?.[index] !== id) ?? 0
+    differences.add({ about, field: `place ${at + 1} of the statement`, expected: order?.[at], got: gotOrder?.[at] })
+  }
+}
+
+/** The server tells its time to the second, and its database may have a clock of its own. */
+const SLACK_MS = 2000
+
+/** A line is recorded before the first event that tells it is acknowledged, and in this run unless one was stored before. */
+function compareTime (about: string, { told_by }: ExpectedLine, { recorded_at }: GotLine, { began_ms, heard }: Recording, differences: Differences): void {
+  const tellings = told_by.flatMap(key => heard.get(key) ?? [])
+  if (tellings.length === 0) return
+  const recorded_ms = Date.parse(recorded_at)
+  const latest_ms = Math.min(...tellings.map(({ acknowledged_ms }) => acknowledged_ms)) + SLACK_MS
+  if (!Number.isFinite(latest_ms)) return
+  // Not > and <: what is no time is wrong, too.
+  if (!(recorded_ms <= latest_ms)) differences.add({ about, field: 'recorded_at', expected: `not after ${new Date(latest_ms).toISOString()}`, got: recorded_at })
+  if (tellings.every(({ fresh }) => fresh) && !(recorded_ms >= began_ms - SLACK_MS)) {
+    differences.add({ about, field: 'recorded_at', expected: `not before ${new Date(began_ms - SLACK_MS).toISOString()}`, got: recorded_at })
+  }
+}

@@ -1,0 +1,35 @@
+import type { CustomerFact, TierFact } from '../facts.ts'
+import { grouped } from './grouped.ts'
+import { compare } from './movements.ts'
+
+export interface ExpectedProfile extends Pick<CustomerFact, 'source_id' | 'name' | 'email' | 'metadata'> {
+  deleted_at: string | null
+}
+
+/** Who a customer is: as told newest. An end that was told stays. @returns null where nothing is told */
+export function profileOf (tellings: readonly CustomerFact[]): ExpectedProfile | null {
+  const newestFirst = [...tellings].sort((a, b) => compare(b.at, a.at))
+  const [newest] = newestFirst
+  if (newest === undefined) return null
+  const { source_id, name, email, metadata } = newest
+  return { source_id, name, email, metadata, deleted_at: newestFirst.find(({ deleted }) => deleted)?.at ?? null }
+}
+
+export interface ExpectedTier {
+  campaign_id: string
+  tier_id: string
+  tier: string
+  change: string
+  since: string
+}
+
+/** The tiers a customer is in, by programme: the newest step says, unless it led out. */
+export function tiersOf (steps: readonly TierFact[]): ExpectedTier[] {
+  const byCampaign = [...grouped(steps, step => step.campaign_id).values()]
+  return byCampaign.flatMap(told => {
+    const newest = [...told].sort((a, b) => compare(b.at, a.at))[0]
+    if (newest === undefined || newest.change === 'left') return []
+    const { campaign_id, tier_id, tier, change, at } = newest
+    return [{ campaign_id, tier_id, tier, change, since: at }]
+  }).sort((a, b) => compare(a.campaign_id, b.campaign_id))
+}

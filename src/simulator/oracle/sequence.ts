@@ -1,0 +1,67 @@
+import { grouped } from './grouped.ts'
+import { compare, type MergedMovement } from './movements.ts'
+
+/** The movements of a card by time; those of one moment as their balances join up. */
+export function inOrder (movements: readonly MergedMovement[]): MergedMovement[] {
+  const moments = [...grouped(movements, movement => movement.occurred_at)].sort(([a], [b]) => compare(a, b))
+  const ordered: MergedMovement[] = []
+  let running: number | undefined
+  for (const [, moment] of moments) {
+    const left = [...moment].sort((a, b) => compare(a.movement_id, b.movement_id))
+    for (const movement of gapless(left, running) ?? jumping(left, running)) {
+      ordered.push(movement)
+      running = after(movement, running)
+    }
+  }
+  return ordered
+}
+
+/** Tries every order: the first one in which each balance continues the one before. */
+function gapless (left: readonly MergedMovement[], running: number | undefined): MergedMovement[] | undefined {
+  if (left.length === 0) return []
+  if (running === undefined) return undefined
+  for (const next of left) {
+    if ((beforeOf(next) ?? running) !== running) continue
+    const rest = gapless(left.filter(movement => movement !== next), running + next.points)
+    if (rest !== undefined) return [next, ...rest]
+  }
+  return undefined
+}
+
+/**
+ * Where something is missing: what continues comes next; else a movement without a balance that leads to one that then
+ * continues; else one that continues none of the others, the one from the smallest balance. Movements without a balance that
+ * lead nowhere come last.
+ */
+function jumping (moment: readonly MergedMovement[], before: number | undefined): MergedMovement[] {
+  const reported = moment.filter(movement => movement.reported_balance !== null)
+  const silent = moment.filter(movement => movement.reported_balance === null)
+  const ordered: MergedMovement[] = []
+  let running = before
+  while (reported.length > 0) {
+    const next = continuing(reported, running) ?? silent.find(({ points }) => running !== undefined && continuing(reported, running + points) !== undefined) ?? beginning(reported)
+    const from = next.reported_balance === null ? silent : reported
+    from.splice(from.indexOf(next), 1)
+    ordered.push(next)
+    running = after(next, running)
+  }
+  return [...ordered, ...silent]
+}
+
+function continuing (reported: readonly MergedMovement[], running: number | undefined): MergedMovement | undefined {
+  return reported.find(movement => beforeOf(movement) === running)
+}
+
+function beginning (reported: readonly MergedMovement[]): MergedMovement {
+  const byBalance = [...reported].sort((a, b) => (beforeOf(a) ?? 0) - (beforeOf(b) ?? 0))
+  return byBalance.find(movement => !reported.some(other => other !== movement && other.reported_balance === beforeOf(movement))) ?? byBalance[0]!
+}
+
+/** The balance before a movement, as its own figures imply it. */
+export function beforeOf ({ reported_balance, points }: MergedMovement): number | undefined {
+  return reported_balance === null ? undefined : reported_balance - points
+}
+
+function after (movement: MergedMovement, running: number | undefined): number {
+  return movement.reported_balance ?? (running ?? 0) + movement.points
+}
