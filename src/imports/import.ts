@@ -27,6 +27,11 @@ export async function checkEntries (entries: AsyncIterable<Entry>, tally: Tally)
   }
 }
 
+/** Reads entries without a look at what they tell, for errors of the file as a whole. */
+export async function skimEntries (entries: AsyncIterable<Entry>, tally: Tally): Promise<void> {
+  for await (const { bytes } of entries) tally.progress(bytes)
+}
+
 interface Taken { as: Outcome, stored?: boolean, reason?: string }
 
 async function takeBatch (batch: readonly Entry[], sink: Sink, tally: Tally): Promise<void> {
