@@ -71,14 +71,14 @@ function columnsOf (head: readonly string[], file: string): string[] {
   return columns
 }
 
-function bodyOf (record: Parsed['record']): { body: Buffer } | { bad: string } {
+function bodyOf (record: Parsed['record']): { body: Buffer, to_the_second: boolean } | { bad: string } {
   const row: Record<string, string> = {}
   for (const [column, cell] of Object.entries(record)) {
     const text = utf8(cell)
     if (text === undefined) return { bad: `the column ${column} is not UTF-8` }
     row[column] = text
   }
-  return { body: Buffer.from(JSON.stringify({ export: EXPORT, row })) }
+  return { body: Buffer.from(JSON.stringify({ export: EXPORT, row })), to_the_second: !/\.\d/.test(row.created_at ?? '') }
 }
 
 /** @returns undefined when the bytes, one a character, are not UTF-8 */

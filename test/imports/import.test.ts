@@ -224,6 +224,24 @@ test('exports as they really come: marks, line ends, quotes, capitals, times wit
   ])
 })
 
+test('rows whose times an export cut to the second are counted where they are stored', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  const cut = (row: Row | undefined): Row => ({ ...row as Row, at: (row as Row).at.replace('.000Z', 'Z') })
+  await ledger.post(told(ROWS[0] as Row))
+  const file = fileOf(t, 'card.csv', csv([cut(ROWS[0]), cut(ROWS[1]), ROWS[2] as Row]))
+  t.match((await take(ledger, csvEntries(file))).counts, { new: 2, duplicate: 1, stored: 2, to_the_second: 1 })
+  const other = fileOf(t, 'other.csv', csv([cut(ROWS[3])]))
+  const { code, stdout } = await run(t, ['import', other], { DATABASE_URL: ledger.url, DATA_DIR: join(t.testdirName, 'data') })
+  t.equal(code, 0)
+  t.match(stdout, /1 event\(s\) stored\.\n1 of them tells its time to the second only/)
+})
+
+test('the help says which files, what an exit status means, and that running again is safe', async t => {
+  const { stdout } = await run(t, ['import', '--help'])
+  for (const says of [/id, voucher_id, type, amount, created_at, details/, /pipe/, /conflict/, /not 0/, /again is always safe/]) t.match(stdout, says)
+})
+
 test('a bad line is named by its number and harms no other', async t => {
   t.testdir({})
   const lines = csv(ROWS).split('\n')
