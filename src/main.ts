@@ -113,6 +113,15 @@ program.command('import')
   .argument('<file...>', 'any number, in any order')
   .option('--dry-run', 'say what it would come to, and write nothing', false)
   .option('--skip-bad', 'leave out lines that cannot be read, instead of refusing the files', false)
+  .addHelpText('after', `
+CSV: the export of card or campaign transactions as Voucherify makes it: UTF-8, with commas, unchanged by a spreadsheet. Needed
+are the columns id, voucher_id, type, amount, created_at, details; used, too, are balance, campaign_id, source_id, reason, source and
+related_transaction_id. NDJSON: the JSON body of one delivery a line.
+
+Each is a file on disk: a pipe does not work, since files are read twice, first to see that every line can be read.
+Running an import again is always safe: what is stored is stored, what is known changes nothing, and what a person decided in
+quarantine stays decided. A row that contradicts what is known is a conflict: it waits in quarantine, and what was told first
+stands. The exit status is not 0 when there are conflicts or bad lines, also where all else was imported.`)
   .action(run(async (config, output, options: { dryRun: boolean, skipBad: boolean }, files: unknown) => {
     const { importCommand } = await import('./commands/import.ts')
     await importCommand(config, output, files as string[], options)

@@ -43,6 +43,7 @@ export function createReport (output: Output, { dryRun }: { dryRun: boolean }): 
     const text = [
       table(OUTCOMES, [OUTCOMES.map(outcome => String(counts[outcome]))]),
       dryRun ? `A rehearsal: nothing was written. ${counts.stored} event(s) would be stored.` : `${counts.stored} event(s) stored.`,
+      ...(counts.to_the_second > 0 ? [cutTimesText(counts.to_the_second)] : []),
       ...(remarks > 0 ? [remarksText()] : [])
     ].join('\n')
     const left = { remarks: listed, remarks_total: remarks, remarks_left_out: remarks - listed.length }
@@ -86,6 +87,10 @@ export function createReport (output: Output, { dryRun }: { dryRun: boolean }): 
       if (remarks > 0) throw new CommandError('import_incomplete', `${counts.bad} line(s) are bad and ${counts.conflict} contradict what is stored.${conflicts}`)
     }
   }
+}
+
+function cutTimesText (rows: number): string {
+  return `${rows} of them tell${rows === 1 ? 's its time' : ' their times'} to the second only: where a card moved more than once in such a second, the order there can be wrong, and show as unexplained points that cancel out.`
 }
 
 function plain ({ position, head, ...lagging }: Lagging): object {

@@ -1,22 +1,16 @@
-import { open, stat } from 'node:fs/promises'
 import type { Config } from '../config.ts'
-import { csvEntries } from '../imports/csv.ts'
-import type { Entry } from '../imports/entry.ts'
-import { checkEntries, importEntries } from '../imports/import.ts'
-import { ndjsonEntries } from '../imports/ndjson.ts'
+import { checkEntries, importEntries, skimEntries } from '../imports/import.ts'
 import { rehearsing, storing, type Sink } from '../imports/sink.ts'
+import { openSource, type Source } from '../imports/source.ts'
 import { catchUp, waitForProjections, type Lagging } from '../projections/catch-up.ts'
 import { projections } from '../projections/index.ts'
 import type { Db } from '../store/database.ts'
-import { CommandError } from './errors.ts'
 import { createReport, type Report } from './import-report.ts'
 import { withIntake, withReading } from './open.ts'
 import type { Output } from './output.ts'
 import { showProgress, type Progress } from './progress.ts'
 
 export interface ImportOptions { dryRun: boolean, skipBad: boolean }
-
-interface Source { file: string, bytes: number, entries: () => AsyncIterable<Entry> }
 
 /** How long an import waits for shards that workers hold. */
 const CATCH_UP_MS = 60_000
@@ -28,8 +22,9 @@ const REHEARSAL_WAIT_MS = 2000
  * refused before anything is written, unless told to skip such lines; running it again is always safe.
  */
 export async function importCommand (config: Config, output: Output, files: readonly string[], options: ImportOptions): Promise<void> {
-  const sources = await Promise.all(files.map(async file => await openSource(file, config)))
-  if (!options.dryRun && !options.skipBad) await check(sources, output)
+  const sources = await Promise.all(files.map(async file => await openSource(file, config.BODY_LIMIT_BYTES)))
+  // Also where bad lines are skipped: a file that cannot be read to its end must not be found out half-way.
+  if (!options.dryRun) await check(sources, options.skipBad ? skimEntries : checkEntries, output)
   const report = createReport(output, options)
   try {
     if (options.dryRun) await withReading(config, async log => { await rehearse(sources, rehearsing(log), output, report) })
@@ -40,30 +35,10 @@ export async function importCommand (config: Config, output: Output, files: read
   report.conclude()
 }
 
-async function openSource (file: string, config: Config): Promise<Source> {
-  try {
-    const { size } = await stat(file)
-    return { file, bytes: size, entries: await isCsv(file) ? () => csvEntries(file) : () => ndjsonEntries(file, config.BODY_LIMIT_BYTES) }
-  } catch (error) {
-    throw new CommandError('file_unreadable', `${file} cannot be read: ${(error as Error).message}.`, { cause: error })
-  }
-}
-
-/** A delivery begins with a brace; whatever else begins a file is the head of a table. */
-async function isCsv (file: string): Promise<boolean> {
-  const handle = await open(file)
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4096), 0, 4096, 0)
-    return !buffer.subarray(0, bytesRead).toString().replace(/^\ufeff/, '').trimStart().startsWith('{')
-  } finally {
-    await handle.close()
-  }
-}
-
-async function check (sources: readonly Source[], output: Output): Promise<void> {
+async function check (sources: readonly Source[], look: typeof checkEntries, output: Output): Promise<void> {
   const report = createReport(output, { dryRun: true })
   await withProgress('checking', sources, output, async progress => {
-    for (const { file, entries } of sources) await checkEntries(entries(), report.tallyOf(file, progress.add))
+    for (const { file, entries } of sources) await look(entries(), report.tallyOf(file, progress.add))
   })
   report.refuseBad()
 }

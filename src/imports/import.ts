@@ -23,8 +23,13 @@ export async function checkEntries (entries: AsyncIterable<Entry>, tally: Tally)
   for await (const entry of entries) {
     const read = readEntry(entry)
     tally.progress(entry.bytes)
-    if (read.as === 'bad') count({ as: 'bad', reason: read.reason }, read.line, tally)
+    if (read.as === 'bad') count(read, read, tally)
   }
+}
+
+/** Reads entries without a look at what they tell, for errors of the file as a whole. */
+export async function skimEntries (entries: AsyncIterable<Entry>, tally: Tally): Promise<void> {
+  for await (const { bytes } of entries) tally.progress(bytes)
 }
 
 interface Taken { as: Outcome, stored?: boolean, reason?: string }
@@ -36,17 +41,18 @@ async function takeBatch (batch: readonly Entry[], sink: Sink, tally: Tally): Pr
   let row = 0
   const settled = await Promise.allSettled(entries.map(async entry => await take(entry, entry.as === 'row' ? known[row++] : undefined, sink)))
   settled.forEach((result, index) => {
-    if (result.status === 'fulfilled') count(result.value, (entries[index] as ReadEntry).line, tally)
+    if (result.status === 'fulfilled') count(result.value, entries[index] as ReadEntry, tally)
   })
   const failed = settled.find(result => result.status === 'rejected')
   if (failed !== undefined) throw failed.reason
   tally.progress(batch.reduce((sum, { bytes }) => sum + bytes, 0))
 }
 
-function count ({ as, stored = false, reason }: Taken, line: number, { counts, remark }: Tally): void {
+function count ({ as, stored = false, reason }: Taken, entry: ReadEntry, { counts, remark }: Tally): void {
   counts[as]++
   if (stored) counts.stored++
-  if (as === 'conflict' || as === 'bad') remark({ line, what: as, reason: reason ?? '' })
+  if (stored && entry.as === 'row' && entry.to_the_second) counts.to_the_second++
+  if (as === 'conflict' || as === 'bad') remark({ line: entry.line, what: as, reason: reason ?? '' })
 }
 
 async function take (entry: ReadEntry, known: Known | undefined, sink: Sink): Promise<Taken> {

@@ -9,16 +9,16 @@ export type ReadEntry =
   | { as: 'bad', line: number, reason: string }
   /** A row that moves no points. */
   | { as: 'pointless', line: number }
-  | { as: 'row', line: number, body: Buffer, identified: IdentifiedDelivery, movement: MovementSighting }
+  | { as: 'row', line: number, body: Buffer, identified: IdentifiedDelivery, movement: MovementSighting, to_the_second: boolean }
   | { as: 'delivery', line: number, body: Buffer, identified: IdentifiedDelivery }
 
 export function readEntry (entry: Entry): ReadEntry {
   const { line } = entry
   if ('bad' in entry) return { as: 'bad', line, reason: entry.bad }
-  const { body } = entry
+  const { body, to_the_second = false } = entry
   const identified = identifySafely(body)
   if ('reason' in identified) return { as: 'bad', line, reason: `${identified.reason}: ${identified.detail}` }
   if (identified.type !== EXPORTED_TYPE) return { as: 'delivery', line, body, identified }
   const movement = factsOf(identified.body).find(fact => fact.fact === 'movement')
-  return movement === undefined ? { as: 'pointless', line } : { as: 'row', line, body, identified, movement }
+  return movement === undefined ? { as: 'pointless', line } : { as: 'row', line, body, identified, movement, to_the_second }
 }

@@ -14,6 +14,8 @@ export interface Counts {
   bad: number
   /** Events that were appended. */
   stored: number
+  /** Of those: rows whose time an export cut to the second, so that their place within that second is not known. */
+  to_the_second: number
 }
 
 /** What can become of an entry, in the order in which people read it. */
@@ -21,7 +23,7 @@ export const OUTCOMES = ['new', 'duplicate', 'conflict', 'discarded', 'ignored',
 export type Outcome = typeof OUTCOMES[number]
 
 export function noCounts (): Counts {
-  return { new: 0, duplicate: 0, conflict: 0, discarded: 0, ignored: 0, bad: 0, stored: 0 }
+  return { new: 0, duplicate: 0, conflict: 0, discarded: 0, ignored: 0, bad: 0, stored: 0, to_the_second: 0 }
 }
 
 /** An entry that a person must look at. */
