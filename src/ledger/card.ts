@@ -59,11 +59,13 @@ export interface Folded {
 export function foldCard (movements: readonly Movement[], balance: bigint | null): Folded {
   const folded: Folded = { lines: [], sums: { ...NO_SUMS }, balance: balance ?? 0n }
   let first = balance === null
+  // Where something is dated before the making, what the card was made with is still what it began with, unless that says better.
+  const made = movements.find(({ kind }) => kind === 'opening')
   for (const movement of sequence(movements, balance)) {
     const before = balanceBefore(movement)
     if (first) {
       first = false
-      folded.sums.opening = folded.balance = before ?? 0n
+      folded.sums.opening = folded.balance = before ?? (movement.kind === 'opening' ? 0n : made?.points ?? 0n)
     } else if (before !== null && before !== folded.balance) {
       push(folded, unexplainedBefore(movement, before - folded.balance))
     }

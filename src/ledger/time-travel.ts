@@ -36,7 +36,13 @@ export function movementsAt (sightings: readonly RecordedSighting[], { at, known
  * @param balance the running balance before the stretch; null when no line stands before it
  */
 export function foldAsKnown (kept: readonly Movement[], retold: readonly RecordedSighting[], balance: bigint | null, clocks: Clocks): Folded {
-  return foldCard([...kept, ...movementsAt(retold, clocks)], balance)
+  return foldCard(happenedBy([...kept, ...movementsAt(retold, { ...clocks, at: null })], clocks.at), balance)
+}
+
+/** What a card was made with is before all else: it counts as soon as anything happened, however late it is dated. */
+export function happenedBy (movements: readonly Movement[], at: Instant | null): Movement[] {
+  const happened = movements.filter(({ occurred_at }) => by(at, occurred_at))
+  return happened.length === 0 ? [] : movements.filter(({ kind, occurred_at }) => kind === 'opening' || by(at, occurred_at))
 }
 
 /** What was pending on a card: over its lots, what was outstanding by the states observed and stored by then. */

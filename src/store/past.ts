@@ -21,8 +21,13 @@ const end = sql`coalesce(least(cut."from", cut.at + interval '1 microsecond'), '
 /** The movements of some cards of which something was stored after a time. */
 function retold (card_ids: readonly string[], known_at: Instant): RawBuilder<unknown> {
   return sql`(
-    select distinct s.card_id, s.movement_id from projection.sightings s
-    where s.card_id = any (${card_ids}::text[]) and s.recorded_at > ${known_at}::timestamptz)`
+    select distinct s.card_id, s.movement_id
+    from unnest(${card_ids}::text[]) as c (card_id)
+    cross join lateral (
+      select s.card_id, s.movement_id from projection.sightings s
+      where s.card_id = c.card_id and s.recorded_at > ${known_at}::timestamptz
+      ${BY_INDEX}
+    ) s)`
 }
 
 /**
@@ -31,10 +36,20 @@ function retold (card_ids: readonly string[], known_at: Instant): RawBuilder<unk
  */
 export async function findRetold (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<Map<string, Instant>> {
   const { rows } = await sql<{ card_id: string, from: Instant }>`
-    select s.card_id, min(s.occurred_at) as "from"
-    from ${retold(card_ids, known_at)} r
-    join projection.sightings s on s.card_id = r.card_id and s.movement_id = r.movement_id
-    group by s.card_id`.execute(trx)
+    select told.card_id, least(told."from", first.occurred_at) as "from"
+    from (
+      select s.card_id, min(s.occurred_at) as "from", bool_or(s.kind = 'opening') as opened
+      from ${retold(card_ids, known_at)} r
+      join projection.sightings s on s.card_id = r.card_id and s.movement_id = r.movement_id
+      group by s.card_id
+    ) told
+    -- What a card was made with counts from its first line on, whenever it was made.
+    left join lateral (
+      select l.occurred_at from projection.lines l
+      where l.card_id = told.card_id and told.opened
+      order by l.occurred_at
+      limit 1
+    ) first on true`.execute(trx)
   return new Map(rows.map(({ card_id, from }) => [card_id, from]))
 }
 

@@ -34,13 +34,20 @@ export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly
   if (movements.length === 0) return new Map()
   const { rows: starts } = await sql<{ card_id: string, from: Instant, balance_before: bigint | null }>`
     with starts as (
-      select t.card_id, min(least(t.occurred_at, l.occurred_at)) as "from"
-      from ${recordset(movements, { card_id: 'text', movement_id: 'text', occurred_at: 'timestamptz' }, 't')}
+      select t.card_id, min(least(t.occurred_at, l.occurred_at, first.occurred_at)) as "from"
+      from ${recordset(movements, { card_id: 'text', movement_id: 'text', kind: 'text', occurred_at: 'timestamptz' }, 't')}
       left join lateral (
         select l.occurred_at from projection.lines l
         where l.movement_id = t.movement_id and l.card_id = t.card_id
         ${BY_INDEX}
       ) l on true
+      -- What a card was made with counts from its first line on, whenever it was made.
+      left join lateral (
+        select l.occurred_at from projection.lines l
+        where l.card_id = t.card_id and t.kind = 'opening'
+        order by l.occurred_at
+        limit 1
+      ) first on true
       group by t.card_id
     )
     select s.card_id, s."from", before.balance as balance_before

@@ -10,7 +10,7 @@ import { addTellings, holderOf, type HolderTelling } from '../../src/ledger/hold
 import type { Instant } from '../../src/ledger/instant.ts'
 import { mergeSightings, type RecordedSighting } from '../../src/ledger/movements.ts'
 import { outstanding } from '../../src/ledger/pending.ts'
-import type { Clocks } from '../../src/ledger/time-travel.ts'
+import { happenedBy, type Clocks } from '../../src/ledger/time-travel.ts'
 import { cards } from '../../src/projections/cards.ts'
 import type { Told } from '../../src/projections/projection.ts'
 import type { LineMark } from '../../src/store/cards.ts'
@@ -39,7 +39,9 @@ const movementEvent: fc.Arbitrary<Event> = fc.record({
   recorded_at: recorded,
   holder_id: holder
 }).map(({ name, recorded_at, ...told }) => {
-  const movement: MovementSighting = { fact: 'movement', movement_id: told.kind === 'opening' ? 'opening:v' : `m${name}`, card_id: 'v', ...told, order_id: null, earning_rule_id: null, details: null }
+  // The making of a card tells its holder at the time of the event, and the points at the time of the making.
+  const named = told.kind === 'opening' ? { movement_id: 'opening:v', holder_id: null } : { movement_id: `m${name}` }
+  const movement: MovementSighting = { fact: 'movement', card_id: 'v', ...told, ...named, order_id: null, earning_rule_id: null, details: null }
   return { recorded_at, facts: [movement, cardFact(told.occurred_at, told.holder_id ?? undefined)] }
 })
 
@@ -89,8 +91,8 @@ function byDefinition (told: readonly Told[], { at, known_at }: Clocks) {
   const sightings = known.flatMap(({ fact, fact_digest, ...event }): RecordedSighting[] =>
     fact.fact === 'movement' ? [{ ...fact, ...event, fact_digest: fact_digest.toString('hex') }] : [])
   const movements = [...groupBy(sightings, ({ movement_id }) => movement_id).values()].map(mergeSightings)
-    .filter(movement => movement !== undefined).filter(({ occurred_at }) => happened(occurred_at))
-  const { lines, sums, balance } = foldCard(movements, null)
+    .filter(movement => movement !== undefined)
+  const { lines, sums, balance } = foldCard(happenedBy(movements, at), null)
   const lots = known.flatMap(({ fact, recorded_at }) => fact.fact === 'pending' && happened(fact.occurred_at) ? [{ ...fact, recorded_at }] : [])
   const pending = [...groupBy(lots, ({ pending_id }) => pending_id).values()].reduce((sum, lot) => sum + outstanding(lot), 0n)
   const tellings = known.flatMap(({ fact }): HolderTelling[] => fact.fact !== 'card'

@@ -51,13 +51,22 @@ function dataOf (body: string): JsonObject {
   }
 }
 
-/** A tier of the holder can multiply a rule's points, or have its own in their place. */
+/**
+ * A tier of the holder can multiply a rule's points, or have its own in their place. Payloads can carry two tiers; where only
+ * the second knows the rule, the rule with it and without it are both possible.
+ */
 function inTier (data: JsonObject, loyalty: JsonObject): Result | NotRecomputed {
-  const tier = [data.holder_loyalty_tier, data.loyalty_tier].find(isObject)
   const id = at(data, 'earning_rule', 'id')
-  const mapping = typeof id === 'string' ? at(tier, 'earning_rules', id) : undefined
-  if (mapping === undefined || mapping === null) return byRule(data, loyalty)
-  const name = typeof tier?.name === 'string' ? `tier ${JSON.stringify(tier.name)}` : 'the tier'
+  const tiers = [data.holder_loyalty_tier, data.loyalty_tier].filter(isObject)
+  const tier = tiers.find(one => typeof id === 'string' && isObject(at(one, 'earning_rules', id)))
+  const plain = byRule(data, loyalty)
+  if (tier === undefined || typeof id !== 'string') return plain
+  const mapped = byMapping(data, loyalty, at(tier, 'earning_rules', id), typeof tier.name === 'string' ? `tier ${JSON.stringify(tier.name)}` : 'the tier')
+  if (tier === tiers[0] || 'why' in plain || 'why' in mapped) return mapped
+  return { ...mapped, readings: [...mapped.readings, ...plain.readings] }
+}
+
+function byMapping (data: JsonObject, loyalty: JsonObject, mapping: Json | undefined, name: string): Result | NotRecomputed {
   const type = at(mapping, 'type')
   if (type === 'MULTIPLY') {
     const multiplier = fractionOf(at(mapping, 'multiplier'))
@@ -90,8 +99,9 @@ function byRule (data: JsonObject, loyalty: JsonObject, own?: bigint): Result | 
   const exact = times(base, { over: points, under: every })
   const rule = `${counted(points)} for every ${every} of ${of}`
   if (base.over === steps * every * base.under) return { readings: [exact], base: decimal(base), rule, remarks: [] }
-  const remark = `${decimal(base)} is no multiple of ${every}: whole steps give ${steps * points}, the exact proportion ${decimal(exact)}. Which of them the provider pays is not documented.`
-  return { readings: [whole(steps * points), exact], base: decimal(base), rule, remarks: [remark] }
+  const [down, up] = [steps * points, (steps + 1n) * points]
+  const remark = `${decimal(base)} is no multiple of ${every}: whole steps give ${down}, the exact proportion ${decimal(exact)}, a step begun counted whole ${up}. Which of them the provider pays is not documented.`
+  return { readings: [whole(down), exact, whole(up)], base: decimal(base), rule, remarks: [remark] }
 }
 
 function counted (points: bigint): string {

@@ -42,7 +42,8 @@ function based (per: Json | undefined, base: Fraction | undefined, of: string): 
 function property (per: Json | undefined, owners: ReadonlyArray<Json | undefined>, owner: string): Base | { why: string } {
   const name = at(per, 'property')
   if (typeof name !== 'string') return { why: `The rule does not name the property of ${owner}.metadata that it counts.` }
-  const value = owners.map(part => at(part, 'metadata', name)).find(part => part !== undefined)
+  const [value, ...others] = owners.map(part => at(part, 'metadata', name)).filter(part => part !== undefined)
+  if (others.some(other => other !== value)) return { why: `${owner}.metadata[${JSON.stringify(name)}] is told with several values, and whose the rule counts cannot be told.` }
   return based(per, fractionOf(value), `${owner}.metadata[${JSON.stringify(name)}]`)
 }
 
