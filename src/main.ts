@@ -149,6 +149,7 @@ program.command('simulate')
   .option('--sources <types>', 'what the merchant subscribed to: all, seeds (awards and paid orders), or event types with commas between', 'all')
   .option('--concurrency <n>', 'how many connections', positiveInteger, 16)
   .option('--verify', 'compare everything the server then says with what it should say', false)
+  .option('--export <file>', 'write what truly happened to a CSV file, as the provider would export it: to try import with')
   .action(run(async (config, output, options: SimulateOptions) => {
     const { simulateCommand } = await import('./commands/simulate.ts')
     await simulateCommand(config, output, options)

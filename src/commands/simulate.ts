@@ -1,9 +1,11 @@
 import { randomInt } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
 import type { Config } from '../config.ts'
 import type { ChaosLevel } from '../simulator/chaos.ts'
 import { checkQuarantine } from '../simulator/checks/quarantine.ts'
 import { openClient, SimulatorFailure, type Client } from '../simulator/client.ts'
 import { createDifferences, type Difference, type Differences } from '../simulator/differences.ts'
+import { exportOf } from '../simulator/export.ts'
 import { expectationOf, type Expectation } from '../simulator/oracle/expectation.ts'
 import { send, type Sent } from '../simulator/sending.ts'
 import { simulate, type Simulation, type Sources } from '../simulator/simulate.ts'
@@ -26,12 +28,13 @@ export interface SimulateOptions {
   sources: string
   concurrency: number
   verify: boolean
+  export?: string
 }
 
 /**
  * `simulate`: sends a server what the provider would send, and worse; with `verify` it then compares everything the server
- * says with what it should say.
- * @throws CommandError what SimulatorFailure says, simulation_empty, ledger_differs
+ * says with what it should say; with `export` it writes what truly happened as the provider would export it.
+ * @throws CommandError what SimulatorFailure says, simulation_empty, file_unwritable, ledger_differs
  */
 export async function simulateCommand (config: Config, output: Output, options: SimulateOptions): Promise<void> {
   const seed = options.seed ?? String(randomInt(1_000_000_000))
@@ -42,6 +45,7 @@ export async function simulateCommand (config: Config, output: Output, options: 
 
   const simulation = simulate({ seed, customers: options.customers, events: options.events, chaos: options.chaos, sources: sourcesOf(options.sources) })
   if (simulation.deliveries.length === 0) throw new CommandError('simulation_empty', `Nothing is sent with --sources ${options.sources}. Say all, seeds, or event types with commas between them.`)
+  if (options.export !== undefined) await writeExport(options.export, simulation)
   const differences = createDifferences()
   const client = openClient(base, { connections: options.concurrency, key: options.key })
   try {
@@ -63,6 +67,12 @@ export async function simulateCommand (config: Config, output: Output, options: 
 
 function sourcesOf (text: string): Sources {
   return text === 'all' || text === 'seeds' ? text : text.split(',').map(type => type.trim()).filter(type => type !== '')
+}
+
+async function writeExport (file: string, { world }: Simulation): Promise<void> {
+  await writeFile(file, exportOf(world)).catch((cause: unknown) => {
+    throw new CommandError('file_unwritable', `The export cannot be written to ${file}: ${(cause as Error).message}.`, { cause })
+  })
 }
 
 async function sendAll (client: Client, { deliveries }: Simulation, options: SimulateOptions & { secret: string }, differences: Differences, output: Output): Promise<Sent> {

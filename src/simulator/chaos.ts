@@ -26,5 +26,5 @@ export type ChaosLevel = 'none' | 'low' | 'high'
 export const CHAOS: Readonly<Record<ChaosLevel, Chaos>> = {
   none: { duplicate: 0, late: 0, slip: 0, source_missing: 0, movement_dropped: 0, conflict: 0, test: 0, unknown: 0, unusable: 0, forged: 0, extras: 0 },
   low: { duplicate: 0.04, late: 0.02, slip: 12, source_missing: 0.08, movement_dropped: 0.02, conflict: 0.01, test: 0.004, unknown: 0.01, unusable: 0.006, forged: 0.006, extras: 0.1 },
-  high: { duplicate: 0.12, late: 0.08, slip: 200, source_missing: 0.3, movement_dropped: 0.1, conflict: 0.05, test: 0.01, unknown: 0.03, unusable: 0.03, forged: 0.02, extras: 0.3 }
+  high: { duplicate: 0.12, late: 0.08, slip: 200, source_missing: 0.3, movement_dropped: 0.1, conflict: 0.08, test: 0.01, unknown: 0.03, unusable: 0.03, forged: 0.02, extras: 0.3 }
 }

@@ -12,7 +12,7 @@ export const changeCustomer: Scene = stage => {
   if (customers.length === 0) return false
   const customer = random.pick(customers)
   const gone = stage.world.customers.filter(({ deleted }) => deleted).length
-  if (random.chance(0.1) && gone < Math.floor(stage.world.customers.length / 5)) {
+  if (random.chance(0.1) && gone < Math.ceil(stage.world.customers.length / 5)) {
     customer.deleted = true
     stage.tell(customerEvent(stage.stamp(), customer.now, 'deleted'))
     return true
@@ -62,10 +62,12 @@ export const assignCard: Scene = stage => {
 /** A card is given to a customer and taken back in one moment: nobody holds it afterwards. */
 export const assignAndRelease: Scene = stage => {
   const customers = liveCustomers(stage)
+  if (customers.length === 0) return false
+  const released = stage.random.chance(0.5) && releaseCard(stage)
   const card = someCard(stage, candidate => candidate.now.holder === undefined)
-  if (customers.length === 0 || card === undefined) return false
+  if (card === undefined) return released
   const to = stage.random.pick(customers).now
-  const [given, taken] = [stage.stamp(SECOND), stage.stamp(SECOND)]
+  const [given, taken] = [stage.stamp(6 * SECOND), stage.stamp(6 * SECOND)]
   stage.tell(
     assignmentEvent(given, { ...card.now, holder: to }, to, 'created', stage.mint('rhold')),
     assignmentEvent(taken, card.now, to, 'deleted', stage.mint('rhold'))
@@ -86,9 +88,9 @@ export const changeTier: Scene = stage => {
   if (from === undefined || !campaign.tiers.includes(from)) {
     customer.tier = to
     stage.tell(tierEvent(stage.stamp(), customer.now, campaign, 'joined', { from: undefined, to }))
-  } else if (random.chance(0.3)) {
+  } else if (random.chance(0.25)) {
     stage.tell(tierEvent(stage.stamp(), customer.now, campaign, 'prolonged', { from, to: from }))
-  } else if (random.chance(0.2)) {
+  } else if (random.chance(0.4)) {
     customer.tier = undefined
     stage.tell(tierEvent(stage.stamp(), customer.now, campaign, 'left', { from, to: from }))
   } else {

@@ -1,0 +1,166 @@
+/** A bug to plant: in one file of src one text is replaced by another. */
+export interface Plant {
+  bug: string
+  file: string
+  find: string
+  instead: string
+  /** What must notice it: one of the differences found reads so. */
+  noticed: RegExp
+}
+
+export const PLANTS: readonly Plant[] = [
+  {
+    bug: 'a movement is recorded when it was told last',
+    file: 'ledger/movements.ts',
+    find: 's.recorded_at < earliest',
+    instead: 's.recorded_at > earliest',
+    noticed: /recorded_at should be/
+  },
+  {
+    bug: 'the least informed event is named',
+    file: 'ledger/movements.ts',
+    find: 'event_id: best.event_id',
+    instead: 'event_id: ([...sightings].sort(compareSightings).at(-1) ?? best).event_id',
+    noticed: /event_id should be/
+  },
+  {
+    bug: 'any event is named',
+    file: 'ledger/movements.ts',
+    find: 'event_id: best.event_id',
+    instead: 'event_id: (sightings.at(-1) ?? best).event_id',
+    noticed: /event_id should be/
+  },
+  {
+    bug: 'the least informed telling wins',
+    file: 'ledger/movements.ts',
+    find: 'b.informed - a.informed',
+    instead: 'a.informed - b.informed',
+    noticed: /occurred_at should be/
+  },
+  {
+    bug: 'the oldest value of a profile wins',
+    file: 'ledger/latest.ts',
+    find: 'compareTellings(a, b, name) >= 0',
+    instead: 'compareTellings(a, b, name) <= 0 && a.clocks[name] !== undefined',
+    noticed: /^customer \S+: (name|email|metadata) should be/
+  },
+  {
+    bug: 'who leaves a tier stays in it',
+    file: 'provider/voucherify/families/tier.ts',
+    find: "change === 'left' ? null : requiredId(to?.id",
+    instead: "requiredId(change === 'left' ? from?.id : to?.id",
+    noticed: /tier in \S+ should be "?none/
+  },
+  {
+    bug: 'failed redemptions spend points',
+    file: 'provider/voucherify/objects/redemption.ts',
+    find: "result !== 'FAILURE' && status !== 'FAILED'",
+    instead: 'true || result === status',
+    noticed: /line redemption:\S+ should be no such line/
+  },
+  {
+    bug: 'a redemption fails only where both its fields say so',
+    file: 'provider/voucherify/objects/redemption.ts',
+    find: "result !== 'FAILURE' && status !== 'FAILED'",
+    instead: "result !== 'FAILURE' || status !== 'FAILED'",
+    noticed: /line redemption:\S+ should be no such line/
+  },
+  {
+    bug: 'the items of an order are dropped',
+    file: 'provider/voucherify/objects/order.ts',
+    find: 'items: jsonText(order.items)',
+    instead: 'items: null',
+    noticed: /^order \S+: items should be/
+  },
+  {
+    bug: 'a customer never ends',
+    file: 'provider/voucherify/families/customer.ts',
+    find: '{ deleted_at: occurred_at }',
+    instead: '{}',
+    noticed: /^customer \S+: deleted_at should be/
+  },
+  {
+    bug: 'a card never ends',
+    file: 'provider/voucherify/families/card.ts',
+    find: 'sighting.fields.deleted_at = at',
+    instead: "sighting.fields.active = 'true'",
+    noticed: /^card \S+: deleted_at should be/
+  },
+  {
+    bug: 'of two states of one time the older one is the order',
+    file: 'ledger/orders.ts',
+    find: 'a.status_rank - b.status_rank',
+    instead: 'b.status_rank - a.status_rank',
+    noticed: /^order \S+: status should be/
+  },
+  {
+    bug: 'statuses rank the other way round',
+    file: 'ledger/orders.ts',
+    find: 'return STATUSES.indexOf(status)',
+    instead: 'return -STATUSES.indexOf(status)',
+    noticed: /^order \S+: status should be/
+  },
+  {
+    bug: 'the day on which pending points become available is dropped',
+    file: 'provider/voucherify/families/pending.ts',
+    find: 'activates_on: dayOf(lot.activates_at)',
+    instead: 'activates_on: null',
+    noticed: /activates_on should be/
+  },
+  {
+    bug: 'a lot that ended can go on',
+    file: 'ledger/pending.ts',
+    find: 'Number(ends(a)) - Number(ends(b)) ||',
+    instead: '',
+    noticed: /pending should be/
+  },
+  {
+    bug: 'a card given and taken back at once stays with its holder',
+    file: 'ledger/holders.ts',
+    find: "newest.held_at ?? '') >= 0",
+    instead: "newest.held_at ?? '') > 0",
+    noticed: /^card \S+: customer_id should be null/
+  },
+  {
+    bug: 'two awards that differ in points only are one',
+    file: 'provider/voucherify/families/award.ts',
+    find: 'points: movement.points,',
+    instead: '',
+    noticed: /delivery of conflict \S+loyalty_points.* answer should be/
+  },
+  {
+    bug: 'two awards that differ in the balance only are one',
+    file: 'provider/voucherify/families/award.ts',
+    find: 'balance: movement.reported_balance,',
+    instead: '',
+    noticed: /delivery of conflict \S+loyalty_points.* answer should be/
+  },
+  {
+    bug: 'an award is told from another one of its order by its card alone',
+    file: 'provider/voucherify/families/award.ts',
+    find: "movementKey('award', trigger, rule, card_id)",
+    instead: "movementKey('award', trigger, card_id)",
+    noticed: /line award:/
+  },
+  {
+    bug: 'in a tie spends without a balance are not tried everywhere',
+    file: 'ledger/sequence.ts',
+    find: 'if (gapless !== undefined) return gapless',
+    instead: '',
+    noticed: /place \d+ of the statement should be|line unexplained:\S+ should be no such line/
+  },
+  {
+    bug: 'credits of gift cards are points',
+    file: 'provider/voucherify/families/row-reading.ts',
+    find: "startsWith('CREDITS_') === true",
+    instead: "startsWith('CREDITS_') === null",
+    noticed: /row should be none/
+  },
+  {
+    bug: 'the price of a reward knows as much as its redemption',
+    file: 'ledger/facts.ts',
+    find: 'priced: 0,',
+    instead: 'priced: 2,',
+    noticed: /line redemption:\S+: points should be/
+  }
+]
