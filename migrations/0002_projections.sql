@@ -19,7 +19,7 @@ create table projection.customers (
 );
 comment on table projection.customers is 'The newest told value of each profile field, field by field';
 comment on column projection.customers.deleted_at is 'When the provider deleted the customer; points and orders stay';
-comment on column projection.customers.clocks is 'For each field [occurred_at, fact key] of the observation that set it: what a later one must beat';
+comment on column projection.customers.clocks is 'For each field the time of the telling that set it: what a later one must beat; of one moment the greater value stands';
 -- Hash indexes: these texts are the merchant's own and of any length, and a btree entry must stay under 2.7 kB.
 create index customers_source_id on projection.customers using hash (source_id);
 

@@ -86,10 +86,15 @@ quarantine.command('show')
     await quarantineShowCommand(config, output, id)
   }))
 quarantine.command('redrive')
-  .description('read the kept bytes again, with the code of today')
+  .description('read the kept bytes again, with the code of today; can change balances')
   .argument('[ids...]', 'their ids')
-  .option('--all', 'every row that is open now', false)
+  .option('--all', 'every row that is open now, but for those that contradict a movement', false)
   .option(reasonOption, 'with --all: only rows of this reason')
+  .addHelpText('after', `
+A row of reason contradicts_movement comes from an import: it tells other points, or another balance, than an event that is
+stored. A redrive lets it in as one more telling of that movement, and where it is better informed, balances follow it. So
+--all leaves such rows out: look at each with \`quarantine show ID\`, then redrive it by its id or discard it. Who means all of
+them says --all --reason contradicts_movement. No redrive can be taken back: events are stored for ever.`)
   .action(run(async (config, output, options: { all: boolean, reason?: string }, ids: string[]) => {
     const { quarantineRedriveCommand } = await import('./commands/quarantine.ts')
     await quarantineRedriveCommand(config, output, ids, { all: options.all, reason: options.reason })
@@ -108,6 +113,15 @@ program.command('import')
   .argument('<file...>', 'any number, in any order')
   .option('--dry-run', 'say what it would come to, and write nothing', false)
   .option('--skip-bad', 'leave out lines that cannot be read, instead of refusing the files', false)
+  .addHelpText('after', `
+CSV: the export of card or campaign transactions as Voucherify makes it: UTF-8, with commas, unchanged by a spreadsheet. Needed
+are the columns id, voucher_id, type, amount, created_at, details; used, too, are balance, campaign_id, source_id, reason, source and
+related_transaction_id. NDJSON: the JSON body of one delivery a line.
+
+Each is a file on disk: a pipe does not work, since files are read twice, first to see that every line can be read.
+Running an import again is always safe: what is stored is stored, what is known changes nothing, and what a person decided in
+quarantine stays decided. A row that contradicts what is known is a conflict: it waits in quarantine, and what was told first
+stands. The exit status is not 0 when there are conflicts or bad lines, also where all else was imported.`)
   .action(run(async (config, output, options: { dryRun: boolean, skipBad: boolean }, files: unknown) => {
     const { importCommand } = await import('./commands/import.ts')
     await importCommand(config, output, files as string[], options)

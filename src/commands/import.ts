@@ -1,126 +1,75 @@
-import { open, stat } from 'node:fs/promises'
 import type { Config } from '../config.ts'
-import { csvEntries } from '../imports/csv.ts'
-import type { Entry } from '../imports/entry.ts'
-import { checkEntries, importEntries, NO_COUNTS, rehearsing, storing, type Counts, type Remark } from '../imports/import.ts'
-import { ndjsonEntries } from '../imports/ndjson.ts'
-import type { Intake } from '../intake/settle.ts'
-import { catchUp } from '../projections/catch-up.ts'
+import { checkEntries, importEntries, skimEntries } from '../imports/import.ts'
+import { rehearsing, storing, type Sink } from '../imports/sink.ts'
+import { openSource, type Source } from '../imports/source.ts'
+import { catchUp, waitForProjections, type Lagging } from '../projections/catch-up.ts'
 import { projections } from '../projections/index.ts'
-import { CommandError } from './errors.ts'
-import { withIntake } from './open.ts'
-import { say, table, type Output } from './output.ts'
+import type { Db } from '../store/database.ts'
+import { createReport, type Report } from './import-report.ts'
+import { withIntake, withReading } from './open.ts'
+import type { Output } from './output.ts'
 import { showProgress, type Progress } from './progress.ts'
 
 export interface ImportOptions { dryRun: boolean, skipBad: boolean }
 
-interface Source { file: string, bytes: number, entries: () => AsyncIterable<Entry> }
-interface FileRemark extends Remark { file: string }
-
-/** Remarks that are listed; the rest is counted, or a bad file would fill the memory. */
-const LISTED_REMARKS = 50
+/** How long an import waits for shards that workers hold. */
 const CATCH_UP_MS = 60_000
+/** A rehearsal cannot project, so it is of use to wait only where a worker is about to be done. */
+const REHEARSAL_WAIT_MS = 2000
 
 /**
  * `import FILE…`: takes in exports of the provider and files of deliveries. Files that hold a line that cannot be read are
  * refused before anything is written, unless told to skip such lines; running it again is always safe.
  */
 export async function importCommand (config: Config, output: Output, files: readonly string[], options: ImportOptions): Promise<void> {
-  const sources = await Promise.all(files.map(async file => await openSource(file, config)))
-  const bytes = sources.reduce((sum, source) => sum + source.bytes, 0)
-  const quiet = output.json
-  const remarks = new Remarks()
-  if (!options.dryRun && !options.skipBad) {
-    await withProgress(showProgress('checking', bytes, quiet), async progress => { await check(sources, remarks, progress) })
-  }
-  const counts = await withIntake(config, async intake => {
-    await bringUpToDate(intake, config, output)
-    const total = await withProgress(showProgress(options.dryRun ? 'rehearsing' : 'importing', bytes, quiet), async progress =>
-      await importAll(sources, intake, options, remarks, progress))
-    if (!options.dryRun) await bringUpToDate(intake, config, output)
-    return total
-  })
-  report(output, counts, remarks, options)
-}
-
-async function openSource (file: string, config: Config): Promise<Source> {
+  const sources = await Promise.all(files.map(async file => await openSource(file, config.BODY_LIMIT_BYTES)))
+  // Also where bad lines are skipped: a file that cannot be read to its end must not be found out half-way.
+  if (!options.dryRun) await check(sources, options.skipBad ? skimEntries : checkEntries, output)
+  const report = createReport(output, options)
   try {
-    const { size } = await stat(file)
-    return { file, bytes: size, entries: await isCsv(file) ? () => csvEntries(file) : () => ndjsonEntries(file, config.BODY_LIMIT_BYTES) }
+    if (options.dryRun) await withReading(config, async log => { await rehearse(sources, rehearsing(log), output, report) })
+    else await withIntake(config, async intake => { await takeIn(sources, storing(intake), config, output, report) })
   } catch (error) {
-    throw new CommandError('file_unreadable', `${file} cannot be read: ${(error as Error).message}.`, { cause: error })
+    report.breakOff(error)
   }
+  report.conclude()
 }
 
-/** A delivery begins with a brace; whatever else begins a file is the head of a table. */
-async function isCsv (file: string): Promise<boolean> {
-  const handle = await open(file)
+async function check (sources: readonly Source[], look: typeof checkEntries, output: Output): Promise<void> {
+  const report = createReport(output, { dryRun: true })
+  await withProgress('checking', sources, output, async progress => {
+    for (const { file, entries } of sources) await look(entries(), report.tallyOf(file, progress.add))
+  })
+  report.refuseBad()
+}
+
+async function takeIn (sources: readonly Source[], sink: Sink, config: Config, output: Output, report: Report): Promise<void> {
+  // What is known decides what is new: first everything that is stored must have been projected.
+  report.lagBefore(await bringUpToDate(sink.intake.db, config))
+  await importAll(sources, sink, 'importing', output, report)
+  report.lagAfter(await bringUpToDate(sink.intake.db, config))
+}
+
+async function rehearse (sources: readonly Source[], sink: Sink, output: Output, report: Report): Promise<void> {
+  report.lagBefore(await waitForProjections(sink.intake.db, projections, { wait_ms: REHEARSAL_WAIT_MS }))
+  await importAll(sources, sink, 'rehearsing', output, report)
+}
+
+async function importAll (sources: readonly Source[], sink: Sink, doing: string, output: Output, report: Report): Promise<void> {
+  await withProgress(doing, sources, output, async progress => {
+    for (const { file, entries } of sources) await importEntries(entries(), sink, report.tallyOf(file, progress.add))
+  })
+}
+
+async function bringUpToDate (db: Db, config: Config): Promise<Lagging[]> {
+  return await catchUp(db, projections, { batch: config.PROJECTION_BATCH_EVENTS, wait_ms: CATCH_UP_MS })
+}
+
+async function withProgress (doing: string, sources: readonly Source[], output: Output, action: (progress: Progress) => Promise<void>): Promise<void> {
+  const progress = showProgress(doing, sources.reduce((sum, { bytes }) => sum + bytes, 0), output.json)
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4096), 0, 4096, 0)
-    return !buffer.subarray(0, bytesRead).toString().replace(/^\ufeff/, '').trimStart().startsWith('{')
-  } finally {
-    await handle.close()
-  }
-}
-
-async function check (sources: readonly Source[], remarks: Remarks, progress: Progress): Promise<void> {
-  for (const { file, entries } of sources) await checkEntries(entries(), remark => { remarks.add({ ...remark, file }) }, progress.add)
-  if (remarks.total > 0) {
-    throw new CommandError('lines_bad', `Nothing was imported: ${remarks.total} line(s) cannot be read.\n${remarks.text()}\nMend them, or leave them out with --skip-bad.`)
-  }
-}
-
-async function importAll (sources: readonly Source[], intake: Intake, options: ImportOptions, remarks: Remarks, progress: Progress): Promise<Counts> {
-  const sink = options.dryRun ? rehearsing(intake) : storing(intake)
-  const total = { ...NO_COUNTS }
-  for (const { file, entries } of sources) {
-    const counts = await importEntries(entries(), intake, sink, remark => { remarks.add({ ...remark, file }) }, progress.add)
-    for (const name of Object.keys(total) as Array<keyof Counts>) total[name] += counts[name]
-  }
-  return total
-}
-
-/** What is known decides what is new: first everything that is stored must have been projected. */
-async function bringUpToDate ({ db }: Intake, config: Config, output: Output): Promise<void> {
-  const done = await catchUp(db, projections, { batch: config.PROJECTION_BATCH_EVENTS, wait_ms: CATCH_UP_MS })
-  if (!done) output.progress('The projections lag behind what is stored. Rows told by events that are not projected yet count as new; running the import again sets that right.')
-}
-
-async function withProgress<T> (progress: Progress, action: (progress: Progress) => Promise<T>): Promise<T> {
-  try {
-    return await action(progress)
+    await action(progress)
   } finally {
     progress.stop()
-  }
-}
-
-function report (output: Output, counts: Counts, remarks: Remarks, options: ImportOptions): void {
-  const { stored, ...rows } = counts
-  const text = [
-    table(Object.keys(rows), [Object.values(rows).map(String)]),
-    options.dryRun ? `A rehearsal: nothing was written. ${stored} event(s) would be stored.` : `${stored} event(s) stored.`,
-    ...(remarks.total > 0 ? [remarks.text()] : [])
-  ].join('\n')
-  say(output, { ...counts, dry_run: options.dryRun, remarks: remarks.listed, remarks_total: remarks.total }, text)
-  const conflicts = counts.conflict > 0 && !options.dryRun ? ' The contradicting ones wait in quarantine: `npx loyalty-ledger quarantine list --reason conflict`.' : ''
-  if (remarks.total > 0) throw new CommandError('import_incomplete', `${counts.bad} line(s) are bad and ${counts.conflict} contradict what is stored.${conflicts}`)
-}
-
-/** What a person must look at: the first ones in full, of the rest the number. */
-class Remarks {
-  readonly listed: FileRemark[] = []
-  total = 0
-
-  add (remark: FileRemark): void {
-    this.total++
-    if (this.listed.length < LISTED_REMARKS) this.listed.push(remark)
-  }
-
-  text (): string {
-    const more = this.total - this.listed.length
-    return [
-      ...this.listed.map(({ file, line, what, reason }) => `${file}:${line}: ${what}: ${reason}`),
-      ...(more > 0 ? [`… and ${more} more`] : [])
-    ].join('\n')
   }
 }

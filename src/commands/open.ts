@@ -3,7 +3,7 @@ import type { Config } from '../config.ts'
 import { openCluster } from '../embedded/index.ts'
 import type { Intake } from '../intake/settle.ts'
 import { createAppender } from '../store/appender.ts'
-import { closePool, databaseOf, openPool, type Db } from '../store/database.ts'
+import { closePool, databaseOf, openPool, type DatabaseOptions, type Db } from '../store/database.ts'
 import { migrateUp, migrationStatus } from '../store/migrate.ts'
 import { countShards, createShards } from '../store/shards.ts'
 import { CommandError } from './errors.ts'
@@ -23,9 +23,11 @@ export async function openPlace (config: Config, log: (line: string) => void): P
   return { url: cluster.url, embedded: true, release: async () => { await cluster.release() } }
 }
 
-/** Runs an action on the database as the login itself: for commands that a service must not be able to do. */
-async function asOwner<T> (place: Place, action: (db: Db, pool: pg.Pool) => Promise<T>): Promise<T> {
-  const pool = openPool({ url: place.url, poolSize: 2, name: 'command' })
+/** How a command uses the database: as the login itself where nothing else is said, for what a service must not be able to do. */
+type Access = Pick<DatabaseOptions, 'role' | 'readOnly'>
+
+async function withPool<T> (place: Place, access: Access, action: (db: Db, pool: pg.Pool) => Promise<T>): Promise<T> {
+  const pool = openPool({ url: place.url, ...access, poolSize: 2, name: 'command' })
   try {
     return await action(databaseOf(pool), pool)
   } finally {
@@ -36,7 +38,7 @@ async function asOwner<T> (place: Place, action: (db: Db, pool: pg.Pool) => Prom
 /** Brings the database up to this version of the code. @returns the names of the migrations applied */
 export async function migrate (place: Place, config: Config, log: (line: string) => void): Promise<string[]> {
   const applied = await migrateUp(place.url, { log })
-  const shards = await asOwner(place, async db => await createShards(db, config.SHARDS))
+  const shards = await withPool(place, {}, async db => await createShards(db, config.SHARDS))
   if (shards !== config.SHARDS) log(`SHARDS is ${config.SHARDS}, but this ledger was created with ${shards} and keeps them.`)
   return applied
 }
@@ -52,26 +54,39 @@ export async function requireMigrated (pool: pg.Pool, log: (line: string) => voi
   if (unknown.length > 0) log(`The database is newer than this version of the ledger: it knows nothing of ${unknown.join(', ')}.`)
 }
 
-/** Runs a command that needs nothing but the migrated database, as the login. */
-export async function withLedger<T> (config: Config, action: (db: Db) => Promise<T>): Promise<T> {
-  return await withPlace(config, async place => await asOwner(place, async (db, pool) => {
+/** Runs a command that needs nothing but the migrated database; as the login, unless told otherwise. */
+export async function withLedger<T> (config: Config, action: (db: Db) => Promise<T>, access: Access = {}): Promise<T> {
+  return await withPlace(config, async place => await withPool(place, access, async (db, pool) => {
     await requireMigrated(pool, () => {})
     return await action(db)
   }))
 }
 
-/** Runs a command that takes deliveries in, beside whatever servers run. */
+/** A command waits for its own batches, of a few hundred: a server's APPEND_QUEUE_LIMIT is against crowds, and none of its business. */
+const QUEUE_LIMIT = 1000
+
+/** Runs a command that takes deliveries in, beside whatever servers run, and like them as the service's role. */
 export async function withIntake<T> (config: Config, action: (intake: Intake) => Promise<T>): Promise<T> {
-  return await withLedger(config, async (db: Db) => {
-    const shards = await countShards(db)
-    if (shards === 0) throw new CommandError('shards_missing', 'The database has no shards yet. Run `npx loyalty-ledger migrate up`.')
-    const appender = createAppender(db, { queueLimit: config.APPEND_QUEUE_LIMIT })
+  return await withLedger(config, async db => {
+    const shards = await shardsOf(db)
+    const appender = createAppender(db, { queueLimit: QUEUE_LIMIT })
     try {
       return await action({ db, appender, shards })
     } finally {
       await appender.close()
     }
-  })
+  }, { role: config.DATABASE_ROLE })
+}
+
+/** Runs a command that only looks what taking deliveries in would come to. It cannot write, and a login that may only read suffices. */
+export async function withReading<T> (config: Config, action: (log: { db: Db, shards: number }) => Promise<T>): Promise<T> {
+  return await withLedger(config, async db => await action({ db, shards: await shardsOf(db) }), { readOnly: true })
+}
+
+async function shardsOf (db: Db): Promise<number> {
+  const shards = await countShards(db)
+  if (shards === 0) throw new CommandError('shards_missing', 'The database has no shards yet. Run `npx loyalty-ledger migrate up`.')
+  return shards
 }
 
 /** Runs a command that needs the database only for its own duration. */

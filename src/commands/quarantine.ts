@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts'
 import { describeKept, describeListed, type DescribedDelivery, type ListedDelivery } from '../intake/kept.ts'
 import { redrive, redriveAll, type Redriven } from '../intake/redrive.ts'
-import { findQuarantined, listQuarantine, markDiscarded, MAX_QUARANTINE_ID, type QuarantineState } from '../store/quarantine.ts'
+import { CONTRADICTS_MOVEMENT, countOpen, findQuarantined, listQuarantine, markDiscarded, MAX_QUARANTINE_ID, type QuarantineState } from '../store/quarantine.ts'
 import { CommandError } from './errors.ts'
 import { withIntake, withLedger } from './open.ts'
 import { say, table, type Output } from './output.ts'
@@ -42,19 +42,25 @@ export async function quarantineRedriveCommand (config: Config, output: Output, 
   if (options.reason !== undefined && !options.all) throw new CommandError('reason_without_all', '--reason narrows --all down; with ids it says nothing. Leave one of them out.')
   const wanted = [...new Set(ids.map(idOf))]
   const fates: Array<{ quarantine_id: string } & Redriven> = []
+  let left_out = 0
   await withIntake(config, async intake => {
     const note = (quarantine_id: bigint, redriven: Redriven): void => {
       fates.push({ quarantine_id: String(quarantine_id), ...redriven })
       if (!output.json && redriven.status !== 'redriven') output.progress(tame(`${quarantine_id}: ${oneLine(fate(redriven))}`))
     }
     if (options.all) await redriveAll(intake, BY, { reason: options.reason }, note)
-    else for (const id of wanted) note(id, await redrive(id, BY, intake))
+    if (options.all && options.reason === undefined) left_out = await countOpen(intake.db, CONTRADICTS_MOVEMENT)
+    for (const id of wanted) note(id, await redrive(id, BY, intake))
   })
   const redriven = fates.filter(({ status }) => status === 'redriven').length
   const remaining = fates.filter(({ status }) => status === 'still_unusable' || status === 'still_conflicting').length
   const untouched = fates.length - redriven - remaining
-  const summary = `Redriven: ${redriven}. Still unusable: ${remaining}.${untouched > 0 ? ` Not open or unknown: ${untouched}.` : ''}`
-  say(output, { redriven, still_unusable: remaining, not_open: untouched, items: fates }, summary)
+  const summary = [
+    `Redriven: ${redriven}. Still unusable: ${remaining}.`,
+    ...(untouched > 0 ? [`Not open or unknown: ${untouched}.`] : []),
+    ...(left_out > 0 ? [`Left out: ${left_out} that contradict movements; look at them (\`quarantine list --reason ${CONTRADICTS_MOVEMENT}\`) and redrive them by their ids, or discard them.`] : [])
+  ]
+  say(output, { redriven, still_unusable: remaining, not_open: untouched, left_out, items: fates }, summary.join(' '))
   // With --all a row that someone else settled meanwhile is what was wanted.
   const failed = remaining + (options.all ? 0 : untouched)
   if (failed > 0) {
@@ -78,7 +84,6 @@ export async function quarantineDiscardCommand (config: Config, output: Output, 
   if (refused.length > 0) throw new CommandError('not_open', `Not open, or unknown: ${refused.join(', ')}. \`npx loyalty-ledger quarantine list\` shows what is open.`)
 }
 
-/** Runs a command that appends: what it took on is settled before the connections close. */
 function idOf (text: string): bigint {
   if (!/^\d{1,19}$/.test(text) || BigInt(text) > MAX_QUARANTINE_ID) throw new CommandError('id_malformed', `${text} is no id of a quarantine row. \`npx loyalty-ledger quarantine list\` shows them.`)
   return BigInt(text)

@@ -1,5 +1,5 @@
 import { parseInstant, type Instant } from '../ledger/instant.ts'
-import { Problem } from './problem.ts'
+import { cursorInvalid } from './problem.ts'
 
 /** The longest page there is. Asking for more is no error: the page is just shorter, and says where to go on. */
 export const MAX_LIMIT = 500
@@ -42,7 +42,7 @@ export function readCursor (cursor: string | undefined, shape: readonly CursorPa
       return parts.map(String)
     }
   } catch { /* not JSON: malformed, as below */ }
-  throw new Problem(400, 'cursor_invalid', 'This cursor is not one of ours for this list. Send next_cursor of the page before, or none to begin.')
+  throw cursorInvalid('This cursor is not one of ours for this list. Send next_cursor of the page before with everything else as it was, or none to begin.')
 }
 
 function fits (part: unknown, shape: CursorPart | undefined): boolean {

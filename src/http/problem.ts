@@ -18,6 +18,11 @@ export class Problem extends Error {
   }
 }
 
+/** A cursor that cannot be gone on from. */
+export function cursorInvalid (detail: string): Problem {
+  return new Problem(400, 'cursor_invalid', detail)
+}
+
 /** Nothing of that kind is known under that key. */
 export function notFound (kind: string, key: string): Problem {
   return new Problem(404, `${kind}_not_found`, `No ${kind} ${JSON.stringify(key.slice(0, 100))} is known here. It may not have been told yet: its webhook may be missing or still under way.`)

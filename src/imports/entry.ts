@@ -1,6 +1,9 @@
-/** One delivery out of a file, or why there is none at that place. */
+/**
+ * One delivery out of a file, or why there is none at that place. `to_the_second`: an export's row whose time carries no
+ * fraction of a second.
+ */
 export type Entry =
-  | { line: number, bytes: number, body: Buffer }
+  | { line: number, bytes: number, body: Buffer, to_the_second?: boolean }
   | { line: number, bytes: number, bad: string }
 
 /** A file that cannot be read as what it seems to be. The message says what to do. */

@@ -7,13 +7,14 @@ const CARRIAGE_RETURN = 0x0d
 /**
  * The lines of a file of deliveries, one JSON body a line, byte for byte; empty lines are nothing. One line at a time: a file
  * of any size costs the same memory.
- * @param limit_bytes a longer line is bad
+ * @param options.start of the first line, in bytes: after a byte order mark
+ * @param options.limit_bytes a longer line is bad
  */
-export async function * ndjsonEntries (file: string, limit_bytes: number): AsyncGenerator<Entry> {
+export async function * ndjsonEntries (file: string, { start: first = 0, limit_bytes }: { start?: number, limit_bytes: number }): AsyncGenerator<Entry> {
   let line = 1
   let length = 0
   let parts: Buffer[] = []
-  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+  for await (const chunk of createReadStream(file, { start: first }) as AsyncIterable<Buffer>) {
     let start = 0
     for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
       keep(chunk.subarray(start, end))

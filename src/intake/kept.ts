@@ -1,7 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import { differencesBetween, type Differences } from '../provider/voucherify/differences.ts'
-import type { KeptDelivery, ListedQuarantine } from '../store/quarantine.ts'
+import { CONTRADICTS_MOVEMENT, type KeptDelivery, type ListedQuarantine } from '../store/quarantine.ts'
 import type { EventRow, QuarantineRow } from '../store/tables.ts'
+
+/** Reasons that name a stored event to compare with. */
+const CONTRADICTIONS = ['conflict', CONTRADICTS_MOVEMENT]
 
 /** A quarantine row for people and programs, without its bytes. */
 export type ListedDelivery = Omit<ListedQuarantine, 'quarantine_id' | 'shard' | 'position'> & {
@@ -36,7 +39,7 @@ export function describeKept ({ stored, body, body_digest: _, ...row }: KeptDeli
     stored: stored === undefined
       ? null
       : { event_id: stored.event_id, subject: stored.subject, position: `${stored.shard}:${stored.position}`, type: stored.type, recorded_at: stored.received_at, body_text: stored.body },
-    differences: stored === undefined || row.reason !== 'conflict' ? null : differencesBetween(Buffer.from(stored.body), body) ?? null
+    differences: stored === undefined || !CONTRADICTIONS.includes(row.reason) ? null : differencesBetween(Buffer.from(stored.body), body) ?? null
   }
 }
 

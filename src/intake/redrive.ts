@@ -1,5 +1,6 @@
 import type { Db } from '../store/database.ts'
-import { markRedriven, markStillUnusable, newestQuarantineId, openIds, readQuarantined, type QuarantineState } from '../store/quarantine.ts'
+import { markRedriven, markStillUnusable, listOpen, newestQuarantineId, readQuarantined, type OpenRow, type QuarantineState } from '../store/quarantine.ts'
+import { inBatches, type BatchLimits } from './batches.ts'
 import { settleDelivery, type Intake, type Refusal, type Stored } from './settle.ts'
 
 /** What became of a redrive. `event`: stored by it, or stored before. */
@@ -42,35 +43,38 @@ export async function redrive (quarantine_id: bigint, by: string, intake: Intake
   }
 }
 
-/** Rows read again at once: enough for the appender to batch, few enough bodies in memory. */
-const ABREAST = 64
+/** Rows read again at once: enough for the appender to batch, few enough for its queue and the memory. */
+const ABREAST: BatchLimits = { items: 64, bytes: 8_000_000 }
+/** Ids read at once. */
+const PAGE_ROWS = 1000
 
 /**
  * Redrives every row that is open now, in order of their ids, up to the highest id there is at the start: rows that leave
- * the list because they succeed do not make it skip others, and rows that come in meanwhile do not keep it going.
+ * the list because they succeed do not make it skip others, and rows that come in meanwhile do not keep it going. What
+ * contradicts a movement is left out unless it is the reason asked for.
  * @param each told of each row's fate, in order
  * @throws AppendRefused as `redrive`, after the rows under way have settled; what is done is done, begin again for the rest
  */
 export async function redriveAll (
   intake: Intake, by: string, filter: { reason?: string | undefined }, each: (quarantine_id: bigint, redriven: Redriven) => void
 ): Promise<void> {
-  for await (const ids of walk(intake.db, filter)) {
-    const settled = await Promise.allSettled(ids.map(async id => await redrive(id, by, intake)))
+  for await (const rows of inBatches(walk(intake.db, filter), ABREAST)) {
+    const settled = await Promise.allSettled(rows.map(async ({ quarantine_id }) => await redrive(quarantine_id, by, intake)))
     for (const [index, result] of settled.entries()) {
-      if (result.status === 'fulfilled') each(ids[index] as bigint, result.value)
+      if (result.status === 'fulfilled') each((rows[index] as OpenRow).quarantine_id, result.value)
     }
     const failed = settled.find(result => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
   }
 }
 
-async function * walk (db: Db, filter: { reason?: string | undefined }): AsyncGenerator<bigint[]> {
+async function * walk (db: Db, filter: { reason?: string | undefined }): AsyncGenerator<OpenRow> {
   const upTo = await newestQuarantineId(db)
   for (let after = 0n; after < upTo;) {
-    const ids = await openIds(db, { ...filter, after, upTo, limit: ABREAST })
-    const last = ids.at(-1)
+    const rows = await listOpen(db, { ...filter, after, upTo, limit: PAGE_ROWS })
+    yield * rows
+    const last = rows.at(-1)
     if (last === undefined) return
-    yield ids
-    after = last
+    after = last.quarantine_id
   }
 }

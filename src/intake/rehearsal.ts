@@ -1,46 +1,55 @@
+import { AppendRefused } from '../store/appender.ts'
+import type { Appendable, Appended } from '../store/append.ts'
 import type { Db } from '../store/database.ts'
-import { locateEvent } from '../store/events.ts'
-import { conflictWith, identifySafely, stillAgrees, type Refusal } from './settle.ts'
+import { locateEvents, type Located } from '../store/events.ts'
+import { createFirstTellings, type Retold } from './first-tellings.ts'
+import type { Intake } from './settle.ts'
 
-/** The key of the event; its position where it is stored already. */
-export interface Foreseen { event_id: string, subject: string, position: string | null }
-
-/** What would become of a delivery. `accepted`: it is new. */
-export type Rehearsed =
-  | { status: 'accepted' | 'duplicate' } & Foreseen
-  | { status: 'conflict' } & Foreseen & Refusal
-  | { status: 'unusable' } & Refusal
-
-export interface Rehearsal {
-  /** Says what would become of a delivery, after all those that this rehearsal was told of before. Many may be under way at once. */
-  deliver: (body: Buffer) => Promise<Rehearsed>
+interface Waiting {
+  event: Appendable
+  /** How it stands to what this rehearsal was told before it. */
+  retold: Retold
+  resolve: (appended: Appended) => void
+  reject: (error: AppendRefused) => void
 }
 
 /**
- * A dry run: reads, and writes nothing. It remembers the keys it was told of (some 250 bytes each), so that what repeats
- * or contradicts itself inside one file shows as it would when the file is taken in, in the order of the calls.
+ * An appender that only pretends: it says what would become of an event after all those it was told of before, reads the log,
+ * and writes nothing. What repeats or contradicts itself inside one file so shows as it would when the file is taken in. An
+ * event that is not stored has no position yet: it answers 0.
  * Not foreseen: `unstorable`, which only PostgreSQL can tell, and what others store meanwhile.
  */
-export function createRehearsal (db: Db): Rehearsal {
-  const told = new Map<string, string>()
-  return {
-    async deliver (body) {
-      const identified = identifySafely(body)
-      if ('reason' in identified) return { status: 'unusable', ...identified }
-      const { event_id, subject, fact_digest } = identified
-      // Before the first await: the order of the calls decides, not that of the answers.
-      const key = `${event_id}\u001f${subject}`
-      const before = told.get(key)
-      if (before === undefined) told.set(key, fact_digest)
+export function createRehearsal (db: Db): Intake['appender'] {
+  const told = createFirstTellings()
+  let waiting: Waiting[] = []
 
-      const stored = await locateEvent(db, event_id, subject)
-      const position = stored === undefined ? null : `${stored.shard}:${stored.position}`
-      const foreseen = { event_id, subject, position }
-      if (stored === undefined && before === undefined) return { status: 'accepted', ...foreseen }
-      const agrees = stored === undefined
-        ? before === fact_digest
-        : stored.fact_digest.toString('hex') === fact_digest || await stillAgrees(identified, db)
-      return agrees ? { status: 'duplicate', ...foreseen } : { status: 'conflict', ...foreseen, ...conflictWith(foreseen) }
+  async function flush (): Promise<void> {
+    const batch = waiting
+    waiting = []
+    try {
+      const located = await locateEvents(db, batch.map(({ event }) => event))
+      batch.forEach((one, index) => { one.resolve(foresee(one, located[index])) })
+    } catch (error) {
+      const refused = new AppendRefused('unavailable', 'the log could not be looked up', { cause: error })
+      for (const { reject } of batch) reject(refused)
     }
   }
+
+  return {
+    async append (event) {
+      // Before the first await: the order of the calls decides, not that of the answers.
+      const retold = told.tell(event, event.fact_digest)
+      return await new Promise((resolve, reject) => {
+        if (waiting.push({ event, retold, resolve, reject }) === 1) setImmediate(() => { void flush() })
+      })
+    }
+  }
+}
+
+function foresee ({ event, retold }: Waiting, stored: Located | undefined): Appended {
+  if (stored !== undefined) {
+    const { shard, position, fact_digest } = stored
+    return { outcome: fact_digest.toString('hex') === event.fact_digest ? 'duplicate' : 'conflict', shard, position }
+  }
+  return { outcome: ({ first: 'accepted', same: 'duplicate', other: 'conflict' } as const)[retold], shard: event.shard, position: 0n }
 }

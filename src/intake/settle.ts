@@ -1,4 +1,4 @@
-import { identify, type IdentifiedDelivery } from '../provider/voucherify/delivery.ts'
+import { identify, tellsAllOf, type IdentifiedDelivery } from '../provider/voucherify/delivery.ts'
 import { AppendRefused, type Appender } from '../store/appender.ts'
 import type { Appended } from '../store/append.ts'
 import type { Db } from '../store/database.ts'
@@ -34,7 +34,11 @@ export type Settled =
  */
 export async function settleDelivery (body: Buffer, intake: Intake): Promise<Settled> {
   const identified = identifySafely(body)
-  if ('reason' in identified) return { status: 'unusable', ...identified }
+  return 'reason' in identified ? { status: 'unusable', ...identified } : await settleIdentified(identified, intake)
+}
+
+/** As `settleDelivery`, for a delivery whose event is named already. */
+export async function settleIdentified (identified: IdentifiedDelivery, intake: Intake): Promise<Settled> {
   let appended: Appended
   try {
     appended = await intake.appender.append({ ...identified, shard: shardOf(identified.shard_key, intake.shards) })
@@ -47,7 +51,11 @@ export async function settleDelivery (body: Buffer, intake: Intake): Promise<Set
   const agrees = await stillAgrees(identified, intake.db).catch((error: unknown) => {
     throw new AppendRefused('unavailable', 'the stored event could not be looked up', { cause: error })
   })
-  return agrees ? { status: 'duplicate', ...stored } : { status: 'conflict', ...stored, ...conflictWith(stored) }
+  if (agrees) return { status: 'duplicate', ...stored }
+  // Only a rehearsal knows of events without a position: they would be stored by a delivery before this one.
+  const where = appended.position === 0n ? 'was told before' : `is stored at ${stored.position}`
+  const detail = `event ${stored.event_id} about ${stored.subject} ${where} with other facts; the first one stands until a person decides`
+  return { status: 'conflict', ...stored, reason: 'conflict', detail }
 }
 
 /** Names the event of a delivery. A defect in our reading must not lose an authentic one: it counts as unusable until the mend. */
@@ -60,18 +68,15 @@ export function identifySafely (body: Buffer): IdentifiedDelivery | Refusal {
 }
 
 /**
- * The stored digest may stem from an older version, which read fewer facts. What counts is what the stored body tells to
- * this one: else the resend of an old event would be a conflict.
+ * Digests differ where a sender left something out, and where the stored one stems from an older version, which read fewer
+ * facts. What counts is what the two bodies tell to this one.
  */
-export async function stillAgrees (identified: IdentifiedDelivery, db: Db): Promise<boolean> {
+async function stillAgrees (identified: IdentifiedDelivery, db: Db): Promise<boolean> {
   const stored = await findBody(db, identified.event_id, identified.subject)
   if (stored === undefined) return false
-  const read = identifySafely(Buffer.from(stored))
-  return 'fact_digest' in read && read.fact_digest === identified.fact_digest
-}
-
-/** How a conflict is told. Without a position the event is not stored yet: it would be, by a delivery before this one. */
-export function conflictWith ({ event_id, subject, position }: { event_id: string, subject: string, position: string | null }): Refusal {
-  const where = position === null ? 'was told before' : `is stored at ${position}`
-  return { reason: 'conflict', detail: `event ${event_id} about ${subject} ${where} with other facts; the first one stands until a person decides` }
+  try {
+    return tellsAllOf(stored, identified.body)
+  } catch {
+    return false
+  }
 }

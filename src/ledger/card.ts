@@ -59,11 +59,13 @@ export interface Folded {
 export function foldCard (movements: readonly Movement[], balance: bigint | null): Folded {
   const folded: Folded = { lines: [], sums: { ...NO_SUMS }, balance: balance ?? 0n }
   let first = balance === null
+  // Where something is dated before the making, what the card was made with is still what it began with, unless that says better.
+  const made = movements.find(({ kind }) => kind === 'opening')
   for (const movement of sequence(movements, balance)) {
     const before = balanceBefore(movement)
     if (first) {
       first = false
-      folded.sums.opening = folded.balance = before ?? 0n
+      folded.sums.opening = folded.balance = before ?? (movement.kind === 'opening' ? 0n : made?.points ?? 0n)
     } else if (before !== null && before !== folded.balance) {
       push(folded, unexplainedBefore(movement, before - folded.balance))
     }
@@ -92,6 +94,16 @@ export function addToSums (sums: Sums, kind: Line['kind'], points: bigint, sign:
     case 'unexplained': sums.unexplained += signed; break
     default: kind satisfies never
   }
+}
+
+/** Opening and unexplained lines are no movements: nothing happened that the provider calls one. */
+export function isMovement ({ kind }: Pick<Line, 'kind'>): boolean {
+  return kind !== 'unexplained' && kind !== 'opening'
+}
+
+/** What a line of a card was folded from; unexplained lines come of none, the fold makes them anew. */
+export function movementOf ({ tie: _, balance: __, ...line }: Line & { card_id: string }): Movement | undefined {
+  return line.kind === 'unexplained' ? undefined : line as Movement
 }
 
 type Entry = Omit<Line, 'balance' | 'tie'>

@@ -30,3 +30,12 @@ export function holderOf (holdings: readonly Holding[]): string | null {
   if (newest === undefined || compareText(newest.released_at ?? '', newest.held_at ?? '') >= 0) return null
   return newest.customer_id
 }
+
+/** Holdings as a card's row keeps them: JSON text, `[[customer, last told to hold, last told to hold no more], …]`. */
+export function writeHoldings (holdings: readonly Holding[]): string {
+  return JSON.stringify(holdings.map(({ customer_id, held_at, released_at }) => [customer_id, held_at, released_at]))
+}
+
+export function readHoldings (text: string): Holding[] {
+  return (JSON.parse(text) as Array<[string, Instant | null, Instant | null]>).map(([customer_id, held_at, released_at]) => ({ customer_id, held_at, released_at }))
+}

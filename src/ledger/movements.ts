@@ -30,14 +30,21 @@ export interface Movement {
 /** The fields of a movement that its sightings are merged into, each from the best sighting that tells it. */
 export type MergedField = 'kind' | 'points' | 'reported_balance' | 'occurred_at' | 'order_id' | 'earning_rule_id'
 
+export interface Winners<Sighting> {
+  /** Best first. */
+  ranked: Sighting[]
+  best: Sighting | undefined
+  of: (field: MergedField) => Sighting | undefined
+}
+
 /**
  * Which sighting of a movement wins which field (docs/architecture.md, Movements): the better-informed source, ties by
  * the smaller (occurred_at, fact_digest). A field that no sighting tells has no winner.
  * @param sightings of one movement, in any order
  */
-export function winners (sightings: readonly RecordedSighting[]): { best: RecordedSighting | undefined, of: (field: MergedField) => RecordedSighting | undefined } {
+export function winners<Sighting extends RecordedSighting> (sightings: readonly Sighting[]): Winners<Sighting> {
   const ranked = [...sightings].sort(compareSightings)
-  return { best: ranked[0], of: field => ranked.find(sighting => sighting[field] !== null) }
+  return { ranked, best: ranked[0], of: field => ranked.find(sighting => sighting[field] !== null) }
 }
 
 /**

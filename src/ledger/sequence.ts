@@ -4,24 +4,38 @@ import { compareText } from './text.ts'
 /**
  * Puts the movements of a card in order: by `occurred_at`; at the same moment in the order in which before and
  * after balances join up (continuity), then by identity. Never by arrival.
+ *
+ * What a card was made with stands first or nowhere: where anything is told to have happened before it, the balance before
+ * that is the card's opening. Sources date one thing by clocks that part by seconds, and an opening that stood in between
+ * would take points away.
  * @param movements of one card, in any order
  * @param balance the card's balance before the first of them; null when nothing is known before
  */
 export function sequence (movements: readonly Movement[], balance: bigint | null): Movement[] {
-  const sorted = [...movements].sort((a, b) => compareText(a.occurred_at, b.occurred_at) || compareText(a.movement_id, b.movement_id))
+  const sorted = [...movements].sort(compareMovements).filter(({ kind }, index) => kind !== 'opening' || (index === 0 && balance === null))
   const ordered: Movement[] = []
   let running = balance
   for (let start = 0; start < sorted.length;) {
     let end = start + 1
     while (end < sorted.length && sorted[end]?.occurred_at === sorted[start]?.occurred_at) end++
+    const opened = sorted[start]?.kind === 'opening' ? sorted.slice(start, ++start) : []
+    for (const movement of opened) take(movement)
     const moment = sorted.slice(start, end)
-    for (const movement of moment.length === 1 ? moment : joinUp(moment, running)) {
-      ordered.push(movement)
-      running = movement.reported_balance ?? (running ?? 0n) + movement.points
-    }
+    for (const movement of moment.length <= 1 ? moment : joinUp(moment, running)) take(movement)
     start = end
   }
   return ordered
+
+  function take (movement: Movement): void {
+    ordered.push(movement)
+    running = movement.reported_balance ?? (running ?? 0n) + movement.points
+  }
+}
+
+function compareMovements (a: Movement, b: Movement): number {
+  return compareText(a.occurred_at, b.occurred_at) ||
+    Number(b.kind === 'opening') - Number(a.kind === 'opening') ||
+    compareText(a.movement_id, b.movement_id)
 }
 
 /** The balance before a movement, as the provider's own figures imply it; null when it reports none. */
@@ -60,7 +74,7 @@ function joinUp (moment: readonly Movement[], balance: bigint | null): Movement[
       }
     }
     const trail = edges.trail(at)
-    ordered.push(...trail)
+    for (const movement of trail) ordered.push(movement)
     at = trail.at(-1)?.reported_balance ?? at
   }
   return [...ordered, ...silent]
@@ -119,7 +133,7 @@ class Edges {
 
   /** Walks from a balance until stuck, then works the closed walks left aside into it (Hierholzer's way, in linear time). */
   trail (start: bigint): Movement[] {
-    const trail = this.#walk(start)
+    let trail = this.#walk(start)
     for (let index = 0; index <= trail.length; index++) {
       const here = index === 0 ? start : trail[index - 1]?.reported_balance ?? start
       while (this.leaves(here)) {
@@ -128,7 +142,7 @@ class Edges {
           for (const movement of detour.reverse()) this.#put(movement.reported_balance as bigint - movement.points, movement, true)
           break
         }
-        trail.splice(index, 0, ...detour)
+        trail = [...trail.slice(0, index), ...detour, ...trail.slice(index)]
       }
     }
     return trail

@@ -1,13 +1,15 @@
-import { addToSums, balanceOf, foldCard, NO_SUMS, type Line, type Sums } from '../ledger/card.ts'
+import { foldCard, movementOf } from '../ledger/card.ts'
 import type { CardField, CardSighting, MovementSighting, PendingSighting } from '../ledger/facts.ts'
+import { groupBy } from '../ledger/group.ts'
 import { mergeSightings, type Movement, type RecordedSighting } from '../ledger/movements.ts'
+import { withoutTail, withStretch } from '../ledger/totals.ts'
 import type { Trx } from '../store/database.ts'
-import type { CardRow, LineRow } from '../store/tables.ts'
+import type { CardRow } from '../store/tables.ts'
 import { lockCards, readTails, replaceTails, updateCards, type NewTail, type Tail } from '../store/write-cards.ts'
-import { addSightings } from '../store/write-sightings.ts'
+import { addSightings, readOpenings } from '../store/write-sightings.ts'
 import { applyPending } from './pending.ts'
 import { holderTellings, keepHolders, placeOf, withHolders } from './holders.ts'
-import { groupBy, latestOf, toldOf, type Projection, type Told } from './projection.ts'
+import { latestOf, toldOf, type Projection, type Told } from './projection.ts'
 
 const FIELDS = ['code', 'campaign_id', 'campaign', 'active', 'deleted_at'] as const satisfies readonly CardField[]
 
@@ -25,11 +27,12 @@ export const cards: Projection = {
     const rows = await lockCards(trx, [...new Set(ids)])
     const touched = await mergeTouched(trx, movements)
     const tails = await readTails(trx, touched)
+    const openings = await openingsOf(trx, tails)
     const changes = await applyPending(trx, pending)
     const said = groupBy(sightings.map(({ fact }) => fact), ({ card_id }) => card_id)
     const refolded = rows.map(row => {
       const named = { ...describe(row, said.get(row.card_id) ?? []), pending: row.pending + (changes.get(row.card_id) ?? 0n) }
-      return refold(named, touched.get(row.card_id) ?? [], tails.get(row.card_id))
+      return refold(named, touched.get(row.card_id) ?? [], tails.get(row.card_id), openings.get(row.card_id))
     })
     await updateCards(trx, refolded.map(({ row }) => row))
     await replaceTails(trx, refolded.flatMap(({ tail }) => tail ?? []))
@@ -68,6 +71,17 @@ async function mergeTouched (trx: Trx, sightings: readonly RecordedSighting[]): 
   return groupBy(merged, movement => movement.card_id)
 }
 
+/**
+ * What the cards that are folded from their first line on were made with. It need not have a line: it has none while anything
+ * is told to have happened before.
+ */
+async function openingsOf (trx: Trx, tails: ReadonlyMap<string, Tail>): Promise<Map<string, Movement>> {
+  const fromFirst = [...tails].filter(([, { balance_before }]) => balance_before === null).map(([card_id]) => card_id)
+  if (fromFirst.length === 0) return new Map()
+  const merged = [...groupBy(await readOpenings(trx, fromFirst), ({ card_id }) => card_id).values()].map(mergeSightings)
+  return new Map(merged.filter(movement => movement !== undefined).map(movement => [movement.card_id, movement]))
+}
+
 /** What a step makes of a card: its row, and the end of its statement where a movement touched it. */
 interface Refolded { row: CardRow, tail?: NewTail }
 
@@ -75,36 +89,16 @@ interface Refolded { row: CardRow, tail?: NewTail }
  * Folds a card anew from its earliest touched moment on. What stands before that moment is right already, since the
  * fold of a stretch depends only on the balance it begins from: so a new movement at the end costs no history.
  */
-function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefined): Refolded {
+function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefined, opening: Movement | undefined): Refolded {
   if (touched.length === 0 || tail === undefined) return { row }
-  const retold = new Set(touched.map(movement => movement.movement_id))
-  const kept = tail.lines.filter(line => line.kind !== 'unexplained' && !retold.has(line.movement_id)).map(asMovement)
-  const folded = foldCard([...kept, ...touched], tail.balance_before)
-
-  // From the first line on nothing is left of the sums; taking lines back would leave the opening that no line shows.
-  const sums = tail.balance_before === null ? { ...row, ...NO_SUMS } : { ...row }
-  if (tail.balance_before !== null) for (const line of tail.lines) addToSums(sums, line.kind as Line['kind'], line.points, -1n)
-  for (const [name, points] of Object.entries(folded.sums) as Array<[keyof Sums, bigint]>) sums[name] += points
-  const before = row.first_movement_at !== null && row.first_movement_at < tail.from
-  const moved = folded.lines.filter(isMovement)
+  const known = new Map(tail.lines.map(movementOf).filter(movement => movement !== undefined).map(movement => [movement.movement_id, movement]))
+  for (const movement of [...touched, ...(opening === undefined ? [] : [opening])]) known.set(movement.movement_id, movement)
+  const folded = foldCard([...known.values()], tail.balance_before)
+  const dropped = tail.lines.map(({ kind, points }) => ({ kind, points, lines: 1n }))
+  // The last movement stands before the tail, or the fold of the tail says anew which it is: all of its movements are in it.
+  const before = withoutTail(row, dropped, { balance: tail.balance_before, last_movement_at: row.last_movement_at })
   return {
-    row: {
-      ...sums,
-      balance: balanceOf(sums),
-      movements: row.movements - BigInt(tail.lines.filter(isMovement).length) + BigInt(moved.length),
-      first_movement_at: before ? row.first_movement_at : moved[0]?.occurred_at ?? null,
-      last_movement_at: moved.at(-1)?.occurred_at ?? (before ? row.last_movement_at : null)
-    },
+    row: { ...row, ...withStretch(before, folded) },
     tail: { card_id: row.card_id, from: tail.from, lines: folded.lines }
   }
-}
-
-/** Opening and unexplained lines are no movements: nothing happened that the provider calls one. */
-function isMovement ({ kind }: { kind: string }): boolean {
-  return kind !== 'unexplained' && kind !== 'opening'
-}
-
-function asMovement (line: LineRow): Movement {
-  const { tie: _, balance: __, ...movement } = line
-  return movement as Movement
 }

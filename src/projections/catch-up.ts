@@ -1,26 +1,84 @@
 import type { Db } from '../store/database.ts'
 import { createCheckpoints, readCheckpoint } from '../store/checkpoints.ts'
+import { failureOf } from '../store/errors.ts'
 import { readHeads } from '../store/shards.ts'
 import type { Projection } from './projection.ts'
-import { step } from './step.ts'
+import { step, StepFailed } from './step.ts'
 import { createFreshness } from './wait.ts'
 
+/** A shard whose projections did not get to where its log went when we looked. */
+export interface Lagging {
+  shard: number
+  position: bigint
+  head: bigint
+  /** Why it cannot be projected; undefined where it was only not done in time. */
+  cause?: string
+}
+
+type Heads = ReadonlyArray<{ shard: number, head: bigint }>
+
+/** Tries of one shard that another step's locks got in the way of. */
+const TRIES = 5
+
 /**
- * Brings the projections up to what is stored now, beside whatever workers run: what they hold is waited for.
- * @param wait_ms how long to wait for a shard that another worker holds
- * @returns false when a shard did not get there in time
+ * Brings the projections up to what is stored now, beside whatever workers run: what they hold is waited for, what comes in
+ * meanwhile is not. A shard that cannot be projected is left out: one poisoned event must not stop what the others allow.
+ * @param options.wait_ms how long to wait, all in all, for shards that other workers hold
+ * @returns the shards that did not get there
  */
-export async function catchUp (db: Db, projections: readonly Projection[], options: { batch: number, wait_ms: number }): Promise<boolean> {
+export async function catchUp (db: Db, projections: readonly Projection[], options: { batch: number, wait_ms: number }): Promise<Lagging[]> {
   await createCheckpoints(db, projections)
   const heads = await readHeads(db)
-  while (await step(db, projections, options) !== undefined) { /* until nothing lags that nobody holds */ }
+  const failed = await stepUpTo(heads, db, projections, options.batch)
+  const lagging = await reachAll(heads.filter(({ shard }) => !failed.has(shard)), db, projections, options.wait_ms)
+  // A worker may have done meanwhile what we could not.
+  const stuck = await reachAll(heads.filter(({ shard }) => failed.has(shard)), db, projections, 0)
+  return [...lagging, ...stuck.map(shard => ({ ...shard, cause: failed.get(shard.shard) ?? '' }))].sort((a, b) => a.shard - b.shard)
+}
+
+/**
+ * Waits until workers have projected what is stored now; writes nothing.
+ * @returns the shards that did not get there in time
+ */
+export async function waitForProjections (db: Db, projections: readonly Projection[], options: { wait_ms: number }): Promise<Lagging[]> {
+  return await reachAll(await readHeads(db), db, projections, options.wait_ms)
+}
+
+/** Steps shards that lag, each until it has reached its head. @returns those that failed, and why */
+async function stepUpTo (heads: Heads, db: Db, projections: readonly Projection[], batch: number): Promise<Map<number, string>> {
+  const failed = new Map<number, string>()
+  const behind = new Map((await reachAll(heads, db, projections, 0)).map(({ shard, head }) => [shard, head]))
+  let tries = TRIES
+  while (behind.size > 0) {
+    try {
+      const except = heads.flatMap(({ shard }) => behind.has(shard) ? [] : [shard])
+      const stepped = await step(db, projections, { batch, except })
+      // Others hold what is left.
+      if (stepped === undefined) break
+      if (stepped.position >= (behind.get(stepped.shard) ?? 0n)) behind.delete(stepped.shard)
+    } catch (error) {
+      if (!(error instanceof StepFailed) || failureOf(error.cause) === 'unavailable') throw error
+      if (failureOf(error.cause) === 'retry' && --tries > 0) continue
+      failed.set(error.shard, (error.cause as Error).message)
+      behind.delete(error.shard)
+    }
+  }
+  return failed
+}
+
+async function reachAll (heads: Heads, db: Db, projections: readonly Projection[], wait_ms: number): Promise<Lagging[]> {
   const freshness = createFreshness(db, projections)
+  const deadline = performance.now() + wait_ms
+  const lagging: Lagging[] = []
   try {
     for (const { shard, head } of heads) {
-      const reached = await readCheckpoint(db, projections, shard) ?? 0n
-      if (reached < head && (await freshness.reach({ shard, position: head }, options.wait_ms) ?? 0n) < head) return false
+      const position = await readCheckpoint(db, projections, shard) ?? 0n
+      if (position >= head) continue
+      const left_ms = deadline - performance.now()
+      const reached = left_ms <= 0 ? position : await freshness.reach({ shard, position: head }, left_ms) ?? 0n
+      if (reached < head) lagging.push({ shard, position: reached, head })
     }
-    return true
+    return lagging
   } finally {
     freshness.close()
   }

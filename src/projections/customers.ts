@@ -1,8 +1,9 @@
 import type { CustomerField, CustomerSighting } from '../ledger/facts.ts'
+import { groupBy } from '../ledger/group.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { CustomerRow } from '../store/tables.ts'
 import { lockCustomers, updateCustomers } from '../store/write-customers.ts'
-import { groupBy, latestOf, toldOf, type Projection } from './projection.ts'
+import { latestOf, toldOf, type Projection } from './projection.ts'
 
 const FIELDS = ['source_id', 'name', 'email', 'metadata', 'deleted_at'] as const satisfies readonly CustomerField[]
 

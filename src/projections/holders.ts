@@ -1,5 +1,5 @@
 import type { CardSighting } from '../ledger/facts.ts'
-import { addTellings, holderOf, type Holding, type HolderTelling } from '../ledger/holders.ts'
+import { addTellings, holderOf, readHoldings, writeHoldings, type HolderTelling } from '../ledger/holders.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { Trx } from '../store/database.ts'
 import type { CardRow, HolderTellingRow } from '../store/tables.ts'
@@ -20,20 +20,16 @@ export function holderTellings (sightings: readonly CardSighting[]): HolderTelli
 /** A card's row after more tellings of who holds it. */
 export function withHolders (row: Kept, tellings: readonly HolderTelling[]): Kept {
   if (tellings.length === 0) return { customer_id: row.customer_id, holders: row.holders }
-  const holdings = addTellings(parseHolders(row.holders), tellings)
+  const holdings = addTellings(readHoldings(row.holders), tellings)
   return {
     customer_id: holderOf(holdings),
-    holders: JSON.stringify(holdings.map(({ customer_id, held_at, released_at }) => [customer_id, held_at, released_at]))
+    holders: writeHoldings(holdings)
   }
-}
-
-export function parseHolders (holders: string): Holding[] {
-  return (JSON.parse(holders) as Array<[string, Instant | null, Instant | null]>).map(([customer_id, held_at, released_at]) => ({ customer_id, held_at, released_at }))
 }
 
 /** Keeps what a question about an earlier holder needs: who ever held which card, and the tellings that stand in no other row. */
 export async function keepHolders (trx: Trx, before: readonly CardRow[], told: ReadonlyArray<Told<CardSighting>>, elsewhere: ReadonlySet<string>): Promise<void> {
-  const known = new Set(before.flatMap(row => parseHolders(row.holders).map(({ customer_id }) => JSON.stringify([row.card_id, customer_id]))))
+  const known = new Set(before.flatMap(row => readHoldings(row.holders).map(({ customer_id }) => JSON.stringify([row.card_id, customer_id]))))
   const tellings = told.flatMap(({ fact, event_id, subject, recorded_at }) =>
     holderTellings([fact]).map((telling): HolderTellingRow => ({ ...telling, card_id: fact.card_id, recorded_at, event_id, subject })))
   const fresh = tellings.filter(({ card_id, customer_id }) => !known.has(JSON.stringify([card_id, customer_id])))

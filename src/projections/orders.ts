@@ -1,8 +1,9 @@
 import type { OrderSighting } from '../ledger/facts.ts'
+import { groupBy } from '../ledger/group.ts'
 import { compareStates, compareTellings, statusRank, type OrderState } from '../ledger/orders.ts'
 import { compareText } from '../ledger/text.ts'
 import { writeOrders, writeStates } from '../store/write-orders.ts'
-import { groupBy, toldOf, type Projection, type Told } from './projection.ts'
+import { toldOf, type Projection, type Told } from './projection.ts'
 
 /** Orders: every observed state, and the newest one as the order itself. */
 export const orders: Projection = {

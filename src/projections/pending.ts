@@ -1,9 +1,10 @@
 import type { PendingSighting } from '../ledger/facts.ts'
+import { groupBy } from '../ledger/group.ts'
 import { outstanding } from '../ledger/pending.ts'
 import type { Trx } from '../store/database.ts'
 import type { PendingRow } from '../store/tables.ts'
 import { addObservations, readLots } from '../store/write-pending.ts'
-import { groupBy, type Told } from './projection.ts'
+import type { Told } from './projection.ts'
 
 /**
  * Keeps observed states of lots of pending points.

@@ -28,17 +28,6 @@ export function toldOf<Kind extends Fact['fact']> (told: readonly Told[], kind: 
   return told.filter((item): item is Told<Extract<Fact, { fact: Kind }>> => item.fact.fact === kind)
 }
 
-/** Groups by a key, in order of first appearance. */
-export function groupBy<Item> (items: readonly Item[], key: (item: Item) => string): Map<string, Item[]> {
-  const groups = new Map<string, Item[]>()
-  for (const item of items) {
-    const group = groups.get(key(item))
-    if (group === undefined) groups.set(key(item), [item])
-    else group.push(item)
-  }
-  return groups
-}
-
 /** The named fields of a stored row, on their clocks, after more tellings of them: the newest value of each stands. */
 export function latestOf<Field extends string> (
   row: Record<Field, string | null> & { clocks: string },

@@ -24,7 +24,7 @@ export interface LineMark { card_id: string, occurred_at: string, tie: number, m
  * Where a line stands now. A movement that arrived since, at the same moment, can have pushed it on: a page that began at
  * the old place would skip a line.
  */
-async function standing (db: Db, mark: LineMark): Promise<LineMark> {
+export async function standing (db: Db, mark: LineMark): Promise<LineMark> {
   const line = await db.selectFrom('projection.lines').select('tie')
     .where('movement_id', '=', mark.movement_id).where('card_id', '=', mark.card_id)
     .where(sql<boolean>`occurred_at = ${mark.occurred_at}::timestamptz`)

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
 import { checkpoint, type ProjectionKey } from './checkpoints.ts'
-import type { Db } from './database.ts'
+import type { Db, Trx } from './database.ts'
 import type { CardRow, CustomerRow } from './tables.ts'
 
 export type Profile = Omit<CustomerRow, 'clocks'>
@@ -65,7 +65,17 @@ export interface Balance {
   cards: CardRow[]
 }
 
-type BalanceRow = Pick<Balance, 'customer_id' | 'source_id' | 'as_of' | 'position'> & (CardRow | { card_id: null })
+export type Account = Omit<Balance, 'cards'>
+type BalanceRow = Account & (CardRow | { card_id: null })
+
+/** A customer without their cards, and the checkpoint that vouches for what is read in the same state. */
+export async function findAccount (trx: Trx, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Account | undefined> {
+  const { rows: [account] } = await sql<Account>`
+    select c.customer_id, c.source_id, now() as as_of, ${checkpoint(projections, shard)} as position
+    from projection.customers c
+    where c.customer_id = ${customer_id}`.execute(trx)
+  return account
+}
 
 /**
  * A customer's cards with their sums. One statement, hence one state: the cards, and the checkpoint that vouches for them.

@@ -10,6 +10,8 @@ export interface DatabaseOptions {
   url: string
   /** Role to take on at connection; undefined or empty: stay the login. */
   role?: string | undefined
+  /** Every transaction is read-only, whatever the login may do. */
+  readOnly?: boolean
   poolSize: number
   /** Shown in pg_stat_activity after `loyalty-ledger`. */
   name: string
@@ -52,7 +54,7 @@ export function openPool (options: DatabaseOptions): pg.Pool {
     connectionString: options.url,
     max: options.poolSize,
     application_name: `loyalty-ledger ${options.name}`,
-    options: sessionOptions(options.role),
+    options: sessionOptions(options),
     types: typeParsers,
     connectionTimeoutMillis: 5000,
     idleTimeoutMillis: 30_000,
@@ -70,7 +72,12 @@ export async function closePool (pool: pg.Pool): Promise<void> {
   if (!pool.ending) await pool.end()
 }
 
-function sessionOptions (role: string | undefined): string {
-  const settings = { synchronous_commit: 'on', timezone: 'UTC', ...(role ? { role } : {}) }
+function sessionOptions ({ role, readOnly = false }: DatabaseOptions): string {
+  const settings = {
+    synchronous_commit: 'on',
+    timezone: 'UTC',
+    ...(role ? { role } : {}),
+    ...(readOnly ? { default_transaction_read_only: 'on' } : {})
+  }
   return Object.entries(settings).map(([name, value]) => `-c ${name}=${value.replace(/[\\ ]/g, '\\$&')}`).join(' ')
 }

@@ -1,12 +1,13 @@
 import { sql } from 'kysely'
 import type { Db, Trx } from './database.ts'
+import { BY_INDEX, recordset } from './recordset.ts'
 import type { EventRow } from './tables.ts'
 
 /** What a projection needs of a stored event. */
 export type StoredEvent = Pick<EventRow, 'event_id' | 'subject' | 'position' | 'received_at' | 'test' | 'fact_digest' | 'body'>
 
 /** Of bodies as received: keeps a batch of large ones in memory, and what is made of it under V8's longest string. */
-const BATCH_BYTES = 16_000_000
+export const BATCH_BYTES = 16_000_000
 
 /**
  * The events of a shard after a position, in order, up to a count and a size (at least one).
@@ -35,11 +36,33 @@ export async function findBody (db: Db, event_id: string, subject: string): Prom
   return event?.body
 }
 
+/** What names a stored event. */
+export type EventKey = Pick<EventRow, 'event_id' | 'subject'>
+
+/** The bodies of some stored events, verbatim. Ask for no more at once than fits in memory. */
+export async function findBodies (db: Db, keys: readonly EventKey[]): Promise<Array<EventKey & Pick<EventRow, 'body'>>> {
+  const { rows } = await sql<EventKey & Pick<EventRow, 'body'>>`
+    select e.event_id, e.subject, e.body
+    from ${recordset(keys, { event_id: 'text', subject: 'text' }, 'k')}
+    cross join lateral (select * from ledger.events e where e.event_id = k.event_id and e.subject = k.subject ${BY_INDEX}) e`.execute(db)
+  return rows
+}
+
 /** Where an event is stored, and the digest of its facts. */
-export async function locateEvent (db: Db, event_id: string, subject: string): Promise<Pick<EventRow, 'shard' | 'position' | 'fact_digest'> | undefined> {
-  return await db.selectFrom('ledger.events').select(['shard', 'position', 'fact_digest'])
-    .where('event_id', '=', event_id).where('subject', '=', subject)
-    .executeTakeFirst()
+export type Located = Pick<EventRow, 'shard' | 'position' | 'fact_digest'>
+
+/** Looks events up by their keys, in one query. @returns one answer a key, in order */
+export async function locateEvents (db: Db, keys: readonly EventKey[]): Promise<Array<Located | undefined>> {
+  const asked = keys.map(({ event_id, subject }, ordinal) => ({ ordinal, event_id, subject }))
+  const { rows } = await sql<Located & { ordinal: number }>`
+    select k.ordinal, e.shard, e.position, e.fact_digest
+    from ${recordset(asked, { ordinal: 'integer', event_id: 'text', subject: 'text' }, 'k')}
+    cross join lateral (
+      select s.shard, s.position, s.fact_digest from ledger.events s where s.event_id = k.event_id and s.subject = k.subject ${BY_INDEX}
+    ) e`.execute(db)
+  const located = new Array<Located | undefined>(keys.length).fill(undefined)
+  for (const { ordinal, ...place } of rows) located[ordinal] = place
+  return located
 }
 
 const LISTED = [

@@ -19,29 +19,45 @@ export const MAX_QUARANTINE_ID = 9_223_372_036_854_775_807n
 /** `open`: waits. `redriven`: its event is stored. `discarded`: a person said that it is not wanted. */
 export type QuarantineState = Selectable<QuarantineRow>['state']
 
+/** A row that was set aside, and how it stands: it waits, waits anew after it was redriven once, or a person discarded it before. */
+export interface SetAside { quarantine_id: bigint, fate: 'waits' | 'reopened' | 'discarded' }
+
 /**
  * Keeps an authentic delivery that cannot be used yet, byte for byte. The same bytes again are the same row, seen once more:
  * one that is discarded stays so, with the reason it was discarded at; one that is open tells the newest reason; one that was
  * redriven and cannot be used any more opens again, since nobody decided against it.
- * @returns its quarantine id, after the commit
+ * @returns which row, after the commit
  */
-export async function quarantine (db: Db, delivery: Quarantinable): Promise<bigint> {
-  const { rows: [row] } = await sql<{ quarantine_id: bigint }>`
+export async function quarantine (db: Db, delivery: Quarantinable): Promise<SetAside> {
+  // The lookup in `returning` sees the row as it was before this statement.
+  const { rows: [row] } = await sql<{ quarantine_id: bigint, state: QuarantineState, state_before: QuarantineState | null }>`
     insert into ledger.quarantine as kept (body, headers, reason, detail, event_id, subject)
     values (${delivery.body}, ${JSON.stringify(delivery.headers)}, ${delivery.reason}, ${told(delivery.detail)}, ${delivery.event_id ?? null}, ${delivery.subject ?? null})
     on conflict (body_digest) do update set
       times_seen = kept.times_seen + 1,
       last_seen_at = clock_timestamp(),
-      reason = case when kept.state = 'discarded' then kept.reason else excluded.reason end,
-      detail = case when kept.state = 'discarded' then kept.detail else excluded.detail end,
-      event_id = case when kept.state = 'discarded' then kept.event_id else excluded.event_id end,
-      subject = case when kept.state = 'discarded' then kept.subject else excluded.subject end,
-      state = case when kept.state = 'redriven' then 'open' else kept.state end,
-      decided_at = case when kept.state = 'redriven' then null else kept.decided_at end,
-      decided_by = case when kept.state = 'redriven' then null else kept.decided_by end
-    returning quarantine_id`.execute(db)
+      (state, reason, detail, event_id, subject, decided_at, decided_by, discard_reason) = (
+        select kept.state, kept.reason, kept.detail, kept.event_id, kept.subject, kept.decided_at, kept.decided_by, kept.discard_reason
+        where kept.state = 'discarded'
+        union all
+        select 'open', excluded.reason, excluded.detail, excluded.event_id, excluded.subject, null, null, null
+        where kept.state <> 'discarded')
+    returning quarantine_id, state, (select b.state from ledger.quarantine b where b.body_digest = kept.body_digest) as state_before`.execute(db)
   if (row === undefined) throw new Error('the quarantine returned no row')
-  return row.quarantine_id
+  return { quarantine_id: row.quarantine_id, fate: fateOf(row.state, row.state_before) }
+}
+
+/** What `quarantine` would come to, without writing; the id is undefined where there would be a new row. */
+export async function foreseeQuarantine (db: Db, body: Buffer): Promise<Partial<SetAside> & Pick<SetAside, 'fate'>> {
+  const before = await db.selectFrom('ledger.quarantine').select(['quarantine_id', 'state'])
+    .where('body_digest', '=', sql<Buffer>`sha256(${body}::bytea)`).executeTakeFirst()
+  if (before === undefined) return { fate: 'waits' }
+  return { quarantine_id: before.quarantine_id, fate: fateOf(before.state === 'discarded' ? 'discarded' : 'open', before.state) }
+}
+
+function fateOf (state: QuarantineState, before: QuarantineState | null): SetAside['fate'] {
+  if (state === 'discarded') return 'discarded'
+  return before === 'redriven' ? 'reopened' : 'waits'
 }
 
 const LISTED = ['quarantine_id', 'state', 'reason', 'detail', 'event_id', 'subject', 'first_seen_at', 'last_seen_at', 'times_seen', 'decided_at', 'decided_by', 'discard_reason'] as const
@@ -97,15 +113,33 @@ export async function readQuarantined (db: Db, quarantine_id: bigint): Promise<P
   return await db.selectFrom('ledger.quarantine').select(['body', 'state']).where('quarantine_id', '=', quarantine_id).executeTakeFirst()
 }
 
-/** The ids of open rows after one and up to another, in order: what a walk needs that changes what it walks over. */
-export async function openIds (db: Db, walk: { reason?: string | undefined, after: bigint, upTo: bigint, limit: number }): Promise<bigint[]> {
-  const rows = await db.selectFrom('ledger.quarantine').select('quarantine_id')
+/**
+ * The reason of a row that is usable, and contradicts what another event told of the same movement. To let it in can change a
+ * balance that customers have seen: a person decides on each.
+ */
+export const CONTRADICTS_MOVEMENT = 'contradicts_movement'
+
+export interface OpenRow { quarantine_id: bigint, bytes: number }
+
+/**
+ * The ids and sizes of open rows after one and up to another, in order: what a walk needs that changes what it walks over. Without a
+ * reason: all but those that a person must decide on.
+ */
+export async function listOpen (db: Db, walk: { reason?: string | undefined, after: bigint, upTo: bigint, limit: number }): Promise<OpenRow[]> {
+  return await db.selectFrom('ledger.quarantine').select(['quarantine_id', sql<number>`octet_length(body)`.as('bytes')])
     .where('state', '=', 'open')
-    .$if(walk.reason !== undefined, query => query.where('reason', '=', walk.reason as string))
+    .where('reason', walk.reason === undefined ? '<>' : '=', walk.reason ?? CONTRADICTS_MOVEMENT)
     .where('quarantine_id', '>', walk.after).where('quarantine_id', '<=', walk.upTo)
     .orderBy('quarantine_id').limit(walk.limit)
     .execute()
-  return rows.map(row => row.quarantine_id)
+}
+
+/** How many rows are open for a reason. */
+export async function countOpen (db: Db, reason: string): Promise<number> {
+  const { count } = await db.selectFrom('ledger.quarantine').select(({ fn }) => fn.countAll<bigint>().as('count'))
+    .where('state', '=', 'open').where('reason', '=', reason)
+    .executeTakeFirstOrThrow()
+  return Number(count)
 }
 
 /** The highest id there is; 0 when nothing was ever set aside. */

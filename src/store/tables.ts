@@ -1,8 +1,9 @@
 import type { Generated } from 'kysely'
-import type { Sums } from '../ledger/card.ts'
+import type { Line } from '../ledger/card.ts'
 import type { OrderSighting, PendingSighting, TierSighting } from '../ledger/facts.ts'
 import type { HolderTelling } from '../ledger/holders.ts'
 import type { Instant } from '../ledger/instant.ts'
+import type { Totals } from '../ledger/totals.ts'
 
 /** Table types, as the migrations make them; a test compares them with the migrated database. */
 export interface Tables {
@@ -102,7 +103,7 @@ export interface CustomerRow {
   last_seen_at: Instant | null
 }
 
-export interface CardRow extends Sums {
+export interface CardRow extends Totals {
   card_id: string
   code: string | null
   campaign_id: string | null
@@ -114,11 +115,7 @@ export interface CardRow extends Sums {
   clocks: string
   /** JSON text. */
   holders: string
-  balance: bigint
   pending: bigint
-  movements: bigint
-  first_movement_at: Instant | null
-  last_movement_at: Instant | null
 }
 
 export interface SightingRow {
@@ -156,19 +153,8 @@ export interface HolderTellingRow extends HolderTelling {
 
 export type TierChangeRow = Omit<TierSighting, 'fact'> & { event_id: string, subject: string, recorded_at: Instant }
 
-export interface LineRow {
+export interface LineRow extends Line {
   card_id: string
-  occurred_at: Instant
-  tie: number
-  movement_id: string
-  kind: string
-  points: bigint
-  balance: bigint
-  reported_balance: bigint | null
-  recorded_at: Instant
-  order_id: string | null
-  earning_rule_id: string | null
-  event_id: string | null
 }
 
 type OrderFields = Omit<OrderSighting, 'fact' | 'state_digest'> & {

@@ -3,7 +3,7 @@ import type { Line } from '../ledger/card.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { Movement } from '../ledger/movements.ts'
 import type { Trx } from './database.ts'
-import { recordset } from './recordset.ts'
+import { BY_INDEX, recordset } from './recordset.ts'
 import type { CardRow, LineRow } from './tables.ts'
 
 /** The end of a card's stored statement, from the earliest moment that a step touches. */
@@ -34,9 +34,20 @@ export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly
   if (movements.length === 0) return new Map()
   const { rows: starts } = await sql<{ card_id: string, from: Instant, balance_before: bigint | null }>`
     with starts as (
-      select t.card_id, min(least(t.occurred_at, l.occurred_at)) as "from"
-      from ${recordset(movements, { card_id: 'text', movement_id: 'text', occurred_at: 'timestamptz' }, 't')}
-      left join projection.lines l on l.movement_id = t.movement_id and l.card_id = t.card_id
+      select t.card_id, min(least(t.occurred_at, l.occurred_at, first.occurred_at)) as "from"
+      from ${recordset(movements, { card_id: 'text', movement_id: 'text', kind: 'text', occurred_at: 'timestamptz' }, 't')}
+      left join lateral (
+        select l.occurred_at from projection.lines l
+        where l.movement_id = t.movement_id and l.card_id = t.card_id
+        ${BY_INDEX}
+      ) l on true
+      -- What a card was made with counts from its first line on, whenever it was made.
+      left join lateral (
+        select l.occurred_at from projection.lines l
+        where l.card_id = t.card_id and t.kind = 'opening'
+        order by l.occurred_at
+        limit 1
+      ) first on true
       group by t.card_id
     )
     select s.card_id, s."from", before.balance as balance_before
@@ -51,7 +62,11 @@ export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly
   const { rows: lines } = await sql<LineRow>`
     select l.*
     from ${recordset(starts, { card_id: 'text', from: 'timestamptz' }, 's')}
-    join projection.lines l on l.card_id = s.card_id and l.occurred_at >= s."from"`.execute(trx)
+    cross join lateral (
+      select l.* from projection.lines l
+      where l.card_id = s.card_id and l.occurred_at >= s."from"
+      ${BY_INDEX}
+    ) l`.execute(trx)
   for (const line of lines) tails.get(line.card_id)?.lines.push(line)
   return tails
 }
@@ -95,13 +110,20 @@ export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<
 /** The end of a card's statement as it shall stand. */
 export interface NewTail { card_id: string, from: Instant, lines: Line[] }
 
-/** Puts the refolded ends of statements in the place of the stored ones. */
+/** Puts the refolded ends of statements in the place of the stored ones. The cards' rows must be locked: nobody else writes their lines. */
 export async function replaceTails (trx: Trx, tails: readonly NewTail[]): Promise<void> {
   if (tails.length === 0) return
   await sql`
-    delete from projection.lines l
-    using ${recordset(tails.map(({ card_id, from }) => ({ card_id, from })), { card_id: 'text', from: 'timestamptz' }, 's')}
-    where l.card_id = s.card_id and l.occurred_at >= s."from"`.execute(trx)
+    delete from projection.lines
+    where ctid = any (array(
+      select l.ctid
+      from ${recordset(tails.map(({ card_id, from }) => ({ card_id, from })), { card_id: 'text', from: 'timestamptz' }, 's')}
+      cross join lateral (
+        select l.ctid from projection.lines l
+        where l.card_id = s.card_id and l.occurred_at >= s."from"
+        ${BY_INDEX}
+      ) l
+    ))`.execute(trx)
   const lines = tails.flatMap(({ card_id, lines }) => lines.map(line => ({ ...line, card_id })))
   await sql`
     insert into projection.lines

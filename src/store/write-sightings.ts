@@ -1,8 +1,28 @@
 import { sql } from 'kysely'
+import type { Instant } from '../ledger/instant.ts'
 import type { RecordedSighting } from '../ledger/movements.ts'
 import type { Trx } from './database.ts'
-import { recordset } from './recordset.ts'
+import { BY_INDEX, recordset } from './recordset.ts'
 import type { SightingRow } from './tables.ts'
+
+/** Every sighting of what some cards were made with, stored up to a time where one is given. */
+export async function readOpenings (trx: Trx, card_ids: readonly string[], known_at: Instant | null = null): Promise<RecordedSighting[]> {
+  const { rows } = await sql<SightingRow>`
+    select s.*
+    from unnest(${card_ids}::text[]) as c (card_id)
+    cross join lateral (
+      select s.* from projection.sightings s
+      where s.movement_id = 'opening:' || c.card_id and s.card_id = c.card_id
+        and s.recorded_at <= coalesce(${known_at}::timestamptz, 'infinity')
+      ${BY_INDEX}
+    ) s`.execute(trx)
+  return rows.map(recordedOf)
+}
+
+/** A stored sighting in the ledger's own words. */
+export function recordedOf (row: SightingRow): RecordedSighting {
+  return { ...row, fact_digest: row.fact_digest.toString('hex') } as RecordedSighting
+}
 
 /**
  * Keeps new sightings of movements; a sighting that is known already stays as it is.
@@ -41,5 +61,5 @@ export async function addSightings (trx: Trx, sightings: readonly RecordedSighti
       from unnest(${sightings.map(s => s.movement_id)}::text[], ${sightings.map(s => s.card_id)}::text[]) as t (movement_id, card_id)
     ) touched
     join projection.sightings s on s.movement_id = touched.movement_id and s.card_id = touched.card_id`.execute(trx)
-  return rows.map(row => ({ ...row, fact_digest: row.fact_digest.toString('hex') }) as RecordedSighting)
+  return rows.map(recordedOf)
 }

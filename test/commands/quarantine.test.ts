@@ -21,7 +21,7 @@ async function open (t: Parameters<typeof run>[0]) {
 /** As an older version of the code, which could not read it, would have set it aside. */
 async function keep (db: Db, delivery: object | string, reason = 'invalid_payload'): Promise<string> {
   const body = Buffer.from(typeof delivery === 'string' ? delivery : JSON.stringify(delivery))
-  return String(await quarantine(db, { body, headers: {}, reason, detail: 'older code' }))
+  return String((await quarantine(db, { body, headers: {}, reason, detail: 'older code' })).quarantine_id)
 }
 
 test('a conflict from the webhook to a decision', async t => {
@@ -88,6 +88,17 @@ test('redrive --all: 500 rows while they succeed and others come in, none is ski
   t.equal(((await json('list')).items ?? []).length, 5 + added - (answer.redriven - 495))
   t.match(await json('redrive', '--all', '--reason', 'invalid_payload'), { still_unusable: 0 })
   t.equal((await command('redrive', '--all', '--reason', 'conflict')).code, 0, 'nothing to do is no failure')
+})
+
+test('redrive --all leaves what contradicts a movement to a person, and says so', async t => {
+  const { command, json, db } = await open(t)
+  await keep(db, awardData({ rule: 'ern_1' }))
+  await keep(db, awardData({ rule: 'ern_2' }), 'contradicts_movement')
+  const { code, stdout } = await command('redrive', '--all')
+  t.equal(code, 0)
+  t.match(stdout, /Redriven: 1\. Still unusable: 0\. Left out: 1 that contradict movements/)
+  t.match(await json('redrive', '--all', '--reason', 'contradicts_movement'), { redriven: 1, left_out: 0 })
+  t.match((await command('redrive', '--help')).stdout, /can change balances/)
 })
 
 test('a login that may only serve can work quarantine off', async t => {

@@ -205,11 +205,36 @@ test('a refusal names the field', async t => {
   const award = JSON.stringify(awardData())
   for (const [body, detail] of [
     [award.replace('"points":10', '"points":"10"'), /^data\.balance\.points: /],
-    [award.replace('"CODE-v_1"', '7'), /^data\.voucher\.code: Expected string/],
-    [award.replace('"order":null', '"order":{"id":"ord_1","status":"PAID","amount":0.5}'), /^data\.order\.amount: Expected integer/]
+    [award.replace('"evcus_1"', '7'), /^data\.event\.id: Expected string/],
+    [JSON.stringify(orderData()).replace('"amount":1000', '"amount":0.5'), /^data\.order\.amount: Expected integer/]
   ] as const) {
     t.match((await ledger.post(body)).json(), { reason: 'invalid_payload', detail })
   }
+})
+
+test('what only stands beside a movement and cannot be read is left out; the points count', async t => {
+  const ledger = await openLedger(t)
+  const award = (trigger: string): string => JSON.stringify(awardData({ trigger, points: 1 }))
+  const order = '{"id":"ord_1","status":"PAID","created_at":"2026-01-01T10:00:00Z","updated_at":"2026-01-01T10:00:00Z","amount":5}'
+  const beside: Array<[text: string, strange: string]> = [
+    ['"order":null', `"order":${order.replace('"amount":5', '"amount":0.5')}`],
+    ['"order":null', `"order":${order.replace(/"updated_at":"[^"]*"/, '"updated_at":"2026-01-01 10:00"')}`],
+    ['"order":null', `"order":${order.replace(/"created_at":"[^"]*"/, '"created_at":""')}`],
+    ['"order":null', `"order":${order.replace('"ord_1"', '77')}`],
+    ['"order":null', '"order":[]'],
+    ['"code":"CODE-v_1"', '"code":7'],
+    ['"campaign":"Points"', '"campaign":{}'],
+    ['"metadata":{}', '"metadata":[]'],
+    ['"source_id":"source-of-cust_1"', '"source_id":17'],
+    ['"type":"LOYALTY_CARD"', '"type":"LOYALTY_CARD","active":"true"']
+  ]
+  for (const [index, [text, strange]] of beside.entries()) {
+    const body = award(`evcus_beside_${index}`).replace(text, strange)
+    t.match((await ledger.post(body)).json(), { status: 'accepted' }, strange)
+  }
+  await ledger.project()
+  t.match((await ledger.get('/v1/cards/v_1')).json(), { earned: beside.length, movements: beside.length, code: 'CODE-v_1', campaign: 'Points' })
+  t.equal((await ledger.get('/v1/customers/cust_1/orders')).json().items.length, 0)
 })
 
 test('strange but legal input is taken', async t => {

@@ -1,13 +1,17 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Pool } from 'pg'
 import { test } from 'tap'
 import { csvEntries } from '../../src/imports/csv.ts'
-import { checkEntries, importEntries, rehearsing, storing, type Counts, type Remark } from '../../src/imports/import.ts'
+import { checkEntries, importEntries } from '../../src/imports/import.ts'
 import { ndjsonEntries } from '../../src/imports/ndjson.ts'
+import { rehearsing, storing } from '../../src/imports/sink.ts'
+import { noCounts, type Counts, type Remark, type Tally } from '../../src/imports/tally.ts'
 import type { Entry } from '../../src/imports/entry.ts'
 import { redrive } from '../../src/intake/redrive.ts'
 import { catchUp } from '../../src/projections/catch-up.ts'
 import { projections } from '../../src/projections/index.ts'
+import { markDiscarded } from '../../src/store/quarantine.ts'
 import { run } from '../support/cli.ts'
 import { createDatabase } from '../support/database.ts'
 import { awardData, enveloped } from '../support/deliveries.ts'
@@ -54,11 +58,16 @@ const SHARDS = 16
 /** Takes a file in, as the command does, and projects it. */
 async function take (ledger: TestLedger, entries: AsyncIterable<Entry>, options: { dryRun?: boolean } = {}): Promise<{ counts: Counts, remarks: Remark[] }> {
   const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
-  const remarks: Remark[] = []
   await catchUp(ledger.db, projections, { batch: 100, wait_ms: 1000 })
-  const counts = await importEntries(entries, intake, options.dryRun === true ? rehearsing(intake) : storing(intake), remark => { remarks.push(remark) }, () => {})
+  const tally = tallying()
+  await importEntries(entries, options.dryRun === true ? rehearsing(intake) : storing(intake), tally)
   await ledger.project()
-  return { counts, remarks }
+  return tally
+}
+
+function tallying (): Tally & { remarks: Remark[] } {
+  const remarks: Remark[] = []
+  return { counts: noCounts(), remarks, remark: remark => { remarks.push(remark) }, progress () {} }
 }
 
 async function card (ledger: TestLedger): Promise<Record<string, unknown>> {
@@ -142,12 +151,59 @@ test('a row that contradicts what was told waits in quarantine, and a person can
   t.match(remarks, [{ line: 2, what: 'conflict', reason: /ev_vtx_1 about transaction:vtx_1/ }])
   t.match(await card(ledger), { balance: 70, earned: 100 }, 'what was told first stands')
   const { items } = (await ledger.get('/v1/quarantine')).json()
-  t.match(items, [{ reason: 'conflict', event_id: 'ev_vtx_1', subject: 'transaction:vtx_1' }])
+  t.match(items, [{ reason: 'contradicts_movement', event_id: 'ev_vtx_1', subject: 'transaction:vtx_1' }])
   const shown = (await ledger.get(`/v1/quarantine/${items[0].quarantine_id}`)).json()
   t.match(shown.differences.facts, [{ path: 'points', stored: '100', received: '90' }])
   t.match(await redrive(BigInt(items[0].quarantine_id), 'test', { db: ledger.db, appender: ledger.appender, shards: SHARDS }), { status: 'redriven', event: 'accepted' })
   await ledger.project()
   t.match(await card(ledger), { balance: 70, earned: 100 }, 'as one more telling: the provider\'s own event still knows better')
+})
+
+test('what a person decided about a row stays decided, however often the import runs', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  await ledger.post(told(ROWS[0] as Row))
+  const file = fileOf(t, 'card.csv', csv([{ ...ROWS[0] as Row, amount: 90, balance: 90 }]))
+  t.match((await take(ledger, csvEntries(file))).remarks, [{ line: 2, what: 'conflict', reason: /it waits in quarantine as row 1$/ }])
+  const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
+  t.match(await redrive(1n, 'me', intake), { status: 'redriven', event: 'accepted', event_id: 'export:vtx_1' })
+  const row = async (): Promise<unknown> => (await ledger.owner.query('select state, decided_by, times_seen from ledger.quarantine')).rows
+  for (const projected of [true, false]) {
+    if (projected) await ledger.project()
+    else await ledger.owner.query("delete from projection.sightings where event_id like 'export:%'")
+    t.match(await take(ledger, csvEntries(file)), { counts: { duplicate: 1, conflict: 0, stored: 0 }, remarks: [] }, projected ? 'its event is stored' : 'also where the projections do not know it yet')
+    t.strictSame(await row(), [{ state: 'redriven', decided_by: 'me', times_seen: '1' }])
+  }
+
+  const other = fileOf(t, 'other.csv', csv([{ ...ROWS[0] as Row, amount: 80, balance: 80 }]))
+  await take(ledger, csvEntries(other))
+  t.equal(await markDiscarded(ledger.db, 2n, 'a wrong export', 'me'), true)
+  for (const dryRun of [true, false]) {
+    const { counts, remarks } = await take(ledger, csvEntries(other), { dryRun })
+    t.match(counts, { conflict: 0, discarded: 1, stored: 0 }, 'a person has decided: nothing is left to do')
+    t.strictSame(remarks, [])
+  }
+})
+
+test('a row that is stored is not accused by what came after it', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  const file = fileOf(t, 'card.csv', csv([{ ...ROWS[0] as Row, amount: 90, balance: 90 }]))
+  await take(ledger, csvEntries(file))
+  t.equal((await ledger.post(told(ROWS[0] as Row))).statusCode, 202)
+  await ledger.project()
+  t.match(await take(ledger, csvEntries(file)), { counts: { duplicate: 1, conflict: 0 }, remarks: [] })
+  t.equal((await ledger.owner.query('select from ledger.quarantine')).rowCount, 0)
+})
+
+test('a row that knows the order, the rule or a better kind is stored although its points are known', async t => {
+  t.testdir({})
+  const [bare, full] = [{ ...ROWS[0] as Row, details: { event: { id: 'evcus_1' }, earning_rule: { id: 'ern_1' } } }, ROWS[0] as Row]
+  const ledger = await openLedger(t)
+  await ledger.post(told(bare))
+  t.match((await take(ledger, csvEntries(fileOf(t, 'full.csv', csv([full]))))).counts, { duplicate: 1, stored: 1 })
+  t.match((await ledger.get('/v1/cards/v_1/movements')).json().items, [{ movement_id: 'award:evcus_1:ern_1:v_1', order_id: 'ord_1', points: 100 }])
+  t.match((await take(ledger, csvEntries(fileOf(t, 'bare.csv', csv([{ ...bare, balance: '' }]))))).counts, { duplicate: 1, stored: 0 }, 'one that knows less adds nothing')
 })
 
 test('exports as they really come: marks, line ends, quotes, capitals, times without a zone', async t => {
@@ -168,6 +224,24 @@ test('exports as they really come: marks, line ends, quotes, capitals, times wit
   ])
 })
 
+test('rows whose times an export cut to the second are counted where they are stored', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  const cut = (row: Row | undefined): Row => ({ ...row as Row, at: (row as Row).at.replace('.000Z', 'Z') })
+  await ledger.post(told(ROWS[0] as Row))
+  const file = fileOf(t, 'card.csv', csv([cut(ROWS[0]), cut(ROWS[1]), ROWS[2] as Row]))
+  t.match((await take(ledger, csvEntries(file))).counts, { new: 2, duplicate: 1, stored: 2, to_the_second: 1 })
+  const other = fileOf(t, 'other.csv', csv([cut(ROWS[3])]))
+  const { code, stdout } = await run(t, ['import', other], { DATABASE_URL: ledger.url, DATA_DIR: join(t.testdirName, 'data') })
+  t.equal(code, 0)
+  t.match(stdout, /1 event\(s\) stored\.\n1 of them tells its time to the second only/)
+})
+
+test('the help says which files, what an exit status means, and that running again is safe', async t => {
+  const { stdout } = await run(t, ['import', '--help'])
+  for (const says of [/id, voucher_id, type, amount, created_at, details/, /pipe/, /conflict/, /not 0/, /again is always safe/]) t.match(stdout, says)
+})
+
 test('a bad line is named by its number and harms no other', async t => {
   t.testdir({})
   const lines = csv(ROWS).split('\n')
@@ -181,9 +255,9 @@ test('a bad line is named by its number and harms no other', async t => {
   ]
   for (const [line, reason] of bad) {
     const file = fileOf(t, 'bad.csv', [lines[0], lines[2], line, lines[3], ''].join('\n'))
-    const remarks: Remark[] = []
-    t.equal(await checkEntries(csvEntries(file), remark => { remarks.push(remark) }, () => {}), 1, String(reason))
-    t.match(remarks, [{ line: 3, what: 'bad', reason }])
+    const tally = tallying()
+    await checkEntries(csvEntries(file), tally)
+    t.match(tally, { counts: { bad: 1 }, remarks: [{ line: 3, what: 'bad', reason }] }, String(reason))
   }
 })
 
@@ -193,15 +267,45 @@ test('files of deliveries: byte for byte, whatever ends the lines', async t => {
   const first = JSON.stringify(told(ROWS[0] as Row))
   const second = JSON.stringify(told(ROWS[1] as Row)).replace('{', '{ ')
   const file = fileOf(t, 'deliveries.ndjson', `${first}\r\n\n${second}\n${first}\nnot json\n${JSON.stringify(awardData({ trigger: 'evcus_7', card: 'v_2' }))}`)
-  const { counts, remarks } = await take(ledger, ndjsonEntries(file, 100_000))
+  const { counts, remarks } = await take(ledger, ndjsonEntries(file, { limit_bytes: 100_000 }))
   t.match(counts, { new: 3, duplicate: 1, bad: 1, stored: 3 })
   t.match(remarks, [{ line: 5, reason: /not_json/ }])
   const { rows } = await ledger.owner.query('select body::text from ledger.events where event_id = $1', ['ev_vtx_2'])
   t.strictSame(rows, [{ body: second }])
 
   const long = fileOf(t, 'long.ndjson', `{"a":"${'x'.repeat(300_000)}"}\n${JSON.stringify(told(ROWS[2] as Row))}\n`)
-  const taken = await take(ledger, ndjsonEntries(long, 100_000))
+  const taken = await take(ledger, ndjsonEntries(long, { limit_bytes: 100_000 }))
   t.match(taken, { counts: { new: 1, bad: 1 }, remarks: [{ line: 1, reason: /300008 bytes/ }] })
+})
+
+test('large deliveries go in by size, however short the queue of a server may be', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t, { bodyLimitBytes: 2_000_000 })
+  const large = (index: number): string => JSON.stringify({ ...awardData({ trigger: `ev_${index}`, customer: `cust_${index % 2}` }), padding: 'x'.repeat(900_000) })
+  const file = fileOf(t, 'large.ndjson', Array.from({ length: 90 }, (_, index) => large(index)).join('\n'))
+  for (const args of [['--dry-run'], []]) {
+    const { code, stdout, stderr } = await run(t, ['--json', 'import', ...args, file], { DATABASE_URL: ledger.url, DATA_DIR: join(t.testdirName, 'data'), APPEND_QUEUE_LIMIT: '1' })
+    t.equal(code, 0, stderr)
+    t.match(JSON.parse(stdout), { new: 90, stored: 90 })
+  }
+})
+
+test('an import that breaks off says what is done, and goes on where it is run again', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  const rows = Array.from({ length: 600 }, (_, index): Row => ({ id: `vtx_${index}`, type: 'POINTS_ADDITION', amount: 1, balance: index + 1, at: `2026-01-01T10:${String(Math.floor(index / 60)).padStart(2, '0')}:${String(index % 60).padStart(2, '0')}.000Z` }))
+  const file = fileOf(t, 'card.csv', csv(rows))
+  await ledger.owner.query(`
+    create function refuse () returns trigger language plpgsql as $$ begin raise exception 'the disk is full' using errcode = '53100'; end $$;
+    create trigger refuse before insert on ledger.events for each row when (new.event_id = 'export:vtx_300') execute function refuse()`)
+  const environment = { DATABASE_URL: ledger.url, DATA_DIR: join(t.testdirName, 'data') }
+  const broken = await run(t, ['import', file], environment)
+  t.equal(broken.code, 1)
+  const done = Number(/\n(\d+) +0 +0 +0 +0 +0\n\1 event\(s\) stored\./.exec(broken.stdout)?.[1])
+  t.ok(done >= 256 && done < 512, `${done} rows were done: a batch, and what else was under way`)
+  t.match(broken.stderr, /The import broke off: the database is not available.*Run it again: what is stored is stored/s)
+  await ledger.owner.query('drop trigger refuse on ledger.events')
+  t.match(JSON.parse((await run(t, ['--json', 'import', file], environment)).stdout), { new: 600 - done, duplicate: done, stored: 600 - done })
 })
 
 test('the command: refuses files with bad lines whole, skips them when told, rehearses, counts', async t => {
@@ -220,17 +324,58 @@ test('the command: refuses files with bad lines whole, skips them when told, reh
 
   const rehearsed = await command('--dry-run', good)
   t.equal(rehearsed.code, 0)
-  t.match(rehearsed.stdout, /new +duplicate +conflict +ignored +bad\n3 +0 +0 +0 +0\nA rehearsal: nothing was written\. 3 event\(s\) would be stored\./)
+  t.match(rehearsed.stdout, /new +duplicate +conflict +discarded +ignored +bad\n3 +0 +0 +0 +0 +0\nA rehearsal: nothing was written\. 3 event\(s\) would be stored\./)
   t.equal(await stored(), 0)
 
   const skipped = await command('--skip-bad', good, bad)
   t.equal(skipped.code, 1, 'what was left out shows in the exit status')
-  t.match(skipped.stdout, /4 +0 +0 +0 +1\n4 event\(s\) stored\./)
+  t.match(skipped.stdout, /4 +0 +0 +0 +0 +1\n4 event\(s\) stored\./)
   const again = JSON.parse((await command('--json', good)).stdout)
   t.match(again, { new: 0, duplicate: 3, stored: 0, dry_run: false, remarks: [] })
   t.equal((await pool.query('select balance from projection.cards')).rows[0].balance, '125', 'and it is projected when the command ends')
 
   t.match(await command(join(t.testdirName, 'nowhere.csv')), { code: 1, stderr: /nowhere\.csv cannot be read/ })
-  t.match(await command(fileOf(t, 'orders.csv', 'id,status\nord_1,PAID\n')), { code: 1, stderr: /the columns voucher_id, type, amount, created_at are missing/ })
-  t.match(await command(fileOf(t, 'open.csv', `${csv(ROWS.slice(0, 1))}"vtx_2,never closed\n`)), { code: 1, stderr: /open\.csv:3: bad: not a row of this file: .*quot/i })
+  t.match(await command(fileOf(t, 'orders.csv', 'id,status\nord_1,PAID\n')), { code: 1, stderr: /the columns voucher_id, type, amount, created_at, details are missing/ })
+  t.match(await command(fileOf(t, 'open.csv', `${csv(ROWS.slice(0, 1))}"vtx_2,never closed\n`)), { code: 1, stderr: /open\.csv:3: a quote that begins here is not closed/ })
+})
+
+/** Everything that is stored: every row of every table, and by which transaction it was written. */
+async function everyRow (pool: Pool): Promise<unknown> {
+  const { rows } = await pool.query<{ name: string }>("select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('ledger', 'projection') order by 1")
+  return await Promise.all(rows.map(async ({ name }) => [name, (await pool.query(`select xmin, xmax, t::text from ${name} t order by t::text`)).rows]))
+}
+
+test('a rehearsal writes nothing at all: a login that may only read suffices', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  await ledger.post(told(ROWS[0] as Row))
+  await ledger.owner.query('delete from ledger.checkpoints')
+  const file = fileOf(t, 'card.csv', csv([...ROWS, { ...ROWS[4] as Row, amount: -24 }]))
+  const reader = `${new URL(ledger.url).pathname.slice(1)}_reader`
+  await ledger.owner.query(`
+    create role ${reader} login password 'secret';
+    grant usage on schema ledger, projection to ${reader};
+    grant select on all tables in schema ledger, projection to ${reader}; grant select on public.ledger_migrations to ${reader}`)
+  t.teardown(async () => { await ledger.owner.query(`drop owned by ${reader}; drop role ${reader}`) })
+  const url = new URL(ledger.url)
+  url.username = reader
+  url.password = 'secret'
+  const before = await everyRow(ledger.owner)
+  const rehearsed = await run(t, ['import', '--dry-run', file], { DATABASE_URL: url.href, DATA_DIR: join(t.testdirName, 'data') })
+  t.match(rehearsed, { code: 1, stdout: /\n5 +0 +1 +0 +0 +0\n.*nothing was written/, stderr: /The projections lag .* count as new/s })
+  t.strictSame(await everyRow(ledger.owner), before)
+})
+
+test('a shard that cannot be projected stops no import', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  await ledger.owner.query('update ledger.shards set head = 1 where shard = 3')
+  const environment = { DATABASE_URL: ledger.url, DATA_DIR: join(t.testdirName, 'data') }
+  const file = fileOf(t, 'card.csv', csv(ROWS))
+  for (const args of [['--dry-run'], []]) {
+    const { code, stdout, stderr } = await run(t, ['--json', 'import', ...args, file], environment)
+    t.equal(code, 0, stderr)
+    t.match(JSON.parse(stdout), { new: 5, stored: 5, lagging: [{ shard: 3, position: '0', head: '1' }] })
+    t.match(stderr, /lag in 1 shard: 3 \(at 0 of 1/)
+  }
 })

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { csvEntries } from '../../src/imports/csv.ts'
-import { importEntries, storing, type Counts } from '../../src/imports/import.ts'
+import { importEntries } from '../../src/imports/import.ts'
+import { storing } from '../../src/imports/sink.ts'
+import { noCounts, type Counts, type Remark } from '../../src/imports/tally.ts'
 import { settleDelivery } from '../../src/intake/settle.ts'
 import { exportOf } from '../../src/simulator/export.ts'
 import { expectationOf } from '../../src/simulator/oracle/expectation.ts'
@@ -30,7 +32,9 @@ test('given histories of which parts were never told, when the export of everyth
   const rows = simulations.flatMap(({ world }) => [...exportOf(world)].slice(1))
   writeFileSync(file, [head, ...rows].join(''))
   const take = async (): Promise<Counts> => {
-    const counts = await importEntries(csvEntries(file), intake, storing(intake), remark => t.fail(`line ${remark.line} is ${remark.what}: ${remark.reason}`), () => {})
+    const counts = noCounts()
+    const remark = ({ line, what, reason }: Remark): void => { t.fail(`line ${line} is ${what}: ${reason}`) }
+    await importEntries(csvEntries(file), storing(intake), { counts, remark, progress () {} })
     await ledger.project()
     return counts
   }

@@ -14,7 +14,7 @@ async function open (t: Parameters<typeof openLedger>[0]): Promise<{ ledger: Tes
     ledger,
     intake: { db: ledger.db, appender: ledger.appender, shards: 16 },
     // As an older version of the code, which could not read it, would have set it aside.
-    keep: async (delivery, reason = 'invalid_payload') => await quarantine(ledger.db, { body: bytes(delivery), headers: {}, reason, detail: 'older code' })
+    keep: async (delivery, reason = 'invalid_payload') => (await quarantine(ledger.db, { body: bytes(delivery), headers: {}, reason, detail: 'older code' })).quarantine_id
   }
 }
 
@@ -57,18 +57,18 @@ test('twice at once stores once, and both are told where', async t => {
 
 test('the same bytes once more: a discarded row stays discarded, a redriven one is a duplicate or opens again', async t => {
   const { ledger, intake } = await open(t)
-  const discarded = await quarantine(ledger.db, { body: bytes('not json'), headers: {}, reason: 'not_json', detail: 'at first' })
+  const discarded = (await quarantine(ledger.db, { body: bytes('not json'), headers: {}, reason: 'not_json', detail: 'at first' })).quarantine_id
   t.equal(await markDiscarded(ledger.db, discarded, 'a test of theirs', 'me'), true)
   t.equal(await markDiscarded(ledger.db, discarded, 'once more', 'me'), false)
   t.match(await takeDelivery(bytes('not json'), {}, intake), { status: 'quarantined', quarantine_id: String(discarded) })
   t.match(await row(ledger, discarded), { state: 'discarded', discard_reason: 'a test of theirs', times_seen: '2', detail: 'at first' })
 
-  const redriven = await quarantine(ledger.db, { body: bytes(enveloped(awardData())), headers: {}, reason: 'defect', detail: 'older code' })
+  const redriven = (await quarantine(ledger.db, { body: bytes(enveloped(awardData())), headers: {}, reason: 'defect', detail: 'older code' })).quarantine_id
   await redrive(redriven, 'me', intake)
   t.match(await takeDelivery(bytes(enveloped(awardData())), {}, intake), { status: 'duplicate' })
   t.match(await row(ledger, redriven), { state: 'redriven', times_seen: '1' })
   // A later version that cannot read it any more: nobody decided against it.
-  await quarantine(ledger.db, { body: bytes(enveloped(awardData())), headers: {}, reason: 'invalid_payload', detail: 'newer code' })
+  t.match(await quarantine(ledger.db, { body: bytes(enveloped(awardData())), headers: {}, reason: 'invalid_payload', detail: 'newer code' }), { quarantine_id: redriven, fate: 'reopened' })
   t.match(await row(ledger, redriven), { state: 'open', reason: 'invalid_payload', decided_at: null, decided_by: null, times_seen: '2' })
 })
 
@@ -94,6 +94,15 @@ test('500 rows while they succeed: none is skipped, what comes in meanwhile does
   t.match(counted, { events: 490, subjects: 490 })
 })
 
+test('large bodies are redriven by size, never more at once than the appender takes', async t => {
+  const { ledger, intake, keep } = await open(t)
+  for (let index = 0; index < 80; index++) await keep({ ...awardData({ rule: `ern_${index}` }), padding: 'x'.repeat(1_047_000) })
+  const fates: Redriven[] = []
+  await redriveAll(intake, 'me', {}, (_id, redriven) => { fates.push(redriven) })
+  t.equal(fates.filter(({ status }) => status === 'redriven').length, 80)
+  t.equal((await ledger.owner.query('select from ledger.events')).rowCount, 80)
+})
+
 test('a walk can keep to one reason', async t => {
   const { ledger, intake, keep } = await open(t)
   const [first, second] = [await keep(awardData({ rule: 'ern_1' }), 'defect'), await keep(awardData({ rule: 'ern_2' }))]
@@ -101,6 +110,19 @@ test('a walk can keep to one reason', async t => {
   await redriveAll(intake, 'me', { reason: 'defect' }, id => { told.push(id) })
   t.same(told, [first])
   t.match(await row(ledger, second), { state: 'open' })
+})
+
+test('what contradicts a movement is never let in by the dozen: only where a person names it', async t => {
+  const { ledger, intake, keep } = await open(t)
+  const [usable, contradicting, other] = [await keep(awardData({ rule: 'ern_1' })), await keep(awardData({ rule: 'ern_2' }), 'contradicts_movement'), await keep(awardData({ rule: 'ern_3' }), 'contradicts_movement')]
+  const told: bigint[] = []
+  const note = (id: bigint): void => { told.push(id) }
+  await redriveAll(intake, 'me', {}, note)
+  t.same(told.splice(0), [usable])
+  t.match(await redrive(contradicting, 'me', intake), { status: 'redriven' }, 'by its id')
+  await redriveAll(intake, 'me', { reason: 'contradicts_movement' }, note)
+  t.same(told, [other], 'or by its reason')
+  t.equal((await ledger.owner.query('select from ledger.events')).rowCount, 3)
 })
 
 test('a database that is away in the middle: what is done is done, and the rest is open', async t => {

@@ -299,3 +299,13 @@ test('where some movements of a moment state no balance and an order without a g
     assert.equal(folded.balance, balance)
   }))
 })
+
+test('what a card was made with stands first, or nowhere: it never takes away points told to have come before', async t => {
+  const opening = (at: number, points: bigint): Movement => ({ ...movement(at, points, points), movement_id: 'opening:v_1', kind: 'opening' })
+  t.match(foldCard([opening(0, 50n), movement(1, 5n, 55n)], null), { balance: 55n, sums: sums({ opening: 50n, earned: 5n }), lines: [{ kind: 'opening' }, { kind: 'accrual' }] })
+  t.match(foldCard([opening(0, 0n), movement(1, 5n, 145n)], null), { balance: 145n, sums: sums({ opening: 0n, earned: 5n, unexplained: 140n }) }, 'we know where it began')
+  t.match(foldCard([opening(1, 0n), movement(0, 100n, 100n)], null), { balance: 100n, sums: sums({ earned: 100n }), lines: [{ kind: 'accrual' }] }, 'a clock of another source was ahead')
+  t.match(foldCard([opening(2, 500n), { ...movement(1, -100n, null), kind: 'redemption' }], null), { balance: 400n, sums: sums({ opening: 500n, spent: 100n }), lines: [{ kind: 'redemption', balance: 400n }] }, 'what is dated before and states no balance began from it')
+  t.match(foldCard([opening(1, 50n), movement(1, 5n, 55n)], null), { balance: 55n, sums: sums({ opening: 50n, earned: 5n }) }, 'in one moment the opening is first')
+  t.match(foldCard([opening(1, 50n), movement(2, 5n, 55n)], 7n), { balance: 55n, sums: sums({ opening: 0n, earned: 5n, unexplained: 43n }) }, 'behind a balance it says nothing')
+})

@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import { test } from 'tap'
-import { findQuarantined, listQuarantine, newestQuarantineId, openIds } from '../../src/store/quarantine.ts'
+import { locateEvents } from '../../src/store/events.ts'
+import { countOpen, findQuarantined, foreseeQuarantine, listQuarantine, newestQuarantineId, listOpen } from '../../src/store/quarantine.ts'
 import type { Tables } from '../../src/store/tables.ts'
 import { createDatabase } from '../support/database.ts'
 
@@ -16,11 +17,14 @@ test('no query scans the log or the quarantine, however large and never analysed
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), log: event => { asked.push({ sql: event.query.sql, parameters: event.query.parameters }) } })
   await listQuarantine(db, { state: 'open', after: 5000n, limit: 51 })
   await listQuarantine(db, { state: 'open', reason: 'conflict', limit: 51 })
-  await openIds(db, { reason: 'conflict', after: 5000n, upTo: 20000n, limit: 64 })
-  await openIds(db, { after: 5000n, upTo: 20000n, limit: 64 })
+  await listOpen(db, { reason: 'conflict', after: 5000n, upTo: 20000n, limit: 64 })
+  await listOpen(db, { after: 5000n, upTo: 20000n, limit: 64 })
   await newestQuarantineId(db)
+  await countOpen(db, 'conflict')
+  await foreseeQuarantine(db, Buffer.from('7'))
+  await locateEvents(db, [{ event_id: 'ev_7', subject: '-' }, { event_id: 'ev_0', subject: '-' }])
   await findQuarantined(db, 7n)
-  t.equal(asked.length, 7)
+  t.equal(asked.length, 10)
   for (const analysed of [false, true]) {
     if (analysed) await pool.query('analyze ledger.quarantine, ledger.events')
     for (const { sql, parameters } of asked) {

@@ -1,13 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { customerCardsAt } from '../../history/cards.ts'
+import { customerLinesAt } from '../../history/statement.ts'
 import { listCustomerLines } from '../../store/cards.ts'
-import { customerExists, findCustomer, listCustomers, listTiers, readBalance, type Profile as ProfileRow } from '../../store/customers.ts'
+import { customerExists, findCustomer, findAccount, listCustomers, listTiers, readBalance, type Profile as ProfileRow } from '../../store/customers.ts'
 import { listOrders } from '../../store/orders.ts'
 import { shardOf } from '../../store/shards.ts'
 import { onOneState } from '../../store/snapshot.ts'
+import { clockMarks, looksBack, readClocks, readCursorAt } from '../clocks.ts'
 import { pageOf, readCursor, rowsFor } from '../paging.ts'
 import { notFound } from '../problem.ts'
 import { CustomerLine } from '../schemas/card.ts'
+import { ClockQuery } from '../schemas/clocks.ts'
 import { Freshness, ListOf, Page, problems } from '../schemas/common.ts'
 import { Balance, Customer, Profile } from '../schemas/customer.ts'
 import { Order } from '../schemas/order.ts'
@@ -58,21 +62,28 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
   app.get('/v1/customers/:customer_id/balance', {
     schema: {
       operationId: 'getBalance',
-      summary: 'What a customer has, card by card, and where it came from',
+      summary: 'What a customer has, card by card, and where it came from; now or at a moment of either clock',
       tags: ['customers'],
       params: Params,
-      querystring: Type.Object(Freshness, { additionalProperties: false }),
+      querystring: Type.Object({ ...ClockQuery, ...Freshness }, { additionalProperties: false }),
       response: { 200: Balance, ...problems(400, 401, 403, 404, 503, 504) }
     }
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
+    const clocks = readClocks(query)
     await awaitPosition(options, query)
     const shard = shardOf(id, shards)
-    const balance = await readBalance(db, id, shard, projections)
+    const balance = looksBack(clocks)
+      ? await onOneState(db, async trx => {
+        const account = await findAccount(trx, id, shard, projections)
+        return account === undefined ? undefined : { ...account, cards: await customerCardsAt(trx, id, clocks) }
+      })
+      : await readBalance(db, id, shard, projections)
     if (balance === undefined) throw notFound('customer', id)
     const total = (field: 'balance' | 'pending' | 'unexplained'): bigint => balance.cards.reduce((sum, card) => sum + card[field], 0n)
     return {
       ...balance,
+      ...clocks,
       balance: total('balance'),
       pending: total('pending'),
       unexplained: total('unexplained'),
@@ -109,22 +120,24 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
   app.get('/v1/customers/:customer_id/movements', {
     schema: {
       operationId: 'listCustomerMovements',
-      summary: 'The statement over all cards a customer holds, newest first',
+      summary: 'The statement over all cards a customer holds, or held then, newest first',
       tags: ['customers'],
       params: Params,
-      querystring: Type.Object({ ...Page, ...Freshness }, { additionalProperties: false }),
+      querystring: Type.Object({ ...ClockQuery, ...Page, ...Freshness }, { additionalProperties: false }),
       response: { 200: ListOf(CustomerLine), ...problems(400, 401, 403, 404, 503, 504) }
     }
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
-    const [occurred_at, card_id, tie, movement_id] = readCursor(query.cursor, ['instant', 'text', 'integer', 'text']) ?? []
+    const clocks = readClocks(query)
+    const [occurred_at, card_id, tie, movement_id] = readCursorAt(query.cursor, ['instant', 'text', 'integer', 'text'], clocks) ?? []
     await awaitPosition(options, query)
     const before = occurred_at === undefined || card_id === undefined || movement_id === undefined ? undefined : { occurred_at, card_id, tie: Number(tie), movement_id }
     const rows = await onOneState(db, async trx => {
       await requireCustomer(trx, id)
-      return await listCustomerLines(trx, id, { before, limit: rowsFor(query.limit) })
+      const page = { before, limit: rowsFor(query.limit) }
+      return looksBack(clocks) ? await customerLinesAt(trx, id, clocks, page) : await listCustomerLines(trx, id, page)
     })
-    return pageOf(rows, query.limit, row => [row.occurred_at, row.card_id, row.tie, row.movement_id])
+    return pageOf(rows, query.limit, row => [row.occurred_at, row.card_id, row.tie, row.movement_id, ...clockMarks(clocks)])
   })
 }
 

@@ -53,7 +53,7 @@ export const quarantine: FastifyPluginAsyncTypebox<Intake> = async (app, options
     schema: {
       operationId: 'redriveQuarantined',
       summary: 'Read the kept bytes again, with the code of today',
-      description: 'Takes no body. Safe to repeat, also at once: an event is stored once. What still cannot be used stays open, and the answer tells why.',
+      description: 'Takes no body. Safe to repeat, also at once: an event is stored once. What it stores can change balances. What still cannot be used stays open, and the answer tells why.',
       tags: ['quarantine'],
       params: Params,
       querystring: Nothing,

@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { ClockEcho } from './clocks.ts'
 import { Int, NullableInt, NullableText, NullableTime, Time } from './common.ts'
 
 export const Sums = {
@@ -25,7 +26,7 @@ export const Card = Type.Object({
 
 export const CardDetails = Type.Object({
   card_id: Type.String(),
-  customer_id: NullableText({ description: 'The holder' }),
+  customer_id: NullableText({ description: 'The holder; null where none was told, or the last one let it go' }),
   code: NullableText(),
   campaign_id: NullableText(),
   campaign: NullableText(),
@@ -34,10 +35,11 @@ export const CardDetails = Type.Object({
   ...Sums,
   movements: Int({ description: 'How many movements are known' }),
   first_movement_at: NullableTime(),
-  last_movement_at: NullableTime()
-})
+  last_movement_at: NullableTime(),
+  ...ClockEcho
+}, { description: 'With at or known_at, points and holder are those of then; code, campaign, active and deleted_at are always as known now' })
 
-const line = {
+export const line = {
   movement_id: Type.String(),
   kind: Type.String({ description: 'opening, accrual, redemption, refund, expiration, addition, removal, transfer_in, transfer_out, or unexplained' }),
   points: Int({ description: 'Signed' }),

@@ -74,6 +74,21 @@ export function coreOf (body: string): Core {
   return coreOfUnread(type, subjectOf(type, envelope.data), envelope.data)
 }
 
+/** With the names: two cores of different facts can hold the same values. */
+function digestOf (core: Core): string {
+  return digest(Object.entries(core).flat())
+}
+
+/**
+ * Does a stored event tell all that another send of it tells? What only the stored one says is no difference: a sender may
+ * leave fields out. What only the other one says is: it would be lost.
+ * @throws UnreadablePayload as `factsOf`
+ */
+export function tellsAllOf (stored: string, received: string): boolean {
+  const told = coreOf(stored)
+  return Object.entries(coreOf(received)).every(([name, value]) => value === null || told[name] === value)
+}
+
 /**
  * Where payloads that we do not read yet carry what they tell, and the plain values there that two honest sends of one event
  * agree on. Two that differ here are not the same facts; what else is in them may differ between senders.
@@ -114,7 +129,7 @@ function name (envelope: Envelope): Named {
     customer_id: reading.customer_id,
     occurred_at: reading.occurred_at,
     test: [event_id, ...reading.ids].some(isTestId),
-    fact_digest: digest(Object.values(reading.core))
+    fact_digest: digestOf(reading.core)
   })
 }
 
@@ -141,7 +156,7 @@ function nameUnread (envelope: Envelope): Named {
     customer_id,
     occurred_at: typeof envelope.occurred_at === 'string' ? parseInstant(envelope.occurred_at) ?? null : null,
     test: isTestId(event_id) || isTestId(customer_id),
-    fact_digest: digest(Object.values(coreOfUnread(type, subject, data)))
+    fact_digest: digestOf(coreOfUnread(type, subject, data))
   })
 }
 

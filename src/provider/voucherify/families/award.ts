@@ -3,10 +3,11 @@ import type { MovementSighting } from '../../../ledger/facts.ts'
 import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { isObject, type JsonObject } from '../json.ts'
+import { idOf } from '../subject.ts'
 import { about, Balance, cardSighting, customerOf } from '../objects/card.ts'
 import { people } from '../objects/customer.ts'
-import { observedOrder, Order, orderCore } from '../objects/order.ts'
-import { exact, exactInteger, maybe, reader, UnreadablePayload } from '../objects/schema.ts'
+import { observedOrder } from '../objects/order.ts'
+import { Described, exact, exactInteger, maybe, reader, UnreadablePayload } from '../objects/schema.ts'
 import { details, movementKey, optionalId, requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
 import { informedBy, type Family, type Reading } from './family.ts'
 
@@ -16,8 +17,8 @@ const Award = Type.Object({
   ...about,
   earning_rule: Type.Object({ id: Type.String() }),
   balance: Type.Composite([Balance, Type.Object({ points: exactInteger(0) })]),
-  order: maybe(Order),
-  event: maybe(Type.Object({ id: maybe(Type.String()), type: maybe(Type.String()), created_at: maybe(Type.String()) }))
+  order: Described,
+  event: maybe(Type.Object({ id: maybe(Type.String()), type: Described, created_at: Described }))
 })
 
 const readAward = reader(Award)
@@ -52,7 +53,7 @@ function read (envelope: Envelope): Reading {
     points: exact(data.balance.points),
     reported_balance: exact(data.balance.balance),
     occurred_at,
-    order_id: optionalId(data.order?.id, 'order.id'),
+    order_id: idOf(data.order) ?? null,
     earning_rule_id: rule,
     holder_id: customer_id,
     details: details({ trigger_type: data.event?.type })
@@ -77,13 +78,12 @@ function read (envelope: Envelope): Reading {
       points: movement.points,
       balance: movement.reported_balance,
       occurred_at: toMilliseconds(occurred_at),
-      order: movement.order_id,
-      ...(orders[0] === undefined ? {} : orderCore(orders[0]))
+      order: movement.order_id
     },
     ids: [trigger, card_id, customer_id]
   }
 }
 
-function relatedCard (related: { id?: string | null, type?: string | null } | null | undefined): string | null {
-  return related?.type === 'voucher' ? related.id ?? null : null
+function relatedCard (related: unknown): string | null {
+  return isObject(related) && related.type === 'voucher' ? idOf(related) ?? null : null
 }

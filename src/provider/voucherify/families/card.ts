@@ -43,7 +43,7 @@ function read (envelope: Envelope): Reading {
   const core = { type: String(envelope.type), card: voucher?.id ?? null }
   if (!isLoyaltyCard(voucher) || occurred_at === null) return { ...named, occurred_at, facts: [], core }
   const card_id = requiredId(voucher.id, 'voucher.id')
-  const opening = envelope.type === CREATED ? openingOf(envelope, data, card_id, customer_id) : []
+  const opening = envelope.type === CREATED ? openingOf(envelope, data, card_id) : []
   return {
     ...named,
     occurred_at,
@@ -62,7 +62,7 @@ function read (envelope: Envelope): Reading {
 }
 
 /** What the card held when it was made: 0, or the points it was imported with. */
-function openingOf (envelope: Envelope, { voucher }: Payload, card_id: string, holder_id: string | null): MovementSighting[] {
+function openingOf (envelope: Envelope, { voucher }: Payload, card_id: string): MovementSighting[] {
   const { loyalty_card } = readOpening(envelope.data).voucher
   const points = exact(loyalty_card?.balance ?? loyalty_card?.points)
   if (points === null) return []
@@ -77,7 +77,8 @@ function openingOf (envelope: Envelope, { voucher }: Payload, card_id: string, h
     occurred_at: requiredInstant('data.voucher.created_at', voucher?.created_at, envelope.occurred_at),
     order_id: null,
     earning_rule_id: null,
-    holder_id,
+    // The card sighting of the same event tells the holder, at the time of the event.
+    holder_id: null,
     details: null
   }]
 }

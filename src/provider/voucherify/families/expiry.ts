@@ -14,7 +14,7 @@ export const expiry: Family = {
     const data = readExpiry(envelope.data)
     // The payload's own `points` is positive while the row's is negative: it speaks only where the row is silent.
     const points = typeof data.points === 'number' ? -Math.abs(data.points) : null
-    return readingOfRow(envelope, { ...data, balance: data.balance ?? { points } }, {
+    return readingOfRow(envelope, { ...data, balance: { ...data.balance, points: data.balance?.points ?? points } }, {
       type: 'customer.voucher.loyalty_card.points_expired',
       kind: 'expiration',
       also: { buckets: bucketsOf(data.buckets) }

@@ -11,6 +11,8 @@ import type { Family, Reading } from './family.ts'
 
 /** How a row of an export is kept: its cells as they stand in the file. */
 export const EXPORT = 'transactions'
+/** The type that such a row is stored under. */
+export const EXPORTED_TYPE = 'export.transaction'
 
 const Cell = Type.Optional(Type.String())
 const readExported = reader(Type.Object({
@@ -45,7 +47,7 @@ export const exported: Family = {
 
 function read ({ data }: Envelope): Reading {
   const { row } = readExported(data)
-  const event = { bare: { event_id: naturalKey('export', row.id), type: 'export.transaction' }, customer_id: null }
+  const event = { bare: { event_id: naturalKey('export', row.id), type: EXPORTED_TYPE }, customer_id: null }
   if (row.type.startsWith('CREDITS_')) {
     const id = requiredId(row.id, 'row.id')
     return { ...event, subject: naturalKey('transaction', id), occurred_at: null, facts: [], core: { transaction: id, type: row.type }, ids: [id] }
@@ -58,20 +60,26 @@ function read ({ data }: Envelope): Reading {
     created_at: utc(row.created_at),
     // The columns are the row; the cell of details repeats them at best.
     details: { ...told, balance: { points: amount, balance: wholeNumber(row.balance, 'balance') } },
-    reason: row.reason === '' ? null : row.reason,
-    source: row.source === '' ? null : row.source,
-    source_id: row.source_id === '' ? null : row.source_id,
-    related_transaction_id: row.related_transaction_id === '' ? null : row.related_transaction_id
+    reason: orNull(row.reason),
+    source: orNull(row.source),
+    source_id: orNull(row.source_id),
+    related_transaction_id: orNull(row.related_transaction_id)
   })
+  const campaign_id = orNull(row.campaign_id)
   const { vtx, movement, core } = readRow(transaction, {}, { card_id: null, holder_id: null, informed: INFORMED.exported })
   return {
     ...event,
     subject: naturalKey('transaction', vtx),
     occurred_at: movement.occurred_at,
-    facts: [movement, cardSighting(movement.card_id, { campaign: row.campaign_id === undefined || row.campaign_id === '' ? null : { id: row.campaign_id } }, null, movement.occurred_at)],
+    facts: [movement, cardSighting(movement.card_id, { campaign: campaign_id === null ? null : { id: campaign_id } }, null, movement.occurred_at)],
     core,
     ids: [vtx, movement.card_id]
   }
+}
+
+/** An empty cell says nothing. */
+function orNull (cell: string | undefined): string | null {
+  return cell === undefined || cell === '' ? null : cell
 }
 
 function wholeNumber (cell: string | undefined, column: string): number | null {

@@ -1,10 +1,10 @@
 import { Type } from '@sinclair/typebox'
 import type { CardSighting } from '../../../ledger/facts.ts'
 import type { Envelope } from '../envelope.ts'
-import { subjectOf } from '../subject.ts'
+import { naturalKey } from '../ids.ts'
 import { about, cardSighting, isLoyaltyCard } from '../objects/card.ts'
 import { people } from '../objects/customer.ts'
-import { maybe, reader } from '../objects/schema.ts'
+import { Described, maybe, reader } from '../objects/schema.ts'
 import { requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
 import type { Family, Reading } from './family.ts'
 
@@ -17,7 +17,8 @@ const readPayload = reader(Type.Object({
   holder: maybe(Type.Object({
     redeemable_id: maybe(Type.String()),
     voucher_type: maybe(Type.String()),
-    customer_id: maybe(Type.String())
+    customer_id: maybe(Type.String()),
+    holder_role: Described
   }))
 }))
 
@@ -34,14 +35,16 @@ function read (envelope: Envelope): Reading {
   const card_id = requiredId(data.holder?.redeemable_id ?? data.voucher?.id, 'voucher.id')
   const occurred_at = requiredInstant('event.created_at', envelope.occurred_at)
   const holdsPoints = data.holder?.voucher_type === 'LOYALTY_CARD' || isLoyaltyCard(data.voucher)
+  // A referral programme assigns a card to whoever refers or is referred, too; the points are the owner's.
+  const owner = typeof data.holder?.holder_role !== 'string' || data.holder.holder_role === 'OWNER'
   const held: CardSighting = envelope.type === CREATED
     ? cardSighting(card_id, data, customer_id, occurred_at)
     : { ...cardSighting(card_id, data, null, occurred_at), released_id: customer_id }
   return {
-    subject: subjectOf(String(envelope.type), envelope.data),
+    subject: naturalKey('card', card_id),
     customer_id,
     occurred_at,
-    facts: holdsPoints ? [held, ...people(occurred_at, [data.customer], [customer_id])] : [],
+    facts: holdsPoints && owner ? [held, ...people(occurred_at, [data.customer], [customer_id])] : [],
     core: { type: String(envelope.type), card: card_id, customer: customer_id, occurred_at: toMilliseconds(occurred_at) },
     ids: [card_id, customer_id]
   }

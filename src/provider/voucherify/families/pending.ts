@@ -2,15 +2,15 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { Fact, MovementSighting, PendingSighting, PendingState } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
 import type { Envelope } from '../envelope.ts'
-import { naturalKey } from '../ids.ts'
+import { firstId, naturalKey } from '../ids.ts'
 import { isObject } from '../json.ts'
-import { subjectOf } from '../subject.ts'
+import { idOf, subjectOf } from '../subject.ts'
 import { Balance, cardSighting, customerOf } from '../objects/card.ts'
 import { people } from '../objects/customer.ts'
 import { observedOrder } from '../objects/order.ts'
-import { Transaction } from '../objects/row.ts'
+import { Transaction, type PendingPoints } from '../objects/row.ts'
 import { exact, maybe, reader, UnreadablePayload } from '../objects/schema.ts'
-import { dayOf, details, movementKey, optionalId, requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
+import { dayOf, details, movementKey, optionalId, requiredId, requiredInstant, textIn, toMilliseconds } from '../objects/values.ts'
 import { informedBy, type Family, type Reading } from './family.ts'
 import { readingOfRow, rowPayload } from './row-reading.ts'
 
@@ -49,13 +49,19 @@ function nameOf ({ type }: Envelope): PendingState | undefined {
  * Only an activation states the available balance.
  */
 function stateOf (data: Payload, named: PendingState | undefined): PendingState {
-  const delta = data.voucher_pending_points_balance?.points
-  if (typeof data.balance?.points === 'number' && (delta === null || delta === undefined)) return 'activated'
-  if (named !== undefined && (named !== 'activated' || (delta ?? -1) <= 0)) return named
-  const { created_at, updated_at, points } = data.pending_points ?? {}
-  // Without a name: a lot that is canceled takes all its points off what is pending, one that shrinks only some.
-  if ((delta ?? 0) < 0 && named === undefined) return -(delta ?? 0) === points ? 'canceled' : 'updated'
-  return updated_at && updated_at !== created_at && named === undefined ? 'updated' : 'added'
+  const change = data.voucher_pending_points_balance?.points ?? null
+  if (typeof data.balance?.points === 'number' && change === null) return 'activated'
+  if (named === undefined) return stateOfBare(data.pending_points ?? {}, change ?? 0)
+  return named === 'activated' && (change ?? 0) > 0 ? 'added' : named
+}
+
+/**
+ * Without a name: a lot that is canceled takes all its points off what is pending, one that shrinks takes some. One that is
+ * cut to just a half looks the same as one that is canceled, and is taken for it: a lot is canceled far oftener.
+ */
+function stateOfBare ({ created_at, updated_at, points }: PendingPoints, change: number): PendingState {
+  if (change < 0) return -change === points ? 'canceled' : 'updated'
+  return updated_at && updated_at !== created_at ? 'updated' : 'added'
 }
 
 function readLot (envelope: Envelope, data: Payload, state: PendingState): Reading {
@@ -76,14 +82,14 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
     points,
     activates_on: dayOf(lot.activates_at),
     occurred_at,
-    order_id: optionalId(lot.order_id ?? lot.details?.order?.id ?? data.order?.id, 'pending_points.order_id'),
+    order_id: firstId(lot.order_id, idOf(lot.details?.order), idOf(data.order)) ?? null,
     earning_rule_id: optionalId(lot.details?.earning_rule?.id, 'pending_points.details.earning_rule.id'),
     holder_id: customer_id
   }
   const orders = observedOrder(data.order, customer_id)
   return {
     bare: {
-      event_id: [naturalKey('pending', pending_id, state), lot.updated_at ?? lot.created_at ?? occurred_at].join(':'),
+      event_id: `${naturalKey('pending', pending_id, state)}:${textIn(lot.updated_at ?? lot.created_at) ?? occurred_at}`,
       type: `${PREFIXES[1]}${state}`
     },
     subject: envelope.shape === 'bare' ? naturalKey('pending', pending_id, state) : subjectOf(String(envelope.type), envelope.data),

@@ -2,14 +2,18 @@ import { Type } from '@sinclair/typebox'
 import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { isObject } from '../json.ts'
-import { subjectOf } from '../subject.ts'
+import { NO_SUBJECT } from '../subject.ts'
 import { customerOf } from '../objects/card.ts'
 import { bystanders, loyaltyCardOf, pointsOf, redemptionPayload, spend, succeeded, type RedemptionPayload } from '../objects/redemption.ts'
-import { reader } from '../objects/schema.ts'
+import { Described, reader } from '../objects/schema.ts'
 import { optionalInstant, requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
 import { informedBy, type Family, type Reading } from './family.ts'
 
-const readPayload = reader(Type.Object(redemptionPayload))
+const readPayload = reader(Type.Object({
+  ...redemptionPayload,
+  referral_tier: Described,
+  balance: Described
+}))
 
 /**
  * A redemption: a spend, if what was redeemed is a loyalty card. `customer.rewarded` tells of the same redemption that it was
@@ -27,7 +31,7 @@ function read (envelope: Envelope): Reading {
   if (redemption === null || redemption === undefined) return withoutRedemption(envelope, data)
   const id = requiredId(redemption.id, 'redemption.id')
   const occurred_at = requiredInstant('data.redemption.date', redemption.date, redemption.created_at, envelope.occurred_at)
-  const card = succeeded(redemption) ? loyaltyCardOf(data, redemption) : undefined
+  const card = succeeded(redemption) && !isReferral(data) ? loyaltyCardOf(data, redemption) : undefined
   const customer_id = customerOf({ ...data, voucher: card ?? data.voucher })
   const amount = card === undefined ? null : pointsOf(redemption.amount)
   const points = amount === null ? null : -amount
@@ -50,11 +54,16 @@ function read (envelope: Envelope): Reading {
   }
 }
 
+/** Points given for a referral: the card shown receives, and what was redeemed is a code. */
+function isReferral ({ referral_tier, balance }: { referral_tier?: unknown, balance?: unknown }): boolean {
+  return isObject(referral_tier) || (isObject(balance) && typeof balance.points === 'number' && balance.points > 0)
+}
+
 /** A customer can be rewarded without a redemption, for a referral: no points were spent. */
 function withoutRedemption (envelope: Envelope, data: RedemptionPayload): Reading {
   const customer_id = customerOf(data)
   return {
-    subject: subjectOf(String(envelope.type), envelope.data),
+    subject: NO_SUBJECT,
     customer_id,
     occurred_at: optionalInstant('event.created_at', envelope.occurred_at),
     facts: [],

@@ -4,9 +4,9 @@ import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { about, Balance, cardSighting, customerOf, isLoyaltyCard } from '../objects/card.ts'
 import { people } from '../objects/customer.ts'
-import { observedOrder, Order } from '../objects/order.ts'
+import { observedOrder } from '../objects/order.ts'
 import { PendingPoints, readRow, Transaction, type Row } from '../objects/row.ts'
-import { maybe } from '../objects/schema.ts'
+import { Described, maybe } from '../objects/schema.ts'
 import { optionalInstant, Ref, requiredId } from '../objects/values.ts'
 import type { Reading } from './family.ts'
 
@@ -15,7 +15,7 @@ export const rowPayload = {
   ...about,
   transaction: Transaction,
   balance: maybe(Balance),
-  order: maybe(Order),
+  order: Described,
   event: maybe(Ref),
   earning_rule: maybe(Ref),
   redemption: maybe(Ref),

@@ -1,17 +1,17 @@
 import { Type } from '@sinclair/typebox'
 import type { TierChange, TierSighting } from '../../../ledger/facts.ts'
 import type { Envelope } from '../envelope.ts'
-import { subjectOf } from '../subject.ts'
+import { naturalKey } from '../ids.ts'
 import { Campaign } from '../objects/card.ts'
 import { Customer, people } from '../objects/customer.ts'
-import { maybe, reader } from '../objects/schema.ts'
-import { optionalId, optionalText, requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
+import { Described, maybe, reader } from '../objects/schema.ts'
+import { optionalId, textIn, requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
 import type { Family, Reading } from './family.ts'
 
 const PREFIX = 'customer.loyalty.tier.'
 const CHANGES: readonly TierChange[] = ['joined', 'upgraded', 'downgraded', 'prolonged', 'left']
 
-const Tier = Type.Object({ id: maybe(Type.String()), name: maybe(Type.String()), campaign_id: maybe(Type.String()) })
+const Tier = Type.Object({ id: maybe(Type.String()), name: Described, campaign_id: maybe(Type.String()) })
 
 const readTier = reader(Type.Object({
   customer: Customer,
@@ -33,7 +33,7 @@ export const tier: Family = {
 function read (envelope: Envelope): Reading {
   const data = readTier(envelope.data)
   const customer_id = requiredId(data.customer.id, 'customer.id')
-  const change = CHANGES.find(name => envelope.type === PREFIX + name) ?? 'joined'
+  const change = String(envelope.type).slice(PREFIX.length) as TierChange
   const from = data.loyalty_tier_from ?? (change === 'left' ? data.loyalty_tier : undefined)
   const to = change === 'left' ? undefined : data.loyalty_tier_to ?? data.loyalty_tier
   const occurred_at = requiredInstant('data.created_at', data.created_at, envelope.occurred_at)
@@ -43,13 +43,13 @@ function read (envelope: Envelope): Reading {
     campaign_id: requiredId(data.campaign?.id ?? to?.campaign_id ?? from?.campaign_id, 'campaign.id'),
     change,
     tier_id: change === 'left' ? null : requiredId(to?.id, 'loyalty_tier.id'),
-    tier: optionalText(to?.name),
+    tier: textIn(to?.name) ?? null,
     from_tier_id: optionalId(from?.id, 'loyalty_tier_from.id'),
-    from_tier: optionalText(from?.name),
+    from_tier: textIn(from?.name) ?? null,
     occurred_at
   }
   return {
-    subject: subjectOf(String(envelope.type), envelope.data),
+    subject: naturalKey('tier', requiredId(to?.id ?? from?.id, 'loyalty_tier.id')),
     customer_id,
     occurred_at,
     facts: [sighting, ...people(occurred_at, [data.customer], [customer_id])],

@@ -2,29 +2,30 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { CardSighting } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
 import { Customer } from './customer.ts'
-import { exactInteger, maybe } from './schema.ts'
-import { optionalId, optionalText } from './values.ts'
+import { firstId } from '../ids.ts'
+import { Described, exactInteger, maybe } from './schema.ts'
+import { optionalId, textIn } from './values.ts'
 
 /** A voucher; of the types there are, only LOYALTY_CARD holds points. */
 export const Card = Type.Object({
   id: maybe(Type.String()),
-  code: maybe(Type.String()),
+  code: Described,
   type: maybe(Type.String()),
-  campaign: maybe(Type.String()),
-  campaign_id: maybe(Type.String()),
+  campaign: Described,
+  campaign_id: Described,
   holder_id: maybe(Type.String()),
-  active: maybe(Type.Boolean()),
-  loyalty_card: Type.Optional(Type.Unknown())
+  active: Described,
+  loyalty_card: Described
 })
 export type Card = Static<typeof Card>
 
-export const Campaign = Type.Object({ id: maybe(Type.String()), name: maybe(Type.String()) })
+export const Campaign = Type.Object({ id: Described, name: Described })
 
 /** `points` is the signed change, `balance` what is available after it. `total` changed its meaning: never read it. */
 export const Balance = Type.Object({
   points: maybe(exactInteger()),
   balance: maybe(exactInteger()),
-  related_object: maybe(Type.Object({ id: maybe(Type.String()), type: maybe(Type.String()) }))
+  related_object: Described
 })
 
 /** Who and what the payload of a loyalty event is about. */
@@ -60,11 +61,10 @@ export function customerOf (data: About): string | null {
 /** What a payload says of the card it is about. */
 export function cardSighting (card_id: string, { voucher, campaign }: Pick<About, 'voucher' | 'campaign'>, holder_id: string | null, occurred_at: Instant): CardSighting {
   const fields: CardSighting['fields'] = {}
-  const campaign_id = voucher?.campaign_id ?? campaign?.id
-  const name = voucher?.campaign ?? campaign?.name
-  if (voucher?.code !== undefined) fields.code = optionalText(voucher.code)
-  if (campaign_id !== undefined) fields.campaign_id = optionalId(campaign_id, 'voucher.campaign_id')
-  if (name !== undefined) fields.campaign = optionalText(name)
+  const told = { code: textIn(voucher?.code), campaign_id: firstId(voucher?.campaign_id, campaign?.id), campaign: textIn(voucher?.campaign) ?? textIn(campaign?.name) }
+  for (const [name, value] of Object.entries(told) as Array<[keyof typeof told, string | null | undefined]>) {
+    if (value !== undefined) fields[name] = value
+  }
   if (typeof voucher?.active === 'boolean') fields.active = String(voucher.active)
   return { fact: 'card', card_id, occurred_at, fields, ...(holder_id === null ? {} : { holder_id }) }
 }

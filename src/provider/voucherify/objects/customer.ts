@@ -1,18 +1,16 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { CustomerSighting, Fact } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
-import { storableText } from '../ids.ts'
-import { maybe } from './schema.ts'
-import { jsonText, requiredId } from './values.ts'
-
-export const Metadata = Type.Record(Type.String(), Type.Unknown())
+import { isObject } from '../json.ts'
+import { Described, maybe } from './schema.ts'
+import { jsonText, requiredId, textIn } from './values.ts'
 
 export const Customer = Type.Object({
   id: maybe(Type.String()),
-  source_id: maybe(Type.String()),
-  name: maybe(Type.String()),
-  email: maybe(Type.String()),
-  metadata: maybe(Metadata)
+  source_id: Described,
+  name: Described,
+  email: Described,
+  metadata: Described
 })
 export type Customer = Static<typeof Customer>
 
@@ -36,9 +34,9 @@ export function customerSighting (customer: Customer | null | undefined, occurre
   if (customer === null || customer === undefined || customer.id === null || customer.id === undefined) return []
   const sighting: CustomerSighting = { fact: 'customer', customer_id: requiredId(customer.id, 'customer.id'), occurred_at, fields: {} }
   for (const field of ['source_id', 'name', 'email'] as const) {
-    const value = customer[field]
-    if (value !== undefined) sighting.fields[field] = value === null ? null : storableText(value)
+    const value = textIn(customer[field])
+    if (value !== undefined) sighting.fields[field] = value
   }
-  if (customer.metadata !== undefined) sighting.fields.metadata = jsonText(customer.metadata)
+  if (customer.metadata === null || isObject(customer.metadata)) sighting.fields.metadata = jsonText(customer.metadata)
   return [sighting]
 }

@@ -1,7 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { OrderSighting } from '../../../ledger/facts.ts'
-import { Customer, Metadata } from './customer.ts'
-import { digest, exact, exactInteger, maybe, type Core } from './schema.ts'
+import { Customer } from './customer.ts'
+import { digest, exact, exactInteger, maybe, reader, UnreadablePayload, type Core } from './schema.ts'
 import { jsonText, optionalId, optionalInstant, optionalText, requiredId, requiredInstant, toMilliseconds } from './values.ts'
 
 const Amount = maybe(exactInteger())
@@ -17,13 +17,14 @@ export const Order = Type.Object({
   total_discount_amount: Amount,
   total_amount: Amount,
   items: maybe(Type.Array(Type.Unknown())),
-  metadata: maybe(Metadata),
+  metadata: maybe(Type.Record(Type.String(), Type.Unknown())),
   created_at: maybe(Type.String()),
   updated_at: maybe(Type.String()),
   customer_id: maybe(Type.String()),
   customer: maybe(Customer)
 })
 export type Order = Static<typeof Order>
+const readOrder = reader(Order)
 
 /**
  * The state an order object shows. `updated_at`, else `created_at`, else the time of the telling event dates it.
@@ -50,9 +51,18 @@ export function orderSighting (order: Order, customerId: string | null, toldAt?:
   return { fact: 'order', ...fields, state_digest: digest(Object.values(fields)) }
 }
 
-/** An order inside another event is an observation of that order, when it says which state it is in and since when. */
-export function observedOrder (order: Order | null | undefined, customerId: string | null): OrderSighting[] {
-  return order?.id && order.status && order.updated_at ? [orderSighting(order, customerId)] : []
+/**
+ * An order inside another event is an observation of that order, when it says which state it is in and since when. One that
+ * cannot be read is none: what it stands beside counts all the same.
+ */
+export function observedOrder (beside: unknown, customerId: string | null): OrderSighting[] {
+  try {
+    const order = readOrder(beside)
+    return order.id && order.status && order.updated_at ? [orderSighting(order, customerId)] : []
+  } catch (error) {
+    if (error instanceof UnreadablePayload) return []
+    throw error
+  }
 }
 
 /**

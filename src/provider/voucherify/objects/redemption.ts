@@ -1,35 +1,38 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import type { Fact, Informed, MovementKind, MovementSighting } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
+import { isObject } from '../json.ts'
+import { idOf } from '../subject.ts'
 import { about, Card, cardSighting, holderOf, isLoyaltyCard } from './card.ts'
-import { Customer, people } from './customer.ts'
-import { observedOrder, Order } from './order.ts'
-import { maybe, UnreadablePayload } from './schema.ts'
+import { people } from './customer.ts'
+import { observedOrder } from './order.ts'
+import { Described, maybe, UnreadablePayload } from './schema.ts'
 import { details, movementKey, optionalId, requiredId } from './values.ts'
 
 /** A redemption or a rollback, as the provider's payloads hold it. */
 export const Redemption = Type.Object({
   id: maybe(Type.String()),
-  date: maybe(Type.String()),
-  created_at: maybe(Type.String()),
+  date: Described,
+  created_at: Described,
   // Of a loyalty card it is points; of other vouchers it is money or nothing, and not ours to check.
-  amount: Type.Optional(Type.Unknown()),
-  result: maybe(Type.String()),
-  status: maybe(Type.String()),
-  reason: Type.Optional(Type.Unknown()),
-  customer: maybe(Customer),
+  amount: Described,
+  result: Described,
+  status: Described,
+  reason: Described,
   voucher: maybe(Card),
-  order: maybe(Order),
-  reward: maybe(Type.Object({ id: maybe(Type.String()), name: maybe(Type.String()) }))
+  /** What was redeemed: of a stack or a referral not the card that the payload shows. */
+  related_object_id: Described,
+  order: Described,
+  reward: Described
 })
 export type Redemption = Static<typeof Redemption>
 
 /** The fields of every payload about a redemption. */
 export const redemptionPayload = {
   ...about,
-  order: maybe(Order),
+  order: Described,
   redemption: maybe(Redemption),
-  reward: maybe(Type.Object({ id: maybe(Type.String()), name: maybe(Type.String()) }))
+  reward: Described
 }
 export type RedemptionPayload = Static<TObject<typeof redemptionPayload>>
 
@@ -37,8 +40,9 @@ export type RedemptionPayload = Static<TObject<typeof redemptionPayload>>
  * The loyalty card that points were spent from or given back to; undefined for other vouchers, promotions and the parent of
  * a stack. The redemption says what was redeemed; the payload's own voucher, which can be the reward, only where it does not.
  */
-export function loyaltyCardOf (data: RedemptionPayload, { voucher: redeemed }: Redemption): Card | undefined {
-  const shown = data.voucher ?? undefined
+export function loyaltyCardOf (data: RedemptionPayload, { voucher: redeemed, related_object_id }: Redemption): Card | undefined {
+  const other = typeof related_object_id === 'string' && related_object_id !== data.voucher?.id
+  const shown = other ? undefined : data.voucher ?? undefined
   const same = redeemed?.id !== undefined && redeemed.id === shown?.id
   const candidates = same ? [redeemed, shown] : redeemed?.type ? [redeemed] : [shown, redeemed]
   return candidates.find(isLoyaltyCard) ?? undefined
@@ -81,12 +85,17 @@ export function spend (data: RedemptionPayload, card: Card, spent: Spent): Fact[
     // The card in a redemption is a snapshot that may be the state before it: no balance is read from it.
     reported_balance: null,
     occurred_at: spent.occurred_at,
-    order_id: optionalId(data.order?.id ?? data.redemption?.order?.id, 'order.id'),
+    order_id: idOf(data.order) ?? idOf(data.redemption?.order) ?? null,
     earning_rule_id: null,
     holder_id,
-    details: details({ reward_id: data.reward?.id ?? data.redemption?.reward?.id, reward: data.reward?.name ?? data.redemption?.reward?.name, ...spent.also })
+    details: details({ ...rewardOf(data), ...spent.also })
   }
   return [movement, cardSighting(card_id, { voucher: card, campaign: data.campaign }, holder_id, spent.occurred_at)]
+}
+
+function rewardOf ({ reward, redemption }: RedemptionPayload): Record<string, unknown> {
+  const told = [reward, redemption?.reward].find(isObject)
+  return { reward_id: told?.id, reward: told?.name }
 }
 
 /** The people and the orders that a payload about a redemption shows, whatever was redeemed. */

@@ -1,7 +1,9 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { Informed, MovementKind, MovementSighting } from '../../../ledger/facts.ts'
+import { firstId } from '../ids.ts'
+import { idOf } from '../subject.ts'
 import { Balance } from './card.ts'
-import { exact, exactInteger, maybe, type Core } from './schema.ts'
+import { Described, exact, exactInteger, maybe, UnreadablePayload, type Core } from './schema.ts'
 import { dayOf, details, movementKey, optionalId, Ref, requiredId, requiredInstant, toMilliseconds } from './values.ts'
 
 /** A row of the provider's own card ledger, `vtx_…`, and the lots of pending points it can name. */
@@ -9,14 +11,13 @@ import { dayOf, details, movementKey, optionalId, Ref, requiredId, requiredInsta
 export const PendingPoints = Type.Object({
   id: maybe(Type.String()),
   voucher_id: maybe(Type.String()),
-  campaign_id: maybe(Type.String()),
   customer_id: maybe(Type.String()),
-  order_id: maybe(Type.String()),
+  order_id: Described,
   points: maybe(exactInteger()),
-  activates_at: maybe(Type.String()),
-  created_at: maybe(Type.String()),
-  updated_at: maybe(Type.String()),
-  details: maybe(Type.Object({ event: maybe(Ref), earning_rule: maybe(Ref), order: maybe(Ref) }))
+  activates_at: Described,
+  created_at: Described,
+  updated_at: Described,
+  details: maybe(Type.Object({ event: maybe(Ref), earning_rule: maybe(Ref), order: Described }))
 })
 export type PendingPoints = Static<typeof PendingPoints>
 
@@ -24,22 +25,22 @@ export const Transaction = Type.Object({
   id: maybe(Type.String()),
   type: maybe(Type.String()),
   voucher_id: maybe(Type.String()),
-  created_at: maybe(Type.String()),
-  reason: Type.Optional(Type.Unknown()),
-  source: Type.Optional(Type.Unknown()),
-  source_id: Type.Optional(Type.Unknown()),
-  related_transaction_id: Type.Optional(Type.Unknown()),
+  created_at: Described,
+  reason: Described,
+  source: Described,
+  source_id: Described,
+  related_transaction_id: Described,
   details: maybe(Type.Object({
     balance: maybe(Balance),
-    order: maybe(Ref),
+    order: Described,
     event: maybe(Ref),
     custom_event: maybe(Ref),
     earning_rule: maybe(Ref),
     redemption: maybe(Ref),
     rollback: maybe(Ref),
     pending_points: maybe(PendingPoints),
-    source_voucher: maybe(Ref),
-    destination_voucher: maybe(Ref)
+    source_voucher: Described,
+    destination_voucher: Described
   }))
 })
 export type Transaction = Static<typeof Transaction>
@@ -47,7 +48,7 @@ export type Transaction = Static<typeof Transaction>
 /** What stands beside the row in a payload and fills in where the row's own details are silent. */
 export interface Beside {
   balance?: Static<typeof Balance> | null | undefined
-  order?: Static<typeof Ref> | null | undefined
+  order?: unknown
   event?: Static<typeof Ref> | null | undefined
   earning_rule?: Static<typeof Ref> | null | undefined
   redemption?: Static<typeof Ref> | null | undefined
@@ -86,26 +87,28 @@ export function readRow (
 ): Row {
   const vtx = requiredId(row.id, 'transaction.id')
   const inside = row.details ?? {}
-  const balance = inside.balance ?? beside.balance
-  const card_id = requiredId(row.voucher_id ?? told.card_id ?? balance?.related_object?.id, 'transaction.voucher_id')
+  const card_id = requiredId(row.voucher_id ?? told.card_id ?? idOf(inside.balance?.related_object) ?? idOf(beside.balance?.related_object), 'transaction.voucher_id')
   const occurred_at = requiredInstant('data.transaction.created_at', row.created_at, ...fallbacks)
-  const points = exact(balance?.points)
+  const points = exact(inside.balance?.points ?? beside.balance?.points)
   const kind = KINDS[row.type ?? ''] ?? told.kind ?? (points !== null && points < 0n ? 'removal' : 'addition')
   const lot = inside.pending_points ?? beside.pending_points
   const trigger = optionalId(inside.event?.id ?? lot?.details?.event?.id ?? beside.event?.id ?? inside.custom_event?.id, 'transaction.details.event.id')
   const rule = optionalId(inside.earning_rule?.id ?? lot?.details?.earning_rule?.id ?? beside.earning_rule?.id, 'transaction.details.earning_rule.id')
   const redemption = optionalId(inside.redemption?.id ?? beside.redemption?.id, 'transaction.details.redemption.id')
   const rollback = optionalId(inside.rollback?.id ?? beside.rollback?.id, 'transaction.details.rollback.id')
+  if (kind === 'accrual' && (points ?? 0n) >= 0n && row.details === null && trigger === null) {
+    throw new UnreadablePayload('data.transaction.details: without them the row of an accrual cannot be told from its award, and would count twice')
+  }
   const movement: MovementSighting = {
     fact: 'movement',
-    movement_id: movementOfRow({ vtx, kind, card_id, points, trigger, rule, redemption, rollback }),
+    movement_id: movementOfRow({ vtx, kind, card_id, points, trigger, rule, redemption, rollback, lot: firstId(lot?.id) ?? null }),
     card_id,
     informed: told.informed,
     kind,
     points,
-    reported_balance: exact(balance?.balance),
+    reported_balance: exact(inside.balance?.balance ?? beside.balance?.balance),
     occurred_at,
-    order_id: optionalId(inside.order?.id ?? lot?.order_id ?? beside.order?.id, 'transaction.details.order.id'),
+    order_id: firstId(idOf(inside.order), lot?.order_id, idOf(beside.order)) ?? null,
     earning_rule_id: rule,
     holder_id: told.holder_id,
     details: details({
@@ -118,8 +121,8 @@ export function readRow (
       redemption_id: redemption,
       rollback_id: rollback,
       pending_id: lot?.id,
-      source_card_id: inside.source_voucher?.id,
-      destination_card_id: inside.destination_voucher?.id,
+      source_card_id: idOf(inside.source_voucher),
+      destination_card_id: idOf(inside.destination_voucher),
       ...told.also
     })
   }
@@ -147,15 +150,22 @@ function activatedLot (lot: PendingPoints | null | undefined): Row['lot'] {
   return pending_id === null ? null : { pending_id, activates_on: dayOf(lot?.activates_at) }
 }
 
-interface Named { vtx: string, kind: MovementKind, card_id: string, points: bigint | null, trigger: string | null, rule: string | null, redemption: string | null, rollback: string | null }
+interface Named { vtx: string, kind: MovementKind, card_id: string, points: bigint | null, trigger: string | null, rule: string | null, redemption: string | null, rollback: string | null, lot: string | null }
 
 /**
- * The movement a row is about. A row maps to the same movement as the other event that tells it: an award, a spend, a refund.
+ * The movement a row is about: the same as the other event that tells it, an award, a spend, a refund. A row of a spend or a
+ * refund that does not say of which could be counted beside its own event: it is set aside, never guessed at.
  * Points taken back under an award's own trigger and rule are another movement: only points given are the award.
  */
-function movementOfRow ({ vtx, kind, card_id, points, trigger, rule, redemption, rollback }: Named): string {
-  if (kind === 'accrual' && (points ?? 0n) >= 0n && trigger !== null && rule !== null) return movementKey('award', trigger, rule, card_id)
-  if (kind === 'redemption' && redemption !== null) return movementKey('redemption', redemption, card_id)
-  if (kind === 'refund' && rollback !== null) return movementKey('rollback', rollback, card_id)
-  return movementKey('transaction', vtx)
+function movementOfRow ({ vtx, kind, card_id, points, trigger, rule, redemption, rollback, lot }: Named): string {
+  if (kind === 'redemption') return movementKey('redemption', named(redemption, 'redemption'), card_id)
+  if (kind === 'refund') return movementKey('rollback', named(rollback, 'rollback'), card_id)
+  if (kind !== 'accrual' || (points ?? 0n) < 0n) return movementKey('transaction', vtx)
+  if (trigger !== null && rule !== null) return movementKey('award', trigger, rule, card_id)
+  return lot === null ? movementKey('transaction', vtx) : movementKey('pending', lot, card_id)
+}
+
+function named (id: string | null, entity: string): string {
+  if (id !== null) return id
+  throw new UnreadablePayload(`data.transaction.details.${entity}.id: without it the row cannot be told from the event of its ${entity}, and would count twice`)
 }

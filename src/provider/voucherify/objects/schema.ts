@@ -12,6 +12,12 @@ export function maybe<T extends TSchema> (schema: T) {
   return Type.Optional(Type.Union([schema, Type.Null()]))
 }
 
+/**
+ * What only describes: of another kind than it should be it counts as absent, since neither identity nor the fold hang on
+ * it. Read it with `textIn`, `idOf` and their like.
+ */
+export const Described = Type.Optional(Type.Unknown())
+
 /** Integers that a JavaScript number carries exactly. Beyond 2^53 − 1 the parser has already rounded: refuse, never guess. */
 export function exactInteger (minimum = Number.MIN_SAFE_INTEGER) {
   return Type.Integer({ minimum, maximum: Number.MAX_SAFE_INTEGER })
@@ -37,10 +43,10 @@ function describe (error: { path: string, message: string }): string {
   return `data${error.path.replaceAll('/', '.')}: ${error.message}`
 }
 
-/** Facts by name, in a fixed order. */
+/** Facts by name. Null: this telling does not say. */
 export type Core = Readonly<Record<string, string | bigint | null>>
 
-/** sha256 over the core facts, each preceded by its length, hex. */
+/** sha256 over values, each preceded by its length, hex. */
 export function digest (parts: ReadonlyArray<string | bigint | null>): string {
   const hash = createHash('sha256')
   for (const part of parts) {

@@ -46,13 +46,18 @@ export function toMilliseconds (instant: Instant): string {
   return instant.slice(0, 23)
 }
 
+/** A text that describes: null is a value, anything but a text is absent. */
+export function textIn (value: unknown): string | null | undefined {
+  return typeof value === 'string' ? storableText(value) : value === null ? null : undefined
+}
+
 export function optionalText (value: string | null | undefined): string | null {
   return value === null || value === undefined ? null : storableText(value)
 }
 
 /** A day in the project's time zone, of a field that is a date or begins with one. */
-export function dayOf (date: string | null | undefined): string | null {
-  return /^\d{4}-\d{2}-\d{2}/.exec(date ?? '')?.[0] ?? null
+export function dayOf (date: unknown): string | null {
+  return typeof date === 'string' ? /^\d{4}-\d{2}-\d{2}/.exec(date)?.[0] ?? null : null
 }
 
 /** What else explains a movement, as JSON text with sorted keys; members without a value are left out. */

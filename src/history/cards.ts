@@ -1,0 +1,52 @@
+import { groupBy } from '../ledger/group.ts'
+import { pendingAt, type Clocks } from '../ledger/time-travel.ts'
+import { withoutTail, withStretch, NO_TOTALS, type Totals } from '../ledger/totals.ts'
+import type { Trx } from '../store/database.ts'
+import { readBefore, tallyTails } from '../store/past.ts'
+import { readPendingAt } from '../store/past-tellings.ts'
+import type { CardRow } from '../store/tables.ts'
+import { cardsHeldAt, holdersAt } from './holders.ts'
+import { readPast } from './past.ts'
+
+/**
+ * Cards as they stood at a moment of the two clocks: sums, pending points and holder. What describes a card (code,
+ * campaign, whether it is active or deleted) stays as it is known now: of it only the newest telling is kept.
+ * @param rows the cards as they stand now
+ */
+export async function cardsAt (trx: Trx, rows: readonly CardRow[], clocks: Clocks): Promise<CardRow[]> {
+  return await standingOf(trx, rows, await holdersAt(trx, rows, clocks), clocks)
+}
+
+/** The cards that a customer held at a moment of the two clocks, as they stood then. */
+export async function customerCardsAt (trx: Trx, customer_id: string, clocks: Clocks): Promise<CardRow[]> {
+  const rows = await cardsHeldAt(trx, customer_id, clocks)
+  return await standingOf(trx, rows, new Map(rows.map(({ card_id }) => [card_id, customer_id])), clocks)
+}
+
+async function standingOf (trx: Trx, rows: readonly CardRow[], holders: ReadonlyMap<string, string>, clocks: Clocks): Promise<CardRow[]> {
+  const totals = await totalsAt(trx, rows, clocks)
+  const pending = groupBy(await readPendingAt(trx, rows.map(({ card_id }) => card_id), clocks), ({ card_id }) => card_id)
+  return rows.map(row => ({
+    ...row,
+    ...totals.get(row.card_id),
+    pending: pendingAt(pending.get(row.card_id) ?? [], clocks),
+    customer_id: holders.get(row.card_id) ?? null
+  }))
+}
+
+async function totalsAt (trx: Trx, rows: readonly CardRow[], clocks: Clocks): Promise<Map<string, Totals>> {
+  const past = await readPast(trx, rows.map(({ card_id }) => card_id), clocks)
+  const cuts = [...past.values()].map(({ cut }) => cut)
+  const before = await readBefore(trx, cuts)
+  const dropped = groupBy(await tallyTails(trx, cuts), ({ card_id }) => card_id)
+  return new Map(rows.map(row => {
+    const { card_id } = row
+    const standing = withoutTail(totalsOf(row), dropped.get(card_id) ?? [], before.get(card_id) ?? { balance: null, last_movement_at: null })
+    const tail = past.get(card_id)?.tail
+    return [card_id, tail === undefined ? standing : withStretch(standing, tail)]
+  }))
+}
+
+function totalsOf (row: CardRow): Totals {
+  return Object.fromEntries((Object.keys(NO_TOTALS) as Array<keyof Totals>).map(name => [name, row[name]])) as unknown as Totals
+}

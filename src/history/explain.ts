@@ -1,0 +1,97 @@
+import { groupBy } from '../ledger/group.ts'
+import type { Clocks } from '../ledger/time-travel.ts'
+import { winners, type MergedField, type Winners } from '../ledger/movements.ts'
+import type { Recomputed } from '../provider/voucherify/arithmetic.ts'
+import type { Trx } from '../store/database.ts'
+import { readSources, type Source } from '../store/sightings.ts'
+import type { LineRow } from '../store/tables.ts'
+import { recomputeAwards } from './recomputed.ts'
+
+/** Which event a field of a movement is from; null where nobody told it. */
+export type Won = Record<MergedField, { event_id: string, subject: string } | null>
+
+/** Where an unexplained line stands, and the two balances that it lies between. */
+export interface Gap {
+  /** The line before it. */
+  after_movement_id: string | null
+  /** The movement at which the difference showed. */
+  before_movement_id: string
+  our_balance: bigint
+  implied_balance: bigint
+}
+
+/** A line of a statement with all that tells it. */
+export interface ExplainedLine extends LineRow {
+  /** Best informed first. */
+  told_by: Source[]
+  won: Won | null
+  recomputed: Recomputed | null
+  gap: Gap | null
+  /** For people. */
+  remark: string | null
+}
+
+/**
+ * Explains lines of a card's statement: which events told each, which of them won which field, and whether an award's
+ * points are what its rule gives. An unexplained line is told by none; it says between which two it stands.
+ * @param lines newest first, as a page of the statement
+ * @param older the line that follows on the next page; undefined when the page reaches the card's first
+ */
+export async function explainLines (trx: Trx, card_id: string, lines: readonly LineRow[], older: LineRow | undefined, clocks: Clocks): Promise<ExplainedLine[]> {
+  const told = lines.filter(({ kind }) => kind !== 'unexplained').map(({ movement_id }) => movement_id)
+  const sources = groupBy(await readSources(trx, card_id, told, clocks.known_at), ({ movement_id }) => movement_id)
+  const tellings = new Map([...sources].map(([movement_id, told_by]) => [movement_id, winners(told_by)]))
+  const recomputed = await recomputeAwards(trx, lines, tellings)
+  return lines.map((line, index) => {
+    const before = lines[index + 1] ?? older
+    if (line.kind === 'unexplained') return explainGap(line, before)
+    const told_by = tellings.get(line.movement_id) ?? winners<Source>([])
+    const advice = recomputed.get(line.movement_id)
+    return {
+      ...line,
+      told_by: told_by.ranked,
+      won: wonBy(told_by),
+      recomputed: advice !== undefined && 'points' in advice ? advice : null,
+      gap: null,
+      remark: joined(openingRemark(line, before), advice !== undefined && 'why' in advice ? advice.why : undefined)
+    }
+  })
+}
+
+const FIELDS = ['kind', 'points', 'reported_balance', 'occurred_at', 'order_id', 'earning_rule_id'] as const satisfies readonly MergedField[]
+
+function wonBy ({ of }: Winners<Source>): Won {
+  return Object.fromEntries(FIELDS.map(field => {
+    const winner = of(field)
+    return [field, winner === undefined ? null : { event_id: winner.event_id, subject: winner.subject }]
+  })) as Won
+}
+
+function explainGap (line: LineRow, before: LineRow | undefined): ExplainedLine {
+  const gap: Gap = {
+    after_movement_id: before?.movement_id ?? null,
+    before_movement_id: line.movement_id.slice('unexplained:'.length),
+    our_balance: line.balance - line.points,
+    implied_balance: line.balance
+  }
+  const { points } = line
+  const remark = `Before ${gap.before_movement_id} the provider's figures imply a balance of ${gap.implied_balance}; by the movements we know it was ${gap.our_balance}. ` +
+    `${points < 0n ? `${counted(-points)} went` : `${counted(points)} came`} in a way no event has told us of; should one still arrive, this line shrinks or goes.`
+  return { ...line, told_by: [], won: null, recomputed: null, gap, remark }
+}
+
+/** What a card held before the first movement is in no line, only in the balance after it. */
+function openingRemark (line: LineRow, before: LineRow | undefined): string | undefined {
+  const held = line.balance - line.points
+  if (before !== undefined || held === 0n) return undefined
+  return `The card held ${counted(held)} before this, the first line we know: they are its opening balance.`
+}
+
+function counted (points: bigint): string {
+  return points === 1n ? '1 point' : `${points} points`
+}
+
+function joined (...remarks: Array<string | undefined>): string | null {
+  const said = remarks.filter(remark => remark !== undefined)
+  return said.length === 0 ? null : said.join(' ')
+}

@@ -1,0 +1,43 @@
+import type { Clocks } from '../ledger/time-travel.ts'
+import { standing, type LineMark } from '../store/cards.ts'
+import type { Trx } from '../store/database.ts'
+import { listLinesBefore } from '../store/past.ts'
+import type { LineRow } from '../store/tables.ts'
+import { cardsHeldAt } from './holders.ts'
+import { readPast } from './past.ts'
+
+/**
+ * A page of the statement over some cards at a moment of the two clocks, newest first: refolded lines, then, across the
+ * seam, the live ones that were already so.
+ */
+export async function linesAt (
+  trx: Trx, card_ids: readonly string[], clocks: Clocks, page: { before?: LineMark | undefined, limit: number }
+): Promise<LineRow[]> {
+  const past = await readPast(trx, card_ids, clocks)
+  const refolded = [...past.values()].flatMap(({ cut, tail }) => tail?.lines.map(line => ({ ...line, card_id: cut.card_id })) ?? [])
+  const before = page.before === undefined ? undefined : await placeOf(trx, page.before, refolded)
+  const live = await listLinesBefore(trx, [...past.values()].map(({ cut }) => cut), { before, limit: page.limit })
+  const older = before === undefined ? refolded : refolded.filter(line => compare(line, before) < 0)
+  return [...older, ...live].sort((a, b) => compare(b, a)).slice(0, page.limit)
+}
+
+/** The same over the cards that a customer held then. */
+export async function customerLinesAt (trx: Trx, customer_id: string, clocks: Clocks, page: { before?: LineMark | undefined, limit: number }): Promise<LineRow[]> {
+  const cards = await cardsHeldAt(trx, customer_id, clocks)
+  return await linesAt(trx, cards.map(({ card_id }) => card_id), clocks, page)
+}
+
+/** Where the last line of the page before stands now: what arrived since, at its moment, can have pushed it on. */
+async function placeOf (trx: Trx, mark: LineMark, refolded: readonly LineRow[]): Promise<LineMark> {
+  const line = refolded.find(({ movement_id, card_id, occurred_at }) =>
+    movement_id === mark.movement_id && card_id === mark.card_id && occurred_at === mark.occurred_at)
+  return line === undefined ? await standing(trx, mark) : { ...mark, tie: line.tie }
+}
+
+type Place = Pick<LineRow, 'occurred_at' | 'card_id' | 'tie'> | LineMark
+
+// Ids in the order of their bytes, as the database compares them: code units would part from it beyond U+FFFF.
+function compare (a: Place, b: Place): number {
+  if (a.occurred_at !== b.occurred_at) return a.occurred_at < b.occurred_at ? -1 : 1
+  return Buffer.compare(Buffer.from(a.card_id), Buffer.from(b.card_id)) || a.tie - b.tie
+}

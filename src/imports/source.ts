@@ -1,0 +1,68 @@
+import { open, stat } from 'node:fs/promises'
+import { csvEntries } from './csv.ts'
+import { UnreadableFile, type Entry } from './entry.ts'
+import { ndjsonEntries } from './ndjson.ts'
+
+/** A file to import. */
+export interface Source {
+  file: string
+  bytes: number
+  /** Reads it from its start, each time anew: one entry at a time, so that a file of any size costs the same memory. */
+  entries: () => AsyncIterable<Entry>
+}
+
+/** Enough to see what a file is; an export's head has some 200 bytes. */
+const HEAD_BYTES = 4096
+const BYTE_ORDER_MARK = Buffer.from('\ufeff')
+/** The first bytes of what people forget to unpack. */
+const COMPRESSED = [Buffer.from([0x1f, 0x8b]), Buffer.from('PK\u0003\u0004')]
+const UTF_16 = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
+
+/**
+ * Sees what a file is by how it begins: a delivery with a brace, whatever else is the head of a table.
+ * @param limit_bytes of one delivery
+ * @throws UnreadableFile when it is neither
+ */
+export async function openSource (file: string, limit_bytes: number): Promise<Source> {
+  const { bytes, head } = await lookAt(file)
+  if (COMPRESSED.some(mark => startsWith(head, mark))) throw new UnreadableFile(`${file} is compressed. Unpack it first.`)
+  if (UTF_16.some(mark => startsWith(head, mark))) throw new UnreadableFile(`${file} is UTF-16. Save it as UTF-8, or take the export as the provider made it.`)
+  const start = startsWith(head, BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0
+  const text = head.toString('utf8', start).trimStart()
+  if (text === '' && bytes <= HEAD_BYTES) throw new UnreadableFile(`${file} is empty: there are no rows in it. Leave it out, or export it again.`)
+  if (text.startsWith('[')) throw new UnreadableFile(`${file} is one JSON list. What can be read is one delivery a line; \`jq -c '.[]'\` makes that of it.`)
+  if (text.startsWith('{')) return { file, bytes, entries: () => ndjsonEntries(file, { start, limit_bytes }) }
+  refuseOtherSeparators(file, text)
+  return { file, bytes, entries: () => csvEntries(file, { start }) }
+}
+
+async function lookAt (file: string): Promise<{ bytes: number, head: Buffer }> {
+  // Reading once would have to write before it knows whether the rest can be read.
+  const needed = 'a file is needed, since it is read twice: first to see that every line can be read, then to take it in.'
+  if (file === '-') throw new UnreadableFile(`Standard input cannot be imported: ${needed}`)
+  try {
+    const stats = await stat(file)
+    if (!stats.isFile()) throw new UnreadableFile(`${file} cannot be imported: ${needed}`)
+    const handle = await open(file)
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
+      return { bytes: stats.size, head: buffer.subarray(0, bytesRead) }
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    if (error instanceof UnreadableFile) throw error
+    throw new UnreadableFile(`${file} cannot be read: ${(error as Error).message}.`, { cause: error })
+  }
+}
+
+function refuseOtherSeparators (file: string, text: string): void {
+  const head = /^.*/.exec(text)?.[0] ?? ''
+  if (head.includes(',')) return
+  const separator = head.includes(';') ? ';' : head.includes('\t') ? 'tabs' : undefined
+  if (separator !== undefined) throw new UnreadableFile(`${file}: the columns are separated by ${separator}, as a spreadsheet saves them. Take the export as the provider made it, with commas.`)
+}
+
+function startsWith (bytes: Buffer, mark: Buffer): boolean {
+  return bytes.subarray(0, mark.length).equals(mark)
+}

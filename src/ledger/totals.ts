@@ -1,0 +1,50 @@
+import { addToSums, balanceOf, isMovement, NO_SUMS, type Folded, type Line, type Sums } from './card.ts'
+import type { Instant } from './instant.ts'
+
+/** What a card's lines add up to. */
+export interface Totals extends Sums {
+  balance: bigint
+  /** How many movements; opening and unexplained lines are none. */
+  movements: bigint
+  first_movement_at: Instant | null
+  last_movement_at: Instant | null
+}
+
+export const NO_TOTALS: Totals = Object.freeze({ ...NO_SUMS, balance: 0n, movements: 0n, first_movement_at: null, last_movement_at: null })
+
+/** Lines of one kind, added up. */
+export interface Tally { kind: Line['kind'], points: bigint, lines: bigint }
+
+/** Where a stretch of lines begins: what stands right before it. */
+export interface Before {
+  /** The running balance; null when no line stands before it. */
+  balance: bigint | null
+  last_movement_at: Instant | null
+}
+
+/** The totals before a tail of a card's lines: the tail is taken back from the totals over all. */
+export function withoutTail (totals: Totals, tail: readonly Tally[], before: Before): Totals {
+  // With the first line goes the balance before it, which is in no line.
+  if (before.balance === null) return { ...NO_TOTALS }
+  const left = { ...totals }
+  for (const { kind, points, lines } of tail) {
+    addToSums(left, kind, points, -1n)
+    if (isMovement({ kind })) left.movements -= lines
+  }
+  if (left.movements === 0n) left.first_movement_at = null
+  return { ...left, balance: balanceOf(left), last_movement_at: left.movements === 0n ? null : before.last_movement_at }
+}
+
+/** The totals after one more stretch of lines. */
+export function withStretch (totals: Totals, { lines, sums }: Folded): Totals {
+  const grown = { ...totals }
+  for (const [name, points] of Object.entries(sums) as Array<[keyof Sums, bigint]>) grown[name] += points
+  const moved = lines.filter(isMovement)
+  return {
+    ...grown,
+    balance: balanceOf(grown),
+    movements: totals.movements + BigInt(moved.length),
+    first_movement_at: totals.first_movement_at ?? moved[0]?.occurred_at ?? null,
+    last_movement_at: moved.at(-1)?.occurred_at ?? totals.last_movement_at
+  }
+}

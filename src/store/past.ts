@@ -1,0 +1,134 @@
+import { sql, type RawBuilder } from 'kysely'
+import type { Instant } from '../ledger/instant.ts'
+import type { RecordedSighting } from '../ledger/movements.ts'
+import type { Before, Tally } from '../ledger/totals.ts'
+import type { LineMark } from './cards.ts'
+import type { Trx } from './database.ts'
+import { BY_INDEX, recordset } from './recordset.ts'
+import type { LineRow, SightingRow } from './tables.ts'
+import { recordedOf } from './write-sightings.ts'
+
+/** Up to where a card's live lines stand in an answer about the past: before `from`, and not after `at`. Null: no such end. */
+export interface Cut { card_id: string, from: Instant | null, at: Instant | null }
+
+function cuts (of: readonly Cut[]): RawBuilder<unknown> {
+  return recordset(of, { card_id: 'text', from: 'timestamptz', at: 'timestamptz' }, 'cut')
+}
+
+// One bound that the index on lines can use; least() passes over a null.
+const end = sql`coalesce(least(cut."from", cut.at + interval '1 microsecond'), 'infinity')`
+
+/** The movements of some cards of which something was stored after a time. */
+function retold (card_ids: readonly string[], known_at: Instant): RawBuilder<unknown> {
+  return sql`(
+    select distinct s.card_id, s.movement_id
+    from unnest(${card_ids}::text[]) as c (card_id)
+    cross join lateral (
+      select s.card_id, s.movement_id from projection.sightings s
+      where s.card_id = c.card_id and s.recorded_at > ${known_at}::timestamptz
+      ${BY_INDEX}
+    ) s)`
+}
+
+/**
+ * For each card of which something was stored after a time, the least time that any telling gives any movement concerned:
+ * before it the live lines are what they were. Cards that nothing was stored of are left out.
+ */
+export async function findRetold (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<Map<string, Instant>> {
+  const { rows } = await sql<{ card_id: string, from: Instant }>`
+    select told.card_id, least(told."from", first.occurred_at) as "from"
+    from (
+      select s.card_id, min(s.occurred_at) as "from", bool_or(s.kind = 'opening') as opened
+      from ${retold(card_ids, known_at)} r
+      join projection.sightings s on s.card_id = r.card_id and s.movement_id = r.movement_id
+      group by s.card_id
+    ) told
+    -- What a card was made with counts from its first line on, whenever it was made.
+    left join lateral (
+      select l.occurred_at from projection.lines l
+      where l.card_id = told.card_id and told.opened
+      order by l.occurred_at
+      limit 1
+    ) first on true`.execute(trx)
+  return new Map(rows.map(({ card_id, from }) => [card_id, from]))
+}
+
+/** What had been stored by a time of the movements of which more was stored later. */
+export async function readRetold (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<RecordedSighting[]> {
+  const { rows } = await sql<SightingRow>`
+    select s.*
+    from ${retold(card_ids, known_at)} r
+    join projection.sightings s on s.card_id = r.card_id and s.movement_id = r.movement_id
+    where s.recorded_at <= ${known_at}::timestamptz`.execute(trx)
+  return rows.map(recordedOf)
+}
+
+/** The live lines from `from` to `at` of movements that were not told anew after a time; without unexplained ones. */
+export async function readUntouched (trx: Trx, of: readonly Cut[], known_at: Instant): Promise<LineRow[]> {
+  const { rows } = await sql<LineRow>`
+    select l.*
+    from ${cuts(of)}
+    cross join lateral (
+      select l.* from projection.lines l
+      where l.card_id = cut.card_id and l.occurred_at >= cut."from" and l.occurred_at <= coalesce(cut.at, 'infinity') and l.kind <> 'unexplained'
+      ${BY_INDEX}
+    ) l
+    left join ${retold(of.map(({ card_id }) => card_id), known_at)} r on r.card_id = l.card_id and r.movement_id = l.movement_id
+    where r.movement_id is null`.execute(trx)
+  return rows
+}
+
+/** What stands right before each cut. */
+export async function readBefore (trx: Trx, of: readonly Cut[]): Promise<Map<string, Before>> {
+  const { rows } = await sql<Before & { card_id: string }>`
+    select cut.card_id, line.balance, moved.occurred_at as last_movement_at
+    from ${cuts(of)}
+    left join lateral (
+      select l.balance from projection.lines l
+      where l.card_id = cut.card_id and l.occurred_at < ${end}
+      order by l.occurred_at desc, l.tie desc
+      limit 1
+    ) line on true
+    left join lateral (
+      select l.occurred_at from projection.lines l
+      where l.card_id = cut.card_id and l.occurred_at < ${end} and l.kind not in ('unexplained', 'opening')
+      order by l.occurred_at desc, l.tie desc
+      limit 1
+    ) moved on true`.execute(trx)
+  return new Map(rows.map(({ card_id, ...before }) => [card_id, before]))
+}
+
+/** The live lines behind each cut, added up by kind. */
+export async function tallyTails (trx: Trx, of: readonly Cut[]): Promise<Array<Tally & { card_id: string }>> {
+  const { rows } = await sql<Tally & { card_id: string }>`
+    select cut.card_id, tally.*
+    from ${cuts(of)}
+    cross join lateral (
+      select l.kind, sum(l.points) as points, count(*) as lines
+      from projection.lines l
+      where l.card_id = cut.card_id and l.occurred_at >= ${end}
+      group by l.kind
+    ) tally`.execute(trx)
+  return rows
+}
+
+/** The live lines before each cut, newest first over all cards; of each card at most a page, however long its history. */
+export async function listLinesBefore (trx: Trx, of: readonly Cut[], page: { before?: LineMark | undefined, limit: number }): Promise<LineRow[]> {
+  const { before, limit } = page
+  const older = before === undefined
+    ? sql`true`
+    : sql`l.occurred_at <= ${before.occurred_at}::timestamptz
+          and (l.occurred_at, l.card_id, l.tie) < (${before.occurred_at}::timestamptz, ${before.card_id}, ${before.tie}::integer)`
+  const { rows } = await sql<LineRow>`
+    select line.*
+    from ${cuts(of)}
+    cross join lateral (
+      select l.* from projection.lines l
+      where l.card_id = cut.card_id and l.occurred_at < ${end} and ${older}
+      order by l.occurred_at desc, l.tie desc
+      limit ${limit}
+    ) line
+    order by line.occurred_at desc, line.card_id desc, line.tie desc
+    limit ${limit}`.execute(trx)
+  return rows
+}

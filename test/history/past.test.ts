@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { test } from 'tap'
+import { balanceOf, foldCard, isMovement } from '../../src/ledger/card.ts'
+import { INFORMED, type CardSighting, type Fact, type MovementSighting, type PendingSighting } from '../../src/ledger/facts.ts'
+import { cardsAt, customerCardsAt } from '../../src/history/cards.ts'
+import { linesAt } from '../../src/history/statement.ts'
+import { groupBy } from '../../src/ledger/group.ts'
+import { addTellings, holderOf, type HolderTelling } from '../../src/ledger/holders.ts'
+import type { Instant } from '../../src/ledger/instant.ts'
+import { mergeSightings, type RecordedSighting } from '../../src/ledger/movements.ts'
+import { outstanding } from '../../src/ledger/pending.ts'
+import { happenedBy, type Clocks } from '../../src/ledger/time-travel.ts'
+import { cards } from '../../src/projections/cards.ts'
+import type { Told } from '../../src/projections/projection.ts'
+import type { LineMark } from '../../src/store/cards.ts'
+import type { Trx } from '../../src/store/database.ts'
+import { onOneState } from '../../src/store/snapshot.ts'
+import type { LineRow } from '../../src/store/tables.ts'
+import { openLedger } from '../support/ledger.ts'
+import { KINDS, moment } from '../ledger/histories.ts'
+
+const CUSTOMERS = ['cust_a', 'cust_b', 'cust_c']
+const occurred = fc.nat(5).map(moment)
+const recorded = fc.nat(6).map(moment)
+const holder = fc.option(fc.constantFrom(...CUSTOMERS), { freq: 2 })
+
+/** One event: what it tells, and when it was stored. */
+interface Event { facts: Fact[], recorded_at: Instant }
+
+const movementEvent: fc.Arbitrary<Event> = fc.record({
+  name: fc.nat(6),
+  // The first kind is what most of a statement is; an opening comes once.
+  kind: fc.constantFrom(...KINDS, 'opening' as const),
+  informed: fc.constantFrom(...Object.values(INFORMED)),
+  points: fc.option(fc.bigInt(-3n, 3n), { freq: 8 }),
+  reported_balance: fc.option(fc.bigInt(0n, 6n), { freq: 2 }),
+  occurred_at: occurred,
+  recorded_at: recorded,
+  holder_id: holder
+}).map(({ name, recorded_at, ...told }) => {
+  // The making of a card tells its holder at the time of the event, and the points at the time of the making.
+  const named = told.kind === 'opening' ? { movement_id: 'opening:v', holder_id: null } : { movement_id: `m${name}` }
+  const movement: MovementSighting = { fact: 'movement', card_id: 'v', ...told, ...named, order_id: null, earning_rule_id: null, details: null }
+  return { recorded_at, facts: [movement, cardFact(told.occurred_at, told.holder_id ?? undefined)] }
+})
+
+const pendingEvent: fc.Arbitrary<Event> = fc.record({
+  pending_id: fc.constantFrom('lot_1', 'lot_2'),
+  state: fc.constantFrom('added' as const, 'updated' as const, 'activated' as const, 'canceled' as const),
+  points: fc.bigInt(1n, 9n),
+  occurred_at: occurred,
+  recorded_at: recorded,
+  holder_id: holder
+}).map(({ recorded_at, points, ...told }) => {
+  const ended = told.state === 'activated' || told.state === 'canceled'
+  const lot: PendingSighting = { fact: 'pending', card_id: 'v', ...told, points: ended ? 0n : points, activates_on: null, order_id: null, earning_rule_id: null }
+  return { recorded_at, facts: [lot, cardFact(told.occurred_at, told.holder_id ?? undefined)] }
+})
+
+const holderEvent: fc.Arbitrary<Event> = fc.record({ customer: fc.constantFrom(...CUSTOMERS), held: fc.boolean(), occurred_at: occurred, recorded_at: recorded })
+  .map(({ customer, held, occurred_at, recorded_at }) => ({ recorded_at, facts: [held ? cardFact(occurred_at, customer) : cardFact(occurred_at, undefined, customer)] }))
+
+function cardFact (occurred_at: Instant, holder_id?: string, released_id?: string): CardSighting {
+  return { fact: 'card', card_id: 'v', occurred_at, fields: {}, ...(holder_id === undefined ? {} : { holder_id }), ...(released_id === undefined ? {} : { released_id }) }
+}
+
+const story = fc.record({
+  events: fc.array(fc.oneof({ weight: 6, arbitrary: movementEvent }, { weight: 2, arbitrary: pendingEvent }, { weight: 1, arbitrary: holderEvent }), { minLength: 1, maxLength: 14 }),
+  batches: fc.integer({ min: 1, max: 4 }),
+  clocks: fc.array(fc.record({ at: fc.option(fc.nat(6).map(moment)), known_at: fc.option(fc.nat(7).map(moment)) }), { minLength: 1, maxLength: 4 })
+})
+
+/** The events as the projection is told them: of a card, and of customers, that are the story's own. */
+function tell (events: readonly Event[], story: number): Told[][] {
+  return events.map(({ facts, recorded_at }, index) => facts.map(fact => ({
+    fact: ofStory(fact, story), event_id: `ev_${index}`, subject: String(story), recorded_at, fact_digest: Buffer.from(`0${index % 3}`, 'hex')
+  })))
+}
+
+function ofStory<F extends Fact> (fact: F, story: number): F {
+  const owned = Object.entries(fact).map(([name, value]) => [name, OWNED.has(name) && typeof value === 'string' ? `${value}:${story}` : value])
+  return Object.fromEntries(owned) as F
+}
+const OWNED = new Set(['card_id', 'movement_id', 'holder_id', 'released_id'])
+
+/** The answer by the definition: everything told by then, merged and folded afresh. */
+function byDefinition (told: readonly Told[], { at, known_at }: Clocks) {
+  const known = told.filter(({ recorded_at }) => known_at === null || recorded_at <= known_at)
+  const happened = (time: Instant): boolean => at === null || time <= at
+  const sightings = known.flatMap(({ fact, fact_digest, ...event }): RecordedSighting[] =>
+    fact.fact === 'movement' ? [{ ...fact, ...event, fact_digest: fact_digest.toString('hex') }] : [])
+  const movements = [...groupBy(sightings, ({ movement_id }) => movement_id).values()].map(mergeSightings)
+    .filter(movement => movement !== undefined)
+  const { lines, sums, balance } = foldCard(happenedBy(movements, at), null)
+  const lots = known.flatMap(({ fact, recorded_at }) => fact.fact === 'pending' && happened(fact.occurred_at) ? [{ ...fact, recorded_at }] : [])
+  const pending = [...groupBy(lots, ({ pending_id }) => pending_id).values()].reduce((sum, lot) => sum + outstanding(lot), 0n)
+  const tellings = known.flatMap(({ fact }): HolderTelling[] => fact.fact !== 'card'
+    ? []
+    : [
+        ...(fact.holder_id === undefined ? [] : [{ customer_id: fact.holder_id, held: true, occurred_at: fact.occurred_at }]),
+        ...(fact.released_id === undefined ? [] : [{ customer_id: fact.released_id, held: false, occurred_at: fact.occurred_at }])
+      ].filter(({ occurred_at }) => happened(occurred_at)))
+  const moved = lines.filter(isMovement)
+  return {
+    lines,
+    card: {
+      ...sums,
+      balance,
+      pending,
+      movements: BigInt(moved.length),
+      first_movement_at: moved[0]?.occurred_at ?? null,
+      last_movement_at: moved.at(-1)?.occurred_at ?? null,
+      customer_id: holderOf(addTellings([], tellings))
+    }
+  }
+}
+
+async function walk (trx: Trx, card_id: string, clocks: Clocks, limit: number): Promise<LineRow[]> {
+  const walked: LineRow[] = []
+  for (let before: LineMark | undefined; ;) {
+    const page = await linesAt(trx, [card_id], clocks, { before, limit })
+    walked.push(...page)
+    before = page.at(-1)
+    if (page.length < limit) return walked
+  }
+}
+
+test('any history, at any moment of either clock: what a fresh fold of what had been told by then gives', async t => {
+  const ledger = await openLedger(t)
+  let stories = 0
+  await fc.assert(fc.asyncProperty(story, async ({ events, batches, clocks }) => {
+    const story = ++stories
+    const card_id = `v:${story}`
+    const told = tell(events, story)
+    const size = Math.ceil(told.length / batches)
+    for (let start = 0; start < told.length; start += size) {
+      await ledger.db.transaction().execute(async trx => { await cards.apply(trx, told.slice(start, start + size).flat()) })
+    }
+    await onOneState(ledger.db, async trx => {
+      const row = await trx.selectFrom('projection.cards').selectAll().where('card_id', '=', card_id).executeTakeFirstOrThrow()
+      const forEver = { at: moment(99), known_at: moment(99) }
+      assert.deepEqual(await cardsAt(trx, [row], forEver), [row], 'at the end of time it is the card as it stands')
+      for (const moment of [...clocks, forEver]) {
+        const { lines, card } = byDefinition(told.flat(), moment)
+        const [found] = await cardsAt(trx, [row], moment)
+        assert.deepEqual({ ...found }, { ...row, ...card })
+        assert.equal(card.balance, balanceOf(card), 'and it ties')
+        const statement = lines.map(line => ({ ...line, card_id })).reverse()
+        for (const limit of [1, 2, 50]) assert.deepEqual((await walk(trx, card_id, moment, limit)).map(plain), statement.map(plain))
+        for (const customer of CUSTOMERS.map(name => `${name}:${story}`)) {
+          assert.deepEqual(await customerCardsAt(trx, customer, moment), card.customer_id === customer ? [found] : [])
+        }
+      }
+    })
+  }), { numRuns: Number(process.env['HISTORIES'] ?? 40) })
+})
+
+function plain (line: LineRow): LineRow {
+  return { ...line }
+}
