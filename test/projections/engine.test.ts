@@ -96,7 +96,7 @@ test('projections depend on the set of events: any order, any repetition, any ba
       })
     }
     t.same(states[1], states[0], `seed ${seed}`)
-  }), { numRuns: 12, endOnFailure: true })
+  }), { numRuns: 4, endOnFailure: true })
 })
 
 test('several workers at once project everything exactly once', async t => {
