@@ -59,7 +59,7 @@ async function compare (t: Test, told: readonly History[], differences: Differen
   const first = await openLedger(t, { shards: SHARDS, queueLimit: 20_000 })
   const second = await openLedger(t, { shards: SHARDS, queueLimit: 20_000 })
   await fill(first, sent, { deliveries: 1000, events: 2000 }, differences)
-  await fill(second, otherwise, { deliveries: 1 + Math.ceil(otherwise.length / 20), events: random.integer(3, 60) }, differences)
+  await fill(second, otherwise, { deliveries: 1 + Math.ceil(otherwise.length / 20), events: random.integer(3, 150) }, differences)
 
   const [one, other] = [await state(first), await state(second)]
   for (const table of Object.keys(one)) {
