@@ -379,3 +379,17 @@ test('a shard that cannot be projected stops no import', async t => {
     t.match(stderr, /lag in 1 shard: 3 \(at 0 of 1/)
   }
 })
+
+test('a row of points that were pending ends their lot', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  const lot = { id: 'lopp_1', voucher_id: 'v_1', points: 30, created_at: '2026-01-01T10:00:00.000Z', details: { event: { id: 'evcus_1' }, earning_rule: { id: 'ern_1' } } }
+  await ledger.post(enveloped({
+    customer: { id: 'cust_1' }, voucher: { id: 'v_1', type: 'LOYALTY_CARD' }, voucher_pending_points_balance: { points: 30, total: 30 }, pending_points: lot
+  }, { id: 'ev_lot', eventType: 'customer.voucher.loyalty_card.pending_points.added' }))
+  await ledger.project()
+  t.match(await card(ledger), { balance: 0, pending: 30 })
+  const row: Row = { id: 'vtx_1', type: 'PENDING_POINTS_ACTIVATION', amount: 30, balance: 30, at: '2026-01-15T00:00:00.000Z', details: { pending_points: lot } }
+  t.match((await take(ledger, csvEntries(fileOf(t, 'card.csv', csv([row]))))).counts, { new: 1, bad: 0 })
+  t.match(await card(ledger), { balance: 30, pending: 0, earned: 30 })
+})

@@ -8,6 +8,7 @@ import { readRow, Transaction } from '../objects/row.ts'
 import { exactInteger, maybe, reader, UnreadablePayload } from '../objects/schema.ts'
 import { requiredId } from '../objects/values.ts'
 import type { Family, Reading } from './family.ts'
+import { endOfLot } from './row-reading.ts'
 
 /** How a row of an export is kept: its cells as they stand in the file. */
 export const EXPORT = 'transactions'
@@ -66,12 +67,13 @@ function read ({ data }: Envelope): Reading {
     related_transaction_id: orNull(row.related_transaction_id)
   })
   const campaign_id = orNull(row.campaign_id)
-  const { vtx, movement, core } = readRow(transaction, {}, { card_id: null, holder_id: null, informed: INFORMED.exported })
+  const read = readRow(transaction, {}, { card_id: null, holder_id: null, informed: INFORMED.exported })
+  const { vtx, movement, core } = read
   return {
     ...event,
     subject: naturalKey('transaction', vtx),
     occurred_at: movement.occurred_at,
-    facts: [movement, cardSighting(movement.card_id, { campaign: campaign_id === null ? null : { id: campaign_id } }, null, movement.occurred_at)],
+    facts: [movement, ...endOfLot(read), cardSighting(movement.card_id, { campaign: campaign_id === null ? null : { id: campaign_id } }, null, movement.occurred_at)],
     core,
     ids: [vtx, movement.card_id]
   }

@@ -77,8 +77,8 @@ function withoutPoints (envelope: Envelope, data: RowPayload): Reading {
   }
 }
 
-// Points that became available are pending no more, whichever event says so.
-function endOfLot ({ lot, movement }: Row): Fact[] {
+/** Points that became available are pending no more, whatever says so. */
+export function endOfLot ({ lot, movement }: Row): Fact[] {
   if (lot === null) return []
   const ended: PendingSighting = {
     fact: 'pending',
