@@ -4,8 +4,8 @@ import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { idOf } from '../subject.ts'
+import { bystanders } from '../objects/bystanders.ts'
 import { about, Balance, cardSighting, customerOf } from '../objects/card.ts'
-import { people } from '../objects/customer.ts'
 import { observedOrder } from '../objects/order.ts'
 import { Described, exact, exactInteger, maybe, reader, UnreadablePayload } from '../objects/schema.ts'
 import { details, movementKey, optionalId, requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
@@ -67,8 +67,7 @@ function read (envelope: Envelope): Reading {
     facts: [
       movement,
       cardSighting(card_id, data, customer_id, occurred_at),
-      ...people(occurred_at, [data.customer, data.holder], [customer_id, ...orders.map(order => order.customer_id)]),
-      ...orders
+      ...bystanders(data, [customer_id], orders, occurred_at)
     ],
     core: {
       award: trigger,

@@ -5,8 +5,8 @@ import type { Envelope } from '../envelope.ts'
 import { firstId, naturalKey } from '../ids.ts'
 import { isObject } from '../json.ts'
 import { idOf, subjectOf } from '../subject.ts'
+import { bystanders } from '../objects/bystanders.ts'
 import { Balance, cardSighting, customerOf } from '../objects/card.ts'
-import { people } from '../objects/customer.ts'
 import { observedOrder } from '../objects/order.ts'
 import { Transaction, type PendingPoints } from '../objects/row.ts'
 import { exact, maybe, reader, UnreadablePayload } from '../objects/schema.ts'
@@ -99,8 +99,7 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
       sighting,
       ...activation(envelope, data, sighting, occurred_at),
       cardSighting(card_id, data, customer_id, occurred_at),
-      ...people(occurred_at, [data.customer, data.holder], [customer_id, ...orders.map(order => order.customer_id)]),
-      ...orders
+      ...bystanders(data, [customer_id], orders, occurred_at)
     ],
     core: {
       pending: pending_id,

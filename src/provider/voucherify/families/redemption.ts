@@ -4,7 +4,7 @@ import { naturalKey } from '../ids.ts'
 import { isObject } from '../json.ts'
 import { NO_SUBJECT } from '../subject.ts'
 import { customerOf } from '../objects/card.ts'
-import { bystanders, loyaltyCardOf, pointsOf, redemptionPayload, spend, succeeded, type RedemptionPayload } from '../objects/redemption.ts'
+import { besideRedemption, loyaltyCardOf, pointsOf, redemptionPayload, spend, succeeded, type RedemptionPayload } from '../objects/redemption.ts'
 import { Described, reader } from '../objects/schema.ts'
 import { optionalInstant, requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
 import { informedBy, type Family, type Reading } from './family.ts'
@@ -47,7 +47,7 @@ function read (envelope: Envelope): Reading {
       ...(card === undefined
         ? []
         : spend(data, card, { entity: 'redemption', id, kind: 'redemption', points, informed: informedBy(envelope), occurred_at, also: { redemption_id: id, reason: redemption.reason } })),
-      ...bystanders(data, customer_id, occurred_at)
+      ...besideRedemption(data, customer_id, occurred_at)
     ],
     core: { redemption: id, card: card?.id ?? null, points, occurred_at: toMilliseconds(occurred_at) },
     ids: [id, card?.id, customer_id]

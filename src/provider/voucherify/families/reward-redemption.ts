@@ -4,7 +4,7 @@ import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { isObject } from '../json.ts'
 import { customerOf, isLoyaltyCard, type Card } from '../objects/card.ts'
-import { bystanders, pointsOf, redemptionPayload, spend } from '../objects/redemption.ts'
+import { besideRedemption, pointsOf, redemptionPayload, spend } from '../objects/redemption.ts'
 import { maybe, reader } from '../objects/schema.ts'
 import { optionalId, requiredId, requiredInstant } from '../objects/values.ts'
 import type { Family, Reading } from './family.ts'
@@ -51,7 +51,7 @@ function read (envelope: Envelope): Reading {
       ...(card === undefined
         ? []
         : spend(data, card, { entity: 'redemption', id, kind: 'redemption', points, informed: INFORMED.priced, occurred_at, also: { redemption_id: id, reward_state: state } })),
-      ...bystanders(data, customer_id, occurred_at)
+      ...besideRedemption(data, customer_id, occurred_at)
     ],
     core: { redemption: id, card: card?.id ?? null, points },
     ids: [id, card?.id, customer_id]

@@ -3,7 +3,7 @@ import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
 import { isObject } from '../json.ts'
 import { customerOf } from '../objects/card.ts'
-import { bystanders, loyaltyCardOf, pointsOf, Redemption, redemptionPayload, spend, succeeded } from '../objects/redemption.ts'
+import { besideRedemption, loyaltyCardOf, pointsOf, Redemption, redemptionPayload, spend, succeeded } from '../objects/redemption.ts'
 import { reader } from '../objects/schema.ts'
 import { requiredId, requiredInstant, toMilliseconds } from '../objects/values.ts'
 import { informedBy, type Family, type Reading } from './family.ts'
@@ -44,7 +44,7 @@ function read (envelope: Envelope): Reading {
           occurred_at,
           also: { rollback_id: id, redemption_id: data.redemption?.id, reason: redemption_rollback.reason }
         })),
-      ...bystanders({ ...data, redemption: redemption_rollback }, customer_id, occurred_at)
+      ...besideRedemption({ ...data, redemption: redemption_rollback }, customer_id, occurred_at)
     ],
     core: { rollback: id, card: card?.id ?? null, points, occurred_at: toMilliseconds(occurred_at) },
     ids: [id, card?.id, customer_id]

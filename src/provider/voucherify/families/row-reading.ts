@@ -2,8 +2,8 @@ import type { Static, TObject } from '@sinclair/typebox'
 import { INFORMED, type Fact, type MovementKind, type PendingSighting } from '../../../ledger/facts.ts'
 import type { Envelope } from '../envelope.ts'
 import { naturalKey } from '../ids.ts'
+import { bystanders } from '../objects/bystanders.ts'
 import { about, Balance, cardSighting, customerOf, isLoyaltyCard } from '../objects/card.ts'
-import { people } from '../objects/customer.ts'
 import { observedOrder } from '../objects/order.ts'
 import { PendingPoints, readRow, Transaction, type Row } from '../objects/row.ts'
 import { Described, maybe } from '../objects/schema.ts'
@@ -51,8 +51,7 @@ export function readingOfRow (envelope: Envelope, data: RowPayload, event: { typ
       row.movement,
       ...endOfLot(row),
       cardSighting(card_id, data, customer_id, occurred_at),
-      ...people(occurred_at, [data.customer, data.holder], [customer_id, ...orders.map(order => order.customer_id)]),
-      ...orders
+      ...bystanders(data, [customer_id], orders, occurred_at)
     ],
     core: row.core,
     ids: [row.vtx, card_id, customer_id]

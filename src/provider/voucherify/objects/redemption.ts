@@ -3,8 +3,8 @@ import type { Fact, Informed, MovementKind, MovementSighting } from '../../../le
 import type { Instant } from '../../../ledger/instant.ts'
 import { isObject } from '../json.ts'
 import { idOf } from '../subject.ts'
+import { bystanders } from './bystanders.ts'
 import { about, Card, cardSighting, holderOf, isLoyaltyCard } from './card.ts'
-import { people } from './customer.ts'
 import { observedOrder } from './order.ts'
 import { Described, maybe, UnreadablePayload } from './schema.ts'
 import { details, movementKey, optionalId, requiredId } from './values.ts'
@@ -99,10 +99,7 @@ function rewardOf ({ reward, redemption }: RedemptionPayload): Record<string, un
 }
 
 /** The people and the orders that a payload about a redemption shows, whatever was redeemed. */
-export function bystanders (data: RedemptionPayload, customer_id: string | null, occurred_at: Instant): Fact[] {
+export function besideRedemption (data: RedemptionPayload, customer_id: string | null, occurred_at: Instant): Fact[] {
   const orders = [data.order, data.redemption?.order].flatMap(order => observedOrder(order, optionalId(data.customer?.id, 'customer.id') ?? customer_id))
-  return [
-    ...people(occurred_at, [data.customer, data.holder], [customer_id, holderOf(data), ...orders.map(order => order.customer_id)]),
-    ...orders
-  ]
+  return bystanders(data, [customer_id, holderOf(data)], orders, occurred_at)
 }
