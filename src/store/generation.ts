@@ -9,7 +9,9 @@ type TableName = keyof Tables
 
 /** Lets a transaction see one generation's tables, until it ends or is told otherwise. */
 export async function lookAt (trx: Trx, generation: Generation): Promise<void> {
-  await sql`select set_config('search_path', ${generation}, true)`.execute(trx)
+  // Where it is not named, temporary tables come before all others.
+  const path = generation === 'pg_temp' ? generation : `${generation}, pg_temp`
+  await sql`select set_config('search_path', ${path}, true)`.execute(trx)
 }
 
 /** The schema that a rebuild fills: is there one? */

@@ -159,23 +159,24 @@ test('a switch under load: no read fails, waits long, or shows a mixture, and no
   t.teardown(() => worker.stop())
   await ledger.post(awardData({ rule: 'ern_0', points: 1, balance: null }))
   let posted = 1
-  let switching = true
+  const load = { on: true }
   let reads = 0
   const wrong: unknown[] = []
 
   const writing = (async () => {
-    while (switching) {
+    while (load.on) {
       await ledger.post(awardData({ rule: `ern_${posted++}`, points: 1, balance: null }))
       worker.nudge()
     }
   })()
   // One card in one shard, a point an event: balance and position are one number, or the answer is a mixture.
   const reading = Array.from({ length: 2 }, async () => {
-    for (let before = 0; switching;) {
+    for (let before = 0; load.on;) {
       const { statusCode, body } = await ledger.get('/v1/customers/cust_1/balance')
+      if (statusCode === 404) continue
       const { balance, position } = JSON.parse(body) as { balance: number, position: string }
-      const at = Number(position?.split(':')[1])
-      if (statusCode !== 404 && (statusCode !== 200 || balance !== at || at < before)) wrong.push({ statusCode, body, before })
+      const at = Number(position.split(':')[1])
+      if (statusCode !== 200 || balance !== at || at < before) wrong.push({ statusCode, body, before })
       before = at
       reads++
     }
@@ -186,7 +187,7 @@ test('a switch under load: no read fails, waits long, or shows a mixture, and no
     const seen = posted
     await waitUntil(() => posted > seen + 5)
   }
-  switching = false
+  load.on = false
   await Promise.all([writing, ...reading])
   t.same(wrong.slice(0, 3), [], `${reads} reads, ${posted} events, 3 switches`)
   await waitUntil(async () => (await ledger.get('/v1/customers/cust_1/balance')).json().balance === posted)
