@@ -87,14 +87,14 @@ test('appends and steps that go on meanwhile are no differences', async t => {
   const ledger = await openFilled(t)
   const worker = startWorker(ledger.db, { projections, batch: 5 })
   t.teardown(() => worker.stop())
-  let checking = true
+  const check = { on: true }
   const posting = (async () => {
-    for (let index = 0; checking; index++) {
+    for (let index = 0; check.on; index++) {
       await ledger.post(awardData({ rule: `ern_more_${index}`, customer: `cust_${index % 7}`, card: `v_${index % 5}`, points: 1 }))
       worker.nudge()
     }
   })()
   for (let round = 0; round < 3; round++) t.same(await findingsOf(t, ledger), { found: [], unnamed: 0n })
-  checking = false
+  check.on = false
   await posting
 })
