@@ -86,9 +86,10 @@ export async function tamper (owner: pg.Pool, ...statements: string[]): Promise<
   const client = await owner.connect()
   try {
     await client.query('begin')
-    await client.query('alter table ledger.events disable trigger append_only')
+    const { rows: guards } = await client.query<{ name: string }>("select tgname as name from pg_trigger where tgrelid = 'ledger.events'::regclass and not tgisinternal")
+    await client.query('alter table ledger.events disable trigger user')
     for (const statement of statements) await client.query(statement)
-    await client.query('alter table ledger.events enable always trigger append_only')
+    for (const { name } of guards) await client.query(`alter table ledger.events enable always trigger ${name}`)
     await client.query('commit')
   } finally {
     client.release()
