@@ -6,10 +6,12 @@ export const ConfigSchema = Type.Object({
   DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://[^/]', description: 'PostgreSQL 15 or newer. Unset: a real PostgreSQL, embedded, in DATA_DIR.' })),
   DATABASE_ROLE: Type.String({ default: 'ledger_service', description: 'Role the service takes on after login; it cannot change stored events. Empty: stay the login.' }),
   DATABASE_POOL_SIZE: Type.Integer({ default: 10, minimum: 3, maximum: 200, description: 'Connections a process may hold.' }),
-  DATA_DIR: Type.String({ default: '.data', minLength: 1, description: 'Where the embedded PostgreSQL and the generated webhook secret live.' }),
+  DATA_DIR: Type.String({ default: '.data', minLength: 1, description: 'Where the embedded PostgreSQL and the generated secrets live.' }),
   HOST: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address to listen on. Beyond loopback, webhook secrets and an API key are required.' }),
   PORT: Type.Integer({ default: 3000, minimum: 0, maximum: 65535, description: 'Port to listen on; 0 takes a free one.' }),
   WEBHOOK_SECRETS: Type.String({ default: '', description: 'Webhook secrets of the Voucherify project, comma-separated, newest first.' }),
+  CHECKPOINT_KEY_FILE: Type.Optional(Type.String({ description: 'Ed25519 private key (PEM, PKCS#8) that checkpoints are signed with. Unset with the embedded PostgreSQL: one is made in DATA_DIR.' })),
+  CHECKPOINT_PUBLIC_KEY_FILE: Type.Optional(Type.String({ description: 'Its public half (PEM), where checkpoints are only compared with. Unset: that of the private key.' })),
   SHARDS: Type.Integer({ default: 16, minimum: 1, maximum: 1024, description: 'Logical streams; read once, when the database is created.' }),
   LOG_LEVEL: Type.Unsafe<string>({
     type: 'string',

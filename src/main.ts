@@ -8,6 +8,9 @@ import type { SimulateOptions } from './commands/simulate.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
+/** Apart from 1, which says that there are differences. */
+const COULD_NOT_VERIFY = 2
+
 const program = new Command('loyalty-ledger')
   .description('An event-sourced ledger of loyalty points and orders, fed by Voucherify webhooks.')
   .version(version)
@@ -187,13 +190,34 @@ program.command('simulate')
     await simulateCommand(config, output, options)
   }))
 
+program.command('checkpoint')
+  .description('write where the log stands, signed: to keep outside the database and to verify against later')
+  .argument('[file]', 'replaced whole where it is there (default: standard output)')
+  .action(run(async (config, output, _options, file?: string) => {
+    const { checkpointCommand } = await import('./commands/checkpoint.ts')
+    await checkpointCommand(config, output, file)
+  }))
+
+program.command('verify')
+  .description('recompute what is stored from the rows of the log, and name every difference')
+  .option('--against <file>', 'a signed checkpoint: the log must extend it')
+  .option('--limit <n>', 'how many differences to show; all are counted', positiveInteger, 100)
+  .addHelpText('after', `
+Reads only, beside a running service; a login that may only select suffices. Without --against it cannot show that the newest
+events were cut off together with their head, nor that a chain was rewritten up to its head.
+Exit status: 0 no difference, 1 differences, 2 it could not be verified (the database, the checkpoint or its key).`)
+  .action(run(async (config, output, options: { against?: string, limit: number }) => {
+    const { verifyCommand } = await import('./commands/verify.ts')
+    await verifyCommand(config, output, options)
+  }, COULD_NOT_VERIFY))
+
 await program.parseAsync()
 
 /** Arguments are text, or lists of it where a command takes several. */
-type Action<Options, Args extends Array<string | string[]>> = (config: Config, output: Output, options: Options, ...args: Args) => Promise<void>
+type Action<Options, Args extends Array<string | string[] | undefined>> = (config: Config, output: Output, options: Options, ...args: Args) => Promise<void>
 
 /** Wraps a command: settings in, exit status out. An error is one sentence that says what to do, never a stack trace. */
-function run<Options, Args extends Array<string | string[]>> (action: Action<Options, Args>): (...values: unknown[]) => Promise<void> {
+function run<Options, Args extends Array<string | string[] | undefined>> (action: Action<Options, Args>, failure = 1): (...values: unknown[]) => Promise<void> {
   return async (...values) => {
     const command = values.at(-1) as Command
     const options = values.at(-2) as Options
@@ -202,7 +226,7 @@ function run<Options, Args extends Array<string | string[]>> (action: Action<Opt
       await action(loadConfig(process.env), output, options, ...values.slice(0, -2) as Args)
     } catch (error) {
       report(error, output)
-      process.exitCode = 1
+      process.exitCode = failure
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Db } from './database.ts'
 import type { EventRow } from './tables.ts'
 
 /** An event to append: what the provider's reading named, its shard, and the JSON text. The database adds the rest. */
-export type Appendable = Omit<EventRow, 'position' | 'received_at' | 'body_bytes' | 'body_digest' | 'fact_digest' | 'chain'> & {
+export type Appendable = Omit<EventRow, 'position' | 'received_at' | 'body_bytes' | 'body_digest' | 'fact_digest' | 'chain' | 'erased_by'> & {
   /** Hex. */
   fact_digest: string
 }

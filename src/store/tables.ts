@@ -57,6 +57,8 @@ export interface EventRow {
   body_digest: Buffer
   fact_digest: Buffer
   chain: Buffer
+  /** The newest erasure event that redacted the body; null: as received. */
+  erased_by: string | null
 }
 
 export interface QuarantineRow {
