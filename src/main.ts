@@ -199,14 +199,16 @@ program.command('checkpoint')
   }))
 
 program.command('verify')
-  .description('recompute what is stored from the rows of the log, and name every difference')
+  .description('recompute the log and every projection from the rows of the log, and name each difference')
   .option('--against <file>', 'a signed checkpoint: the log must extend it')
+  .addOption(new Option('--only <part>', 'only the log, or only the projections').choices(['log', 'projections']))
   .option('--limit <n>', 'how many differences to show; all are counted', positiveInteger, 100)
   .addHelpText('after', `
-Reads only, beside a running service; a login that may only select suffices. Without --against it cannot show that the newest
+Reads only, beside a running service; a login that may only select suffices, and make temporary tables: the projections are
+folded anew in some, which take about the room of the live ones until the end. Without --against it cannot show that the newest
 events were cut off together with their head, nor that a chain was rewritten up to its head.
 Exit status: 0 no difference, 1 differences, 2 it could not be verified (the database, the checkpoint or its key).`)
-  .action(run(async (config, output, options: { against?: string, limit: number }) => {
+  .action(run(async (config, output, options: { against?: string, limit: number, only?: 'log' | 'projections' }) => {
     const { verifyCommand } = await import('./commands/verify.ts')
     await verifyCommand(config, output, options)
   }, COULD_NOT_VERIFY))

@@ -20,8 +20,19 @@ export type FindingCode =
   | 'ERASURE_UNVOUCHED'
   /** What keeps positions and keys unique is gone from the database. */
   | 'UNGUARDED'
+  /** Rows of a projection are not the fold of the events. */
+  | 'PROJECTION_MISMATCH'
+  /** A card or order stands still since an event could not be folded: its rows lack events. */
+  | 'PROJECTION_PARKED'
+  /** Rows folded by another version of the rules than this one, which therefore cannot say what they should be. */
+  | 'PROJECTION_UNBUILT'
+  /** The log itself is too damaged to fold. */
+  | 'PROJECTION_UNCOMPARED'
 
-/** One difference between what is stored and what must be. Shard, position and key are null where it is about none. */
+/**
+ * One difference between what is stored and what must be. Shard, position and key are null where it is about none; of a
+ * projection's row the subject says what it is about, `card:v_…`.
+ */
 export interface Finding {
   code: FindingCode
   shard: number | null

@@ -2,7 +2,9 @@ import type pg from 'pg'
 import type { Config } from '../config.ts'
 import { openCluster } from '../embedded/index.ts'
 import type { Intake } from '../intake/settle.ts'
+import { projections } from '../projections/index.ts'
 import type { Workplace } from '../projections/rebuild.ts'
+import { createCheckpoints } from '../store/checkpoints.ts'
 import { createAppender } from '../store/appender.ts'
 import { closePool, databaseOf, openPool, type DatabaseOptions, type Db } from '../store/database.ts'
 import { migrateUp, migrationStatus } from '../store/migrate.ts'
@@ -36,10 +38,14 @@ async function withPool<T> (place: Place, access: Access, action: (db: Db, pool:
   }
 }
 
-/** Brings the database up to this version of the code. @returns the names of the migrations applied */
+/** Brings the database up to this version of the code, and a new ledger to its beginning. @returns the names of the migrations applied */
 export async function migrate (place: Place, config: Config, log: (line: string) => void): Promise<string[]> {
   const applied = await migrateUp(place.url, { log })
-  const shards = await withPool(place, {}, async db => await createShards(db, config.SHARDS))
+  const shards = await withPool(place, {}, async db => {
+    const count = await createShards(db, config.SHARDS)
+    await createCheckpoints(db, projections)
+    return count
+  })
   if (shards !== config.SHARDS) log(`SHARDS is ${config.SHARDS}, but this ledger was created with ${shards} and keeps them.`)
   return applied
 }
@@ -90,6 +96,11 @@ export async function withIntake<T> (config: Config, action: (intake: Intake) =>
 /** Runs a command that only looks what taking deliveries in would come to. It cannot write, and a login that may only read suffices. */
 export async function withReading<T> (config: Config, action: (log: { db: Db, shards: number }) => Promise<T>): Promise<T> {
   return await withLedger(config, async db => await action({ db, shards: await shardsOf(db) }), { readOnly: true })
+}
+
+/** Runs a command in temporary tables of one connection; beside them it only reads, but a session that makes tables cannot be read-only. */
+export async function withScratch<T> (config: Config, action: (db: Db) => Promise<T>): Promise<T> {
+  return await withPlace(config, async place => await withPool(place, { generation: 'pg_temp' }, action))
 }
 
 async function shardsOf (db: Db): Promise<number> {

@@ -39,6 +39,12 @@ export async function readChainHeads (db: Db): Promise<Array<{ shard: number, he
   return await db.selectFrom('ledger.shards').select(['shard', 'head', 'chain']).orderBy('shard').execute()
 }
 
+/** How many events there are, by the heads. */
+export async function readLogSize (db: Db): Promise<bigint> {
+  const { events } = await db.selectFrom('ledger.shards').select(({ fn }) => fn.sum<bigint | null>('head').as('events')).executeTakeFirstOrThrow()
+  return events ?? 0n
+}
+
 /** A stored event with all that can be recomputed. Not `received_at`: nothing else in the log knows it. */
 export type AuditedEvent = Omit<EventRow, 'received_at'>
 
