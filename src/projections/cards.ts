@@ -17,6 +17,15 @@ const FIELDS = ['code', 'campaign_id', 'campaign', 'active', 'deleted_at'] as co
 export const cards: Projection = {
   name: 'cards',
   version: 1,
+  entity: 'card',
+  tables: [
+    { name: 'cards', about: 'card_id', key: ['card_id'] },
+    { name: 'lines', about: 'card_id', key: ['card_id', 'occurred_at', 'tie'] },
+    { name: 'sightings', about: 'card_id', key: ['movement_id', 'card_id', 'event_id', 'subject'] },
+    { name: 'pending_observations', about: 'card_id', key: ['card_id', 'pending_id', 'event_id', 'subject'] },
+    { name: 'holdings', about: 'card_id', key: ['customer_id', 'card_id'] },
+    { name: 'holder_tellings', about: 'card_id', key: ['card_id', 'customer_id', 'held', 'event_id', 'subject'] }
+  ],
   async apply (trx, told) {
     const movements = toldOf(told, 'movement').map(recorded)
     const pending = toldOf(told, 'pending')

@@ -11,6 +11,10 @@ const FIELDS = ['source_id', 'name', 'email', 'metadata', 'deleted_at'] as const
 export const customers: Projection = {
   name: 'customers',
   version: 1,
+  entity: 'customer',
+  tables: [
+    { name: 'customers', about: 'customer_id', key: ['customer_id'] }
+  ],
   async apply (trx, told) {
     const sightings = toldOf(told, 'customer').map(({ fact }) => fact)
     if (sightings.length === 0) return

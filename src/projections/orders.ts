@@ -9,6 +9,11 @@ import { toldOf, type Projection, type Told } from './projection.ts'
 export const orders: Projection = {
   name: 'orders',
   version: 1,
+  entity: 'order',
+  tables: [
+    { name: 'orders', about: 'order_id', key: ['order_id'] },
+    { name: 'order_states', about: 'order_id', key: ['order_id', 'updated_at', 'status_rank', 'state_digest'] }
+  ],
   async apply (trx, told) {
     const states = toldOf(told, 'order').map(observed)
     if (states.length === 0) return

@@ -2,6 +2,8 @@ import type { Fact } from '../ledger/facts.ts'
 import type { Instant } from '../ledger/instant.ts'
 import { mergeLatest, tell, type Latest } from '../ledger/latest.ts'
 import type { Trx } from '../store/database.ts'
+import type { Tables } from '../store/tables.ts'
+import type { Entity } from './keys.ts'
 
 /** A fact together with the stored event that tells it. */
 export interface Told<F extends Fact = Fact> {
@@ -18,10 +20,17 @@ export interface Told<F extends Fact = Fact> {
  */
 export interface Projection {
   name: string
+  /** What its rows are about: it folds the facts that change these, and no others. */
+  entity: Entity
+  /** Its tables, each with the columns that say what a row is about and tell it from the others. */
+  tables: readonly ProjectionTable[]
   /** Raised whenever the same events would give other rows. */
   version: number
   apply: (trx: Trx, told: readonly Told[]) => Promise<void>
 }
+
+/** A table of a projection. `about`: the column that names the entity. */
+export interface ProjectionTable { name: keyof Tables, about: string, key: readonly string[] }
 
 /** The facts of one kind. */
 export function toldOf<Kind extends Fact['fact']> (told: readonly Told[], kind: Kind): Array<Told<Extract<Fact, { fact: Kind }>>> {

@@ -1,8 +1,11 @@
-import { factsOf } from '../provider/voucherify/delivery.ts'
-import { advanceCheckpoints, claimShard, type Claim } from '../store/checkpoints.ts'
+import { advanceCheckpoints, claimShard, readVersions, type Claim } from '../store/checkpoints.ts'
 import type { Db, Trx } from '../store/database.ts'
 import { readShard, type StoredEvent } from '../store/events.ts'
-import type { Projection, Told } from './projection.ts'
+import { addWaiting, anyParked, park } from '../store/parked.ts'
+import { foldCarefully, isPoison } from './poison.ts'
+import type { Projection } from './projection.ts'
+import { readEvent } from './read.ts'
+import { factsFor, parkingOf, withhold, type Placed } from './withhold.ts'
 
 export interface Stepped {
   shard: number
@@ -28,42 +31,87 @@ export class LogGap extends Error {
   readonly code = 'log_gap'
 }
 
+export interface StepOptions {
+  /** Events at most. */
+  batch: number
+  /** Shards to leave alone. */
+  except?: readonly number[]
+}
+
 /**
  * One step, one transaction: claim a shard, read its next events, check that they are contiguous, turn them into facts,
- * fold, write rows, move the checkpoint, commit (docs/architecture.md).
+ * fold, write rows, move the checkpoint, commit (docs/architecture.md). Where an event cannot be folded, the step is taken
+ * again with care: what the event is about is parked, and all else goes on.
  * @returns what was done, or undefined when no shard lags that nobody else holds
  * @throws StepFailed when the claimed shard could not be projected; whatever the database threw when none could be claimed
  */
-export async function step (
-  db: Db, projections: readonly Projection[], options: { batch: number, except?: readonly number[] }
-): Promise<Stepped | undefined> {
+export async function step (db: Db, projections: readonly Projection[], options: StepOptions): Promise<Stepped | undefined> {
   let shard: number | undefined
+  const claimed = (claim: Claim): void => { shard = claim.shard }
   try {
-    return await db.transaction().execute(async trx => {
-      const claim = await claimShard(trx, projections, options.except ?? [])
-      if (claim === undefined) return undefined
-      shard = claim.shard
-      return await project(trx, projections, claim, options.batch)
-    })
+    return await take(db, projections, { ...options, fold, claimed })
   } catch (error) {
-    throw shard === undefined ? error : new StepFailed(shard, error)
+    if (shard === undefined) throw error
+    if (!isPoison(error)) throw new StepFailed(shard, error)
+  }
+  try {
+    return await take(db, projections, { ...options, only: shard, fold: foldOrPark, claimed })
+  } catch (error) {
+    throw new StepFailed(shard, error)
   }
 }
 
-async function project (trx: Trx, projections: readonly Projection[], claim: Claim, batch: number): Promise<Stepped> {
+type Fold = (trx: Trx, projection: Projection, shard: number, facts: readonly Placed[]) => Promise<void>
+
+async function take (
+  db: Db, projections: readonly Projection[], options: StepOptions & { only?: number, fold: Fold, claimed: (claim: Claim) => void }
+): Promise<Stepped | undefined> {
+  return await db.transaction().execute(async trx => {
+    const built = await builtOf(trx, projections)
+    const claim = built.length === 0 ? undefined : await claimShard(trx, built, options)
+    if (claim === undefined) return undefined
+    options.claimed(claim)
+    return await project(trx, built, claim, options)
+  })
+}
+
+/** The projections whose rows were folded by this version of their rules: nothing else may be folded into them. */
+export async function builtOf (db: Db, projections: readonly Projection[]): Promise<Projection[]> {
+  const versions = await readVersions(db)
+  return projections.filter(({ name, version }) => versions.get(name) === version)
+}
+
+async function project (trx: Trx, projections: readonly Projection[], claim: Claim, { batch, fold }: { batch: number, fold: Fold }): Promise<Stepped> {
   const standing = (projection: Projection): bigint => claim.positions.get(projection.name) ?? 0n
   const after = projections.map(standing).reduce((least, position) => position < least ? position : least)
   const events = await readShard(trx, claim.shard, after, batch)
   assertContiguous(claim, after, events)
 
-  const told = events.map(event => ({ position: event.position, told: tellings(event) }))
+  const read = events.map(readEvent)
+  const holding = read.some(({ unreadable }) => unreadable !== undefined) || await anyParked(trx)
   for (const projection of projections) {
-    const unseen = told.filter(event => event.position > standing(projection)).flatMap(event => event.told)
-    if (unseen.length > 0) await projection.apply(trx, unseen)
+    const unseen = read.filter(({ event }) => event.position > standing(projection))
+    const facts = holding ? await withhold(trx, projection, claim.shard, unseen) : factsFor(projection, unseen)
+    if (facts.length > 0) await fold(trx, projection, claim.shard, facts)
   }
   const position = after + BigInt(events.length)
   await advanceCheckpoints(trx, projections, claim, position)
   return { shard: claim.shard, position, events: events.length }
+}
+
+async function fold (trx: Trx, projection: Projection, _shard: number, facts: readonly Placed[]): Promise<void> {
+  await projection.apply(trx, facts.map(({ told }) => told))
+}
+
+/** Folds what can be folded; what cannot waits, with all that follows it of the same card or order. */
+async function foldOrPark (trx: Trx, projection: Projection, shard: number, facts: readonly Placed[]): Promise<void> {
+  for (const { facts: left, error } of await foldCarefully(trx, projection, facts)) {
+    const [first] = left
+    if (first === undefined) continue
+    const { told: { event_id, subject }, key, position } = first
+    await park(trx, [parkingOf(projection, key, shard, { event_id, subject, position }, 'fold_failed', error)])
+    await addWaiting(trx, left.map(({ position }) => ({ projection: projection.name, key, shard, position })))
+  }
 }
 
 /** Positions run 1, 2, 3 … without holes, and the head is there: anything else is corruption, and we stop loudly. */
@@ -73,10 +121,4 @@ function assertContiguous ({ shard, head }: Claim, after: bigint, events: readon
     const missing = after + BigInt(hole === -1 ? 1 : hole + 1)
     throw new LogGap(`event ${shard}:${missing} is missing from the log although the shard's head is ${head}; nothing behind it is projected`)
   }
-}
-
-function tellings (event: StoredEvent): Told[] {
-  if (event.test) return []
-  const { event_id, subject, received_at: recorded_at, fact_digest } = event
-  return factsOf(event.body).map(fact => ({ fact, event_id, subject, recorded_at, fact_digest }))
 }

@@ -3,6 +3,7 @@ import type { Db } from '../store/database.ts'
 import { failureOf } from '../store/errors.ts'
 import { createNudge } from './nudge.ts'
 import type { Projection } from './projection.ts'
+import { redriveAllParked } from './redrive.ts'
 import { step, StepFailed, type Stepped } from './step.ts'
 
 export interface WorkerOptions {
@@ -56,7 +57,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
     let ready = false
     while (!stopping) {
       try {
-        if (!ready) await createCheckpoints(db, options.projections)
+        if (!ready) await begin()
         ready = true
         const stepped = await step(db, options.projections, { batch: options.batch, except: resting() })
         failures = 0
@@ -81,6 +82,12 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
         }
       }
     }
+  }
+
+  // This process may be the one that can fold what an earlier one parked.
+  async function begin (): Promise<void> {
+    await createCheckpoints(db, options.projections)
+    await redriveAllParked(db, options.projections)
   }
 
   function resting (): number[] {

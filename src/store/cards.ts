@@ -7,11 +7,11 @@ export async function findCard (db: Db, idOrCode: string): Promise<CardRow | und
   const { rows: [card] } = await sql<CardRow>`
     select k.*
     from (
-      select c.card_id, 1 as rank from projection.cards c where c.card_id = ${idOrCode}
+      select c.card_id, 1 as rank from cards c where c.card_id = ${idOrCode}
       union all
-      select c.card_id, 2 from projection.cards c where c.code = ${idOrCode}
+      select c.card_id, 2 from cards c where c.code = ${idOrCode}
     ) found
-    join projection.cards k on k.card_id = found.card_id
+    join cards k on k.card_id = found.card_id
     order by found.rank, found.card_id
     limit 1`.execute(db)
   return card
@@ -25,7 +25,7 @@ export interface LineMark { card_id: string, occurred_at: string, tie: number, m
  * the old place would skip a line.
  */
 export async function standing (db: Db, mark: LineMark): Promise<LineMark> {
-  const line = await db.selectFrom('projection.lines').select('tie')
+  const line = await db.selectFrom('lines').select('tie')
     .where('movement_id', '=', mark.movement_id).where('card_id', '=', mark.card_id)
     .where(sql<boolean>`occurred_at = ${mark.occurred_at}::timestamptz`)
     .executeTakeFirst()
@@ -38,7 +38,7 @@ export async function listCardLines (
 ): Promise<LineRow[]> {
   const { limit } = page
   const before = page.before === undefined ? undefined : await standing(db, { ...page.before, card_id })
-  return await db.selectFrom('projection.lines').selectAll()
+  return await db.selectFrom('lines').selectAll()
     .where('card_id', '=', card_id)
     .$if(before !== undefined, query => query.where(sql<boolean>`(occurred_at, tie) < (${before?.occurred_at}::timestamptz, ${before?.tie}::integer)`))
     .orderBy('occurred_at', 'desc').orderBy('tie', 'desc').limit(limit)
@@ -60,9 +60,9 @@ export async function listCustomerLines (
           and (l.occurred_at, l.card_id, l.tie) < (${before.occurred_at}::timestamptz, ${before.card_id}, ${before.tie}::integer)`
   const { rows } = await sql<LineRow>`
     select line.*
-    from projection.cards k
+    from cards k
     cross join lateral (
-      select l.* from projection.lines l
+      select l.* from lines l
       where l.card_id = k.card_id and ${older}
       order by l.occurred_at desc, l.tie desc
       limit ${limit}

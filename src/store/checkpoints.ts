@@ -11,31 +11,56 @@ export interface Claim {
   positions: Map<string, bigint>
 }
 
-/** Makes the checkpoints of projections that have none yet, at position 0. */
+/**
+ * Makes the checkpoints of projections at position 0 where a ledger is new. Where it is not, a projection without any is
+ * left without: its rows would be half built while people read them, so it has to be rebuilt.
+ */
 export async function createCheckpoints (db: Db, projections: readonly ProjectionKey[]): Promise<void> {
-  for (const { name, version } of projections) {
-    await sql`
-      insert into ledger.checkpoints (projection, version, shard)
-      select ${name}, ${version}::integer, shard from ledger.shards
-      on conflict do nothing`.execute(db)
-  }
+  await sql`
+    insert into checkpoints (projection, version, shard)
+    select p.name, p.version, s.shard
+    from ${named(projections)}
+    cross join ledger.shards s
+    where not exists (select from checkpoints c where c.projection = p.name)
+      and (not exists (select from checkpoints) or not exists (select from ledger.shards where head > 0))
+    on conflict do nothing`.execute(db)
+}
+
+/** Begins projections at position 0, in a generation that nobody reads yet. */
+export async function beginCheckpoints (db: Db, projections: readonly ProjectionKey[]): Promise<void> {
+  await sql`
+    insert into checkpoints (projection, version, shard)
+    select p.name, p.version, s.shard
+    from ${named(projections)}
+    cross join ledger.shards s`.execute(db)
+}
+
+/** By which version of its rules each projection's rows were folded. A projection without rows of its own is absent. */
+export async function readVersions (db: Db): Promise<Map<string, number>> {
+  const { rows } = await sql<ProjectionKey>`select distinct projection as name, version from checkpoints`.execute(db)
+  return new Map(rows.map(({ name, version }) => [name, version]))
 }
 
 /**
  * Claims a shard in which some projection lags, and locks its checkpoints until the transaction ends. The row lock is
  * the lease: what another worker holds is skipped, and a killed worker leaves nothing to clean.
  * Shards are taken by the oldest checkpoint first, so that none starves.
- * @param except shards that rest
+ * @param projections in the versions that the generation has
+ * @param among.except shards that rest
+ * @param among.only the one shard that is wanted
  */
-export async function claimShard (trx: Trx, projections: readonly ProjectionKey[], except: readonly number[]): Promise<Claim | undefined> {
+export async function claimShard (
+  trx: Trx, projections: readonly ProjectionKey[], among: { except?: readonly number[] | undefined, only?: number | undefined }
+): Promise<Claim | undefined> {
   const [first] = projections
+  const { except = [], only = null } = among
   // Everyone locks the first projection's row before the others: it stands for the shard.
   const { rows: [claimed] } = await sql<{ shard: number, head: bigint }>`
     select anchor.shard, s.head
-    from ledger.checkpoints anchor
+    from checkpoints anchor
     join ledger.shards s on s.shard = anchor.shard
     where anchor.projection = ${first?.name} and anchor.version = ${first?.version}::integer
-      and anchor.shard <> all (${except}::smallint[])
+      and anchor.shard <> all (${except}::smallint[]) and anchor.shard = coalesce(${only}::smallint, anchor.shard)
       and exists (
         select from ${checkpointsOf(projections)}
         where c.shard = anchor.shard and c.position < s.head)
@@ -67,7 +92,7 @@ export async function advanceCheckpoints (
 ): Promise<void> {
   const lagging = projections.filter(({ name }) => (claim.positions.get(name) ?? 0n) < position)
   const { numAffectedRows } = await sql`
-    update ledger.checkpoints c
+    update checkpoints c
     set position = ${position}, updated_at = clock_timestamp()
     from unnest(
       ${lagging.map(({ name }) => name)}::text[],
@@ -80,7 +105,7 @@ export async function advanceCheckpoints (
   }
 }
 
-/** How far every one of the projections has come in a shard; undefined when there is no such shard. */
+/** How far every one of the projections has come in a shard, in whatever version; undefined when there is no such shard. */
 export async function readCheckpoint (db: Db, projections: readonly ProjectionKey[], shard: number): Promise<bigint | undefined> {
   const { rows: [row] } = await sql<{ position: bigint | null }>`select ${checkpoint(projections, shard)} as position`.execute(db)
   return row?.position ?? undefined
@@ -88,13 +113,16 @@ export async function readCheckpoint (db: Db, projections: readonly ProjectionKe
 
 /** The same as an expression, for a read that must name the checkpoint of the very state it shows. */
 export function checkpoint (projections: readonly ProjectionKey[], shard: number): RawBuilder<bigint | null> {
-  return sql`(select min(c.position) from ${checkpointsOf(projections)} where c.shard = ${shard})`
+  const names = projections.map(({ name }) => name)
+  return sql`(select min(c.position) from checkpoints c where c.projection = any (${names}::text[]) and c.shard = ${shard})`
 }
 
 /** The checkpoints `c` of these projections in these versions. */
 function checkpointsOf (projections: readonly ProjectionKey[]): RawBuilder<unknown> {
-  const names = projections.map(({ name }) => name)
-  const versions = projections.map(({ version }) => version)
-  return sql`ledger.checkpoints c
-    join unnest(${names}::text[], ${versions}::integer[]) as p (name, version) on p.name = c.projection and p.version = c.version`
+  return sql`checkpoints c join ${named(projections)} on p.name = c.projection and p.version = c.version`
+}
+
+/** Projections as rows `p (name, version)`. */
+function named (projections: readonly ProjectionKey[]): RawBuilder<unknown> {
+  return sql`unnest(${projections.map(({ name }) => name)}::text[], ${projections.map(({ version }) => version)}::integer[]) as p (name, version)`
 }

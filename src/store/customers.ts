@@ -13,7 +13,7 @@ export async function listCustomers (
   db: Db, page: { source_id?: string | undefined, after?: string | undefined, limit: number }
 ): Promise<Profile[]> {
   const { source_id, after, limit } = page
-  return await db.selectFrom('projection.customers').select(PROFILE)
+  return await db.selectFrom('customers').select(PROFILE)
     .$if(source_id !== undefined, query => query.where('source_id', '=', source_id as string))
     .$if(after !== undefined, query => query.where('customer_id', '>', after as string))
     .orderBy('customer_id').limit(limit)
@@ -21,7 +21,7 @@ export async function listCustomers (
 }
 
 export async function customerExists (db: Db, customer_id: string): Promise<boolean> {
-  return await db.selectFrom('projection.customers').select('customer_id').where('customer_id', '=', customer_id).executeTakeFirst() !== undefined
+  return await db.selectFrom('customers').select('customer_id').where('customer_id', '=', customer_id).executeTakeFirst() !== undefined
 }
 
 export interface CustomerTotals { balance: bigint, pending: bigint, unexplained: bigint, cards: bigint, orders: bigint }
@@ -31,12 +31,12 @@ export async function findCustomer (db: Db, customer_id: string): Promise<(Profi
   const { rows: [customer] } = await sql<Profile & CustomerTotals>`
     select ${sql.join(PROFILE.map(column => sql.ref(`c.${column}`)))},
            held.balance, held.pending, held.unexplained, held.cards,
-           (select count(*) from projection.orders o where o.customer_id = c.customer_id) as orders
-    from projection.customers c
+           (select count(*) from orders o where o.customer_id = c.customer_id) as orders
+    from customers c
     cross join lateral (
       select coalesce(sum(k.balance), 0) as balance, coalesce(sum(k.pending), 0) as pending,
              coalesce(sum(k.unexplained), 0) as unexplained, count(*) as cards
-      from projection.cards k
+      from cards k
       where k.customer_id = c.customer_id
     ) held
     where c.customer_id = ${customer_id}`.execute(db)
@@ -72,7 +72,7 @@ type BalanceRow = Account & (CardRow | { card_id: null })
 export async function findAccount (trx: Trx, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Account | undefined> {
   const { rows: [account] } = await sql<Account>`
     select c.customer_id, c.source_id, now() as as_of, ${checkpoint(projections, shard)} as position
-    from projection.customers c
+    from customers c
     where c.customer_id = ${customer_id}`.execute(trx)
   return account
 }
@@ -80,14 +80,14 @@ export async function findAccount (trx: Trx, customer_id: string, shard: number,
 /**
  * A customer's cards with their sums. One statement, hence one state: the cards, and the checkpoint that vouches for them.
  * ```sql
- * select … from projection.customers left join projection.cards … where customer_id = $1
+ * select … from customers left join cards … where customer_id = $1
  * ```
  */
 export async function readBalance (db: Db, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Balance | undefined> {
   const { rows } = await sql<BalanceRow>`
     select k.*, c.customer_id, c.source_id, now() as as_of, ${checkpoint(projections, shard)} as position
-    from projection.customers c
-    left join projection.cards k on k.customer_id = c.customer_id
+    from customers c
+    left join cards k on k.customer_id = c.customer_id
     where c.customer_id = ${customer_id}
     order by k.code, k.card_id`.execute(db)
   const [first] = rows

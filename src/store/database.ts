@@ -7,10 +7,18 @@ import type { Tables } from './tables.ts'
 export type Db = Kysely<Tables>
 export type Trx = Transaction<Tables>
 
+/**
+ * A generation is one schema with a set of projection tables and their checkpoints: the live one, the one that a rebuild
+ * fills, or the temporary one of a check, which ends with its connection.
+ */
+export type Generation = 'projection' | 'projection_build' | 'pg_temp'
+
 export interface DatabaseOptions {
   url: string
   /** Role to take on at connection; undefined or empty: stay the login. */
   role?: string | undefined
+  /** Which generation's tables the connections see; the live one where nothing is said. */
+  generation?: Generation
   /** Every transaction is read-only, whatever the login may do. */
   readOnly?: boolean
   /**
@@ -84,10 +92,11 @@ function impatience (silence_ms: number): pg.PoolConfig {
   return { stream: givingUpAfter(silence_ms), idleTimeoutMillis: silence_ms / 2 }
 }
 
-function sessionOptions ({ role, readOnly = false, silence_ms }: DatabaseOptions): string {
+function sessionOptions ({ role, generation = 'projection', readOnly = false, silence_ms }: DatabaseOptions): string {
   return startupOptions({
     synchronous_commit: 'on',
     timezone: 'UTC',
+    search_path: generation,
     ...(role ? { role } : {}),
     ...(readOnly ? { default_transaction_read_only: 'on' } : {}),
     ...(silence_ms === undefined ? {} : settingsAgainstSilence(silence_ms))

@@ -36,5 +36,5 @@ function codeOf (error: unknown): string | undefined {
 
 // node-postgres reports a connection that died under a query, and a pool that could not connect in time, as plain errors.
 function isConnectionLoss (error: unknown): boolean {
-  return error instanceof Error && /connection|timeout exceeded|client has encountered|Cannot use a pool/i.test(error.message)
+  return error instanceof Error && /connection|timeout (exceeded|expired)|not queryable|Cannot use a pool/i.test(error.message)
 }

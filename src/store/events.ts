@@ -30,6 +30,16 @@ export async function readShard (trx: Trx, shard: number, after: bigint, limit: 
   return rows
 }
 
+/** Some events by their places, in order of shard and position. Ask for no more at once than fits in memory. */
+export async function readEventsAt (trx: Trx, places: ReadonlyArray<Pick<EventRow, 'shard' | 'position'>>): Promise<Array<StoredEvent & Pick<EventRow, 'shard'>>> {
+  const { rows } = await sql<StoredEvent & Pick<EventRow, 'shard'>>`
+    select e.shard, e.event_id, e.subject, e.position, e.received_at, e.test, e.fact_digest, e.body
+    from ${recordset(places.map(({ shard, position }) => ({ shard, position })), { shard: 'smallint', position: 'bigint' }, 'p')}
+    cross join lateral (select * from ledger.events e where e.shard = p.shard and e.position = p."position" ${BY_INDEX}) e
+    order by e.shard, e.position`.execute(trx)
+  return rows
+}
+
 /** The body of a stored event, verbatim. */
 export async function findBody (db: Db, event_id: string, subject: string): Promise<string | undefined> {
   const event = await db.selectFrom('ledger.events').select('body').where('event_id', '=', event_id).where('subject', '=', subject).executeTakeFirst()

@@ -7,7 +7,7 @@ export async function listOrders (
   db: Db, customer_id: string, page: { status?: string | undefined, before?: { placed_at: string, order_id: string } | undefined, limit: number }
 ): Promise<OrderRow[]> {
   const { status, before, limit } = page
-  return await db.selectFrom('projection.orders').selectAll()
+  return await db.selectFrom('orders').selectAll()
     .where('customer_id', '=', customer_id)
     .$if(status !== undefined, query => query.where('status', '=', status as string))
     .$if(before !== undefined, query => query.where(sql<boolean>`(placed_at, order_id) < (${before?.placed_at}::timestamptz, ${before?.order_id})`))
@@ -17,12 +17,12 @@ export async function listOrders (
 
 /** An order in its newest state. */
 export async function findOrder (db: Db, order_id: string): Promise<OrderRow | undefined> {
-  return await db.selectFrom('projection.orders').selectAll().where('order_id', '=', order_id).executeTakeFirst()
+  return await db.selectFrom('orders').selectAll().where('order_id', '=', order_id).executeTakeFirst()
 }
 
 /** Every state an order was observed in, oldest first. */
 export async function listOrderStates (db: Db, order_id: string): Promise<OrderStateRow[]> {
-  return await db.selectFrom('projection.order_states').selectAll()
+  return await db.selectFrom('order_states').selectAll()
     .where('order_id', '=', order_id)
     .orderBy('updated_at').orderBy('status_rank').orderBy('state_digest')
     .execute()

@@ -14,7 +14,7 @@ function told (clocks: Clocks): RawBuilder<unknown> {
 export async function readPendingAt (trx: Trx, card_ids: readonly string[], clocks: Clocks): Promise<PendingObservation[]> {
   const { rows } = await sql<PendingObservation>`
     select pending_id, card_id, state, points, occurred_at, recorded_at
-    from projection.pending_observations
+    from pending_observations
     where card_id = any (${card_ids}::text[]) and ${told(clocks)}`.execute(trx)
   return rows
 }
@@ -23,13 +23,13 @@ export async function readPendingAt (trx: Trx, card_ids: readonly string[], cloc
 function tellings (clocks: Clocks): RawBuilder<unknown> {
   return sql`
     select t.holder_id as customer_id, true as held, t.occurred_at
-    from projection.sightings t where t.card_id = c.card_id and t.holder_id is not null and ${told(clocks)}
+    from sightings t where t.card_id = c.card_id and t.holder_id is not null and ${told(clocks)}
     union all
     select t.holder_id, true, t.occurred_at
-    from projection.pending_observations t where t.card_id = c.card_id and t.holder_id is not null and ${told(clocks)}
+    from pending_observations t where t.card_id = c.card_id and t.holder_id is not null and ${told(clocks)}
     union all
     select t.customer_id, t.held, t.occurred_at
-    from projection.holder_tellings t where t.card_id = c.card_id and ${told(clocks)}`
+    from holder_tellings t where t.card_id = c.card_id and ${told(clocks)}`
 }
 
 /** Of each card and customer the newest telling, of either kind, told by then: all that the holder depends on. */
@@ -56,8 +56,8 @@ export async function listToldHolders (trx: Trx, card_ids: readonly string[], cl
 
 /** The cards that a customer was ever told to hold, as they stand now. */
 export async function listEverHeld (trx: Trx, customer_id: string): Promise<CardRow[]> {
-  return await trx.selectFrom('projection.holdings as h')
-    .innerJoin('projection.cards as k', 'k.card_id', 'h.card_id')
+  return await trx.selectFrom('holdings as h')
+    .innerJoin('cards as k', 'k.card_id', 'h.card_id')
     .selectAll('k')
     .where('h.customer_id', '=', customer_id)
     .orderBy('k.code').orderBy('k.card_id')

@@ -24,7 +24,7 @@ function retold (card_ids: readonly string[], known_at: Instant): RawBuilder<unk
     select distinct s.card_id, s.movement_id
     from unnest(${card_ids}::text[]) as c (card_id)
     cross join lateral (
-      select s.card_id, s.movement_id from projection.sightings s
+      select s.card_id, s.movement_id from sightings s
       where s.card_id = c.card_id and s.recorded_at > ${known_at}::timestamptz
       ${BY_INDEX}
     ) s)`
@@ -40,12 +40,12 @@ export async function findRetold (trx: Trx, card_ids: readonly string[], known_a
     from (
       select s.card_id, min(s.occurred_at) as "from", bool_or(s.kind = 'opening') as opened
       from ${retold(card_ids, known_at)} r
-      join projection.sightings s on s.card_id = r.card_id and s.movement_id = r.movement_id
+      join sightings s on s.card_id = r.card_id and s.movement_id = r.movement_id
       group by s.card_id
     ) told
     -- What a card was made with counts from its first line on, whenever it was made.
     left join lateral (
-      select l.occurred_at from projection.lines l
+      select l.occurred_at from lines l
       where l.card_id = told.card_id and told.opened
       order by l.occurred_at
       limit 1
@@ -58,7 +58,7 @@ export async function readRetold (trx: Trx, card_ids: readonly string[], known_a
   const { rows } = await sql<SightingRow>`
     select s.*
     from ${retold(card_ids, known_at)} r
-    join projection.sightings s on s.card_id = r.card_id and s.movement_id = r.movement_id
+    join sightings s on s.card_id = r.card_id and s.movement_id = r.movement_id
     where s.recorded_at <= ${known_at}::timestamptz`.execute(trx)
   return rows.map(recordedOf)
 }
@@ -69,7 +69,7 @@ export async function readUntouched (trx: Trx, of: readonly Cut[], known_at: Ins
     select l.*
     from ${cuts(of)}
     cross join lateral (
-      select l.* from projection.lines l
+      select l.* from lines l
       where l.card_id = cut.card_id and l.occurred_at >= cut."from" and l.occurred_at <= coalesce(cut.at, 'infinity') and l.kind <> 'unexplained'
       ${BY_INDEX}
     ) l
@@ -84,13 +84,13 @@ export async function readBefore (trx: Trx, of: readonly Cut[]): Promise<Map<str
     select cut.card_id, line.balance, moved.occurred_at as last_movement_at
     from ${cuts(of)}
     left join lateral (
-      select l.balance from projection.lines l
+      select l.balance from lines l
       where l.card_id = cut.card_id and l.occurred_at < ${end}
       order by l.occurred_at desc, l.tie desc
       limit 1
     ) line on true
     left join lateral (
-      select l.occurred_at from projection.lines l
+      select l.occurred_at from lines l
       where l.card_id = cut.card_id and l.occurred_at < ${end} and l.kind not in ('unexplained', 'opening')
       order by l.occurred_at desc, l.tie desc
       limit 1
@@ -105,7 +105,7 @@ export async function tallyTails (trx: Trx, of: readonly Cut[]): Promise<Array<T
     from ${cuts(of)}
     cross join lateral (
       select l.kind, sum(l.points) as points, count(*) as lines
-      from projection.lines l
+      from lines l
       where l.card_id = cut.card_id and l.occurred_at >= ${end}
       group by l.kind
     ) tally`.execute(trx)
@@ -123,7 +123,7 @@ export async function listLinesBefore (trx: Trx, of: readonly Cut[], page: { bef
     select line.*
     from ${cuts(of)}
     cross join lateral (
-      select l.* from projection.lines l
+      select l.* from lines l
       where l.card_id = cut.card_id and l.occurred_at < ${end} and ${older}
       order by l.occurred_at desc, l.tie desc
       limit ${limit}

@@ -13,7 +13,7 @@ export async function readTellings (db: Db, movements: ReadonlyArray<Pick<Sighti
   const { rows } = await sql<Telling>`
     select s.movement_id, s.card_id, s.event_id, s.subject, s.informed, s.kind, s.points, s.reported_balance, s.order_id, s.earning_rule_id
     from (select distinct movement_id, card_id from ${recordset(movements, { movement_id: 'text', card_id: 'text' })}) m
-    join projection.sightings s on s.movement_id = m.movement_id and s.card_id = m.card_id`.execute(db)
+    join sightings s on s.movement_id = m.movement_id and s.card_id = m.card_id`.execute(db)
   const tellings = new Map<string, Telling[]>()
   for (const row of rows) {
     const told = tellings.get(row.movement_id)
@@ -33,7 +33,7 @@ export type Source = RecordedSighting & Pick<EventRow, 'shard' | 'position' | 't
 export async function readSources (db: Db, card_id: string, movement_ids: readonly string[], known_at: Instant | null): Promise<Source[]> {
   const { rows } = await sql<Omit<Source, 'fact_digest'> & Pick<SightingRow, 'fact_digest'>>`
     select s.*, e.shard, e.position, e.type, e.source, e.source_id, e.channel, e.send_out_id, e.body_digest, e.body_bytes
-    from projection.sightings s
+    from sightings s
     cross join lateral (select * from ledger.events e where e.event_id = s.event_id and e.subject = s.subject ${BY_INDEX}) e
     where s.card_id = ${card_id} and s.movement_id = any (${movement_ids}::text[])
       and s.recorded_at <= ${known_at ?? 'infinity'}::timestamptz`.execute(db)

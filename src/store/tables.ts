@@ -5,23 +5,28 @@ import type { HolderTelling } from '../ledger/holders.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { Totals } from '../ledger/totals.ts'
 
-/** Table types, as the migrations make them; a test compares them with the migrated database. */
+/**
+ * Table types, as the migrations make them; a test compares them with the migrated database. Tables without a schema are
+ * those of a generation: which one, the connection says (`DatabaseOptions.generation`).
+ */
 export interface Tables {
   'ledger.shards': ShardRow
   'ledger.events': EventRow
   'ledger.quarantine': QuarantineRow
-  'ledger.checkpoints': CheckpointRow
   'ledger.api_keys': ApiKeyRow
-  'projection.customers': CustomerRow
-  'projection.cards': CardRow
-  'projection.sightings': SightingRow
-  'projection.pending_observations': PendingRow
-  'projection.holdings': HoldingRow
-  'projection.holder_tellings': HolderTellingRow
-  'projection.tier_changes': TierChangeRow
-  'projection.lines': LineRow
-  'projection.orders': OrderRow
-  'projection.order_states': OrderStateRow
+  customers: CustomerRow
+  cards: CardRow
+  sightings: SightingRow
+  pending_observations: PendingRow
+  holdings: HoldingRow
+  holder_tellings: HolderTellingRow
+  tier_changes: TierChangeRow
+  lines: LineRow
+  orders: OrderRow
+  order_states: OrderStateRow
+  checkpoints: CheckpointRow
+  parked: ParkedRow
+  waiting: WaitingRow
 }
 
 export interface ShardRow {
@@ -78,6 +83,30 @@ export interface CheckpointRow {
   shard: number
   position: Generated<bigint>
   updated_at: Generated<Instant>
+}
+
+/** What a parked key is parked for. */
+export type ParkingCode = 'event_unreadable' | 'fold_failed'
+
+export interface ParkedRow {
+  projection: string
+  key: string
+  shard: number
+  position: bigint
+  event_id: string
+  subject: string
+  code: ParkingCode
+  reason: string
+  parked_at: Generated<Instant>
+  tries: Generated<number>
+  last_tried_at: Generated<Instant>
+}
+
+export interface WaitingRow {
+  projection: string
+  key: string
+  shard: number
+  position: bigint
 }
 
 export interface ApiKeyRow {

@@ -17,11 +17,11 @@ export interface Tail {
 /** Makes the rows that are missing and locks all of them in key order: a card that changed holder is told of in two shards. */
 export async function lockCards (trx: Trx, ids: string[]): Promise<CardRow[]> {
   await sql`
-    insert into projection.cards
+    insert into cards
       (card_id, clocks, holders, balance, opening, earned, spent, refunded, expired, adjusted, transferred, unexplained, pending, movements)
     select id, '{}', '[]', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from unnest(${ids}::text[]) as t (id) order by id collate "C"
     on conflict do nothing`.execute(trx)
-  return await trx.selectFrom('projection.cards').selectAll()
+  return await trx.selectFrom('cards').selectAll()
     .where('card_id', '=', sql<string>`any (${ids}::text[])`)
     .orderBy('card_id')
     .forUpdate()
@@ -37,13 +37,13 @@ export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly
       select t.card_id, min(least(t.occurred_at, l.occurred_at, first.occurred_at)) as "from"
       from ${recordset(movements, { card_id: 'text', movement_id: 'text', kind: 'text', occurred_at: 'timestamptz' }, 't')}
       left join lateral (
-        select l.occurred_at from projection.lines l
+        select l.occurred_at from lines l
         where l.movement_id = t.movement_id and l.card_id = t.card_id
         ${BY_INDEX}
       ) l on true
       -- What a card was made with counts from its first line on, whenever it was made.
       left join lateral (
-        select l.occurred_at from projection.lines l
+        select l.occurred_at from lines l
         where l.card_id = t.card_id and t.kind = 'opening'
         order by l.occurred_at
         limit 1
@@ -53,7 +53,7 @@ export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly
     select s.card_id, s."from", before.balance as balance_before
     from starts s
     left join lateral (
-      select l.balance from projection.lines l
+      select l.balance from lines l
       where l.card_id = s.card_id and l.occurred_at < s."from"
       order by l.occurred_at desc, l.tie desc
       limit 1
@@ -63,7 +63,7 @@ export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly
     select l.*
     from ${recordset(starts, { card_id: 'text', from: 'timestamptz' }, 's')}
     cross join lateral (
-      select l.* from projection.lines l
+      select l.* from lines l
       where l.card_id = s.card_id and l.occurred_at >= s."from"
       ${BY_INDEX}
     ) l`.execute(trx)
@@ -74,7 +74,7 @@ export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly
 /** Writes the card rows. */
 export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<void> {
   await sql`
-    update projection.cards c
+    update cards c
     set code = r.code, campaign_id = r.campaign_id, campaign = r.campaign, customer_id = r.customer_id, active = r.active,
         deleted_at = r.deleted_at, clocks = r.clocks::json, holders = r.holders::json,
         balance = r.balance, opening = r.opening, earned = r.earned, spent = r.spent, refunded = r.refunded, expired = r.expired,
@@ -114,19 +114,19 @@ export interface NewTail { card_id: string, from: Instant, lines: Line[] }
 export async function replaceTails (trx: Trx, tails: readonly NewTail[]): Promise<void> {
   if (tails.length === 0) return
   await sql`
-    delete from projection.lines
+    delete from lines
     where ctid = any (array(
       select l.ctid
       from ${recordset(tails.map(({ card_id, from }) => ({ card_id, from })), { card_id: 'text', from: 'timestamptz' }, 's')}
       cross join lateral (
-        select l.ctid from projection.lines l
+        select l.ctid from lines l
         where l.card_id = s.card_id and l.occurred_at >= s."from"
         ${BY_INDEX}
       ) l
     ))`.execute(trx)
   const lines = tails.flatMap(({ card_id, lines }) => lines.map(line => ({ ...line, card_id })))
   await sql`
-    insert into projection.lines
+    insert into lines
       (card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id)
     select card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id
     from ${recordset(lines, {

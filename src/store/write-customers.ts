@@ -6,10 +6,10 @@ import type { CustomerRow } from './tables.ts'
 /** Makes the rows that are missing and locks all of them in key order: another shard can tell of the same customer. */
 export async function lockCustomers (trx: Trx, ids: string[]): Promise<CustomerRow[]> {
   await sql`
-    insert into projection.customers (customer_id, clocks)
+    insert into customers (customer_id, clocks)
     select id, '{}' from unnest(${ids}::text[]) as t (id) order by id collate "C"
     on conflict do nothing`.execute(trx)
-  return await trx.selectFrom('projection.customers').selectAll()
+  return await trx.selectFrom('customers').selectAll()
     .where('customer_id', '=', sql<string>`any (${ids}::text[])`)
     .orderBy('customer_id')
     .forUpdate()
@@ -19,7 +19,7 @@ export async function lockCustomers (trx: Trx, ids: string[]): Promise<CustomerR
 /** Writes the customer rows. */
 export async function updateCustomers (trx: Trx, rows: readonly CustomerRow[]): Promise<void> {
   await sql`
-    update projection.customers c
+    update customers c
     set source_id = r.source_id, name = r.name, email = r.email, metadata = r.metadata::json, deleted_at = r.deleted_at,
         clocks = r.clocks::json, first_seen_at = r.first_seen_at, last_seen_at = r.last_seen_at
     from ${recordset(rows, {

@@ -28,7 +28,7 @@ const STATE_COLUMNS = {
 /** A state that is known keeps its earliest telling. */
 export async function writeStates (trx: Trx, states: readonly OrderState[]): Promise<void> {
   await sql`
-    insert into projection.order_states as s
+    insert into order_states as s
       (order_id, updated_at, status_rank, state_digest, status, customer_id, source_id, amount, initial_amount, discount_amount,
        items_discount_amount, total_discount_amount, total_amount, items, metadata, created_at, recorded_at, event_id, subject)
     select order_id, updated_at, status_rank, decode(state_digest, 'hex'), status, customer_id, source_id, amount, initial_amount, discount_amount,
@@ -42,7 +42,7 @@ export async function writeStates (trx: Trx, states: readonly OrderState[]): Pro
 /** The newest state is the order: by (updated_at, status rank, digest). */
 export async function writeOrders (trx: Trx, states: readonly OrderState[]): Promise<void> {
   await sql`
-    insert into projection.orders as o
+    insert into orders as o
       (order_id, customer_id, source_id, status, amount, initial_amount, discount_amount, items_discount_amount,
        total_discount_amount, total_amount, items, metadata, created_at, updated_at, placed_at, status_rank, state_digest)
     select order_id, customer_id, source_id, status, amount, initial_amount, discount_amount, items_discount_amount,

@@ -8,14 +8,14 @@ export async function readLots (trx: Trx, lots: ReadonlyArray<Pick<PendingRow, '
   const { rows } = await sql<PendingRow>`
     select p.*
     from (select distinct card_id, pending_id from ${recordset(lots, { card_id: 'text', pending_id: 'text' })}) lot
-    join projection.pending_observations p on p.card_id = lot.card_id and p.pending_id = lot.pending_id`.execute(trx)
+    join pending_observations p on p.card_id = lot.card_id and p.pending_id = lot.pending_id`.execute(trx)
   return rows
 }
 
 /** Keeps observed states of lots; one that is known stays as it is. */
 export async function addObservations (trx: Trx, observations: readonly PendingRow[]): Promise<void> {
   await sql`
-    insert into projection.pending_observations
+    insert into pending_observations
       (pending_id, card_id, event_id, subject, state, points, activates_on, occurred_at, recorded_at, order_id, earning_rule_id, holder_id)
     select pending_id, card_id, event_id, subject, state, points, activates_on, occurred_at, recorded_at, order_id, earning_rule_id, holder_id
     from ${recordset(observations, {

@@ -11,7 +11,7 @@ export async function readOpenings (trx: Trx, card_ids: readonly string[], known
     select s.*
     from unnest(${card_ids}::text[]) as c (card_id)
     cross join lateral (
-      select s.* from projection.sightings s
+      select s.* from sightings s
       where s.movement_id = 'opening:' || c.card_id and s.card_id = c.card_id
         and s.recorded_at <= coalesce(${known_at}::timestamptz, 'infinity')
       ${BY_INDEX}
@@ -31,7 +31,7 @@ export function recordedOf (row: SightingRow): RecordedSighting {
 export async function addSightings (trx: Trx, sightings: readonly RecordedSighting[]): Promise<RecordedSighting[]> {
   if (sightings.length === 0) return []
   await sql`
-    insert into projection.sightings
+    insert into sightings
       (movement_id, card_id, event_id, subject, informed, kind, points, reported_balance, occurred_at, recorded_at,
        order_id, earning_rule_id, holder_id, details, fact_digest)
     select movement_id, card_id, event_id, subject, informed, kind, points, reported_balance, occurred_at, recorded_at,
@@ -60,6 +60,6 @@ export async function addSightings (trx: Trx, sightings: readonly RecordedSighti
       select distinct movement_id, card_id
       from unnest(${sightings.map(s => s.movement_id)}::text[], ${sightings.map(s => s.card_id)}::text[]) as t (movement_id, card_id)
     ) touched
-    join projection.sightings s on s.movement_id = touched.movement_id and s.card_id = touched.card_id`.execute(trx)
+    join sightings s on s.movement_id = touched.movement_id and s.card_id = touched.card_id`.execute(trx)
   return rows.map(recordedOf)
 }

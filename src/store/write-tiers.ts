@@ -6,7 +6,7 @@ import type { TierChangeRow } from './tables.ts'
 /** Keeps told tier changes; one that is known stays as it is. */
 export async function addTierChanges (trx: Trx, changes: readonly TierChangeRow[]): Promise<void> {
   await sql`
-    insert into projection.tier_changes
+    insert into tier_changes
       (customer_id, campaign_id, event_id, subject, change, tier_id, tier, from_tier_id, from_tier, occurred_at, recorded_at)
     select customer_id, campaign_id, event_id, subject, change, tier_id, tier, from_tier_id, from_tier, occurred_at, recorded_at
     from ${recordset(changes, {

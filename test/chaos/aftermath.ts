@@ -34,6 +34,12 @@ export async function assertContiguous (t: Test, pool: pg.Pool): Promise<void> {
   t.same(rows, [], 'positions in each shard are 1 … head')
 }
 
+/** Nothing that befell was the fault of an event: no card or order stands still for it. */
+export async function assertNothingParked (t: Test, pool: pg.Pool): Promise<void> {
+  const { rows } = await pool.query('select projection, key, code, reason from projection.parked')
+  t.same(rows, [], 'nothing was parked')
+}
+
 /** Everything the ledger says over HTTP is what the simulator's oracle says. */
 export async function compareWithOracle (url: string, load: Load, began_ms: number, differences: Differences): Promise<void> {
   const client = openClient(url, { connections: 8, key: undefined })

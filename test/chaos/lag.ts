@@ -16,7 +16,7 @@ export function watchLag (pool: pg.Pool): () => Promise<Lag> {
         select coalesce(sum(s.head - c.position), 0)::int as events,
                coalesce(max(extract(epoch from clock_timestamp() - e.received_at)), 0)::float8 as seconds
         from ledger.shards s
-        join (select shard, min(position) as position from ledger.checkpoints group by shard) c on c.shard = s.shard
+        join (select shard, min(position) as position from projection.checkpoints group by shard) c on c.shard = s.shard
         join ledger.events e on e.shard = s.shard and e.position = c.position + 1`).catch(() => ({ rows: [] }))
       greatest.events = Math.max(greatest.events, rows[0]?.events ?? 0)
       greatest.seconds = Math.max(greatest.seconds, rows[0]?.seconds ?? 0)

@@ -138,7 +138,7 @@ test('any history, at any moment of either clock: what a fresh fold of what had 
       await ledger.db.transaction().execute(async trx => { await cards.apply(trx, told.slice(start, start + size).flat()) })
     }
     await onOneState(ledger.db, async trx => {
-      const row = await trx.selectFrom('projection.cards').selectAll().where('card_id', '=', card_id).executeTakeFirstOrThrow()
+      const row = await trx.selectFrom('cards').selectAll().where('card_id', '=', card_id).executeTakeFirstOrThrow()
       const forEver = { at: moment(99), known_at: moment(99) }
       assert.deepEqual(await cardsAt(trx, [row], forEver), [row], 'at the end of time it is the card as it stands')
       for (const moment of [...clocks, forEver]) {

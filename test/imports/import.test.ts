@@ -349,7 +349,7 @@ test('a rehearsal writes nothing at all: a login that may only read suffices', a
   t.testdir({})
   const ledger = await openLedger(t)
   await ledger.post(told(ROWS[0] as Row))
-  await ledger.owner.query('delete from ledger.checkpoints')
+  await ledger.owner.query('delete from projection.checkpoints')
   const file = fileOf(t, 'card.csv', csv([...ROWS, { ...ROWS[4] as Row, amount: -24 }]))
   const reader = `${new URL(ledger.url).pathname.slice(1)}_reader`
   await ledger.owner.query(`

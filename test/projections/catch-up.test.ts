@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { catchUp, waitForProjections } from '../../src/projections/catch-up.ts'
 import type { Projection } from '../../src/projections/projection.ts'
+import { cards } from '../../src/projections/cards.ts'
 import { projections } from '../../src/projections/index.ts'
 import { shardOf } from '../../src/store/shards.ts'
 import { awardData } from '../support/deliveries.ts'
@@ -30,8 +31,7 @@ test('what comes in meanwhile does not keep it going', async t => {
   const ledger = await openFilled(t)
   let posted = 0
   const busy: Projection = {
-    name: 'busy',
-    version: 1,
+    ...cards,
     async apply () {
       if (posted++ > 20) return
       for (const { customer } of CUSTOMERS) await ledger.post(awardData({ customer, card: `v_${customer}`, trigger: `ev_${customer}_${posted}` }))

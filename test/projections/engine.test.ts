@@ -9,10 +9,9 @@ import type { Projection } from '../../src/projections/projection.ts'
 import { step } from '../../src/projections/step.ts'
 import { startWorker } from '../../src/projections/worker.ts'
 import { listenForAppends } from '../../src/projections/listener.ts'
-import { createCheckpoints, Fenced } from '../../src/store/checkpoints.ts'
+import { beginCheckpoints, Fenced } from '../../src/store/checkpoints.ts'
 import type { Trx } from '../../src/store/database.ts'
 import { createNotifier } from '../../src/store/notify.ts'
-import { shardOf } from '../../src/store/shards.ts'
 import { readTails, replaceTails } from '../../src/store/write-cards.ts'
 import { awardData, enveloped, orderData } from '../support/deliveries.ts'
 import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
@@ -105,7 +104,7 @@ test('several workers at once project everything exactly once', async t => {
   const workers = Array.from({ length: 3 }, () => startWorker(ledger.db, { projections, batch: 7 }))
   await fill(ledger, deliveries, 7)
   await waitUntil(async () => {
-    const { rows } = await ledger.owner.query('select from ledger.checkpoints c join ledger.shards s using (shard) where c.position < s.head')
+    const { rows } = await ledger.owner.query('select from projection.checkpoints c join ledger.shards s using (shard) where c.position < s.head')
     return rows.length === 0
   }, { what: 'nothing to lag' })
   await Promise.all(workers.map(async worker => { await worker.stop() }))
@@ -113,7 +112,7 @@ test('several workers at once project everything exactly once', async t => {
   const together = await dumpProjections(ledger.owner)
 
   await ledger.owner.query('truncate projection.customers, projection.cards, projection.sightings, projection.lines, projection.orders, projection.order_states')
-  await ledger.owner.query('update ledger.checkpoints set position = 0')
+  await ledger.owner.query('update projection.checkpoints set position = 0')
   await ledger.project()
   t.same(together, await dumpProjections(ledger.owner), 'the same rows as one pass over the log')
   await requireTies(ledger)
@@ -137,31 +136,6 @@ test('a hole in the log stops the shard loudly, and only that shard', async t =>
   t.equal((await ledger.get('/v1/cards/v_of_cust_1')).statusCode, 404, 'nothing behind the hole is shown')
 })
 
-test('an event that cannot be folded holds up its shard only, and is projected once the cause is mended', async t => {
-  const ledger = await openLedger(t, { shards: 16 })
-  let broken = true
-  const fragile: Projection = {
-    ...cards,
-    async apply (trx, told) {
-      if (broken && told.some(({ fact }) => fact.fact === 'card' && fact.card_id === 'v_poison')) throw new Error('cannot fold v_poison')
-      await cards.apply(trx, told)
-    }
-  }
-  t.not(shardOf('cust_1', 16), shardOf('cust_3', 16))
-  await ledger.post(awardData({ customer: 'cust_1', card: 'v_poison', points: 3 }))
-  await ledger.post(awardData({ customer: 'cust_3', card: 'v_fine', points: 4 }))
-  const worker = startWorker(ledger.db, { projections: projections.map(projection => projection.name === 'cards' ? fragile : projection), batch: 100 })
-  t.teardown(() => worker.stop())
-  await waitUntil(async () => (await ledger.get('/v1/cards/v_fine')).statusCode === 200)
-  await waitUntil(() => worker.health().resting.length === 1)
-  t.equal((await ledger.get('/v1/cards/v_poison')).statusCode, 404)
-  const { rows } = await ledger.owner.query("select from projection.customers where customer_id = 'cust_1'")
-  t.equal(rows.length, 0, 'nothing of a failed step is kept, in no projection')
-  broken = false
-  await waitUntil(async () => (await ledger.get('/v1/cards/v_poison')).json().balance === 3, { what: 'the retry' })
-  t.equal(worker.health().resting.length, 0)
-})
-
 test('a step overtaken between claim and commit rolls back whole', async t => {
   const ledger = await openLedger(t, { shards: 1 })
   await ledger.post(awardData({ points: 5 }))
@@ -170,7 +144,7 @@ test('a step overtaken between claim and commit rolls back whole', async t => {
     async apply (trx, told) {
       await cards.apply(trx, told)
       // As if another worker had moved the checkpoint although we hold its lock.
-      await trx.updateTable('ledger.checkpoints').set({ position: 9n }).where('projection', '=', 'cards').execute()
+      await trx.updateTable('checkpoints').set({ position: 9n }).where('projection', '=', 'cards').execute()
     }
   }
   await t.rejects(step(ledger.db, [meddling], { batch: 10 }), { cause: Fenced })
@@ -185,8 +159,8 @@ test('a projection that joins later catches up from the beginning, without the o
   await ledger.project()
   const before = await dumpProjections(ledger.owner)
   const seen: string[] = []
-  const late: Projection = { name: 'late', version: 1, async apply (_trx, told) { seen.push(...told.filter(({ fact }) => fact.fact === 'movement').map(({ event_id, subject }) => `${event_id} ${subject}`)) } }
-  await createCheckpoints(ledger.db, [late])
+  const late: Projection = { name: 'late', version: 1, entity: 'card', tables: [], async apply (_trx, told) { seen.push(...told.filter(({ fact }) => fact.fact === 'movement').map(({ event_id, subject }) => `${event_id} ${subject}`)) } }
+  await beginCheckpoints(ledger.db, [late])
   while (await step(ledger.db, [...projections, late], { batch: 3 }) !== undefined);
   t.equal(seen.length, 10)
   t.equal(new Set(seen).size, 10)
@@ -289,7 +263,7 @@ async function linesRead (trx: Trx): Promise<bigint> {
 
 test('while no shard can be claimed the worker tries seldom, however often it is nudged', async t => {
   const ledger = await openLedger(t)
-  await ledger.owner.query('revoke select on ledger.checkpoints from ledger_service')
+  await ledger.owner.query('revoke select on projection.checkpoints from ledger_service')
   let failures = 0
   const worker = startWorker(ledger.db, { projections, batch: 10, onFailure: () => { failures++ } })
   t.teardown(() => worker.stop())
@@ -301,6 +275,6 @@ test('while no shard can be claimed the worker tries seldom, however often it is
   t.ok(failures > 1 && failures < 15, `${failures} tries`)
   t.match(worker.health(), { alive: true, waiting: /permission denied/ })
   await ledger.post(awardData())
-  await ledger.owner.query('grant select on ledger.checkpoints to ledger_service')
+  await ledger.owner.query('grant select on projection.checkpoints to ledger_service')
   await waitUntil(async () => (await ledger.get('/v1/cards/v_1')).statusCode === 200)
 })

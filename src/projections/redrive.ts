@@ -1,0 +1,93 @@
+import type { Db, Trx } from '../store/database.ts'
+import { readEventsAt } from '../store/events.ts'
+import { addWaiting, holdParked, listParked, lockParked, parkedStill, readWaiting, unpark, type WaitingEvent } from '../store/parked.ts'
+import type { ParkingCode } from '../store/tables.ts'
+import { isPoison } from './poison.ts'
+import type { Projection } from './projection.ts'
+import { readEvent } from './read.ts'
+import { builtOf } from './step.ts'
+import { factsFor, reasonOf, type Placed } from './withhold.ts'
+
+/** What became of a parked key. `unbuilt`: its rows are of another version of the projection's rules than this code's. */
+export type Unparked =
+  | { status: 'redriven', events: number }
+  | { status: 'still_parked', code: ParkingCode, reason: string }
+  | { status: 'not_parked' | 'unbuilt' }
+
+/** Events read at once. */
+const CHUNK_EVENTS = 500
+
+class StillParked extends Error {
+  readonly code: ParkingCode
+
+  constructor (code: ParkingCode, cause: unknown) {
+    super(reasonOf(cause), { cause })
+    this.code = code
+  }
+}
+
+/**
+ * Folds what a parked key waits with, in order, by the rules of this version of the code: all of it, and the key goes on, or
+ * nothing, and it stays parked. Beside steps and other redrives.
+ * @throws what the database threw where the failure is no fault of an event: try again
+ */
+export async function redriveParked (db: Db, projections: readonly Projection[], parked: { projection: string, key: string }): Promise<Unparked> {
+  const projection = (await builtOf(db, projections)).find(({ name }) => name === parked.projection)
+  if (projection === undefined) return { status: 'unbuilt' }
+  try {
+    return await db.transaction().execute(async trx => {
+      if (await lockParked(trx, projection.name, parked.key) === undefined) return { status: 'not_parked' }
+      const waiting = await readWaiting(trx, projection.name, parked.key)
+      for (let start = 0; start < waiting.length; start += CHUNK_EVENTS) {
+        await foldWaiting(trx, projection, parked.key, waiting.slice(start, start + CHUNK_EVENTS))
+      }
+      await unpark(trx, projection.name, parked.key)
+      return { status: 'redriven', events: waiting.length }
+    })
+  } catch (error) {
+    if (!(error instanceof StillParked)) throw error
+    const why = { code: error.code, reason: error.message }
+    await db.transaction().execute(async trx => { await parkedStill(trx, projection.name, parked.key, why) })
+    return { status: 'still_parked', ...why }
+  }
+}
+
+/** Redrives whatever is parked now, one key after the other. @param each told of each key's fate */
+export async function redriveAllParked (
+  db: Db, projections: readonly Projection[], each: (parked: { projection: string, key: string }, unparked: Unparked) => void = () => {}
+): Promise<void> {
+  for (let after: { projection: string, key: string } | undefined; ;) {
+    const page = await listParked(db, { after, limit: 500 })
+    for (const { projection, key } of page) each({ projection, key }, await redriveParked(db, projections, { projection, key }))
+    after = page.at(-1)
+    if (after === undefined) return
+  }
+}
+
+async function foldWaiting (trx: Trx, projection: Projection, key: string, waiting: readonly WaitingEvent[]): Promise<void> {
+  const read = (await readEventsAt(trx, waiting)).map(({ shard, ...event }) => ({ shard, read: readEvent(event) }))
+  const unreadable = read.find(({ read }) => read.unreadable !== undefined)
+  if (unreadable !== undefined) throw new StillParked('event_unreadable', unreadable.read.unreadable)
+  const facts = key.startsWith('event:')
+    ? await unclaimedFacts(trx, projection, waiting, read)
+    : factsFor(projection, read.map(({ read }) => read)).filter(fact => fact.key === key)
+  if (facts.length === 0) return
+  try {
+    await projection.apply(trx, facts.map(({ told }) => told))
+  } catch (error) {
+    throw isPoison(error) ? new StillParked('fold_failed', error) : error
+  }
+}
+
+/** What an event tells beside what waits of it under keys of their own. Of that, what is about a parked key waits with it. */
+async function unclaimedFacts (
+  trx: Trx, projection: Projection, waiting: readonly WaitingEvent[], read: ReadonlyArray<{ shard: number, read: ReturnType<typeof readEvent> }>
+): Promise<Placed[]> {
+  const facts = read.flatMap(({ shard, read }) => {
+    const others = waiting.find(event => event.shard === shard && event.position === read.event.position)?.other_keys ?? []
+    return factsFor(projection, [read]).filter(({ key }) => !others.includes(key)).map(fact => ({ ...fact, shard }))
+  })
+  const parked = await holdParked(trx, projection.name, facts.map(({ key }) => key))
+  await addWaiting(trx, facts.filter(({ key }) => parked.has(key)).map(({ key, shard, position }) => ({ projection: projection.name, key, shard, position })))
+  return facts.filter(({ key }) => !parked.has(key))
+}

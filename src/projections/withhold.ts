@@ -1,0 +1,69 @@
+import { concernedBy } from '../provider/voucherify/concerned.ts'
+import { addWaiting, holdParked, park, type Parking, type Waiting } from '../store/parked.ts'
+import type { Trx } from '../store/database.ts'
+import type { StoredEvent } from '../store/events.ts'
+import { entityOf, keyFor, keyOf, keyOfEvent } from './keys.ts'
+import type { Projection, Told } from './projection.ts'
+import type { ReadEvent } from './read.ts'
+
+/** A fact at its place in the shard. */
+export interface Placed { told: Told, key: string, position: bigint }
+
+/** The facts of some events that a projection folds, in order. */
+export function factsFor (projection: Projection, events: readonly ReadEvent[]): Placed[] {
+  return events.flatMap(({ event: { position }, told }) => told
+    .filter(({ fact }) => entityOf(fact) === projection.entity)
+    .map(told => ({ told, key: keyOf(told.fact), position })))
+}
+
+/**
+ * Keeps back what must wait: facts about what is parked, and about what an event concerns that cannot be read, from that event
+ * on. What such an event tells waits under a key of its own besides.
+ * @returns the facts that may be folded
+ */
+export async function withhold (trx: Trx, projection: Projection, shard: number, events: readonly ReadEvent[]): Promise<Placed[]> {
+  const placed = factsFor(projection, events)
+  const unreadable = events.filter(event => event.unreadable !== undefined)
+  const concerned = new Map(unreadable.map(({ event }) => [event.position, concernedKeys(projection, event)]))
+  const parked = await holdParked(trx, projection.name, [...new Set([...placed.map(({ key }) => key), ...[...concerned.values()].flat()])])
+
+  // From which position on a key stands still.
+  const since = new Map([...parked].map(key => [key, 0n]))
+  const parkings: Parking[] = []
+  const waiting: Waiting[] = []
+  for (const { event, unreadable: error } of unreadable) {
+    for (const key of [keyOfEvent(event), ...concerned.get(event.position) ?? []]) {
+      waiting.push({ projection: projection.name, key, shard, position: event.position })
+      if (since.has(key)) continue
+      since.set(key, event.position)
+      parkings.push(parkingOf(projection, key, shard, event, 'event_unreadable', error))
+    }
+  }
+  const waits = ({ key, position }: Placed): boolean => position >= (since.get(key) ?? position + 1n)
+  waiting.push(...placed.filter(waits).map(({ key, position }) => ({ projection: projection.name, key, shard, position })))
+  await park(trx, parkings)
+  await addWaiting(trx, waiting)
+  return placed.filter(fact => !waits(fact))
+}
+
+export function parkingOf (
+  projection: Projection, key: string, shard: number, { event_id, subject, position }: Pick<StoredEvent, 'event_id' | 'subject' | 'position'>,
+  code: Parking['code'], error: unknown
+): Parking {
+  return { projection: projection.name, key, shard, position, event_id, subject, code, reason: reasonOf(error) }
+}
+
+/** An error as a person reads it in a list; a database's text can be long, and hold what text columns cannot. */
+export function reasonOf (error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replaceAll('\u0000', '').slice(0, 500)
+}
+
+function concernedKeys (projection: Projection, event: StoredEvent): string[] {
+  const { cards, orders } = concernedBy(event.body)
+  switch (projection.entity) {
+    case 'card': return cards.map(id => keyFor('card', id))
+    case 'order': return orders.map(id => keyFor('order', id))
+    // What is told of a person goes by clocks, field by field: nothing is overtaken.
+    case 'customer': case 'tier': return []
+  }
+}
