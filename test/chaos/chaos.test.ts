@@ -11,7 +11,7 @@ import { openChaosCluster } from './cluster.ts'
 import { faultKinds, faults, isKill, schedule, type FaultKind, type Rig } from './faults.ts'
 import { watchLag } from './lag.ts'
 import { startLoad, type Load } from './load.ts'
-import { supervise } from './processes.ts'
+import { supervise, type Supervised } from './processes.ts'
 
 const SEED = process.env['CHAOS_SEED'] ?? String(randomInt(1_000_000))
 const KILLS = process.env['CHAOS_KILLS']
@@ -48,6 +48,16 @@ async function befall (t: Test, rig: Rig, planned: readonly FaultKind[], load: L
   await Promise.all(lasting)
 }
 
+/** Why steps failed, by what the workers logged, and how often. */
+function failuresOf (workers: readonly Supervised[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const line of workers.flatMap(({ said }) => said().split('\n'))) {
+    const message = /"message":"([^"]*)"/.exec(line)?.[1]?.replace(/shard \d+/, 'a shard')
+    if (message !== undefined) counts.set(message, (counts.get(message) ?? 0) + 1)
+  }
+  return counts
+}
+
 test(`whatever fails, nothing acknowledged is lost and nothing counts twice (CHAOS_SEED=${SEED})`, async t => {
   const began_ms = Date.now()
   const rig = await openRig(t)
@@ -71,6 +81,7 @@ test(`whatever fails, nothing acknowledged is lost and nothing counts twice (CHA
   t.ok(load.slowest_ms < 15_000, `no answer took longer than the provider waits, and some: ${load.slowest_ms} ms`)
   t.equal(load.outcomes.given_up, 0)
 
+  for (const [failure, count] of failuresOf(workers)) t.comment(`${count} times: ${failure}`)
   const counts = faultKinds.map(kind => `${kind} ${planned.filter(planned => planned === kind).length}`)
   t.comment(`faults: ${counts.join(', ')}; kills ${planned.filter(isKill).length}`)
   t.comment(`deliveries ${load.deliveries}, acknowledged ${load.acknowledged.length}, ${Object.entries(load.outcomes).map(([outcome, count]) => `${outcome} ${count}`).join(', ')}, retries ${load.retries}`)

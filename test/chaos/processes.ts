@@ -19,6 +19,8 @@ export interface Supervised {
   resume: () => void
   /** Is it ready to work, by its own word? */
   isReady: () => Promise<boolean>
+  /** What all its lives have said. */
+  said: () => string
   /** Lives that ended although nobody killed it, with what it said. */
   endedByItself: string[]
 }
@@ -29,6 +31,7 @@ export async function supervise (t: Test, name: string, args: readonly string[],
   const PORT = String(await freePort())
   const url = `http://127.0.0.1:${PORT}`
   const endedByItself: string[] = []
+  const lives: Running[] = []
   let running: Running
   let killed = false
   let stopped = false
@@ -36,6 +39,7 @@ export async function supervise (t: Test, name: string, args: readonly string[],
   function live (): void {
     killed = false
     const life = running = start(t, ['serve', ...args], { ...environment, DATABASE_URL: proxy.url, PORT })
+    lives.push(life)
     // What is registered last runs first: the test ends this life, and no other begins.
     t.teardown(() => { stopped = true })
     void life.finished.then(({ code, signal }) => {
@@ -58,6 +62,7 @@ export async function supervise (t: Test, name: string, args: readonly string[],
     pause () { running.process.kill('SIGSTOP') },
     resume () { running.process.kill('SIGCONT') },
     isReady: async () => (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5000) })).ok,
+    said: () => lives.map(life => life.said()).join(''),
     endedByItself
   }
   await waitUntil(supervised.isReady, { timeout_ms: 30_000, what: `${name} to be ready` })
