@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { applicationName, asksForTls, createFramer, isRequest, READY } from './wire.ts'
+import { applicationName, asksForTls, createFramer, isRequest, READY, statementOf } from './wire.ts'
 
 /** One connection through the proxy. */
 export interface Link {
@@ -20,6 +20,8 @@ export interface Link {
 
 /** A request on its way. What is registered runs at most once, and the connection waits for it. */
 export interface Request {
+  /** Its SQL. */
+  statement: string
   /** Before the server gets it. */
   before: (act: () => Promise<void>) => Promise<void>
   /** When the server has done it and the client does not know yet. */
@@ -37,6 +39,7 @@ export function openLink (client: Socket, target: { host: string, port: number }
   const server = connect({ ...target, allowHalfOpen: true, noDelay: true })
   let name = ''
   let requests = 0
+  let statement = ''
   let started = false
   let dead = false
   let acts: Array<() => Promise<void>> = []
@@ -50,6 +53,7 @@ export function openLink (client: Socket, target: { host: string, port: number }
       name = applicationName(bytes)
       hooks.onNamed()
     }
+    statement = statementOf(type, bytes) ?? statement
     return started && isRequest(type) ? announce() : undefined
   }
 
@@ -58,6 +62,7 @@ export function openLink (client: Socket, target: { host: string, port: number }
     requests++
     let first: Promise<undefined> | undefined
     hooks.onRequest({
+      statement,
       before: async act => { await (first = act().then(() => undefined)) },
       after: async act => {
         await new Promise<void>((resolve, reject) => {

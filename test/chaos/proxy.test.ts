@@ -87,6 +87,11 @@ test('cut before a request or after it, to the request', async t => {
   await insert(client)
   t.equal(seen, 2, 'whoever acts meanwhile sees what the server has done')
   t.equal(cutting.hasActed(), true)
+  const statements: string[] = []
+  const inserting = proxy.cutAt(1, 'before', { statement: /insert into/, act: link => { statements.push(link.name) } })
+  await insert(client)
+  await inserting.done
+  t.same(statements, ['asked'])
   const idle = proxy.cutAt(1, 'before', { of: /asked/ })
   idle.forget()
   await insert(client)

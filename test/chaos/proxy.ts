@@ -17,8 +17,10 @@ export interface Proxy {
    * Acts at the n-th request from now: `before` it reaches the server, or `after` the server has done it and before the answer
    * reaches the client. Everything of that connection waits until `act` is done; unless told otherwise it cuts all
    * connections that match, as a crash would.
+   * @param options.of which connections count, by application_name
+   * @param options.statement which requests count, by their SQL
    */
-  cutAt: (n: number, when: 'before' | 'after', options?: { of?: RegExp, act?: (link: Link) => void | Promise<void> }) => Cutting
+  cutAt: (n: number, when: 'before' | 'after', options?: { of?: RegExp, statement?: RegExp, act?: (link: Link) => void | Promise<void> }) => Cutting
 }
 
 export interface Cutting {
@@ -57,7 +59,7 @@ export async function openProxy (t: Test, target: string): Promise<Proxy> {
 
   const url = new URL(target)
   url.port = String((server.address() as AddressInfo).port)
-  const matching = (of?: RegExp): Link[] => [...links].filter(({ name, dead }) => !dead && (of === undefined || of.test(name)))
+  const matching = (of?: RegExp): Link[] => [...links].filter(({ name, dead }) => !dead && of?.test(name) !== false)
   return {
     url: url.href,
     links: matching,
@@ -65,13 +67,13 @@ export async function openProxy (t: Test, target: string): Promise<Proxy> {
       tellers.add(tell)
       return () => { tellers.delete(tell) }
     },
-    requests: of => [...counts].filter(([name]) => of === undefined || of.test(name)).reduce((sum, [, count]) => sum + count, 0),
-    cutAt (n, when, { of, act = () => { for (const link of matching(of)) link.cut() } } = {}) {
+    requests: of => [...counts].filter(([name]) => of?.test(name) !== false).reduce((sum, [, count]) => sum + count, 0),
+    cutAt (n, when, { of, statement, act = () => { for (const link of matching(of)) link.cut() } } = {}) {
       const { promise: done, resolve, reject } = withResolvers()
       let seen = 0
       let acted = false
       function watch (link: Link, request: Request): void {
-        if ((of !== undefined && !of.test(link.name)) || ++seen !== n) return
+        if (of?.test(link.name) === false || statement?.test(request.statement) === false || ++seen !== n) return
         watchers.delete(watch)
         request[when](async () => {
           acted = true

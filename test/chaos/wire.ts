@@ -38,4 +38,11 @@ export function isRequest (type: string | undefined): boolean {
   return type === 'Q' || type === 'S' || type === 'F'
 }
 
+/** The SQL of a Query or a Parse; undefined for other messages. */
+export function statementOf (type: string | undefined, bytes: Buffer): string | undefined {
+  if (type === 'Q') return bytes.toString('utf8', 5, bytes.length - 1)
+  // Parse: the name of the statement, its text, and the types of its parameters.
+  return type === 'P' ? bytes.toString('utf8', 5).split('\0')[1] : undefined
+}
+
 export const READY = 'Z'
