@@ -54,6 +54,7 @@ begin
       using hint = 'loyalty-ledger parked redrive --all';
   end if;
 end $$;
+drop schema if exists projection_build cascade;
 drop table projection.waiting;
 drop table projection.parked;
 drop view ledger.checkpoints;

@@ -127,6 +127,38 @@ stands. The exit status is not 0 when there are conflicts or bad lines, also whe
     await importCommand(config, output, files as string[], options)
   }))
 
+program.command('rebuild')
+  .description('fold the log anew beside the live projections, then compare or put in their place')
+  .argument('[projection]', 'customers, tiers, orders or cards (default: what is being rebuilt, else all)')
+  .option('--diff', 'show what would change', false)
+  .option('--switch', 'put the rebuilt ones in the place of the live ones', false)
+  .option('--abandon', 'drop what was rebuilt', false)
+  .option('--limit <n>', 'with --diff: how many changed items of a kind to name', positiveInteger, 50)
+  .addHelpText('after', `
+The live projections go on and are read meanwhile; the server need not stop. A rebuild that was broken off goes on where it was.
+Needed after an upgrade that folds some events otherwise: the server says so when it starts. The database login of this command
+must own the database.`)
+  .action(run(async (config, output, options: { diff: boolean, switch: boolean, abandon: boolean, limit: number }, projection: unknown) => {
+    const { rebuildCommand } = await import('./commands/rebuild.ts')
+    await rebuildCommand(config, output, projection as string | undefined, options)
+  }))
+
+const parked = program.command('parked').description('cards and orders that stand still because an event could not be folded')
+parked.command('list')
+  .description('list them, with why and how many events wait')
+  .action(run(async (config, output) => {
+    const { parkedListCommand } = await import('./commands/parked.ts')
+    await parkedListCommand(config, output)
+  }))
+parked.command('redrive')
+  .description('fold what waits, in order, with the code of today; a worker that starts does it by itself')
+  .argument('[keys...]', 'as listed, card:v_… or order:ord_…')
+  .option('--all', 'everything that is parked', false)
+  .action(run(async (config, output, options: { all: boolean }, keys: string[]) => {
+    const { parkedRedriveCommand } = await import('./commands/parked.ts')
+    await parkedRedriveCommand(config, output, keys, options)
+  }))
+
 program.command('demo')
   .description('post two real payloads, each twice, to a running server and read what came of them')
   .option('--url <url>', 'where the server is (default: http://HOST:PORT)')

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { Config } from '../config.ts'
 import { openCluster } from '../embedded/index.ts'
 import type { Intake } from '../intake/settle.ts'
+import type { Workplace } from '../projections/rebuild.ts'
 import { createAppender } from '../store/appender.ts'
 import { closePool, databaseOf, openPool, type DatabaseOptions, type Db } from '../store/database.ts'
 import { migrateUp, migrationStatus } from '../store/migrate.ts'
@@ -24,7 +25,7 @@ export async function openPlace (config: Config, log: (line: string) => void): P
 }
 
 /** How a command uses the database: as the login itself where nothing else is said, for what a service must not be able to do. */
-type Access = Pick<DatabaseOptions, 'role' | 'readOnly'>
+type Access = Pick<DatabaseOptions, 'role' | 'readOnly' | 'generation'>
 
 async function withPool<T> (place: Place, access: Access, action: (db: Db, pool: pg.Pool) => Promise<T>): Promise<T> {
   const pool = openPool({ url: place.url, ...access, poolSize: 2, name: 'command' })
@@ -59,6 +60,14 @@ export async function withLedger<T> (config: Config, action: (db: Db) => Promise
   return await withPlace(config, async place => await withPool(place, access, async (db, pool) => {
     await requireMigrated(pool, () => {})
     return await action(db)
+  }))
+}
+
+/** Runs a command that works on a rebuild beside the live projections. As the login itself: the service may make no tables. */
+export async function withWorkplace<T> (config: Config, action: (workplace: Workplace) => Promise<T>): Promise<T> {
+  return await withPlace(config, async place => await withPool(place, {}, async (live, pool) => {
+    await requireMigrated(pool, () => {})
+    return await withPool(place, { generation: 'projection_build' }, async build => await action({ live, build }))
   }))
 }
 

@@ -20,7 +20,13 @@ export function createOutput (json: boolean): Output {
 
 /** Says a result: as JSON where the reader asked for it, else as text. */
 export function say (output: Output, value: unknown, text: string): void {
-  output.result(output.json ? JSON.stringify(value) : text)
+  output.result(output.json ? JSON.stringify(value, exactly) : text)
+}
+
+/** Counts and points as JSON integers; as text where a reader's number could not carry them. */
+function exactly (_key: string, value: unknown): unknown {
+  if (typeof value !== 'bigint') return value
+  return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString()
 }
 
 /** Columns as wide as their widest cell. */

@@ -6,16 +6,48 @@ export interface Progress {
   stop: () => void
 }
 
+/** Where nobody watches a bar, a line now and then tells those who read a log later. */
+const LINE_EVERY_MS = 10_000
+
 /**
- * Starts a bar on standard error.
+ * Starts a bar on standard error; lines where that is no terminal.
  * @param total in the same unit as what is added
+ * @param options.unit what is counted: then the rate is shown, too
  */
-export function showProgress (what: string, total: number, quiet: boolean): Progress {
-  if (quiet || !process.stderr.isTTY || total === 0) return { add () {}, stop () {} }
-  const bar = new SingleBar({ format: `${what} {bar} {percentage}% · {eta_formatted} left`, hideCursor: true, etaBuffer: 100 }, Presets.shades_classic)
-  bar.start(total, 0)
+export function showProgress (what: string, total: number, quiet: boolean, options: { unit?: string } = {}): Progress {
+  const { unit } = options
+  if (quiet || total === 0) return { add () {}, stop () {} }
+  if (!process.stderr.isTTY) return unit === undefined ? { add () {}, stop () {} } : showLines(what, total, unit)
+  const rate = unit === undefined ? '' : `{value}/{total} ${unit} · {rate} ${unit}/s · `
+  const bar = new SingleBar({ format: `${what} {bar} {percentage}% · ${rate}{eta_formatted} left`, hideCursor: true, etaBuffer: 100 }, Presets.shades_classic)
+  const started = performance.now()
+  let value = 0
+  bar.start(total, 0, { rate: '…' })
   return {
-    add: amount => { bar.increment(amount) },
+    add (amount) {
+      value += amount
+      bar.increment(amount, { rate: perSecond(value, started) })
+    },
     stop: () => { bar.stop() }
   }
+}
+
+function showLines (what: string, total: number, unit: string): Progress {
+  const started = performance.now()
+  let value = 0
+  let next = started + LINE_EVERY_MS
+  return {
+    add (amount) {
+      value += amount
+      if (performance.now() < next) return
+      next = performance.now() + LINE_EVERY_MS
+      const left_s = Math.round((total - value) / (value / (performance.now() - started)) / 1000)
+      process.stderr.write(`${what}: ${value} of ${total} ${unit}, ${perSecond(value, started)} ${unit}/s, ${Math.max(left_s, 0)} s left\n`)
+    },
+    stop () {}
+  }
+}
+
+function perSecond (value: number, started: number): string {
+  return Math.round(value / Math.max((performance.now() - started) / 1000, 0.001)).toString()
 }

@@ -4,10 +4,12 @@ import type { Config } from '../config.ts'
 import { createApp, createHealthApp } from '../http/app.ts'
 import { isLoopbackHost } from '../http/loopback.ts'
 import { projections } from '../projections/index.ts'
+import { describeUnbuilt, unbuiltOf } from '../projections/generations.ts'
 import { listenForAppends } from '../projections/listener.ts'
 import { createFreshness } from '../projections/wait.ts'
 import { startWorker } from '../projections/worker.ts'
 import { createAppender } from '../store/appender.ts'
+import { createCheckpoints, readVersions } from '../store/checkpoints.ts'
 import { closePool, databaseOf, openPool, type Db } from '../store/database.ts'
 import { hasKeys } from '../store/keys.ts'
 import { migrationStatus } from '../store/migrate.ts'
@@ -55,7 +57,11 @@ async function start (place: Place, config: Config, options: ServeOptions, log: 
   await requireMigrated(pool, line => { log.warn(line) })
   const shards = await countShards(db)
   if (shards === 0) throw new CommandError('shards_missing', 'The database has no shards yet. Run `npx loyalty-ledger migrate up`, or serve with --migrate.')
+  await createCheckpoints(db, projections)
   await guardEntrance(config, options, db)
+
+  const unbuilt = unbuiltOf(projections, await readVersions(db))
+  if (unbuilt.length > 0) output.progress(describeUnbuilt(unbuilt))
 
   const freshness = createFreshness(db, projections)
   const worker = options.only === 'api'

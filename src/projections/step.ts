@@ -36,7 +36,12 @@ export interface StepOptions {
   batch: number
   /** Shards to leave alone. */
   except?: readonly number[]
+  /** Up to where to go in each shard; to its head where nothing is said. */
+  upTo?: Positions
 }
+
+/** A position in each shard. */
+export type Positions = ReadonlyMap<number, bigint>
 
 /**
  * One step, one transaction: claim a shard, read its next events, check that they are contiguous, turn them into facts,
@@ -61,18 +66,25 @@ export async function step (db: Db, projections: readonly Projection[], options:
   }
 }
 
+/** As `step`, inside a transaction that the caller commits. Takes the careful way at once: there is no second try. */
+export async function stepWithin (trx: Trx, projections: readonly Projection[], options: StepOptions): Promise<Stepped | undefined> {
+  return await takeWithin(trx, projections, { ...options, fold: foldOrPark, claimed () {} })
+}
+
 type Fold = (trx: Trx, projection: Projection, shard: number, facts: readonly Placed[]) => Promise<void>
 
-async function take (
-  db: Db, projections: readonly Projection[], options: StepOptions & { only?: number, fold: Fold, claimed: (claim: Claim) => void }
-): Promise<Stepped | undefined> {
-  return await db.transaction().execute(async trx => {
-    const built = await builtOf(trx, projections)
-    const claim = built.length === 0 ? undefined : await claimShard(trx, built, options)
-    if (claim === undefined) return undefined
-    options.claimed(claim)
-    return await project(trx, built, claim, options)
-  })
+type Taking = StepOptions & { only?: number, fold: Fold, claimed: (claim: Claim) => void }
+
+async function take (db: Db, projections: readonly Projection[], options: Taking): Promise<Stepped | undefined> {
+  return await db.transaction().execute(async trx => await takeWithin(trx, projections, options))
+}
+
+async function takeWithin (trx: Trx, projections: readonly Projection[], options: Taking): Promise<Stepped | undefined> {
+  const built = await builtOf(trx, projections)
+  const claim = built.length === 0 ? undefined : await claimShard(trx, built, options)
+  if (claim === undefined) return undefined
+  options.claimed(claim)
+  return await project(trx, built, claim, options)
 }
 
 /** The projections whose rows were folded by this version of their rules: nothing else may be folded into them. */
@@ -81,10 +93,11 @@ export async function builtOf (db: Db, projections: readonly Projection[]): Prom
   return projections.filter(({ name, version }) => versions.get(name) === version)
 }
 
-async function project (trx: Trx, projections: readonly Projection[], claim: Claim, { batch, fold }: { batch: number, fold: Fold }): Promise<Stepped> {
+async function project (trx: Trx, projections: readonly Projection[], claim: Claim, { batch, fold }: Taking): Promise<Stepped> {
   const standing = (projection: Projection): bigint => claim.positions.get(projection.name) ?? 0n
   const after = projections.map(standing).reduce((least, position) => position < least ? position : least)
-  const events = await readShard(trx, claim.shard, after, batch)
+  const left = claim.head - after
+  const events = await readShard(trx, claim.shard, after, left < BigInt(batch) ? Number(left) : batch)
   assertContiguous(claim, after, events)
 
   const read = events.map(readEvent)

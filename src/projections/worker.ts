@@ -1,6 +1,7 @@
-import { createCheckpoints, Fenced } from '../store/checkpoints.ts'
+import { createCheckpoints, Fenced, readVersions } from '../store/checkpoints.ts'
 import type { Db } from '../store/database.ts'
 import { failureOf } from '../store/errors.ts'
+import { unbuiltOf, type Unbuilt } from './generations.ts'
 import { createNudge } from './nudge.ts'
 import type { Projection } from './projection.ts'
 import { redriveAllParked } from './redrive.ts'
@@ -21,6 +22,8 @@ export interface WorkerHealth {
   alive: boolean
   /** Shards whose last step failed, and why. Each is tried again after a rest; the others go on. */
   resting: Array<{ shard: number, reason: string, failures: number }>
+  /** Projections whose rows another version of their rules has folded: they stand still until they are rebuilt. */
+  unbuilt: Unbuilt[]
   /** No shard can be claimed, most often because the database does not answer; the worker keeps trying. */
   waiting: string | undefined
 }
@@ -48,6 +51,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
   const stopped = createNudge()
   const rests = new Map<number, Rest>()
   let waiting: string | undefined
+  let unbuilt: Unbuilt[] = []
   let stopping = false
   let alive = true
 
@@ -64,6 +68,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
         waiting = undefined
         if (stepped === undefined) {
           forgetEndedRests()
+          unbuilt = unbuiltOf(options.projections, await readVersions(db))
           await nudge.wait(Math.min(idle_ms, untilNextRestEnds()))
           idle_ms = Math.min(idle_ms * 2, POLL_MAX_MS)
         } else {
@@ -115,7 +120,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
   const ended = run().finally(() => { alive = false })
   return {
     nudge: () => { nudge.ring() },
-    health: () => ({ alive, waiting, resting: [...rests].map(([shard, { reason, failures }]) => ({ shard, reason, failures })) }),
+    health: () => ({ alive, waiting, unbuilt, resting: [...rests].map(([shard, { reason, failures }]) => ({ shard, reason, failures })) }),
     async stop () {
       stopping = true
       nudge.ring()

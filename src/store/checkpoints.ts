@@ -1,5 +1,5 @@
 import { sql, type RawBuilder } from 'kysely'
-import type { Db, Trx } from './database.ts'
+import type { Db, Generation, Trx } from './database.ts'
 
 /** A projection by name and version: what a checkpoint belongs to. */
 export interface ProjectionKey { name: string, version: number }
@@ -41,6 +41,29 @@ export async function readVersions (db: Db): Promise<Map<string, number>> {
   return new Map(rows.map(({ name, version }) => [name, version]))
 }
 
+/** Where a projection stands in a shard of a generation. */
+export interface Standing { projection: string, version: number, shard: number, position: bigint }
+
+/** Where every projection of a generation stands. */
+export async function readStandings (db: Db, generation: Generation): Promise<Standing[]> {
+  const { rows } = await sql<Standing>`
+    select projection, version, shard, position from ${sql.id(generation, 'checkpoints')} order by projection, shard`.execute(db)
+  return rows
+}
+
+/** How many events lie before projections, over all shards, and whether they moved of late. */
+export async function readLag (db: Db, projections: readonly ProjectionKey[]): Promise<{ events: bigint, moving: boolean }> {
+  const { rows: [lag] } = await sql<{ events: bigint | null, moving: boolean | null }>`
+    select sum(head - position) as events, bool_or(moved_at > clock_timestamp() - interval '5 s') as moving
+    from (
+      select s.head, min(c.position) as position, max(c.updated_at) as moved_at
+      from ${checkpointsOf(projections)}
+      join ledger.shards s on s.shard = c.shard
+      group by s.shard
+    ) shard`.execute(db)
+  return { events: lag?.events ?? 0n, moving: lag?.moving ?? false }
+}
+
 /**
  * Claims a shard in which some projection lags, and locks its checkpoints until the transaction ends. The row lock is
  * the lease: what another worker holds is skipped, and a killed worker leaves nothing to clean.
@@ -48,17 +71,23 @@ export async function readVersions (db: Db): Promise<Map<string, number>> {
  * @param projections in the versions that the generation has
  * @param among.except shards that rest
  * @param among.only the one shard that is wanted
+ * @param among.upTo how far to go, by shard: what has come there does not lag
  */
 export async function claimShard (
-  trx: Trx, projections: readonly ProjectionKey[], among: { except?: readonly number[] | undefined, only?: number | undefined }
+  trx: Trx, projections: readonly ProjectionKey[],
+  among: { except?: readonly number[] | undefined, only?: number | undefined, upTo?: ReadonlyMap<number, bigint> | undefined }
 ): Promise<Claim | undefined> {
   const [first] = projections
-  const { except = [], only = null } = among
+  const { except = [], only = null, upTo } = among
+  const goals = upTo === undefined
+    ? sql`ledger.shards`
+    : sql`(select shard, least(head, goal) as head
+           from ledger.shards join unnest(${[...upTo.keys()]}::smallint[], ${[...upTo.values()].map(String)}::bigint[]) as g (shard, goal) using (shard))`
   // Everyone locks the first projection's row before the others: it stands for the shard.
   const { rows: [claimed] } = await sql<{ shard: number, head: bigint }>`
     select anchor.shard, s.head
     from checkpoints anchor
-    join ledger.shards s on s.shard = anchor.shard
+    join ${goals} s on s.shard = anchor.shard
     where anchor.projection = ${first?.name} and anchor.version = ${first?.version}::integer
       and anchor.shard <> all (${except}::smallint[]) and anchor.shard = coalesce(${only}::smallint, anchor.shard)
       and exists (

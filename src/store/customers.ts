@@ -78,15 +78,18 @@ export async function findAccount (trx: Trx, customer_id: string, shard: number,
 }
 
 /**
- * A customer's cards with their sums. One statement, hence one state: the cards, and the checkpoint that vouches for them.
+ * A customer's cards with their sums. One statement, hence one state: the cards, and the checkpoint that vouches for them. It
+ * names the checkpoints first, as every step and read does: a switch of generations would else wait with it in a circle.
  * ```sql
- * select … from customers left join cards … where customer_id = $1
+ * with checkpoint … select … from customers left join cards … where customer_id = $1
  * ```
  */
 export async function readBalance (db: Db, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Balance | undefined> {
   const { rows } = await sql<BalanceRow>`
-    select k.*, c.customer_id, c.source_id, now() as as_of, ${checkpoint(projections, shard)} as position
-    from customers c
+    with at as (select ${checkpoint(projections, shard)} as position)
+    select k.*, c.customer_id, c.source_id, now() as as_of, at.position
+    from at
+    cross join customers c
     left join cards k on k.customer_id = c.customer_id
     where c.customer_id = ${customer_id}
     order by k.code, k.card_id`.execute(db)

@@ -1,6 +1,14 @@
+import { sql } from 'kysely'
 import type { Db, Trx } from './database.ts'
 
-/** Runs several reads on one state of the database, so that an answer is never a mixture of two checkpoints. */
+/**
+ * Runs several reads on one state of the database, so that an answer is never a mixture of two checkpoints. The lock comes
+ * before the first read and so before the snapshot: a rebuilt generation takes the place of the live one before all of them or
+ * after, never between.
+ */
 export async function onOneState<T> (db: Db, read: (trx: Trx) => Promise<T>): Promise<T> {
-  return await db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(read)
+  return await db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(async trx => {
+    await sql`lock table checkpoints in access share mode`.execute(trx)
+    return await read(trx)
+  })
 }

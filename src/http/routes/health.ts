@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { sql } from 'kysely'
+import { describeUnbuilt } from '../../projections/generations.ts'
 import type { WorkerHealth } from '../../projections/worker.ts'
 import type { Db } from '../../store/database.ts'
 
@@ -55,8 +56,12 @@ function workerAlive (worker: WorkerHealth | undefined): { ok: boolean, detail: 
   if (worker === undefined) return { ok: true, detail: 'none in this process (--only api)' }
   if (!worker.alive) return { ok: false, detail: 'ended; restart the process' }
   if (worker.waiting !== undefined) return { ok: false, detail: `waiting: ${worker.waiting}` }
-  if (worker.resting.length > 0) return { ok: true, detail: `alive; failing and tried again: ${worker.resting.map(({ reason }) => reason).join('; ')}` }
-  return { ok: true, detail: 'alive' }
+  // Restarting would help with none of these, so the process is ready all the same.
+  const troubles = [
+    ...(worker.resting.length > 0 ? [`failing and tried again: ${worker.resting.map(({ reason }) => reason).join('; ')}`] : []),
+    ...(worker.unbuilt.length > 0 ? [describeUnbuilt(worker.unbuilt)] : [])
+  ]
+  return { ok: true, detail: ['alive', ...troubles].join('; ') }
 }
 
 async function probe (check: () => Promise<string>): Promise<{ ok: boolean, detail: string }> {

@@ -1,0 +1,173 @@
+import { setTimeout as rest } from 'node:timers/promises'
+import { beginCheckpoints, readLag, readStandings, readVersions } from '../store/checkpoints.ts'
+import type { Db, Trx } from '../store/database.ts'
+import { failureOf } from '../store/errors.ts'
+import { readHeads } from '../store/shards.ts'
+import { analyseTables, BOOKKEEPING, buildExists, createBuildTables, dropBuild, lookAt, resetTables, takeBuildLock } from '../store/generation.ts'
+import { lockLive, setLockTimeout, switchTables } from '../store/switch.ts'
+import { livePositions, tablesOf } from './generations.ts'
+import type { Projection } from './projection.ts'
+import { step, StepFailed, stepWithin, type Positions, type Stepped, type StepOptions } from './step.ts'
+
+/** Where a rebuild works: `build` sees its tables, `live` the live ones; both as a login that may make tables. */
+export interface Workplace { build: Db, live: Db }
+
+/** What a rebuild found when it began: nothing, or what an earlier one left. */
+export type Begun = 'begun' | 'resumed'
+
+/**
+ * Makes the tables of a rebuild, or finds those of one that was broken off. A projection that was being built by another
+ * version of its rules begins anew.
+ */
+export async function beginRebuild ({ build }: Workplace, projections: readonly Projection[]): Promise<Begun> {
+  return await build.transaction().execute(async trx => {
+    await takeBuildLock(trx)
+    await createBuildTables(trx, [...BOOKKEEPING, ...tablesOf(projections)])
+    await lookAt(trx, 'projection_build')
+    const versions = await readVersions(trx)
+    const fresh = projections.filter(({ name, version }) => versions.get(name) !== version)
+    await resetTables(trx, fresh.map(({ name }) => name), tablesOf(fresh))
+    await beginCheckpoints(trx, fresh)
+    return fresh.length === projections.length ? 'begun' : 'resumed'
+  })
+}
+
+/** The projections that are being rebuilt by this version of the code. */
+export async function underRebuild ({ build }: Workplace, projections: readonly Projection[]): Promise<Projection[]> {
+  if (!await buildExists(build)) return []
+  const versions = await readVersions(build)
+  return projections.filter(({ name, version }) => versions.get(name) === version)
+}
+
+/** Drops what a rebuild has made. @returns whether there was anything */
+export async function abandonRebuild ({ build }: Workplace): Promise<boolean> {
+  return await build.transaction().execute(async trx => {
+    await takeBuildLock(trx)
+    await setLockTimeout(trx, 5000)
+    const found = await buildExists(trx)
+    await dropBuild(trx)
+    return found
+  })
+}
+
+/** So many events between two looks at how large the tables have become; the next look is when they have grown by half. */
+const FIRST_ANALYSIS_EVENTS = 2000
+/** Near enough to the end of a log that grows meanwhile: a switch folds so few in a moment. */
+export const NEAR_EVENTS = 500n
+
+export interface BuildOptions { batch: number, onStep?: (stepped: Stepped) => void }
+
+/**
+ * Folds the log into the tables of a rebuild until they are near its end, in ordinary steps: after a kill the next run goes on
+ * from the last one. Between steps the live projections go first.
+ * @throws StepFailed
+ */
+export async function buildUp (workplace: Workplace, projections: readonly Projection[], options: BuildOptions): Promise<void> {
+  const analyse = createAnalyst(workplace.build, projections)
+  do {
+    // What comes in meanwhile is for the next round: a busy log has no end.
+    const upTo = new Map((await readHeads(workplace.build)).map(({ shard, head }) => [shard, head]))
+    for (;;) {
+      await giveWay(workplace.live, projections)
+      const stepped = await stepAgain(workplace.build, projections, { batch: options.batch, upTo })
+      if (stepped === undefined) break
+      options.onStep?.(stepped)
+      await analyse(stepped.events)
+    }
+  } while ((await readLag(workplace.build, projections)).events > NEAR_EVENTS)
+}
+
+/** Nobody else tells the planner in time that these tables grow by thousands of rows a second. */
+export function createAnalyst (db: Db, projections: readonly Projection[]): (events: number) => Promise<void> {
+  let total = 0
+  let next = FIRST_ANALYSIS_EVENTS
+  return async events => {
+    total += events
+    if (total < next) return
+    await analyseTables(db, tablesOf(projections))
+    next = Math.ceil(total * 1.5)
+  }
+}
+
+/** Tries a step again that lost a race or its database; the log itself being damaged, or a table missing, does not pass. */
+async function stepAgain (build: Db, projections: readonly Projection[], options: StepOptions): Promise<Stepped | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await step(build, projections, options)
+    } catch (error) {
+      const cause = error instanceof StepFailed ? error.cause : error
+      if (!['retry', 'unavailable'].includes(failureOf(cause)) || attempt === 8) throw error
+      await rest(Math.random() * 50 * 2 ** attempt)
+    }
+  }
+}
+
+/** A live projection that lags by more than what is just under way. */
+const LIVE_LAG_EVENTS = 100n
+/** How long a step waits at most for it. */
+const GIVE_WAY_MS = 200
+const GIVE_WAY_POLL_MS = 10
+
+/** A rebuild has time, a customer has not: while live projections lag and move, they have the machine to themselves for a while. */
+async function giveWay (live: Db, projections: readonly Projection[]): Promise<void> {
+  const deadline = performance.now() + GIVE_WAY_MS
+  while (performance.now() < deadline) {
+    const { events, moving } = await readLag(live, projections)
+    if (events <= LIVE_LAG_EVENTS || !moving) return
+    await rest(GIVE_WAY_POLL_MS)
+  }
+}
+
+/** Live tables could not be had for themselves: something reads or writes them without an end. */
+export class SwitchBlocked extends Error {
+  override name = 'SwitchBlocked'
+  readonly code = 'switch_blocked'
+}
+
+/** Shorter than PostgreSQL's deadlock_timeout of 1 s: in a circle of waits it is the switch that gives up, and not a reader. */
+const SWITCH_LOCK_MS = 500
+
+/**
+ * Puts rebuilt projections into the place of the live ones, in one transaction: it locks out steps and reads for the moment,
+ * folds what came in since the last step of the rebuild, and swaps the tables. Who reads waits that moment and sees the new rows.
+ * @param options.tries how often to try to get the locks
+ * @throws SwitchBlocked
+ */
+export async function switchRebuilt (
+  workplace: Workplace, projections: readonly Projection[], options: { batch: number, tries: number }
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    await buildUp(workplace, projections, options)
+    try {
+      await workplace.build.transaction().execute(async trx => { await switchWithin(trx, projections, options.batch) })
+      return
+    } catch (error) {
+      if (failureOf(error) !== 'retry') throw error
+      if (attempt >= options.tries) throw new SwitchBlocked('the live tables are in use without an end, most often by a long report; nothing was changed', { cause: error })
+      await rest(Math.random() * SWITCH_LOCK_MS)
+    }
+  }
+}
+
+async function switchWithin (trx: Trx, projections: readonly Projection[], batch: number): Promise<void> {
+  await setLockTimeout(trx, SWITCH_LOCK_MS)
+  await takeBuildLock(trx)
+  await lockLive(trx, tablesOf(projections))
+  const names = projections.map(({ name }) => name)
+  await foldUpTo(trx, projections, await livePositions(trx, projections), batch)
+  await switchTables(trx, names, tablesOf(projections))
+  if ((await readStandings(trx, 'projection_build')).length === 0) await dropBuild(trx)
+}
+
+async function foldUpTo (trx: Trx, projections: readonly Projection[], upTo: Positions, batch: number): Promise<void> {
+  await lookAt(trx, 'projection_build')
+  while (await stepWithin(trx, projections, { batch, upTo }) !== undefined);
+  const behind = (await readStandings(trx, 'projection_build'))
+    .some(({ projection, shard, position }) => projections.some(({ name }) => name === projection) && position < (upTo.get(shard) ?? 0n))
+  if (behind) throw new BuildInUse('another process folds into the rebuild right now')
+}
+
+/** Another rebuild holds a shard of the same build: it passes. The code is PostgreSQL's for a lock that was not to be had. */
+class BuildInUse extends Error {
+  readonly code = '55P03'
+}
