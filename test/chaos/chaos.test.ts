@@ -17,7 +17,7 @@ const SEED = process.env['CHAOS_SEED'] ?? String(randomInt(1_000_000))
 const KILLS = process.env['CHAOS_KILLS']
 const SILENCE_MS = 1500
 const RATE = 60
-/** Faults hit a system that works: so much is acknowledged between one and the next. */
+/** Faults hit a system that works: so much is acknowledged between one and the next, and something projected. */
 const PROGRESS = 15
 
 async function openRig (t: Test): Promise<Rig> {
@@ -31,13 +31,22 @@ async function openRig (t: Test): Promise<Rig> {
   return { cluster, api, workers, silence_ms: SILENCE_MS }
 }
 
+/** How many events have been folded, over all projections. */
+async function projected ({ cluster }: Rig): Promise<number> {
+  const { rows } = await cluster.pool.query<{ folded: string }>('select sum(position) as folded from projection.checkpoints')
+  return Number(rows[0]?.folded)
+}
+
 /** Lets the faults befall it, one beginning after the other; some last, and overlap. */
 async function befall (t: Test, rig: Rig, planned: readonly FaultKind[], load: Load): Promise<void> {
   const lasting: Array<Promise<void>> = []
   for (const [index, kind] of planned.entries()) {
     const random = createRandom(`${SEED}/fault ${index}`)
     const enough = load.acknowledged.length + PROGRESS
-    await waitUntil(() => load.acknowledged.length >= enough, { timeout_ms: 60_000, what: `deliveries to be acknowledged before fault ${index + 1}, ${kind}` })
+    const before = await waitUntil(async () => await projected(rig), { timeout_ms: 60_000, what: 'a projection' })
+    await waitUntil(async () => load.acknowledged.length >= enough && await projected(rig) > before, {
+      timeout_ms: 120_000, what: `something to be acknowledged and projected before fault ${index + 1}, ${kind}`
+    })
     await pause(random.integer(0, 300))
     t.comment(`${index + 1}/${planned.length} ${kind}`)
     const over = faults[kind](rig, random)
