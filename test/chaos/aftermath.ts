@@ -6,6 +6,7 @@ import { openClient } from '../../src/simulator/client.ts'
 import type { Differences } from '../../src/simulator/differences.ts'
 import { expectationOf } from '../../src/simulator/oracle/expectation.ts'
 import { awaitProjection, verify } from '../../src/simulator/verifying.ts'
+import { run } from '../support/cli.ts'
 import type { Load } from './load.ts'
 
 /** Every 2xx names what is stored: the event at that very position, or the row in quarantine with those bytes. */
@@ -32,6 +33,12 @@ export async function assertContiguous (t: Test, pool: pg.Pool): Promise<void> {
     group by s.shard, s.head
     having count(e.position) <> s.head or coalesce(max(e.position), 0) <> s.head or coalesce(min(e.position), 1) <> 1`)
   t.same(rows, [], 'positions in each shard are 1 … head')
+}
+
+/** The log proves itself: contiguity, digests, chains, and projections as the fold of the events. */
+export async function assertVerified (t: Test, DATABASE_URL: string): Promise<void> {
+  const { code, stdout, stderr } = await run(t, ['--json', 'verify'], { DATABASE_URL })
+  t.equal(code, 0, `verify finds no difference: ${stdout}${stderr}`)
 }
 
 /** Nothing that befell was the fault of an event: no card or order stands still for it. */

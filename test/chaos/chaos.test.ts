@@ -6,7 +6,7 @@ import { test, type Test } from 'tap'
 import { createDifferences } from '../../src/simulator/differences.ts'
 import { createRandom } from '../../src/simulator/random.ts'
 import { waitUntil } from '../support/wait.ts'
-import { assertAcknowledgedIsStored, assertContiguous, assertNothingParked, compareWithOracle } from './aftermath.ts'
+import { assertAcknowledgedIsStored, assertContiguous, assertNothingParked, assertVerified, compareWithOracle } from './aftermath.ts'
 import { openChaosCluster } from './cluster.ts'
 import { faultKinds, faults, isKill, schedule, type FaultKind, type Rig } from './faults.ts'
 import { watchLag } from './lag.ts'
@@ -84,6 +84,7 @@ test(`whatever fails, nothing acknowledged is lost and nothing counts twice (CHA
   await assertAcknowledgedIsStored(t, cluster.pool, load)
   await assertContiguous(t, cluster.pool)
   await assertNothingParked(t, cluster.pool)
+  await assertVerified(t, cluster.url)
   t.same(differences.kept, [], 'every answer was one to expect, and the ledger says what the oracle says')
   // Who starts while PostgreSQL is away ends with that word; nothing else may end a process.
   t.same([api, ...workers].flatMap(({ endedByItself }) => endedByItself).filter(said => !/The database cannot be used/.test(said)), [])
