@@ -3,7 +3,7 @@ import type { Db } from './database.ts'
 import type { EventRow } from './tables.ts'
 
 /** An event to append: what the provider's reading named, its shard, and the JSON text. The database adds the rest. */
-export type Appendable = Omit<EventRow, 'position' | 'received_at' | 'body_bytes' | 'body_digest' | 'fact_digest' | 'chain'> & {
+export type Appendable = Omit<EventRow, 'position' | 'received_at' | 'body_bytes' | 'body_digest' | 'fact_digest' | 'chain' | 'erased_by'> & {
   /** Hex. */
   fact_digest: string
 }
@@ -33,8 +33,8 @@ export async function append (db: Db, events: readonly Appendable[]): Promise<Ap
   return rows
 }
 
-// The order of the fields is the one that ledger.append documents.
-function record (event: Appendable): string {
+/** An event as `ledger.append` and `ledger.erase` take it: the order of the fields is the one that ledger.append documents. */
+export function record (event: Appendable): string {
   return [
     event.event_id, event.subject, event.shard, event.type, event.customer_id, event.occurred_at,
     event.send_out_id, event.source, event.source_id, event.group_id, event.project_id, event.channel,

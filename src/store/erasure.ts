@@ -1,0 +1,169 @@
+import { sql } from 'kysely'
+import { record, type Appendable } from './append.ts'
+import type { ProjectionKey } from './checkpoints.ts'
+import type { Db, Trx } from './database.ts'
+import { BATCH_BYTES, type EventKey } from './events.ts'
+import { recordset } from './recordset.ts'
+import type { EventRow, QuarantineRow, SightingRow } from './tables.ts'
+
+/** The type of the event that records an erasure, and opens the door for it (migration 0006). */
+export const ERASED_TYPE = 'ledger.customer.erased'
+
+/** A stored event as an erasure looks at it. */
+export type Found = Pick<EventRow, 'shard' | 'position' | 'event_id' | 'subject' | 'received_at' | 'test' | 'fact_digest' | 'body_bytes' | 'body'>
+
+const PAGE_EVENTS = 500
+
+/**
+ * A page of a shard: how far it reaches, and the events in it that are a customer's or whose body holds one of some texts. No
+ * index knows what bodies hold, so this reads all of them.
+ * @param about.customer_id null: only by the texts
+ */
+export async function searchShard (
+  db: Db, page: { shard: number, after: bigint, upTo: bigint }, about: { customer_id: string | null, texts: readonly string[] }
+): Promise<{ reached: bigint | null, events: Found[] }> {
+  const { rows } = await sql<Found & { reached: bigint | null }>`
+    with page as materialized (
+      select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
+      from (
+        select shard, position, event_id, subject, type, customer_id, received_at, test, fact_digest, body_bytes, body
+        from ledger.events
+        where shard = ${page.shard} and position > ${page.after} and position <= ${page.upTo}
+        order by position
+        limit ${PAGE_EVENTS}
+      ) e
+    ), bounded as materialized (
+      select * from page where bytes_before < ${BATCH_BYTES}
+    )
+    select reach.reached, m.shard, m.position, m.event_id, m.subject, m.received_at, m.test, m.fact_digest, m.body_bytes, m.body
+    from (select max(position) as reached from bounded) reach
+    left join (
+      select * from bounded
+      where type <> ${ERASED_TYPE} and (customer_id = ${about.customer_id} or (body::text collate "C") ~ ${anyOf(about.texts)})
+    ) m on true
+    order by m.position`.execute(db)
+  const found = rows.filter(row => (row.position as bigint | null) !== null)
+  return { reached: rows[0]?.reached ?? null, events: found.map(({ reached: _, ...event }) => event) }
+}
+
+// One automaton for all of them: a look for each would read a body as often as there are texts.
+function anyOf (texts: readonly string[]): string {
+  return texts.map(text => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')
+}
+
+/** What the projections know of a customer: by what else to look for them. */
+export interface KnownOf { exists: boolean, texts: string[], cards: string[], orders: string[] }
+
+export async function readKnown (db: Db, customer_id: string): Promise<KnownOf> {
+  const { rows: [row] } = await sql<{ profiles: number, texts: string[], cards: string[], orders: string[] }>`
+    select (select count(*) from projection.customers c where c.customer_id = ${customer_id})::integer as profiles,
+           array(select t from projection.customers c cross join lateral unnest(array[c.name, c.email]) t where c.customer_id = ${customer_id} and t is not null) as texts,
+           array(select h.card_id from projection.holdings h where h.customer_id = ${customer_id}) as cards,
+           array(select distinct s.order_id from projection.order_states s where s.customer_id = ${customer_id}) as orders`.execute(db)
+  return { exists: row?.profiles === 1, texts: row?.texts ?? [], cards: row?.cards ?? [], orders: row?.orders ?? [] }
+}
+
+/** A quarantine row as an erasure looks at it. */
+export type Kept = { quarantine_id: bigint } & Pick<QuarantineRow, 'body' | 'detail' | 'discard_reason'>
+
+const PAGE_ROWS = 200
+
+/** Quarantine rows in order of their ids, in whatever state, a page at a time: at least one, and no more than fits in memory. */
+export async function readQuarantine (db: Db, after: bigint): Promise<Kept[]> {
+  const { rows } = await sql<Kept>`
+    select quarantine_id, body, detail, discard_reason
+    from (
+      select q.*, sum(octet_length(body)) over (order by quarantine_id) - octet_length(body) as bytes_before
+      from ledger.quarantine q
+      where quarantine_id > ${after}
+      order by quarantine_id
+      limit ${PAGE_ROWS}
+    ) page
+    where bytes_before < ${BATCH_BYTES}
+    order by quarantine_id`.execute(db)
+  return rows
+}
+
+export async function readKept (trx: Trx, ids: readonly bigint[]): Promise<Kept[]> {
+  const { rows } = await sql<Kept>`
+    select quarantine_id, body, detail, discard_reason from ledger.quarantine
+    where quarantine_id = any (${ids.map(String)}::bigint[])
+    order by quarantine_id
+    for update`.execute(trx)
+  return rows
+}
+
+/** One erasure at a time: two that redact one body would each write back what the other took out. */
+export async function lockErasures (trx: Trx): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtext('ledger.erase'))`.execute(trx)
+}
+
+/** Where each projection stands in each shard. */
+export type Positions = ReadonlyMap<string, ReadonlyMap<number, bigint>>
+
+/**
+ * Locks the checkpoints of every shard until the transaction ends: no step is under way meanwhile, and none that has read a body
+ * before can still write. In the order in which steps lock them: by the first projection, which stands for the shard.
+ */
+export async function lockCheckpoints (trx: Trx, projections: readonly ProjectionKey[]): Promise<Positions> {
+  const { rows } = await sql<{ projection: string, shard: number, position: bigint }>`
+    select c.projection, c.shard, c.position
+    from ledger.checkpoints c
+    join unnest(${projections.map(({ name }) => name)}::text[], ${projections.map(({ version }) => version)}::integer[]) with ordinality as p (name, version, place)
+      on p.name = c.projection and p.version = c.version
+    order by c.shard, p.place
+    for update of c`.execute(trx)
+  const positions = new Map<string, Map<number, bigint>>()
+  for (const { projection, shard, position } of rows) {
+    const shards = positions.get(projection) ?? new Map<number, bigint>()
+    positions.set(projection, shards.set(shard, position))
+  }
+  return positions
+}
+
+/** The schemas that hold a set of projection tables: the live one, and one that is being built beside it. */
+export async function listGenerations (trx: Trx): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`select nspname as name from pg_namespace where nspname in ('projection', 'projection_build') order by nspname`.execute(trx)
+  return rows.map(({ name }) => name)
+}
+
+/** Which generation unqualified names mean, until the transaction ends. */
+export async function useGeneration (trx: Trx, generation: string): Promise<void> {
+  await sql`select set_config('search_path', ${generation}, true)`.execute(trx)
+}
+
+/** Takes the row of a customer away, to be folded anew. */
+export async function dropCustomer (trx: Trx, customer_id: string): Promise<void> {
+  await sql`delete from customers where customer_id = ${customer_id}`.execute(trx)
+}
+
+/** Takes orders and their states away, to be folded anew. */
+export async function dropOrders (trx: Trx, order_ids: readonly string[]): Promise<void> {
+  await sql`delete from order_states where order_id = any (${order_ids}::text[])`.execute(trx)
+  await sql`delete from orders where order_id = any (${order_ids}::text[])`.execute(trx)
+}
+
+/** Sets anew what else explains some movements. */
+export async function replaceDetails (trx: Trx, tellings: ReadonlyArray<Pick<SightingRow, 'movement_id' | 'card_id' | 'event_id' | 'subject' | 'details'>>): Promise<void> {
+  await sql`
+    update sightings s
+    set details = r.details::json
+    from ${recordset(tellings, { movement_id: 'text', card_id: 'text', event_id: 'text', subject: 'text', details: 'text' })}
+    where s.movement_id = r.movement_id and s.card_id = r.card_id and s.event_id = r.event_id and s.subject = r.subject`.execute(trx)
+}
+
+export type RedactedEvent = EventKey & { body: string }
+export interface RedactedRow { quarantine_id: bigint, body: string, detail: string, discard_reason: string | null }
+
+/** Appends an erasure event, and redacts what it lists: one call of `ledger.erase`. Not for the service's role. */
+export async function writeErasure (trx: Trx, erasure: Appendable, events: readonly RedactedEvent[], rows: readonly RedactedRow[]): Promise<void> {
+  const redacted = JSON.stringify(events.map(({ event_id, subject, body }) => ({ event_id, subject, body })))
+  const quarantined = JSON.stringify(rows.map(row => ({ ...row, quarantine_id: String(row.quarantine_id) })))
+  await sql`select ledger.erase(${record(erasure)}, ${erasure.body}, ${redacted}::json, ${quarantined}::json)`.execute(trx)
+}
+
+/** May this login erase? Only the owner of the ledger may. */
+export async function mayErase (db: Db): Promise<boolean> {
+  const { rows: [row] } = await sql<{ may: boolean }>`select has_function_privilege('ledger.erase(text, text, json, json)', 'execute') as may`.execute(db)
+  return row?.may === true
+}
