@@ -48,7 +48,7 @@ for (const seed of [1, 2, 3]) {
     t.strictSame(count, { events: (stored.rows[0]?.events ?? 0) + erasure.recorded.length, rows: stored.rows[0]?.rows }, 'no row more or less but the record')
 
     const elsewhere = await openLedger(t, { shards: SHARDS, queueLimit: 20_000 })
-    const { rows } = await ledger.owner.query<{ body: string }>("select body::text as body from ledger.events order by md5(event_id || subject)")
+    const { rows } = await ledger.owner.query<{ body: string }>('select body::text as body from ledger.events order by md5(event_id || subject)')
     await takeAll(elsewhere, rows.map(({ body }) => Buffer.from(body)))
     await elsewhere.project(37)
     t.strictSame(impersonalOfArrival(await dumpProjections(elsewhere.owner, { recordedAt: false })), impersonalOfArrival(await dumpProjections(ledger.owner, { recordedAt: false })), 'fed with the redacted bodies, in another order, another ledger comes to the same')
