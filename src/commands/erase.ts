@@ -27,6 +27,7 @@ export async function eraseCommand (config: Config, output: Output, customer: st
     if (write) await requireOwner(db)
     await refuseNames(db, customer, reason)
     if (write) await catchUp(db, projections, { batch: config.PROJECTION_BATCH_EVENTS, wait_ms: CATCH_UP_MS })
+    if (!output.json) output.progress('Reading every stored body …')
     const order = { customer_id: customer, reason, decided_by: BY }
     const onChunk = (done: number, of: number): void => {
       if (!output.json && of > 1) output.progress(`Transaction ${done + 1} of ${of} …`)

@@ -53,7 +53,7 @@ export async function eraseCustomer (db: Db, order: Order, options: EraseOptions
   const erasure: Erasure = { unknown: false, looked_at: { events: 0, quarantined: 0 }, erased: { events: 0, quarantined: 0 }, recorded: [] }
   const shards = await countShards(db)
   for (let round = 0; round < ROUNDS; round++) {
-    await search.extend(db)
+    await search.lookAgain(db)
     const { items, rows } = await findPersonal(db, search)
     erasure.looked_at = { events: search.entries.size, quarantined: rows }
     erasure.unknown = !search.exists && search.entries.size === 0 && rows === 0
@@ -73,7 +73,7 @@ async function findPersonal (db: Db, search: Search): Promise<{ items: Item[], r
     const text = body.toString('utf8')
     if (search.concerns(text)) search.learn(text)
   }
-  await search.extend(db)
+  await search.lookAgain(db)
   for (const batch of inBatches([...search.entries.values()])) {
     const bodies = new Map((await findBodies(db, batch)).map(found => [keyOf(found), found.body]))
     for (const entry of batch) {
@@ -135,7 +135,7 @@ async function eraseChunk (trx: Trx, search: Search, order: Order, chunk: readon
     generations.push([name, await lockCheckpoints(trx, projections)])
   }
   // No step is under way now: what was projected since the last look is found by this one.
-  await search.extend(trx)
+  await search.look(trx)
   const { changed, events } = await redactEvents(trx, search, chunk.flatMap(item => 'entry' in item ? [item.entry] : []), extent)
   const rows = (await readKept(trx, chunk.flatMap(item => 'quarantine_id' in item ? [item.quarantine_id] : [])))
     .flatMap(row => redactRow(search, row, extent) ?? [])

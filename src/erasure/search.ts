@@ -3,7 +3,7 @@ import { factsOf } from '../provider/voucherify/delivery.ts'
 import { isAddress, recognise, type Known } from '../provider/voucherify/privacy/known.ts'
 import { identifyingTexts } from '../provider/voucherify/privacy/told.ts'
 import type { Db } from '../store/database.ts'
-import { readKnown, searchShard, type Found } from '../store/erasure.ts'
+import { readKnown, searchShard, type Found, type Sought } from '../store/erasure.ts'
 import { readHeads } from '../store/shards.ts'
 
 /** An event that may concern the customer, as its body stands now. */
@@ -27,8 +27,10 @@ export interface Search {
   learn: (body: string) => void
   /** Does a text hold an id or an address of theirs? */
   concerns: (text: string) => boolean
-  /** Looks through what was stored since, and through all of it again for what was learned. */
-  extend: (db: Db) => Promise<void>
+  /** Looks through what was stored since the last look. */
+  look: (db: Db) => Promise<void>
+  /** The same, and through all of the log again for what was learned: that takes long. */
+  lookAgain: (db: Db) => Promise<void>
   shownBy: (facts: readonly Fact[]) => Shown
 }
 
@@ -52,7 +54,8 @@ export function factsIn (body: string, test: boolean): Fact[] {
 export async function createSearch (db: Db, customer_id: string): Promise<Search> {
   const before = await readKnown(db, customer_id)
   const texts = new Set(before.texts)
-  const wanted = new Set([customer_id, ...before.cards, ...before.orders].flatMap(quoted))
+  const strings = new Set([customer_id, ...before.cards, ...before.orders].map(inJson))
+  const parts = new Set<string>()
   const searched = new Set<string>()
   const reached = new Map<number, bigint>()
   const entries = new Map<string, Entry>()
@@ -61,7 +64,7 @@ export async function createSearch (db: Db, customer_id: string): Promise<Search
   for (const text of before.texts) want(text)
 
   function want (text: string): void {
-    if (isAddress(text)) for (const spelling of [text, text.toLowerCase()]) wanted.add(spelling).add(spelling.replaceAll('@', '\\u0040'))
+    if (isAddress(text)) for (const spelling of [text, text.toLowerCase()]) parts.add(spelling).add(spelling.replaceAll('@', '\\u0040'))
   }
 
   function learn (body: string): void {
@@ -88,20 +91,42 @@ export async function createSearch (db: Db, customer_id: string): Promise<Search
   function note ({ body, ...event }: Found): void {
     const facts = factsIn(body, event.test)
     for (const fact of facts) {
-      if (fact.fact === 'order' && fact.customer_id === customer_id) quoted(fact.order_id).forEach(text => wanted.add(text))
-      if ('card_id' in fact && 'holder_id' in fact && fact.holder_id === customer_id) quoted(fact.card_id).forEach(text => wanted.add(text))
+      if (fact.fact === 'order' && fact.customer_id === customer_id) strings.add(inJson(fact.order_id))
+      if ('card_id' in fact && 'holder_id' in fact && fact.holder_id === customer_id) strings.add(inJson(fact.card_id))
     }
     learn(body)
     if (!entries.has(keyOf(event))) entries.set(keyOf(event), { ...event, ...shownBy(facts) })
   }
 
-  async function walk (db: Db, shard: number, from: bigint, upTo: bigint, about: { customer_id: string | null, texts: readonly string[] }): Promise<void> {
+  async function walk (db: Db, shard: number, from: bigint, upTo: bigint, sought: Sought): Promise<void> {
     for (let after = from; after < upTo;) {
-      const page = await searchShard(db, { shard, after, upTo }, about)
+      const page = await searchShard(db, { shard, after, upTo }, sought)
       page.events.forEach(note)
       if (page.reached === null) return
       after = page.reached
     }
+  }
+
+  /** What is wanted and was not looked for in all of the log yet. */
+  function fresh (): Sought {
+    const unsearched = (texts: Set<string>): string[] => [...texts].filter(text => !searched.has(text))
+    return { customer_id: null, strings: unsearched(strings), parts: unsearched(parts) }
+  }
+
+  function done (sought: Sought): void {
+    for (const text of [...sought.strings, ...sought.parts]) searched.add(text)
+  }
+
+  async function look (db: Db): Promise<void> {
+    const heads = await readHeads(db)
+    const sought = { customer_id, strings: [...strings], parts: [...parts] }
+    const first = reached.size === 0
+    for (const { shard, head } of heads) {
+      await walk(db, shard, reached.get(shard) ?? 0n, head, sought)
+      reached.set(shard, head)
+    }
+    // Otherwise only the new events were looked through for it.
+    if (first) done(sought)
   }
 
   return {
@@ -113,27 +138,20 @@ export async function createSearch (db: Db, customer_id: string): Promise<Search
       return known.by
     },
     learn,
-    concerns: text => [...wanted].some(one => text.includes(one)),
+    concerns: text => [...strings].some(id => text.includes(`"${id}"`) || text.includes(`"${id}\\"`)) || [...parts].some(part => text.includes(part)),
     shownBy,
-    async extend (db) {
-      const heads = await readHeads(db)
-      const fresh = (): string[] => [...wanted].filter(text => !searched.has(text))
-      let looked = [...wanted]
-      for (const { shard, head } of heads) await walk(db, shard, reached.get(shard) ?? 0n, head, { customer_id, texts: looked })
-      // What was looked for just now was looked for in the new events alone, unless there were no others.
-      const first = reached.size === 0
-      for (const { shard, head } of heads) reached.set(shard, head)
-      if (first) looked.forEach(text => searched.add(text))
-      while ((looked = fresh()).length > 0) {
-        for (const { shard, head } of heads) await walk(db, shard, 0n, head, { customer_id: null, texts: looked })
-        looked.forEach(text => searched.add(text))
+    look,
+    async lookAgain (db) {
+      await look(db)
+      for (let sought = fresh(); sought.strings.length + sought.parts.length > 0; sought = fresh()) {
+        for (const [shard, upTo] of reached) await walk(db, shard, 0n, upTo, sought)
+        done(sought)
       }
     }
   }
 }
 
-/** As a string of its own in JSON, also in JSON inside a string: `cust_1` is not in `cust_10`. */
-function quoted (id: string): string[] {
-  const inside = JSON.stringify(id).slice(1, -1)
-  return [`"${inside}"`, `"${inside}\\"`]
+/** As JSON writes it between quotes. */
+function inJson (id: string): string {
+  return JSON.stringify(id).slice(1, -1)
 }

@@ -14,14 +14,19 @@ export type Found = Pick<EventRow, 'shard' | 'position' | 'event_id' | 'subject'
 
 const PAGE_EVENTS = 500
 
+/** What bodies are searched for. `strings`: a string of its own, as JSON writes it; `parts`: anywhere. */
+export interface Sought { customer_id: string | null, strings: readonly string[], parts: readonly string[] }
+
 /**
- * A page of a shard: how far it reaches, and the events in it that are a customer's or whose body holds one of some texts. No
- * index knows what bodies hold, so this reads all of them.
- * @param about.customer_id null: only by the texts
+ * A page of a shard: how far it reaches, and the events in it that are a customer's or whose body holds what is sought. No index
+ * knows what bodies hold, so this reads all of them: cut at the quotes, since a look for each id by itself, or one automaton for
+ * all, took 10 times as long with 70 ids (110 µs a body of 5 kB, however many ids there are).
  */
 export async function searchShard (
-  db: Db, page: { shard: number, after: bigint, upTo: bigint }, about: { customer_id: string | null, texts: readonly string[] }
+  db: Db, page: { shard: number, after: bigint, upTo: bigint }, sought: Sought
 ): Promise<{ reached: bigint | null, events: Found[] }> {
+  // Where JSON stands inside a string, the quote behind is escaped.
+  const strings = sought.strings.flatMap(text => [text, `${text}\\`])
   const { rows } = await sql<Found & { reached: bigint | null }>`
     with page as materialized (
       select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
@@ -39,16 +44,14 @@ export async function searchShard (
     from (select max(position) as reached from bounded) reach
     left join (
       select * from bounded
-      where type <> ${ERASED_TYPE} and (customer_id = ${about.customer_id} or (body::text collate "C") ~ ${anyOf(about.texts)})
+      where type <> ${ERASED_TYPE} and (
+        customer_id = ${sought.customer_id}
+        or exists (select from string_to_table(body::text, '"') s where s collate "C" = any (${strings}::text[]))
+        or exists (select from unnest(${sought.parts}::text[]) p where strpos(body::text, p) > 0))
     ) m on true
     order by m.position`.execute(db)
   const found = rows.filter(row => (row.position as bigint | null) !== null)
   return { reached: rows[0]?.reached ?? null, events: found.map(({ reached: _, ...event }) => event) }
-}
-
-// One automaton for all of them: a look for each would read a body as often as there are texts.
-function anyOf (texts: readonly string[]): string {
-  return texts.map(text => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')
 }
 
 /** What the projections know of a customer: by what else to look for them. */

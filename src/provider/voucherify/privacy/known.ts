@@ -21,7 +21,8 @@ export function recognise (strings: Iterable<string>): Known {
   const phones = told.filter(text => !isAddress(text) && isNumber(text)).map(digitsOf)
   const names = told.filter(text => !isAddress(text) && !isNumber(text)).map(wordsOf)
   const full = anyOf(names.filter(words => words.length > 1).flatMap(words => [words, [...words].reverse()]).map(words => words.map(escape).join('[\\s,._-]+')))
-  const single = anyOf(names.flat().map(escape))
+  // The words of a street line are words like any other.
+  const single = anyOf(names.filter(words => !words.some(word => /\d/.test(word))).flat().map(escape))
   const reachedBy = (text: string): boolean => {
     const lower = addresses.length === 0 ? '' : text.normalize('NFC').toLowerCase()
     const digits = phones.length === 0 ? '' : digitsOf(text)
