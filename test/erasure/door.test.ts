@@ -1,5 +1,6 @@
 // The one door through which a stored body can change, tried by those who should not get through.
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import pg from 'pg'
 import { test, type Test } from 'tap'
 import { append, type Appendable } from '../../src/store/append.ts'
@@ -115,4 +116,20 @@ test('what is sent again brings nothing back', async t => {
   const { body } = (await ledger.get(`/v1/quarantine/${contradiction.quarantine_id}`)).json()
   t.match(body, /"points":11/)
   t.notMatch(body, /Ada/)
+})
+
+test('the migration goes down and up again with data in the tables; not down once something was erased', async t => {
+  const { ledger } = await filled(t)
+  const file = readFileSync(new URL('../../migrations/0006_erasure.sql', import.meta.url), 'utf8')
+  const [up = '', down = ''] = file.split('-- Down Migration')
+  const before = await ledger.owner.query('select quarantine_id, encode(body_digest, \'hex\') as digest, times_seen from ledger.quarantine')
+  const inOne = async (statements: string): Promise<void> => { await ledger.owner.query(`begin; ${statements}; commit`) }
+  await inOne(down)
+  await t.rejects(ledger.owner.query("update ledger.events set body = '{}'"), REFUSED, 'without a door there is no way at all')
+  await inOne(up)
+  t.strictSame((await ledger.owner.query('select quarantine_id, encode(body_digest, \'hex\') as digest, times_seen from ledger.quarantine')).rows, before.rows)
+  t.match((await ledger.post('not JSON, of "cust_1"')).json(), { status: 'quarantined', quarantine_id: '1' }, 'the same bytes are still the same row')
+  t.match(await erase(ownerOf(t, ledger), 'cust_1'), { erased: { events: 1, quarantined: 1 } })
+  const client = await session(t, ledger)
+  await t.rejects(client.query(`begin; ${down}; commit`), { message: /personal data was erased/ })
 })
