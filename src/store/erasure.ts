@@ -105,21 +105,20 @@ export async function lockErasures (trx: Trx): Promise<void> {
 export type Positions = ReadonlyMap<string, ReadonlyMap<number, bigint>>
 
 /**
- * Locks the checkpoints of every shard until the transaction ends: no step is under way meanwhile, and none that has read a body
- * before can still write. In the order in which steps lock them: by the first projection, which stands for the shard.
+ * Locks the checkpoints of every shard, of whatever version, until the transaction ends: no step is under way meanwhile, and none
+ * that has read a body before can still write. In the order in which steps lock them: by the first projection, which stands for
+ * the shard.
+ * @returns where these projections stand, in these versions
  */
 export async function lockCheckpoints (trx: Trx, projections: readonly ProjectionKey[]): Promise<Positions> {
-  const { rows } = await sql<{ projection: string, shard: number, position: bigint }>`
-    select c.projection, c.shard, c.position
+  const { rows } = await sql<{ projection: string, version: number, shard: number, position: bigint }>`
+    select c.projection, c.version, c.shard, c.position
     from ledger.checkpoints c
-    join unnest(${projections.map(({ name }) => name)}::text[], ${projections.map(({ version }) => version)}::integer[]) with ordinality as p (name, version, place)
-      on p.name = c.projection and p.version = c.version
-    order by c.shard, p.place
-    for update of c`.execute(trx)
-  const positions = new Map<string, Map<number, bigint>>()
-  for (const { projection, shard, position } of rows) {
-    const shards = positions.get(projection) ?? new Map<number, bigint>()
-    positions.set(projection, shards.set(shard, position))
+    order by c.shard, array_position(${projections.map(({ name }) => name)}::text[], c.projection), c.projection, c.version
+    for update`.execute(trx)
+  const positions = new Map(projections.map(({ name }) => [name, new Map<number, bigint>()]))
+  for (const { projection, version, shard, position } of rows) {
+    if (projections.some(({ name, version: current }) => name === projection && current === version)) positions.get(projection)?.set(shard, position)
   }
   return positions
 }

@@ -1,6 +1,7 @@
 // A customer is erased from a ledger full of secrets: what is personal is nowhere, all else is as it was.
 import { test } from 'tap'
 import { identify } from '../../src/provider/voucherify/delivery.ts'
+import { enveloped, orderData } from '../support/deliveries.ts'
 import { findEverywhere } from '../support/everywhere.ts'
 import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
 import { SECRETS } from '../provider/voucherify/personal.ts'
@@ -72,4 +73,30 @@ test('a record of an erasure is an event like any other: read back, it has the s
     'select body::text as body, event_id, subject, fact_digest, customer_id from ledger.events where event_id = $1', [recorded[0]])
   t.match(identify(Buffer.from(event?.body ?? '')), { event_id: event?.event_id, subject: `customer:${customer_id}`, type: 'ledger.customer.erased', customer_id, fact_digest: event?.fact_digest.toString('hex') })
   t.match(JSON.parse(event?.body ?? ''), { data: { reason: 'on request', decided_by: 'a test' } })
+})
+
+test('of ids of the merchant\'s those that are addresses go: the one before stands again, as folded from nothing', async t => {
+  const ledger = await openLedger(t, { shards: SHARDS })
+  const told = (id: string, at: string, source_id: string): Promise<unknown> => ledger.post(enveloped({ customer: { id: 'cust_1', source_id, name: 'Ada', object: 'customer' } }, { id, eventType: 'customer.updated', at }))
+  await told('ev_1', '2026-01-01T10:00:00.000Z', 'shop-1815')
+  await told('ev_2', '2026-01-02T10:00:00.000Z', 'ada@example.com')
+  await ledger.project()
+  t.match((await ledger.get('/v1/customers/cust_1')).json(), { source_id: 'ada@example.com', name: 'Ada' })
+  await erase(ownerOf(t, ledger), 'cust_1')
+  t.match((await ledger.get('/v1/customers/cust_1')).json(), { source_id: 'shop-1815', name: null })
+  const dump = await dumpProjections(ledger.owner)
+  t.strictSame(await refolded(ledger), dump)
+  t.match((await ledger.get('/v1/events/ev_2')).json(), { items: [{ erased_by: /^erasure:/, body_text: /"id":"cust_1"/ }] })
+})
+
+test('states of an order that differed in metadata alone become one, told by the earliest', async t => {
+  const ledger = await openLedger(t, { shards: SHARDS })
+  const state = (id: string, metadata: object): Promise<unknown> => ledger.post(enveloped({ customer: { id: 'cust_1', object: 'customer' }, order: { ...orderData().order, metadata } }, { id, eventType: 'customer.order.paid' }))
+  await state('ev_1', { gift: 'for Grace' })
+  await state('ev_2', { gift: 'for Ada' })
+  await ledger.project()
+  const states = async (): Promise<unknown[]> => (await ledger.owner.query('select event_id, amount, metadata from projection.order_states order by event_id')).rows
+  t.equal((await states()).length, 2)
+  await erase(ownerOf(t, ledger), 'cust_1')
+  t.strictSame(await states(), [{ event_id: 'ev_1', amount: '1000', metadata: null }])
 })
