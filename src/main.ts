@@ -213,6 +213,23 @@ Exit status: 0 no difference, 1 differences, 2 it could not be verified (the dat
     await verifyCommand(config, output, options)
   }, COULD_NOT_VERIFY))
 
+program.command('erase')
+  .description('take what is personal about a customer out of events, quarantine and projections; cannot be undone')
+  .argument('<customer>', 'the id of the customer at the provider, as cust_…')
+  .requiredOption('--reason <text>', 'why, for those who come after; kept for ever, so without names or addresses')
+  .option('--dry-run', 'say what would be erased, and write nothing', false)
+  .option('--yes', 'do it', false)
+  .addHelpText('after', `
+Name, e-mail address, telephone number, address and metadata go, and texts that name the customer; ids, points, amounts and times
+stay, and so does every balance. The log keeps the digests of what was received and records the erasure as an event, with its
+reason: do not write there what is erased here. The server may run meanwhile. Running it again is safe: it does what is left,
+after a kill or when more came in. It needs the login that owns the ledger. What it does not reach: backups, logs of the server
+and of PostgreSQL, files that were imported or exported, and the provider itself, which must erase the customer, too.`)
+  .action(run(async (config, output, options: { reason: string, dryRun: boolean, yes: boolean }, customer: string) => {
+    const { eraseCommand } = await import('./commands/erase.ts')
+    await eraseCommand(config, output, customer, options)
+  }))
+
 await program.parseAsync()
 
 /** Arguments are text, or lists of it where a command takes several. */

@@ -1,8 +1,6 @@
 import { findBodiesOfType, type AuditedEvent } from '../store/audit.ts'
 import type { Db } from '../store/database.ts'
-
-/** The type of the event that records an erasure and lists what each body was redacted to. */
-export const ERASED_TYPE = 'ledger.customer.erased'
+import { ERASED_TYPE } from '../store/erasure.ts'
 
 /** Events that the lists held at a time may name: some 30 MB. A single list is held whatever its size. */
 const HELD_ENTRIES = 100_000

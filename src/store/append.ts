@@ -33,8 +33,8 @@ export async function append (db: Db, events: readonly Appendable[]): Promise<Ap
   return rows
 }
 
-// The order of the fields is the one that ledger.append documents.
-function record (event: Appendable): string {
+/** An event as `ledger.append` and `ledger.erase` take it: the order of the fields is the one that ledger.append documents. */
+export function record (event: Appendable): string {
   return [
     event.event_id, event.subject, event.shard, event.type, event.customer_id, event.occurred_at,
     event.send_out_id, event.source, event.source_id, event.group_id, event.project_id, event.channel,

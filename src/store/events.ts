@@ -77,7 +77,7 @@ export async function locateEvents (db: Db, keys: readonly EventKey[]): Promise<
 
 const LISTED = [
   'event_id', 'subject', 'shard', 'position', 'type', 'customer_id', 'occurred_at', 'received_at', 'test',
-  'send_out_id', 'source', 'source_id', 'group_id', 'project_id', 'channel', 'body_digest', 'fact_digest', 'chain'
+  'send_out_id', 'source', 'source_id', 'group_id', 'project_id', 'channel', 'body_digest', 'fact_digest', 'chain', 'erased_by'
 ] as const
 export type ListedEvent = Pick<EventRow, typeof LISTED[number]>
 

@@ -77,6 +77,8 @@ export interface QuarantineRow {
   decided_at: Instant | null
   decided_by: string | null
   discard_reason: string | null
+  /** The newest erasure event that redacted the row. */
+  erased_by: string | null
 }
 
 export interface CheckpointRow {
