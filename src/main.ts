@@ -25,21 +25,24 @@ program.command('serve')
   }))
 
 const migrate = program.command('migrate').description('bring the database up to this version, or back')
+const wait = new Option('--wait <seconds>', 'how long to go on trying where others hold the locks that are needed (default: 600)').argParser(positiveInteger)
 migrate.command('up')
-  .description('apply what is pending')
-  .action(run(async (config, output) => {
+  .description('apply what is pending; safe while the service runs')
+  .addOption(wait)
+  .action(run(async (config, output, options: { wait?: number }) => {
     const { migrateUpCommand } = await import('./commands/migrate.ts')
-    await migrateUpCommand(config, output)
+    await migrateUpCommand(config, output, options)
   }))
 migrate.command('down')
   .description('take back the last migration; data in what it made is gone')
   .option('--count <n>', 'how many to take back', positiveInteger, 1)
-  .action(run(async (config, output, options: { count: number }) => {
+  .addOption(wait)
+  .action(run(async (config, output, options: { count: number, wait?: number }) => {
     const { migrateDownCommand } = await import('./commands/migrate.ts')
-    await migrateDownCommand(config, output, options.count)
+    await migrateDownCommand(config, output, options)
   }))
 migrate.command('status')
-  .description('say what is applied and what is pending')
+  .description('say what is applied and what is pending, and which indexes are of no use')
   .action(run(async (config, output) => {
     const { migrateStatusCommand } = await import('./commands/migrate.ts')
     await migrateStatusCommand(config, output)

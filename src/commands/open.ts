@@ -36,8 +36,8 @@ async function withPool<T> (place: Place, access: Access, action: (db: Db, pool:
 }
 
 /** Brings the database up to this version of the code. @returns the names of the migrations applied */
-export async function migrate (place: Place, config: Config, log: (line: string) => void): Promise<string[]> {
-  const applied = await migrateUp(place.url, { log })
+export async function migrate (place: Place, config: Config, log: (line: string) => void, options: { blocked_wait_ms?: number } = {}): Promise<string[]> {
+  const applied = await migrateUp(place.url, { log, ...options })
   const shards = await withPool(place, {}, async db => await createShards(db, config.SHARDS))
   if (shards !== config.SHARDS) log(`SHARDS is ${config.SHARDS}, but this ledger was created with ${shards} and keeps them.`)
   return applied
