@@ -8,6 +8,7 @@ import { createDatabase } from '../support/database.ts'
 import { awardData } from '../support/deliveries.ts'
 import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
 import { digestsOfMigrations, readReleases, writeRelease, type Release } from '../support/release.ts'
+import { dumpSchema } from '../support/schema-dump.ts'
 import { copyIn, readBack, type CopiedRow } from '../support/table-copy.ts'
 
 const { MAKE_RELEASE: version } = process.env
@@ -67,11 +68,13 @@ for (const release of readReleases()) {
 
   test(`release ${release.version}: up, down to it and up again with data in it loses no event`, async t => {
     const database = await openReleased(t, release)
+    const schema = await dumpSchema(database.pool)
     const newer = await migrateUp(database.url)
     const first = await openLedger(t, { database })
     await first.project()
     const rows = await projected(first)
     t.strictSame(await migrateDown(database.url, { count: newer.length }), [...newer].reverse())
+    t.equal(await dumpSchema(database.pool), schema, 'the schema is the released one again')
     t.strictSame(await migrateUp(database.url), newer)
     const log = release.rows.filter(({ table }) => /^ledger\.(events|shards|quarantine|api_keys)$/.test(table))
     t.strictSame(await readBack(database.pool, log), log)
