@@ -13,7 +13,7 @@ export class UnwritableFile extends Error {
  */
 export async function writeWholeFile (file: string, pieces: AsyncIterable<string>): Promise<void> {
   await refuseOtherThanFile(file)
-  const draft = join(dirname(file), `.${basename(file)}.${process.pid}.part`)
+  const draft = join(dirname(file), `${basename(file)}.${process.pid}.part`)
   try {
     const handle = await open(draft, 'wx', 0o600)
     try {

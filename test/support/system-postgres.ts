@@ -18,7 +18,7 @@ export function findPostgres (): string | undefined {
 }
 
 /** A new cluster that is stopped and removed with the test. Only this machine reaches it, through a socket in its folder. */
-export async function startCluster (t: Test, bin: string): Promise<{ url: (database: string) => string, program: (name: string, ...args: string[]) => Promise<void>, folder: string }> {
+export async function startCluster (t: Test, bin: string, owner = 'postgres'): Promise<{ url: (database: string) => string, program: (name: string, ...args: string[]) => Promise<void>, folder: string }> {
   const folder = await dataFolder(t)
   const account = await chooseAccount(folder)
   if (account !== undefined) chownSync(folder, account.uid, account.gid)
@@ -26,9 +26,9 @@ export async function startCluster (t: Test, bin: string): Promise<{ url: (datab
   const data = join(folder, 'postgres')
   mkdirSync(join(folder, 'socket'))
   if (account !== undefined) chownSync(join(folder, 'socket'), account.uid, account.gid)
-  await program('initdb', '--pgdata', data, '--username', 'postgres', '--encoding', 'UTF8', '--locale', 'C', '--no-sync')
+  await program('initdb', '--pgdata', data, '--username', owner, '--encoding', 'UTF8', '--locale', 'C', '--no-sync')
   await program('pg_ctl', '--pgdata', data, '--wait', '--log', join(folder, 'log'), '--options', `-c listen_addresses= -c unix_socket_directories=${join(folder, 'socket')} -c fsync=off`, 'start')
-  return { url: database => `postgres://postgres@localhost/${database}?host=${join(folder, 'socket')}`, program, folder }
+  return { url: database => `postgres://${owner}@localhost/${database}?host=${join(folder, 'socket')}`, program, folder }
 }
 
 async function runWell (command: string, args: string[], account: Account | undefined): Promise<void> {
