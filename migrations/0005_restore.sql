@@ -17,11 +17,13 @@ as $$
 declare
   touched smallint[];
   locked integer;
+  -- Beside the query, which so is no dearer for events of now.
+  times text[] := string_to_array(received, e'\x1e');
 begin
   -- Separators are counted by an expression, not by a query: what that saves pays for the call of this function.
-  if (records = '') <> (bodies = '') or (records = '') <> (received = '')
+  if (records = '') <> (bodies = '')
      or octet_length(records) - octet_length(replace(records, e'\x1e', '')) <> octet_length(bodies) - octet_length(replace(bodies, e'\x1e', ''))
-     or octet_length(records) - octet_length(replace(records, e'\x1e', '')) <> octet_length(received) - octet_length(replace(received, e'\x1e', '')) then
+     or (times is not null and cardinality(times) <> cardinality(string_to_array(records, e'\x1e'))) then
     raise exception 'records and bodies do not pair: a separator stands inside a field' using errcode = 'invalid_parameter_value';
   end if;
   touched := array(select distinct split_part(r, e'\x1f', 3)::smallint from string_to_table(records, e'\x1e') as r);
@@ -35,9 +37,8 @@ begin
   -- A new statement takes a new snapshot: it sees all that was committed before the locks were ours.
   return query
   with input as materialized (
-    select r.ordinal::integer as ordinal, string_to_array(r.record, e'\x1f') as f, r.body, r.received_at
-    from rows from (string_to_table(records, e'\x1e'), string_to_table(bodies, e'\x1e'), string_to_table(received, e'\x1e'))
-      with ordinality as r (record, body, received_at, ordinal)
+    select r.ordinal::integer as ordinal, string_to_array(r.record, e'\x1f') as f, r.body
+    from rows from (string_to_table(records, e'\x1e'), string_to_table(bodies, e'\x1e')) with ordinality as r (record, body, ordinal)
   ), named as (
     select i.ordinal, i.f[1] as event_id, i.f[2] as subject, i.f[3]::smallint as shard,
            decode(i.f[13], 'hex') as fact_digest,
@@ -67,7 +68,7 @@ begin
     from placed p
     window same_key as (partition by p.event_id collate "C", p.subject collate "C" order by p.ordinal)
   ), chained as materialized (
-    select p.ordinal, p.event_id, p.subject, p.shard, p.next_position as position, i.f, i.body, i.received_at, p.fact_digest, d.body_digest,
+    select p.ordinal, p.event_id, p.subject, p.shard, p.next_position as position, i.f, i.body, p.fact_digest, d.body_digest,
            ledger.chain_over(p.chain_before, ledger.chain_link(p.shard, p.next_position, p.event_id, p.subject, d.body_digest))
              over (partition by p.shard order by p.next_position) as chain
     from placed p
@@ -78,7 +79,7 @@ begin
     insert into ledger.events
       (event_id, subject, shard, position, type, customer_id, occurred_at, received_at, test,
        send_out_id, source, source_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain)
-    select c.event_id, c.subject, c.shard, c.position, c.f[4], nullif(c.f[5], ''), nullif(c.f[6], '')::timestamptz, coalesce(c.received_at::timestamptz, clock_timestamp()), c.f[14]::boolean,
+    select c.event_id, c.subject, c.shard, c.position, c.f[4], nullif(c.f[5], ''), nullif(c.f[6], '')::timestamptz, coalesce(times[c.ordinal]::timestamptz, clock_timestamp()), c.f[14]::boolean,
            nullif(c.f[7], ''), nullif(c.f[8], ''), nullif(c.f[9], ''), nullif(c.f[10], ''), nullif(c.f[11], ''), nullif(c.f[12], ''),
            c.body::json, octet_length(c.body), c.body_digest, c.fact_digest, c.chain
     from chained c

@@ -20,9 +20,13 @@ const LOOK_MS = 200
  */
 export async function watchBlockers (connectionString: string, pid: number, told: (blockers: readonly Blocker[]) => void): Promise<Watch> {
   const client = new pg.Client({ connectionString, application_name: 'loyalty-ledger migrate (watch)', connectionTimeoutMillis: 5000 })
-  // A watch that ends is no reason to end the work.
+  // A watch that ends, or that there is no connection left for, is no reason to end the work.
   client.on('error', () => {})
-  await client.connect()
+  try {
+    await client.connect()
+  } catch {
+    return { seen: () => [], close: async () => {} }
+  }
   let blockers: readonly Blocker[] = []
   let looking: Promise<void> | undefined
 
