@@ -34,6 +34,7 @@ const ACCEPTED = [
   'create index concurrently events_type on ledger.events (type)',
   'create table ledger.notes (n integer primary key, t text not null);\ncreate index notes_t on ledger.notes (t);\nalter table ledger.notes add constraint short check (length(t) < 10)',
   'alter table ledger.events add column note text',
+  'alter table ledger.shards add unique (head, chain)',
   "alter table ledger.events add column note text not null default ''",
   "alter table ledger.events add constraint typed check (type <> '') not valid",
   'alter table ledger.events validate constraint typed',
