@@ -28,21 +28,24 @@ program.command('serve')
   }))
 
 const migrate = program.command('migrate').description('bring the database up to this version, or back')
+const wait = new Option('--wait <seconds>', 'how long to go on trying where others hold the locks that are needed (default: 600)').argParser(positiveInteger)
 migrate.command('up')
-  .description('apply what is pending')
-  .action(run(async (config, output) => {
+  .description('apply what is pending; safe while the service runs')
+  .addOption(wait)
+  .action(run(async (config, output, options: { wait?: number }) => {
     const { migrateUpCommand } = await import('./commands/migrate.ts')
-    await migrateUpCommand(config, output)
+    await migrateUpCommand(config, output, options)
   }))
 migrate.command('down')
   .description('take back the last migration; data in what it made is gone')
   .option('--count <n>', 'how many to take back', positiveInteger, 1)
-  .action(run(async (config, output, options: { count: number }) => {
+  .addOption(wait)
+  .action(run(async (config, output, options: { count: number, wait?: number }) => {
     const { migrateDownCommand } = await import('./commands/migrate.ts')
-    await migrateDownCommand(config, output, options.count)
+    await migrateDownCommand(config, output, options)
   }))
 migrate.command('status')
-  .description('say what is applied and what is pending')
+  .description('say what is applied and what is pending, and which indexes are of no use')
   .action(run(async (config, output) => {
     const { migrateStatusCommand } = await import('./commands/migrate.ts')
     await migrateStatusCommand(config, output)
@@ -112,14 +115,15 @@ quarantine.command('discard')
   }))
 
 program.command('import')
-  .description('take in what was missed: transaction exports of the provider (CSV) and files of deliveries (NDJSON)')
+  .description('take in what was missed: transaction exports of the provider (CSV), files of deliveries (NDJSON), and what export wrote')
   .argument('<file...>', 'any number, in any order')
   .option('--dry-run', 'say what it would come to, and write nothing', false)
   .option('--skip-bad', 'leave out lines that cannot be read, instead of refusing the files', false)
   .addHelpText('after', `
 CSV: the export of card or campaign transactions as Voucherify makes it: UTF-8, with commas, unchanged by a spreadsheet. Needed
 are the columns id, voucher_id, type, amount, created_at, details; used, too, are balance, campaign_id, source_id, reason, source and
-related_transaction_id. NDJSON: the JSON body of one delivery a line.
+related_transaction_id. NDJSON: the JSON body of one delivery a line. What \`export\` wrote: its events keep the time at which they were
+first stored, which takes the login that owns the ledger.
 
 Each is a file on disk: a pipe does not work, since files are read twice, first to see that every line can be read.
 Running an import again is always safe: what is stored is stored, what is known changes nothing, and what a person decided in
@@ -230,9 +234,21 @@ and of PostgreSQL, files that were imported or exported, and the provider itself
     await eraseCommand(config, output, customer, options)
   }))
 
+program.command('export')
+  .description('write every stored event to a file that import takes in, or to standard output')
+  .argument('[file]', 'written whole or not at all; what stood there stays until then')
+  .addHelpText('after', `
+Bodies are in it as they were received, each with the time at which it was first stored. Quarantine, API keys and projections are
+not: projections follow from the events, and for all of it there is pg_dump. The server may run meanwhile: the file holds what was
+stored when the export began. It holds personal data.`)
+  .action(run(async (config, output, _options, file: string | undefined) => {
+    const { exportCommand } = await import('./commands/export.ts')
+    await exportCommand(config, output, file)
+  }))
+
 await program.parseAsync()
 
-/** Arguments are text, or lists of it where a command takes several. */
+/** Arguments are text, lists of it where a command takes several, or undefined where one may be left out. */
 type Action<Options, Args extends Array<string | string[] | undefined>> = (config: Config, output: Output, options: Options, ...args: Args) => Promise<void>
 
 /** Wraps a command: settings in, exit status out. An error is one sentence that says what to do, never a stack trace. */
