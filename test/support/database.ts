@@ -13,13 +13,14 @@ export function databaseUrl (server: string, database: string): string {
 
 /**
  * A database of the test's own: all migrations, `shards` empty shards (16 unless told; 0: none, as right after migrate up).
- * `blank`: nothing at all, not even migrations. It is dropped when the test ends, whoever is still connected.
+ * `blank`: nothing at all, not even migrations. `copyOf`: as that database of the same server is, which nobody may use meanwhile. It is dropped when the test ends, whoever is still connected.
  */
 export async function createDatabase (
   t: Test,
-  { blank = false, shards = blank ? 0 : 16 }: { shards?: number, blank?: boolean } = {}
+  { blank = false, copyOf, shards = blank || copyOf !== undefined ? 0 : 16 }: { shards?: number, blank?: boolean, copyOf?: string } = {}
 ): Promise<{ url: string, pool: pg.Pool }> {
-  const { url: server, template, failure } = readRun()
+  const { url: server, template: migrated, failure } = readRun()
+  const template = copyOf === undefined ? migrated : new URL(copyOf).pathname.slice(1)
   if (!blank && failure !== undefined) throw new Error(`There is no template database: ${failure}`)
   const name = `ledger_test_${runId}_${process.pid}_${++made}`
   // Copying files instead (strategy file_copy) takes two checkpoints: 165 ms a clone beside 65.

@@ -1,0 +1,244 @@
+// The crash matrix: every operation, cut off at each of its requests to the database, before the server has it and after the server
+// has done it. What is left must be a state that the operation may leave; and done again, all must be as if nothing had happened.
+// By default some of the requests of each, by turns; MATRIX=all takes every one.
+import { randomInt } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import type pg from 'pg'
+import { test, type Test } from 'tap'
+import { verifyLog } from '../../src/audit/log.ts'
+import { importCommand } from '../../src/commands/import.ts'
+import { eraseCommand } from '../../src/commands/erase.ts'
+import type { Output } from '../../src/commands/output.ts'
+import { rebuildCommand } from '../../src/commands/rebuild.ts'
+import { loadConfig, type Config } from '../../src/config.ts'
+import { takeDelivery, type Taken } from '../../src/intake/take.ts'
+import { projections } from '../../src/projections/index.ts'
+import { step } from '../../src/projections/step.ts'
+import { verifyProjections } from '../../src/projections/verify.ts'
+import { simulate } from '../../src/simulator/simulate.ts'
+import { createAppender } from '../../src/store/appender.ts'
+import { createCheckpoints } from '../../src/store/checkpoints.ts'
+import { closePool, databaseOf, openPool, type Db, type Generation } from '../../src/store/database.ts'
+import { createShards } from '../../src/store/shards.ts'
+import { awardData } from '../support/deliveries.ts'
+import { createDatabase } from '../support/database.ts'
+import { findEverywhere } from '../support/everywhere.ts'
+import { waitUntil } from '../support/wait.ts'
+import { openProxy } from './proxy.ts'
+
+const SHARDS = 4
+const POINTS = process.env['MATRIX'] === 'all' ? Infinity : 3
+const SECRET_NAME = 'Wilhelmina Unforgotten'
+const CUSTOMER = 'cust_erased'
+const QUIET: Output = { json: true, result () {}, progress () {} }
+
+interface Operation {
+  name: string
+  /** What stands in the database before it. */
+  given: (db: Db) => Promise<void>
+  /** Does it; of what it may count on afterwards it tells. */
+  run: (url: string, t: Test) => Promise<void>
+  /** What state it is in, in a word or two. */
+  state: (pool: pg.Pool) => Promise<string>
+}
+
+async function withDb<T> (url: string, action: (db: Db) => Promise<T>, options: { role?: string, generation?: Generation } = {}): Promise<T> {
+  const pool = openPool({ url, ...options, poolSize: 4, name: 'operation', onIdleError: () => {} })
+  try {
+    return await action(databaseOf(pool))
+  } finally {
+    await closePool(pool)
+  }
+}
+
+const intakeOf = (db: Db) => ({ db, appender: createAppender(db, { queueLimit: 1000 }), shards: SHARDS })
+
+const HISTORY = simulate({ seed: 5, customers: 3, events: 60, chaos: 'low' }).deliveries.filter(({ kind }) => kind !== 'forged').map(({ body }) => body)
+const PERSONAL = Array.from({ length: 4 }, (_, index) => {
+  const award = awardData({ customer: CUSTOMER, card: 'v_erased', rule: `ern_${index}`, points: 10, balance: null })
+  return Buffer.from(JSON.stringify({ ...award, customer: { ...award.customer, name: SECRET_NAME, metadata: { called: SECRET_NAME } } }))
+})
+const FRESH = [
+  ...Array.from({ length: 3 }, (_, index) => Buffer.from(JSON.stringify(awardData({ customer: `cust_${index}`, card: `v_new_${index}`, rule: 'ern_new' })))),
+  Buffer.from('not JSON at all')
+]
+
+async function take (db: Db, bodies: readonly Buffer[]): Promise<Taken[]> {
+  const intake = intakeOf(db)
+  return await Promise.all(bodies.map(async body => await takeDelivery(body, {}, intake)))
+}
+
+async function projectAll (db: Db, batch = 2000): Promise<void> {
+  while (await step(db, projections, { batch }) !== undefined);
+}
+
+/** Deliveries that were answered with a 2xx: whatever breaks, they are stored. */
+const acknowledged = new Map<string, Taken[]>()
+
+const count = async (pool: pg.Pool, query: string): Promise<string> => Object.values((await pool.query<Record<string, string>>(query)).rows[0] ?? {}).join()
+const lagOf = async (pool: pg.Pool): Promise<string> => await count(pool, 'select count(distinct shard) from projection.checkpoints join ledger.shards using (shard) where position < head')
+
+async function filled (db: Db): Promise<void> {
+  await take(db, [...HISTORY, ...PERSONAL])
+  await projectAll(db)
+}
+
+async function rebuildUp (url: string): Promise<void> {
+  await rebuildCommand(configFor(url), QUIET, undefined, { diff: false, switch: false, abandon: false, limit: 1 })
+}
+
+const operations: Operation[] = [
+  {
+    name: 'ingest',
+    given: filled,
+    async run (url) {
+      await withDb(url, async db => {
+        const taken: Taken[] = []
+        acknowledged.set(url, taken)
+        const intake = intakeOf(db)
+        for (const body of FRESH) taken.push(await takeDelivery(body, {}, intake))
+      }, { role: 'ledger_service' })
+    },
+    state: async pool => `${await count(pool, "select count(*) from ledger.events where event_id like 'ev%' and subject like 'award:ern_new%'")} stored, ${await count(pool, "select count(*) from ledger.quarantine where reason = 'not_json'")} set aside`
+  },
+  {
+    name: 'step',
+    given: async db => { await take(db, [...HISTORY, ...PERSONAL]) },
+    run: async url => { await withDb(url, async db => { await projectAll(db, 20) }, { role: 'ledger_service' }) },
+    state: async pool => `${await lagOf(pool)} shards behind`
+  },
+  {
+    name: 'rebuild',
+    given: filled,
+    run: rebuildUp,
+    state: async pool => await count(pool, "select to_regclass('projection_build.checkpoints') is not null") === 'true'
+      ? `built with ${await count(pool, 'select count(distinct shard) from projection_build.checkpoints join ledger.shards using (shard) where position < head')} shards behind`
+      : 'not begun'
+  },
+  {
+    name: 'switch',
+    async given (db) {
+      await filled(db)
+      // By which old tables can be told from new ones of the same names.
+      await sql`create table public.old as select oid from pg_class where relnamespace = 'projection'::regnamespace and relkind = 'r' and relname not in ('checkpoints', 'parked', 'waiting')`.execute(db)
+    },
+    run: async url => { await rebuildCommand(configFor(url), QUIET, undefined, { diff: false, switch: true, abandon: false, limit: 1 }) },
+    state: async pool => await count(pool, `
+      select case count(o.oid) when 0 then 'new tables' when (select count(*) from public.old) then 'old tables' else 'a mixture' end
+      from pg_class c left join public.old o on o.oid = c.oid
+      where c.relnamespace = 'projection'::regnamespace and c.relkind = 'r'`)
+  },
+  {
+    name: 'import',
+    given: filled,
+    async run (url, t) {
+      const file = join(t.testdirName, `${new URL(url).pathname.slice(1)}.ndjson`)
+      writeFileSync(file, FRESH.slice(0, 3).map(body => `${body.toString()}\n`).join(''))
+      await importCommand(configFor(url), QUIET, [file], { dryRun: false, skipBad: false })
+    },
+    state: async pool => `${await count(pool, "select count(*) from ledger.events where subject like 'award:ern_new%'")} stored, ${await lagOf(pool)} shards behind`
+  },
+  {
+    name: 'erase',
+    given: filled,
+    run: async url => { await eraseCommand(configFor(url), QUIET, CUSTOMER, { reason: 'on request', dryRun: false, yes: true }) },
+    state: async pool => `${await count(pool, 'select count(*) from ledger.events where erased_by is not null')} erased, ${await count(pool, "select count(*) from ledger.events where type = 'ledger.customer.erased'")} recorded`
+  }
+]
+
+function configFor (url: string): Config {
+  return loadConfig({ DATABASE_URL: url, PROJECTION_BATCH_EVENTS: '20' })
+}
+
+/** Everything that must be the same in the end, however it came about. */
+async function outcome (pool: pg.Pool): Promise<Record<string, unknown>> {
+  const queries = {
+    events: "select event_id, subject, encode(fact_digest, 'hex') as facts, encode(body_digest, 'hex') as received, body::text, erased_by is not null as erased from ledger.events where type <> 'ledger.customer.erased' order by 1, 2",
+    quarantine: "select encode(body_digest, 'hex') as received, reason, state from ledger.quarantine order by 1",
+    cards: 'select to_jsonb(c) from projection.cards c order by card_id',
+    lines: "select to_jsonb(l) - 'recorded_at' from projection.lines l order by card_id, occurred_at, tie",
+    customers: 'select to_jsonb(c) from projection.customers c order by customer_id',
+    orders: 'select to_jsonb(o) from projection.orders o order by order_id',
+    generations: "select nspname from pg_namespace where nspname like 'projection%' order by 1"
+  }
+  return Object.fromEntries(await Promise.all(Object.entries(queries).map(async ([name, query]) => [name, (await pool.query(query)).rows])))
+}
+
+async function findings (url: string): Promise<unknown[]> {
+  const found: unknown[] = []
+  await withDb(url, async db => { await verifyLog(db, { against: undefined, found: finding => { found.push(finding) }, begins () {}, progress () {} }) })
+  await withDb(url, async db => {
+    await verifyProjections(db, projections, { batch: 500, limit: 5, found: finding => { found.push(finding) }, unnamed () {} })
+  }, { generation: 'pg_temp' })
+  return found
+}
+
+/** Other sessions of a database are gone: what was cut off has been rolled back. */
+async function settled (pool: pg.Pool): Promise<void> {
+  await waitUntil(async () => (await pool.query("select from pg_stat_activity where datname = current_database() and application_name like 'loyalty-ledger %' and application_name <> 'loyalty-ledger test'")).rowCount === 0, { what: 'the server to let go of what was cut off' })
+}
+
+for (const operation of operations) {
+  test(`${operation.name}, cut off at its requests`, async t => {
+    t.testdir({})
+    // A database can be copied only while nobody uses it: its own pool never connects.
+    const before = await createDatabase(t, { shards: 0 })
+    await withDb(before.url, async db => {
+      await createShards(db, SHARDS)
+      await createCheckpoints(db, projections)
+      await operation.given(db)
+    })
+    const copy = async (inner: Test): ReturnType<typeof createDatabase> => await createDatabase(inner, { copyOf: before.url })
+
+    const whole = await copy(t)
+    const counting = await openProxy(t, whole.url)
+    await operation.run(counting.url, t)
+    process.exitCode = undefined
+    await withDb(whole.url, async db => { await projectAll(db) })
+    const requests = counting.requests()
+    const expected = await outcome(whole.pool)
+    t.same(await findings(whole.url), [])
+
+    const states = new Map<string, number>()
+    const offset = randomInt(Math.max(1, Math.floor(requests / POINTS)))
+    const every = Math.max(1, Math.floor(requests / POINTS))
+    for (let request = 1 + offset; request <= requests; request += every) {
+      for (const when of ['before', 'after'] as const) {
+        await t.test(`${when} request ${request} of ${requests}`, async inner => {
+          const { url, pool } = await copy(inner)
+          const proxy = await openProxy(inner, url)
+          const cut = proxy.cutAt(request, when)
+          proxy.onLink(link => { if (cut.hasActed()) link.cut() })
+          const running = operation.run(proxy.url, t).then(() => 'done', () => 'broken off')
+          await Promise.race([cut.done, running])
+          inner.ok(cut.hasActed(), 'it was cut off')
+          await settled(pool)
+
+          const state = await operation.state(pool)
+          states.set(state, (states.get(state) ?? 0) + 1)
+          inner.not(state, 'a mixture')
+          inner.same(await findings(url), [], 'what is left is in order')
+          await everyAnswerHolds(inner, pool, acknowledged.get(proxy.url) ?? [])
+
+          await operation.run(url, t)
+          process.exitCode = undefined
+          await withDb(url, async db => { await projectAll(db) })
+          inner.same(await outcome(pool), expected, 'done again, all is as if nothing had happened')
+          if (operation.name === 'erase') inner.same(await findEverywhere(pool, [SECRET_NAME]), [])
+        })
+      }
+    }
+    t.comment(`${operation.name}: ${requests} requests; left behind: ${[...states].map(([state, times]) => `${state} (${times} times)`).join('; ')}`)
+  })
+}
+
+async function everyAnswerHolds (t: Test, pool: pg.Pool, taken: readonly Taken[]): Promise<void> {
+  for (const answer of taken) {
+    const { rowCount } = answer.status === 'quarantined'
+      ? await pool.query('select from ledger.quarantine where quarantine_id = $1', [answer.quarantine_id])
+      : await pool.query("select from ledger.events where event_id = $1 and subject = $2 and shard || ':' || position = $3", [answer.event_id, answer.subject, answer.position])
+    t.equal(rowCount, 1, `what was ${answer.status} is there`)
+  }
+}
