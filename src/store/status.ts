@@ -39,16 +39,8 @@ export interface Standing {
  * @param names of the projections
  */
 export async function readStanding (db: Db, names: readonly string[]): Promise<Standing> {
-  try {
-    return await onOneState(db, async trx => await standingWithin(trx, names))
-  } catch (error) {
-    // A rebuild was abandoned between the look whether there is one and the look at it.
-    if ((error as { code?: string }).code !== UNDEFINED_TABLE) throw error
-    return await onOneState(db, async trx => await standingWithin(trx, names))
-  }
+  return await onOneState(db, async trx => await standingWithin(trx, names))
 }
-
-const UNDEFINED_TABLE = '42P01'
 
 /** The same inside a transaction that sees one state. */
 export async function standingWithin (trx: Trx, names: readonly string[]): Promise<Standing> {
@@ -56,7 +48,7 @@ export async function standingWithin (trx: Trx, names: readonly string[]): Promi
     as_of: await readNow(trx),
     projections: await readProjections(trx, names),
     shards: await readShards(trx),
-    rebuild: await buildExists(trx) ? await readRebuild(trx) : [],
+    rebuild: await readRebuild(trx),
     quarantine: await countOpenByReason(trx)
   }
 }
@@ -106,14 +98,25 @@ async function readShards (trx: Trx): Promise<ShardStanding[]> {
   return rows
 }
 
+const UNDEFINED_TABLE = '42P01'
+
 async function readRebuild (trx: Trx): Promise<RebuildStanding[]> {
-  const { rows } = await sql<RebuildStanding>`
-    select c.projection as name, c.version, sum(s.head - c.position) as lag_events
-    from projection_build.checkpoints c
-    join ledger.shards s on s.shard = c.shard
-    group by c.projection, c.version
-    order by c.projection`.execute(trx)
-  return rows
+  if (!await buildExists(trx)) return []
+  await sql`savepoint before_rebuild`.execute(trx)
+  try {
+    const { rows } = await sql<RebuildStanding>`
+      select c.projection as name, c.version, sum(s.head - c.position) as lag_events
+      from projection_build.checkpoints c
+      join ledger.shards s on s.shard = c.shard
+      group by c.projection, c.version
+      order by c.projection`.execute(trx)
+    return rows
+  } catch (error) {
+    // Abandoned since we looked whether there is one.
+    if ((error as { code?: string }).code !== UNDEFINED_TABLE) throw error
+    await sql`rollback to savepoint before_rebuild`.execute(trx)
+    return []
+  }
 }
 
 async function countOpenByReason (trx: Trx): Promise<OpenReason[]> {

@@ -1,4 +1,5 @@
 // How the ledger is: in order, behind, standing still, unbuilt, being rebuilt; and that it costs the same however long the log is.
+import { sql } from 'kysely'
 import { test } from 'tap'
 import { projections } from '../../src/projections/index.ts'
 import { abandonRebuild, beginRebuild, buildUp } from '../../src/projections/rebuild.ts'
@@ -10,7 +11,6 @@ import { quarantine } from '../../src/store/quarantine.ts'
 import { shardOf } from '../../src/store/shards.ts'
 import { onOneState } from '../../src/store/snapshot.ts'
 import { standingWithin } from '../../src/store/status.ts'
-import { sql } from 'kysely'
 import { awardData, orderData } from '../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
@@ -129,7 +129,7 @@ test('what is parked shows on the status, the card, the balance and the order, u
   const still = await status(ledger)
   t.match(projection(still, 'cards'), { lag_events: 0, lag_seconds: 0, parked: 1, oldest_parked_at: parked_at })
   t.match(projection(still, 'orders'), { parked: 1 })
-  t.match(still.attention, [{ code: 'parked', detail: /^1 of orders stands still/ }, { code: 'parked', detail: /^1 of cards stands still.*parked list/ }])
+  t.match(still.attention, [{ code: 'parked', detail: /^1 key of orders stands still since/ }, { code: 'parked', detail: /^1 key of cards stands still.*parked list/ }])
 
   await ledger.owner.query('alter table projection.cards drop constraint poisoned; alter table projection.orders drop constraint poisoned')
   const worker = startWorker(ledger.db, { projections, batch: 10 })
@@ -170,17 +170,17 @@ test('a rebuild shows with what it has to fold, and its coming and going never f
   await abandonRebuild(workplace)
   t.strictSame((await status(ledger)).rebuild, [])
 
-  let coming = true
+  const rebuilds = { coming: true }
   const asked = (async () => {
     let answers = 0
-    for (; coming; answers++) await status(ledger)
+    for (; rebuilds.coming; answers++) await status(ledger)
     return answers
   })()
   for (let round = 0; round < 8; round++) {
     await beginRebuild(workplace, chosen)
     await abandonRebuild(workplace)
   }
-  coming = false
+  rebuilds.coming = false
   t.ok(await asked > 0)
 })
 
