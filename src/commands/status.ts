@@ -15,15 +15,15 @@ function shown (status: LedgerStatus): string {
   return [
     `${logLine(status)}\n${quarantineLine(status)}`,
     projectionTable(status),
-    ...status.rebuild.map(({ name, version, lag_events }) => `Being rebuilt: ${name}, version ${version}; ${lag_events} events to fold.`),
+    ...status.rebuild.map(({ name, version, lag_events }) => `Being rebuilt: ${name}, version ${version}; ${lag_events} event(s) to fold.`),
     ...(status.log.events > 0n ? [shardTable(status)] : []),
     status.attention.length === 0 ? 'Nothing needs a person.' : `To look at:\n${status.attention.map(({ code, detail }) => `  ${code}: ${detail}.`).join('\n')}`
   ].join('\n\n')
 }
 
 function logLine ({ log }: LedgerStatus): string {
-  if (log.newest_recorded_at === null) return `${log.events} events are stored.`
-  return `${log.events} events are stored, the newest ${seconds(log.silence_seconds)} ago, at ${log.newest_recorded_at}.`
+  if (log.newest_recorded_at === null) return 'No event is stored yet.'
+  return `${log.events} event(s) stored, the newest ${seconds(log.silence_seconds)} ago, at ${log.newest_recorded_at}.`
 }
 
 function quarantineLine ({ quarantine: { open, conflicts, reasons } }: LedgerStatus): string {

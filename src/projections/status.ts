@@ -118,7 +118,7 @@ function attentionFor (live: readonly ProjectionStatus[], unbuilt: readonly Unbu
   return [
     ...live.filter(({ parked }) => parked > 0).map(({ name, parked, oldest_parked_at }): Attention => ({
       code: 'parked',
-      detail: `${parked} of ${name} stand${parked === 1 ? 's' : ''} still, the first since ${oldest_parked_at}: an event could not be folded. \`loyalty-ledger parked list\` says which and why`
+      detail: `${parked === 1 ? `1 key of ${name} stands still` : `${parked} keys of ${name} stand still, the first`} since ${oldest_parked_at}: an event could not be folded. \`loyalty-ledger parked list\` says which and why`
     })),
     ...(unbuilt.length === 0 ? [] : [{ code: 'unbuilt' as const, detail: describeUnbuilt(unbuilt) }]),
     ...(late.length === 0 ? [] : [{ code: 'lagging' as const, detail: `${late.map(lateness).join('; ')}. Look at /readyz and the log of the workers: none may run, or a shard of theirs keeps failing` }]),

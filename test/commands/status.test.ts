@@ -19,10 +19,10 @@ test('status: a table for people, JSON for programs, and an exit status that say
 
   const fine = await run(t, ['status'], environment)
   t.equal(fine.code, 0, 'what is open in quarantine, a rebuild or a short lag is no failure')
-  t.match(fine.stdout, /^1 events are stored, the newest \d+ s ago, at \S+Z\.\n1 open in quarantine \(not_json 1\)\.\n/)
+  t.match(fine.stdout, /^1 event\(s\) stored, the newest \d+ s ago, at \S+Z\.\n1 open in quarantine \(not_json 1\)\.\n/)
   t.match(fine.stdout, /\nprojection +version +lag_events +lag +parked +oldest_parked_at\n/)
   t.match(fine.stdout, /\ncards +1 +0 +- +0 +-\n/)
-  t.match(fine.stdout, /\nBeing rebuilt: cards, version 1; 1 events to fold\.\n/)
+  t.match(fine.stdout, /\nBeing rebuilt: cards, version 1; 1 event\(s\) to fold\.\n/)
   t.match(fine.stdout, /\nshard +head +newest_recorded_at +chain\n\d +1 +\S+Z +[0-9a-f]{16}…\n/)
   t.match(fine.stdout, /\nNothing needs a person\.\n$/)
   const { as_of: _, log: { silence_seconds: __, ...log }, ...rest } = await json()
@@ -37,7 +37,7 @@ test('status: a table for people, JSON for programs, and an exit status that say
   t.equal(ill.code, 1)
   t.match(ill.stdout, /\norders +99, code 1 +0 /)
   t.match(ill.stdout, /\ncards +1 +0 +- +1 +\S+Z\n/)
-  t.match(ill.stdout, /\nTo look at:\n {2}parked: 1 of cards stands still[^\n]*parked list[^\n]*\n {2}unbuilt: the rows of orders are of version 99[^\n]*\n$/)
+  t.match(ill.stdout, /\nTo look at:\n {2}parked: 1 key of cards stands still[^\n]*parked list[^\n]*\n {2}unbuilt: the rows of orders are of version 99[^\n]*\n$/)
   t.match((await json()).attention, [{ code: 'parked' }, { code: 'unbuilt' }])
 })
 
