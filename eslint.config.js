@@ -17,13 +17,16 @@ const direction = {
   store: ['ledger', 'config.ts'],
   projections: ['store', 'provider', 'ledger', 'config.ts'],
   history: ['store', 'provider', 'ledger', 'config.ts'],
+  audit: ['store', 'provider', 'ledger', 'config.ts'],
   intake: ['store', 'provider', 'ledger', 'config.ts'],
-  imports: ['intake', 'store', 'provider', 'ledger', 'config.ts'],
+  exports: ['store', 'ledger', 'config.ts'],
+  imports: ['exports', 'intake', 'store', 'provider', 'ledger', 'config.ts'],
+  erasure: ['projections', 'store', 'provider', 'ledger', 'config.ts'],
   http: ['history', 'intake', 'store', 'projections', 'provider', 'ledger', 'config.ts'],
   embedded: [],
   // It judges the others, so it shares none of their rules: only how a body is signed.
   simulator: ['provider/voucherify/signature.ts'],
-  commands: ['http', 'history', 'imports', 'intake', 'store', 'projections', 'provider', 'ledger', 'embedded', 'simulator', 'config.ts'],
+  commands: ['http', 'history', 'audit', 'exports', 'imports', 'erasure', 'intake', 'store', 'projections', 'provider', 'ledger', 'embedded', 'simulator', 'config.ts'],
   'main.ts': ['commands', 'config.ts'],
   'config.ts': []
 }

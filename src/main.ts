@@ -8,6 +8,9 @@ import type { SimulateOptions } from './commands/simulate.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
+/** Apart from 1, which says that there are differences. */
+const COULD_NOT_VERIFY = 2
+
 const program = new Command('loyalty-ledger')
   .description('An event-sourced ledger of loyalty points and orders, fed by Voucherify webhooks.')
   .version(version)
@@ -25,21 +28,24 @@ program.command('serve')
   }))
 
 const migrate = program.command('migrate').description('bring the database up to this version, or back')
+const wait = new Option('--wait <seconds>', 'how long to go on trying where others hold the locks that are needed (default: 600)').argParser(positiveInteger)
 migrate.command('up')
-  .description('apply what is pending')
-  .action(run(async (config, output) => {
+  .description('apply what is pending; safe while the service runs')
+  .addOption(wait)
+  .action(run(async (config, output, options: { wait?: number }) => {
     const { migrateUpCommand } = await import('./commands/migrate.ts')
-    await migrateUpCommand(config, output)
+    await migrateUpCommand(config, output, options)
   }))
 migrate.command('down')
   .description('take back the last migration; data in what it made is gone')
   .option('--count <n>', 'how many to take back', positiveInteger, 1)
-  .action(run(async (config, output, options: { count: number }) => {
+  .addOption(wait)
+  .action(run(async (config, output, options: { count: number, wait?: number }) => {
     const { migrateDownCommand } = await import('./commands/migrate.ts')
-    await migrateDownCommand(config, output, options.count)
+    await migrateDownCommand(config, output, options)
   }))
 migrate.command('status')
-  .description('say what is applied and what is pending')
+  .description('say what is applied and what is pending, and which indexes are of no use')
   .action(run(async (config, output) => {
     const { migrateStatusCommand } = await import('./commands/migrate.ts')
     await migrateStatusCommand(config, output)
@@ -109,14 +115,15 @@ quarantine.command('discard')
   }))
 
 program.command('import')
-  .description('take in what was missed: transaction exports of the provider (CSV) and files of deliveries (NDJSON)')
+  .description('take in what was missed: transaction exports of the provider (CSV), files of deliveries (NDJSON), and what export wrote')
   .argument('<file...>', 'any number, in any order')
   .option('--dry-run', 'say what it would come to, and write nothing', false)
   .option('--skip-bad', 'leave out lines that cannot be read, instead of refusing the files', false)
   .addHelpText('after', `
 CSV: the export of card or campaign transactions as Voucherify makes it: UTF-8, with commas, unchanged by a spreadsheet. Needed
 are the columns id, voucher_id, type, amount, created_at, details; used, too, are balance, campaign_id, source_id, reason, source and
-related_transaction_id. NDJSON: the JSON body of one delivery a line.
+related_transaction_id. NDJSON: the JSON body of one delivery a line. What \`export\` wrote: its events keep the time at which they were
+first stored, which takes the login that owns the ledger.
 
 Each is a file on disk: a pipe does not work, since files are read twice, first to see that every line can be read.
 Running an import again is always safe: what is stored is stored, what is known changes nothing, and what a person decided in
@@ -187,6 +194,58 @@ program.command('simulate')
     await simulateCommand(config, output, options)
   }))
 
+program.command('checkpoint')
+  .description('write where the log stands, signed: to keep outside the database and to verify against later')
+  .argument('[file]', 'replaced whole where it is there (default: standard output)')
+  .action(run(async (config, output, _options, file?: string) => {
+    const { checkpointCommand } = await import('./commands/checkpoint.ts')
+    await checkpointCommand(config, output, file)
+  }))
+
+program.command('verify')
+  .description('recompute the log and every projection from the rows of the log, and name each difference')
+  .option('--against <file>', 'a signed checkpoint: the log must extend it')
+  .addOption(new Option('--only <part>', 'only the log, or only the projections').choices(['log', 'projections']))
+  .option('--limit <n>', 'how many differences to show; all are counted', positiveInteger, 100)
+  .addHelpText('after', `
+Reads only, beside a running service; a login that may only select suffices, and make temporary tables: the projections are
+folded anew in some, which take about the room of the live ones until the end. Without --against it cannot show that the newest
+events were cut off together with their head, nor that a chain was rewritten up to its head.
+Exit status: 0 no difference, 1 differences, 2 it could not be verified (the database, the checkpoint or its key).`)
+  .action(run(async (config, output, options: { against?: string, limit: number, only?: 'log' | 'projections' }) => {
+    const { verifyCommand } = await import('./commands/verify.ts')
+    await verifyCommand(config, output, options)
+  }, COULD_NOT_VERIFY))
+
+program.command('erase')
+  .description('take what is personal about a customer out of events, quarantine and projections; cannot be undone')
+  .argument('<customer>', 'the id of the customer at the provider, as cust_…')
+  .requiredOption('--reason <text>', 'why, for those who come after; kept for ever, so without names or addresses')
+  .option('--dry-run', 'say what would be erased, and write nothing', false)
+  .option('--yes', 'do it', false)
+  .addHelpText('after', `
+Name, e-mail address, telephone number, address and metadata go, and texts that name the customer; ids, points, amounts and times
+stay, and so does every balance. The log keeps the digests of what was received and records the erasure as an event, with its
+reason: do not write there what is erased here. The server may run meanwhile. Running it again is safe: it does what is left,
+after a kill or when more came in. It needs the login that owns the ledger. What it does not reach: backups, logs of the server
+and of PostgreSQL, files that were imported or exported, and the provider itself, which must erase the customer, too.`)
+  .action(run(async (config, output, options: { reason: string, dryRun: boolean, yes: boolean }, customer: string) => {
+    const { eraseCommand } = await import('./commands/erase.ts')
+    await eraseCommand(config, output, customer, options)
+  }))
+
+program.command('export')
+  .description('write every stored event to a file that import takes in, or to standard output')
+  .argument('[file]', 'written whole or not at all; what stood there stays until then')
+  .addHelpText('after', `
+Bodies are in it as they were received, each with the time at which it was first stored. Quarantine, API keys and projections are
+not: projections follow from the events, and for all of it there is pg_dump. The server may run meanwhile: the file holds what was
+stored when the export began. It holds personal data.`)
+  .action(run(async (config, output, _options, file: string | undefined) => {
+    const { exportCommand } = await import('./commands/export.ts')
+    await exportCommand(config, output, file)
+  }))
+
 program.command('status')
   .description('say how far the projections are, what stands still, what waits in quarantine, and where the log ends')
   .addHelpText('after', `
@@ -199,11 +258,11 @@ lags by more than 60 s, or the log lacks an event. What is open in quarantine is
 
 await program.parseAsync()
 
-/** Arguments are text, or lists of it where a command takes several. */
-type Action<Options, Args extends Array<string | string[]>> = (config: Config, output: Output, options: Options, ...args: Args) => Promise<void>
+/** Arguments are text, lists of it where a command takes several, or undefined where one may be left out. */
+type Action<Options, Args extends Array<string | string[] | undefined>> = (config: Config, output: Output, options: Options, ...args: Args) => Promise<void>
 
 /** Wraps a command: settings in, exit status out. An error is one sentence that says what to do, never a stack trace. */
-function run<Options, Args extends Array<string | string[]>> (action: Action<Options, Args>): (...values: unknown[]) => Promise<void> {
+function run<Options, Args extends Array<string | string[] | undefined>> (action: Action<Options, Args>, failure = 1): (...values: unknown[]) => Promise<void> {
   return async (...values) => {
     const command = values.at(-1) as Command
     const options = values.at(-2) as Options
@@ -212,7 +271,7 @@ function run<Options, Args extends Array<string | string[]>> (action: Action<Opt
       await action(loadConfig(process.env), output, options, ...values.slice(0, -2) as Args)
     } catch (error) {
       report(error, output)
-      process.exitCode = 1
+      process.exitCode = failure
     }
   }
 }

@@ -6,7 +6,7 @@ import { catchUp, waitForProjections, type Lagging } from '../projections/catch-
 import { projections } from '../projections/index.ts'
 import type { Db } from '../store/database.ts'
 import { createReport, type Report } from './import-report.ts'
-import { withIntake, withReading } from './open.ts'
+import { withIntake, withReading, withRestoring } from './open.ts'
 import type { Output } from './output.ts'
 import { showProgress, type Progress } from './progress.ts'
 
@@ -28,6 +28,7 @@ export async function importCommand (config: Config, output: Output, files: read
   const report = createReport(output, options)
   try {
     if (options.dryRun) await withReading(config, async log => { await rehearse(sources, rehearsing(log), output, report) })
+    else if (sources.some(({ restores }) => restores)) await withRestoring(config, async (intake, restoring) => { await takeIn(sources, storing(intake, restoring), config, output, report) })
     else await withIntake(config, async intake => { await takeIn(sources, storing(intake), config, output, report) })
   } catch (error) {
     report.breakOff(error)

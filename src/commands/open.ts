@@ -2,10 +2,14 @@ import type pg from 'pg'
 import type { Config } from '../config.ts'
 import { openCluster } from '../embedded/index.ts'
 import type { Intake } from '../intake/settle.ts'
+import { projections } from '../projections/index.ts'
 import type { Workplace } from '../projections/rebuild.ts'
+import { append } from '../store/append.ts'
+import { createCheckpoints } from '../store/checkpoints.ts'
 import { createAppender } from '../store/appender.ts'
 import { closePool, databaseOf, openPool, type DatabaseOptions, type Db } from '../store/database.ts'
 import { migrateUp, migrationStatus } from '../store/migrate.ts'
+import { restore, whoMayRestore } from '../store/restore.ts'
 import { countShards, createShards } from '../store/shards.ts'
 import { CommandError } from './errors.ts'
 
@@ -36,10 +40,14 @@ async function withPool<T> (place: Place, access: Access, action: (db: Db, pool:
   }
 }
 
-/** Brings the database up to this version of the code. @returns the names of the migrations applied */
-export async function migrate (place: Place, config: Config, log: (line: string) => void): Promise<string[]> {
-  const applied = await migrateUp(place.url, { log })
-  const shards = await withPool(place, {}, async db => await createShards(db, config.SHARDS))
+/** Brings the database up to this version of the code, and a new ledger to its beginning. @returns the names of the migrations applied */
+export async function migrate (place: Place, config: Config, log: (line: string) => void, options: { blocked_wait_ms?: number } = {}): Promise<string[]> {
+  const applied = await migrateUp(place.url, { log, ...options })
+  const shards = await withPool(place, {}, async db => {
+    const count = await createShards(db, config.SHARDS)
+    await createCheckpoints(db, projections)
+    return count
+  })
   if (shards !== config.SHARDS) log(`SHARDS is ${config.SHARDS}, but this ledger was created with ${shards} and keeps them.`)
   return applied
 }
@@ -76,20 +84,40 @@ const QUEUE_LIMIT = 1000
 
 /** Runs a command that takes deliveries in, beside whatever servers run, and like them as the service's role. */
 export async function withIntake<T> (config: Config, action: (intake: Intake) => Promise<T>): Promise<T> {
+  return await withLedger(config, async db => await withAppender(db, append, action), { role: config.DATABASE_ROLE })
+}
+
+/**
+ * Runs a command that takes events in that keep the time at which they were first stored. The service must not be able to say
+ * that, so the command does it as the login.
+ * @throws CommandError restore_forbidden
+ */
+export async function withRestoring<T> (config: Config, action: (intake: Intake, restoring: Intake) => Promise<T>): Promise<T> {
   return await withLedger(config, async db => {
-    const shards = await shardsOf(db)
-    const appender = createAppender(db, { queueLimit: QUEUE_LIMIT })
-    try {
-      return await action({ db, appender, shards })
-    } finally {
-      await appender.close()
-    }
-  }, { role: config.DATABASE_ROLE })
+    const { may, owner } = await whoMayRestore(db)
+    if (!may) throw new CommandError('restore_forbidden', `An export of a ledger says when each event was first stored, and this login may not keep that: let DATABASE_URL log in as ${owner}, who owns the ledger.`)
+    return await withAppender(db, append, async intake => await withAppender(db, restore, async restoring => await action(intake, restoring)))
+  })
+}
+
+async function withAppender<T> (db: Db, store: typeof append, action: (intake: Intake) => Promise<T>): Promise<T> {
+  const shards = await shardsOf(db)
+  const appender = createAppender(db, { queueLimit: QUEUE_LIMIT, store })
+  try {
+    return await action({ db, appender, shards })
+  } finally {
+    await appender.close()
+  }
 }
 
 /** Runs a command that only looks what taking deliveries in would come to. It cannot write, and a login that may only read suffices. */
 export async function withReading<T> (config: Config, action: (log: { db: Db, shards: number }) => Promise<T>): Promise<T> {
   return await withLedger(config, async db => await action({ db, shards: await shardsOf(db) }), { readOnly: true })
+}
+
+/** Runs a command in temporary tables of one connection; beside them it only reads, but a session that makes tables cannot be read-only. */
+export async function withScratch<T> (config: Config, action: (db: Db) => Promise<T>): Promise<T> {
+  return await withPlace(config, async place => await withPool(place, { generation: 'pg_temp' }, action))
 }
 
 async function shardsOf (db: Db): Promise<number> {

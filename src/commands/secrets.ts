@@ -26,19 +26,21 @@ export async function webhookSecrets (config: Config): Promise<{ secrets: readon
 async function keptSecret (folder: string, file: string): Promise<string> {
   try {
     await mkdir(folder, { recursive: true })
-    if (!existsSync(file)) await makeOnce(file)
+    if (!existsSync(file)) await makeOnce(file, `${randomBytes(SECRET_BYTES).toString('base64url')}\n`)
     return (await readFile(file, 'utf8')).trim()
   } catch (error) {
     throw new CommandError('data_dir_unusable', `The webhook secret cannot be kept in ${folder}: ${(error as Error).message}. Choose a DATA_DIR that can be written, or set WEBHOOK_SECRETS.`, { cause: error })
   }
 }
 
-// Written aside and then linked: the file appears whole or not at all, also on a full disk, and of two processes that
-// start at once one makes it and both read the same.
-async function makeOnce (file: string): Promise<void> {
+/**
+ * Keeps a secret in a file that only its owner may read, unless there is one. Written aside and then linked: the file appears
+ * whole or not at all, also on a full disk, and of two processes that start at once one makes it and both read the same.
+ */
+export async function makeOnce (file: string, secret: string): Promise<void> {
   const draft = `${file}.${randomBytes(6).toString('hex')}`
   try {
-    await writeFile(draft, `${randomBytes(SECRET_BYTES).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
+    await writeFile(draft, secret, { mode: 0o600, flag: 'wx' })
     await link(draft, file)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error

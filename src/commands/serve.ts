@@ -48,6 +48,7 @@ async function start (place: Place, config: Config, options: ServeOptions, log: 
     url: place.url,
     role: config.DATABASE_ROLE,
     poolSize: config.DATABASE_POOL_SIZE,
+    silence_ms: config.DATABASE_SILENCE_MS,
     name: options.only ?? 'serve',
     onIdleError: error => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
   })
@@ -72,7 +73,7 @@ async function start (place: Place, config: Config, options: ServeOptions, log: 
       onFailure: error => { log.error({ err: error }, 'a projection step failed; it is tried again') }
     })
   if (worker !== undefined) {
-    const listener = listenForAppends(place.url, worker.nudge)
+    const listener = listenForAppends(place.url, worker.nudge, config.DATABASE_SILENCE_MS)
     shutdown.onStop('worker', async () => {
       await listener.stop()
       await worker.stop()

@@ -64,7 +64,7 @@ async function take (entry: ReadEntry, known: Known | undefined, sink: Sink): Pr
     const detail = `the row contradicts what event ${event_id} about ${subject} told of the same movement; that stands until a person decides`
     return await setAside(entry.body, { reason: CONTRADICTS_MOVEMENT, detail, event_id, subject }, sink)
   }
-  const settled = await settleIdentified(entry.identified, sink.intake)
+  const settled = await settleIdentified(entry.identified, entry.as === 'event' ? sink.restoring : sink.intake)
   switch (settled.status) {
     case 'accepted': return { as: known?.as === 'told' ? 'duplicate' : 'new', stored: true }
     case 'duplicate': return { as: 'duplicate' }

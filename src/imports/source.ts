@@ -1,6 +1,7 @@
 import { open, stat } from 'node:fs/promises'
 import { csvEntries } from './csv.ts'
 import { UnreadableFile, type Entry } from './entry.ts'
+import { exportedEntries, isExportedLedger } from './exported.ts'
 import { ndjsonEntries } from './ndjson.ts'
 
 /** A file to import. */
@@ -9,6 +10,8 @@ export interface Source {
   bytes: number
   /** Reads it from its start, each time anew: one entry at a time, so that a file of any size costs the same memory. */
   entries: () => AsyncIterable<Entry>
+  /** It is an export of a ledger: its events keep the time at which they were first stored. */
+  restores: boolean
 }
 
 /** Enough to see what a file is; an export's head has some 200 bytes. */
@@ -19,7 +22,8 @@ const COMPRESSED = [Buffer.from([0x1f, 0x8b]), Buffer.from('PK\u0003\u0004')]
 const UTF_16 = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
 
 /**
- * Sees what a file is by how it begins: a delivery with a brace, whatever else is the head of a table.
+ * Sees what a file is by how it begins: an export of a ledger with its name, a delivery with a brace, whatever else is the head of a
+ * table.
  * @param limit_bytes of one delivery
  * @throws UnreadableFile when it is neither
  */
@@ -31,9 +35,10 @@ export async function openSource (file: string, limit_bytes: number): Promise<So
   const text = head.toString('utf8', start).trimStart()
   if (text === '' && bytes <= HEAD_BYTES) throw new UnreadableFile(`${file} is empty: there are no rows in it. Leave it out, or export it again.`)
   if (text.startsWith('[')) throw new UnreadableFile(`${file} is one JSON list. What can be read is one delivery a line; \`jq -c '.[]'\` makes that of it.`)
-  if (text.startsWith('{')) return { file, bytes, entries: () => ndjsonEntries(file, { start, limit_bytes }) }
+  if (isExportedLedger(file, text)) return { file, bytes, restores: true, entries: () => exportedEntries(file) }
+  if (text.startsWith('{')) return { file, bytes, restores: false, entries: () => ndjsonEntries(file, { start, limit_bytes }) }
   refuseOtherSeparators(file, text)
-  return { file, bytes, entries: () => csvEntries(file, { start }) }
+  return { file, bytes, restores: false, entries: () => csvEntries(file, { start }) }
 }
 
 async function lookAt (file: string): Promise<{ bytes: number, head: Buffer }> {

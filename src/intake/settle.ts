@@ -1,3 +1,4 @@
+import type { Instant } from '../ledger/instant.ts'
 import { identify, tellsAllOf, type IdentifiedDelivery } from '../provider/voucherify/delivery.ts'
 import { AppendRefused, type Appender } from '../store/appender.ts'
 import type { Appended } from '../store/append.ts'
@@ -37,8 +38,8 @@ export async function settleDelivery (body: Buffer, intake: Intake): Promise<Set
   return 'reason' in identified ? { status: 'unusable', ...identified } : await settleIdentified(identified, intake)
 }
 
-/** As `settleDelivery`, for a delivery whose event is named already. */
-export async function settleIdentified (identified: IdentifiedDelivery, intake: Intake): Promise<Settled> {
+/** As `settleDelivery`, for a delivery whose event is named already. `received_at`: when it was first stored, where the intake restores. */
+export async function settleIdentified (identified: IdentifiedDelivery & { received_at?: Instant }, intake: Intake): Promise<Settled> {
   let appended: Appended
   try {
     appended = await intake.appender.append({ ...identified, shard: shardOf(identified.shard_key, intake.shards) })

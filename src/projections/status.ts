@@ -122,7 +122,7 @@ function attentionFor (live: readonly ProjectionStatus[], unbuilt: readonly Unbu
     })),
     ...(unbuilt.length === 0 ? [] : [{ code: 'unbuilt' as const, detail: describeUnbuilt(unbuilt) }]),
     ...(late.length === 0 ? [] : [{ code: 'lagging' as const, detail: `${late.map(lateness).join('; ')}. Look at /readyz and the log of the workers: none may run, or a shard of theirs keeps failing` }]),
-    ...(missing.length === 0 ? [] : [{ code: 'log_gap' as const, detail: `the log lacks ${missing.join(', ')}, and nothing behind is projected. The database is damaged: restore it from a backup` }])
+    ...(missing.length === 0 ? [] : [{ code: 'log_gap' as const, detail: `the log lacks ${missing.join(', ')}, and nothing behind is projected. The database is damaged: \`loyalty-ledger verify\` says how far, and a backup has what is gone` }])
   ]
 }
 

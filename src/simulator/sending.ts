@@ -78,8 +78,11 @@ export async function send (client: Client, deliveries: readonly Delivery[], opt
     while (next < deliveries.length) {
       const index = next++
       const delivery = deliveries[index]!
-      if (options.rate !== undefined) await pauseUntil(began + index * 1000 / options.rate)
-      await inTurn(underWay, delivery, sendOne)
+      // Its turn is taken before the pause: after a hiccup a later one may find its time gone by, and must not overtake.
+      await inTurn(underWay, delivery, async () => {
+        if (options.rate !== undefined) await pauseUntil(began + index * 1000 / options.rate)
+        await sendOne(delivery)
+      })
     }
   }
   await Promise.all(Array.from({ length: options.concurrency }, worker))
@@ -88,15 +91,15 @@ export async function send (client: Client, deliveries: readonly Delivery[], opt
 }
 
 /** Runs after what is under way for the same key; a repetition runs beside it. */
-async function inTurn (underWay: Map<string, Promise<unknown>>, delivery: Delivery, run: (delivery: Delivery) => Promise<void>): Promise<void> {
+async function inTurn (underWay: Map<string, Promise<unknown>>, delivery: Delivery, run: () => Promise<void>): Promise<void> {
   const { key } = delivery
   if (key === undefined) {
-    await run(delivery)
+    await run()
     return
   }
   const before = underWay.get(key)
   const racing = delivery.kind === 'event' && delivery.traits.includes('duplicate')
-  const own = before === undefined || racing ? run(delivery) : before.then(async () => { await run(delivery) })
+  const own = before === undefined || racing ? run() : before.then(run)
   const all = Promise.all([before, own])
   underWay.set(key, all)
   // Who waits for `all` learns of a failure from `own`, too; it must not count as unhandled where nobody does.

@@ -1,11 +1,14 @@
 import { sql } from 'kysely'
+import type { Instant } from '../ledger/instant.ts'
 import type { Db } from './database.ts'
 import type { EventRow } from './tables.ts'
 
 /** An event to append: what the provider's reading named, its shard, and the JSON text. The database adds the rest. */
-export type Appendable = Omit<EventRow, 'position' | 'received_at' | 'body_bytes' | 'body_digest' | 'fact_digest' | 'chain'> & {
+export type Appendable = Omit<EventRow, 'position' | 'received_at' | 'body_bytes' | 'body_digest' | 'fact_digest' | 'chain' | 'erased_by'> & {
   /** Hex. */
   fact_digest: string
+  /** When it was first stored, where it comes back out of an export: `restore` keeps it. `append` takes the time of now. */
+  received_at?: Instant
 }
 
 /** What became of an input: stored now, stored before, or contradicting what is stored. The position is the stored event's. */
@@ -15,7 +18,7 @@ export interface Appended {
   position: bigint
 }
 
-const RECORD = '\u001e'
+export const RECORD = '\u001e'
 const FIELD = '\u001f'
 
 /**
@@ -28,13 +31,21 @@ const FIELD = '\u001f'
 export async function append (db: Db, events: readonly Appendable[]): Promise<Appended[]> {
   const { rows } = await sql<Appended>`
     select outcome, shard, position
-    from ledger.append(${events.map(record).join(RECORD)}, ${events.map(event => event.body).join(RECORD)})
+    from ledger.append(${recordsOf(events)}, ${bodiesOf(events)})
     order by ordinal`.execute(db)
   return rows
 }
 
-// The order of the fields is the one that ledger.append documents.
-function record (event: Appendable): string {
+export function recordsOf (events: readonly Appendable[]): string {
+  return events.map(record).join(RECORD)
+}
+
+export function bodiesOf (events: readonly Appendable[]): string {
+  return events.map(({ body }) => body).join(RECORD)
+}
+
+/** An event as `ledger.append` and `ledger.erase` take it: the order of the fields is the one that ledger.append documents. */
+export function record (event: Appendable): string {
   return [
     event.event_id, event.subject, event.shard, event.type, event.customer_id, event.occurred_at,
     event.send_out_id, event.source, event.source_id, event.group_id, event.project_id, event.channel,

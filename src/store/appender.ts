@@ -7,6 +7,8 @@ export interface AppenderOptions {
   queueLimit: number
   /** Told after a commit that stored something new. */
   onStored?: () => void
+  /** What stores a batch; `append` unless told. */
+  store?: typeof append
 }
 
 export interface Appender {
@@ -52,7 +54,7 @@ const COMMIT_TIMEOUT_MS = 8000
  * its next batch. So batches grow under load, and a lonely event does not wait.
  */
 export function createAppender (db: Db, options: AppenderOptions): Appender {
-  const lanes = Array.from({ length: LANES }, () => createLane(db, options.onStored))
+  const lanes = Array.from({ length: LANES }, () => createLane({ db, store: append, ...options }))
   const depth = (): number => lanes.reduce((total, lane) => total + lane.size(), 0)
   const characters = (): number => lanes.reduce((total, lane) => total + lane.characters(), 0)
   let closing = false
@@ -73,7 +75,9 @@ export function createAppender (db: Db, options: AppenderOptions): Appender {
   }
 }
 
-function createLane (db: Db, onStored: (() => void) | undefined) {
+interface Storing extends Pick<AppenderOptions, 'onStored'> { db: Db, store: typeof append }
+
+function createLane (storing: Storing) {
   const queue: Waiting[] = []
   let characters = 0
   let inFlight = 0
@@ -85,7 +89,7 @@ function createLane (db: Db, onStored: (() => void) | undefined) {
     while (queue.length > 0) {
       const batch = takeBatch()
       inFlight = batch.length
-      const error = await settle(db, batch, onStored)
+      const error = await settle(storing, batch)
       inFlight = 0
       if (error?.code === 'unavailable') {
         rejectAll(queue.splice(0), error)
@@ -118,18 +122,18 @@ function createLane (db: Db, onStored: (() => void) | undefined) {
 }
 
 /** Settles every member of a batch. @returns the error when the batch failed as a whole */
-async function settle (db: Db, batch: readonly Waiting[], onStored: (() => void) | undefined): Promise<AppendRefused | undefined> {
+async function settle (storing: Storing, batch: readonly Waiting[]): Promise<AppendRefused | undefined> {
   try {
-    const answers = await appendResolutely(db, batch.map(waiting => waiting.event))
+    const answers = await appendResolutely(storing, batch.map(waiting => waiting.event))
     batch.forEach((waiting, index) => { waiting.resolve(answers[index] as Appended) })
-    if (answers.some(answer => answer.outcome === 'accepted')) onStored?.()
+    if (answers.some(answer => answer.outcome === 'accepted')) storing.onStored?.()
     return undefined
   } catch (error) {
     if (failureOf(error) === 'input' && batch.length > 1) {
       // One that PostgreSQL refuses must not harm its batch-mates: halve until it stands alone.
       const middle = batch.length >> 1
-      const first = await settle(db, batch.slice(0, middle), onStored)
-      const second = await settle(db, batch.slice(middle), onStored)
+      const first = await settle(storing, batch.slice(0, middle))
+      const second = await settle(storing, batch.slice(middle))
       return second ?? first
     }
     const refused = refusal(error)
@@ -138,10 +142,10 @@ async function settle (db: Db, batch: readonly Waiting[], onStored: (() => void)
   }
 }
 
-async function appendResolutely (db: Db, events: readonly Appendable[]): Promise<Appended[]> {
+async function appendResolutely ({ db, store }: Storing, events: readonly Appendable[]): Promise<Appended[]> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await withTimeout(append(db, events))
+      return await withTimeout(store(db, events))
     } catch (error) {
       // A key that another shard's append took meanwhile is a duplicate at the next look.
       if (!['retry', 'taken'].includes(failureOf(error)) || attempt === TRIES) throw error

@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import pg from 'pg'
 import { parseInstant } from '../ledger/instant.ts'
+import { givingUpAfter, settingsAgainstSilence } from './silence.ts'
 import type { Tables } from './tables.ts'
 
 export type Db = Kysely<Tables>
@@ -20,6 +21,11 @@ export interface DatabaseOptions {
   generation?: Generation
   /** Every transaction is read-only, whatever the login may do. */
   readOnly?: boolean
+  /**
+   * How long the database may say nothing while we wait for it; then the connection is given up, by both sides. For services;
+   * undefined: for ever, for statements that take their time.
+   */
+  silence_ms?: number
   poolSize: number
   /** Shown in pg_stat_activity after `loyalty-ledger`. */
   name: string
@@ -66,7 +72,8 @@ export function openPool (options: DatabaseOptions): pg.Pool {
     types: typeParsers,
     connectionTimeoutMillis: 5000,
     idleTimeoutMillis: 30_000,
-    keepAlive: true
+    keepAlive: true,
+    ...(options.silence_ms === undefined ? {} : impatience(options.silence_ms))
   })
   pool.on('error', error => options.onIdleError?.(error))
   // The pool listens to its idle clients only. One that breaks in the middle of a transaction, while no query is under
@@ -80,13 +87,23 @@ export async function closePool (pool: pg.Pool): Promise<void> {
   if (!pool.ending) await pool.end()
 }
 
-function sessionOptions ({ role, generation = 'projection', readOnly = false }: DatabaseOptions): string {
-  const settings = {
+/** A connection at rest is silent, too, and must be gone before that counts. */
+function impatience (silence_ms: number): pg.PoolConfig {
+  return { stream: givingUpAfter(silence_ms), idleTimeoutMillis: silence_ms / 2 }
+}
+
+function sessionOptions ({ role, generation = 'projection', readOnly = false, silence_ms }: DatabaseOptions): string {
+  return startupOptions({
     synchronous_commit: 'on',
     timezone: 'UTC',
     search_path: generation,
     ...(role ? { role } : {}),
-    ...(readOnly ? { default_transaction_read_only: 'on' } : {})
-  }
+    ...(readOnly ? { default_transaction_read_only: 'on' } : {}),
+    ...(silence_ms === undefined ? {} : settingsAgainstSilence(silence_ms))
+  })
+}
+
+/** Settings as the `options` of a connection take them. */
+export function startupOptions (settings: Record<string, string>): string {
   return Object.entries(settings).map(([name, value]) => `-c ${name}=${value.replace(/[\\ ]/g, '\\$&')}`).join(' ')
 }

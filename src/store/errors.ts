@@ -14,6 +14,8 @@ export type Failure =
 const RETRY = new Set(['40001', '40P01', '55P03'])
 /** Connecting was refused: credentials, a database that is missing or takes nobody. A person must act; retries are right meanwhile. */
 const REFUSED = new Set(['28000', '28P01', '3D000', '55000'])
+/** The server ended a session that did nothing for too long in a transaction: we were paused, or cut off. */
+const ENDED_WHILE_IDLE = '25P03'
 const NODE_NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOST|ENET|EAI_)/
 
 /** Classifies an error that a query threw, by its SQLSTATE or by Node's network code. */
@@ -22,7 +24,7 @@ export function failureOf (error: unknown): Failure {
   if (code === undefined) return isConnectionLoss(error) ? 'unavailable' : 'defect'
   if (RETRY.has(code)) return 'retry'
   if (code === '23505') return 'taken'
-  if (REFUSED.has(code) || /^(08|53|57|58)/.test(code) || NODE_NETWORK.test(code)) return 'unavailable'
+  if (REFUSED.has(code) || code === ENDED_WHILE_IDLE || /^(08|53|57|58)/.test(code) || NODE_NETWORK.test(code)) return 'unavailable'
   if (/^22/.test(code) || code === '54000' || code === '54001' || code === '23514') return 'input'
   return 'defect'
 }
@@ -34,5 +36,5 @@ function codeOf (error: unknown): string | undefined {
 
 // node-postgres reports a connection that died under a query, and a pool that could not connect in time, as plain errors.
 function isConnectionLoss (error: unknown): boolean {
-  return error instanceof Error && /connection|timeout exceeded|client has encountered|Cannot use a pool/i.test(error.message)
+  return error instanceof Error && /connection|timeout (exceeded|expired)|not queryable|Cannot use a pool/i.test(error.message)
 }

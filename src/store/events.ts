@@ -30,6 +30,28 @@ export async function readShard (trx: Trx, shard: number, after: bigint, limit: 
   return rows
 }
 
+/** A piece of an export is in memory twice, as read and as written. */
+const SPAN_BYTES = 4_000_000
+
+/** Of an event what an export tells. */
+export type SpanEvent = Pick<EventRow, 'event_id' | 'subject' | 'position' | 'received_at' | 'body'>
+
+/** As `readShard`, up to a position, for whoever only reads the log. */
+export async function readSpan (db: Db, { shard, after, upTo }: { shard: number, after: bigint, upTo: bigint }, limit: number): Promise<SpanEvent[]> {
+  const { rows } = await sql<SpanEvent>`
+    select event_id, subject, position, received_at, body
+    from (
+      select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
+      from ledger.events e
+      where e.shard = ${shard} and e.position > ${after} and e.position <= ${upTo}
+      order by e.position
+      limit ${limit}
+    ) span
+    where bytes_before < ${SPAN_BYTES}
+    order by position`.execute(db)
+  return rows
+}
+
 /** Some events by their places, in order of shard and position. Ask for no more at once than fits in memory. */
 export async function readEventsAt (trx: Trx, places: ReadonlyArray<Pick<EventRow, 'shard' | 'position'>>): Promise<Array<StoredEvent & Pick<EventRow, 'shard'>>> {
   const { rows } = await sql<StoredEvent & Pick<EventRow, 'shard'>>`
@@ -77,7 +99,7 @@ export async function locateEvents (db: Db, keys: readonly EventKey[]): Promise<
 
 const LISTED = [
   'event_id', 'subject', 'shard', 'position', 'type', 'customer_id', 'occurred_at', 'received_at', 'test',
-  'send_out_id', 'source', 'source_id', 'group_id', 'project_id', 'channel', 'body_digest', 'fact_digest', 'chain'
+  'send_out_id', 'source', 'source_id', 'group_id', 'project_id', 'channel', 'body_digest', 'fact_digest', 'chain', 'erased_by'
 ] as const
 export type ListedEvent = Pick<EventRow, typeof LISTED[number]>
 

@@ -40,7 +40,8 @@ export async function quarantine (db: Db, delivery: Quarantinable): Promise<SetA
         select kept.state, kept.reason, kept.detail, kept.event_id, kept.subject, kept.decided_at, kept.decided_by, kept.discard_reason
         where kept.state = 'discarded'
         union all
-        select 'open', excluded.reason, excluded.detail, excluded.event_id, excluded.subject, null, null, null
+        -- A detail quotes what came in: of a row that was erased it would bring that back.
+        select 'open', excluded.reason, case when kept.erased_by is null then excluded.detail else kept.detail end, excluded.event_id, excluded.subject, null, null, null
         where kept.state <> 'discarded')
     returning quarantine_id, state, (select b.state from ledger.quarantine b where b.body_digest = kept.body_digest) as state_before`.execute(db)
   if (row === undefined) throw new Error('the quarantine returned no row')

@@ -57,6 +57,8 @@ export interface EventRow {
   body_digest: Buffer
   fact_digest: Buffer
   chain: Buffer
+  /** The newest erasure event that redacted the body; null: as received. */
+  erased_by: string | null
 }
 
 export interface QuarantineRow {
@@ -75,6 +77,8 @@ export interface QuarantineRow {
   decided_at: Instant | null
   decided_by: string | null
   discard_reason: string | null
+  /** The newest erasure event that redacted the row. */
+  erased_by: string | null
 }
 
 export interface CheckpointRow {

@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import pg from 'pg'
 import { test } from 'tap'
+import type { Instant } from '../../src/ledger/instant.ts'
 import { append, type Appendable } from '../../src/store/append.ts'
 import { AppendRefused, createAppender } from '../../src/store/appender.ts'
 import { closePool, databaseOf, openPool } from '../../src/store/database.ts'
+import { restore } from '../../src/store/restore.ts'
 import { shardOf } from '../../src/store/shards.ts'
 import { openLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
@@ -158,7 +160,8 @@ test('stored events never change: by privilege for the service, by trigger for e
     "update ledger.events set type = 'x'", 'delete from ledger.events', 'truncate ledger.events',
     'update ledger.shards set head = 0', 'delete from ledger.quarantine', "update ledger.quarantine set body = 'x'",
     "insert into ledger.events select 'b', subject, shard, 2, type, customer_id, occurred_at, received_at, test, send_out_id, source, source_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain from ledger.events",
-    'alter table ledger.events disable trigger all', 'drop table ledger.events'
+    'alter table ledger.events disable trigger all', 'drop table ledger.events',
+    "select ledger.restore('', '', '')", "select ledger.store_events('', '', null)"
   ]
   for (const attempt of attempts) await t.rejects(service.query(attempt), { code: '42501' }, `service: ${attempt}`)
   for (const attempt of attempts.slice(0, 3)) {
@@ -188,6 +191,22 @@ test('the append never scans the log, empty or full, never analysed', async t =>
   for (let connection = 0; connection < 10; connection++) await flush()
   t.equal(await scans(), before)
   t.equal((await ledger.owner.query('select count(*)::int as n from ledger.events')).rows[0].n, 12 * 257)
+})
+
+test('a restored event keeps its time, an appended one never does; the rest is one code', async t => {
+  const { owner } = await openLedger(t, { shards: 2 })
+  const db = databaseOf(owner)
+  const received_at = '2020-02-29T12:00:00.123456Z' as Instant
+  t.same(await restore(db, [event('a', 0, { received_at }), event('b', 1, { received_at }), event('a', 0, { received_at })]), [
+    { outcome: 'accepted', shard: 0, position: '1' }, { outcome: 'accepted', shard: 1, position: '1' }, { outcome: 'duplicate', shard: 0, position: '1' }
+  ])
+  await append(db, [event('c', 0, { received_at }), event('a', 0, { received_at: '1999-01-01T00:00:00.000000Z' as Instant })])
+  t.same((await owner.query("select event_id, position, received_at = '2020-02-29 12:00:00.123456Z' as kept from ledger.events order by event_id")).rows, [
+    { event_id: 'a', position: '1', kept: true }, { event_id: 'b', position: '1', kept: true }, { event_id: 'c', position: '2', kept: false }
+  ])
+  await t.rejects(owner.query("select ledger.restore('', '', null)"), { code: '22004' })
+  await t.rejects(owner.query("select ledger.restore(e'x\x1ey', e'{}\x1e{}', '2020-01-01')"), { code: '22023', message: /do not pair/ })
+  await t.rejects(owner.query("select ledger.append('', '{}')"), { code: '22023', message: /do not pair/ })
 })
 
 test('an event that PostgreSQL cannot store is refused alone', async t => {

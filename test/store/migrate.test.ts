@@ -4,6 +4,8 @@ import pg from 'pg'
 import { test } from 'tap'
 import { migrateDown, MigrationError, migrateUp, migrationStatus } from '../../src/store/migrate.ts'
 import { createDatabase } from '../support/database.ts'
+import { awardData, orderData } from '../support/deliveries.ts'
+import { openLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
 
 const first = '-- Up Migration\ncreate schema ledger;\ncreate table ledger.a (n integer);\n\n-- Down Migration\ndrop schema ledger cascade;\n'
@@ -72,14 +74,23 @@ test('the wait for the other process has a limit', async t => {
   t.ok(await slow instanceof MigrationError)
 })
 
-test('the migrations of the product go up, down to nothing, and up again', async t => {
+test('the migrations of the product go up, down to nothing with data in them, and up again', async t => {
   const { url } = await createDatabase(t, { blank: true })
   const up = await migrateUp(url)
-  t.strictSame(await migrateDown(url, { count: up.length }), [...up].reverse())
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   t.teardown(async () => { await client.end() })
+  const fill = async (): Promise<void> => {
+    await client.query('insert into ledger.shards (shard) select generate_series(0, 15)')
+    const ledger = await openLedger(t, { database: { url, pool: new pg.Pool({ connectionString: url, max: 1 }) } })
+    for (const body of [awardData(), orderData(), 'not json']) t.equal((await ledger.post(body)).statusCode, 202)
+    t.equal(await ledger.project(), 2)
+    await ledger.owner.end()
+  }
+  await fill()
+  t.strictSame(await migrateDown(url, { count: up.length }), [...up].reverse())
   const { rows } = await client.query("select nspname from pg_namespace where nspname !~ '^pg_' and nspname not in ('information_schema', 'public')")
   t.strictSame(rows, [], 'no schema is left')
   t.strictSame(await migrateUp(url), up)
+  await fill()
 })

@@ -31,9 +31,10 @@ export interface TestLedger {
   project: (batch?: number) => Promise<number>
 }
 
-export async function openLedger (t: Test, options: { shards?: number, secrets?: readonly string[], bodyLimitBytes?: number, queueLimit?: number } = {}): Promise<TestLedger> {
+/** @param options.database that is there already, instead of a new one */
+export async function openLedger (t: Test, options: { shards?: number, database?: { url: string, pool: pg.Pool }, secrets?: readonly string[], bodyLimitBytes?: number, queueLimit?: number } = {}): Promise<TestLedger> {
   const { shards = 16, secrets = [SECRET], bodyLimitBytes = 1_048_576, queueLimit = 1000 } = options
-  const { url, pool: owner } = await createDatabase(t, { shards })
+  const { url, pool: owner } = options.database ?? await createDatabase(t, { shards })
   const pool = openPool({ url, role: 'ledger_service', poolSize: 10, name: 'test', onIdleError: () => {} })
   const db = databaseOf(pool)
   const appender = createAppender(db, { queueLimit })

@@ -18,14 +18,15 @@ const event = {
   group_id: NullableText({ description: 'The API request at the provider; spans several events' }),
   project_id: NullableText(),
   channel: NullableText(),
-  body_digest: Digest('sha256 of the body'),
+  body_digest: Digest('sha256 of the body as received'),
   fact_digest: Digest('sha256 of the facts about the subject'),
-  chain: Digest('sha256 over the chain before and this event')
+  chain: Digest('sha256 over the chain before and this event'),
+  erased_by: NullableText({ description: 'The newest erasure event that took personal data out of the body; null: it is as received' })
 }
 
 export const Event = Type.Object(event, { $id: 'Event' })
 export const EventWithBody = Type.Object({
   ...event,
   body: AnyJson({ description: 'The delivery' }),
-  body_text: Type.String({ description: 'The delivery exactly as received: what body_digest is over' })
+  body_text: Type.String({ description: 'The delivery exactly as received, which is what body_digest is over; where erased_by is set, without what was personal' })
 }, { $id: 'EventWithBody' })

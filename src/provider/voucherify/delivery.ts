@@ -39,11 +39,21 @@ export type UnusableReason = 'not_utf8' | 'not_json' | 'not_an_object' | 'too_de
  * @param body authentic bytes, as received
  */
 export function identify (body: Buffer): IdentifiedDelivery | Unusable {
+  return identifyBy(body, name)
+}
+
+/** The same as a version of the code names an event whose type it does not read: those that came before their type was read. */
+export function identifyAsUnread (body: Buffer): IdentifiedDelivery | Unusable {
+  return identifyBy(body, nameUnread)
+}
+
+function identifyBy (body: Buffer, naming: (envelope: Envelope) => Named): IdentifiedDelivery | Unusable {
   const parsed = parseBody(body)
   if ('reason' in parsed) return parsed
   const envelope = openEnvelope(parsed.json)
   try {
-    return { ...name(envelope), ...sendOut(envelope), body: parsed.text }
+    requireUsableId(envelope)
+    return { ...naming(envelope), ...sendOut(envelope), body: parsed.text }
   } catch (error) {
     if (error instanceof Unidentified) return { reason: 'unidentified', detail: error.message }
     if (error instanceof UnreadablePayload) return { reason: 'invalid_payload', detail: error.message }
@@ -111,10 +121,12 @@ class Unidentified extends Error {}
 
 type Named = Pick<IdentifiedDelivery, 'event_id' | 'subject' | 'type' | 'customer_id' | 'shard_key' | 'occurred_at' | 'test' | 'fact_digest'>
 
+function requireUsableId ({ shape, event_id }: Envelope): void {
+  if (shape === 'bare' || isUsableId(event_id)) return
+  throw new Unidentified(`the ${shape} envelope carries no usable event id (text of 1 to 256 bytes without control characters)`)
+}
+
 function name (envelope: Envelope): Named {
-  if (envelope.shape !== 'bare' && !isUsableId(envelope.event_id)) {
-    throw new Unidentified(`the ${envelope.shape} envelope carries no usable event id (text of 1 to 256 bytes without control characters)`)
-  }
   const family = familyFor(envelope)
   if (family === undefined) return nameUnread(envelope)
 

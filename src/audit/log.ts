@@ -1,0 +1,95 @@
+import { BEFORE_ALL, missingUniqueness, readAuditPage, readLogEnds, type AuditedEvent, type LogEnd } from '../store/audit.ts'
+import type { Db } from '../store/database.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { checkContent } from './content.ts'
+import type { Found } from './finding.ts'
+import { createVouching, type Vouching } from './vouchers.ts'
+import { walkShard, type SignedHead } from './walk.ts'
+
+/** What was looked at. */
+export interface LogCounts {
+  events: number
+  shards: number
+  /** Events whose bodies were redacted; their digests are those of what was received. */
+  erased: number
+  /** Events that are named as by a version of the code that did not read their type yet. */
+  unread: number
+}
+
+export interface VerifyLogOptions {
+  /** A checkpoint whose signature was checked: the log must extend it. */
+  against?: Checkpoint | undefined
+  found: Found
+  /** Told how far the log goes before the walk begins. */
+  begins?: (events: number) => void
+  /** Told of each page. */
+  progress?: (events: number) => void
+}
+
+/**
+ * Recomputes the log from its rows: positions, digests, chains, heads, columns. Goes up to where the heads stand now and runs
+ * beside appends: each page is a statement of its own, and no snapshot is held. Memory does not grow with the log.
+ */
+export async function verifyLog (db: Db, { against, found, begins, progress }: VerifyLogOptions): Promise<LogCounts> {
+  for (const columns of await missingUniqueness(db)) {
+    found({ code: 'UNGUARDED', shard: null, position: null, event_id: null, subject: null, detail: `no valid unique index of ledger.events keeps (${columns}) unique` })
+  }
+  const ends = withLost(await readLogEnds(db), against)
+  const shards = ends.filter(({ head }) => head !== null).length
+  const counts = { events: 0, shards, erased: 0, unread: 0 }
+  begins?.(ends.reduce((sum, { newest }) => sum + Number(newest ?? 0n), 0))
+  const isVouched = createVouching(db)
+  for (const end of ends) {
+    await verifyShard(db, end, signedHead(against, end.shard), { shards, counts, isVouched, found, progress: progress ?? (() => {}) })
+  }
+  return counts
+}
+
+interface Walk { shards: number, counts: LogCounts, isVouched: Vouching, found: Found, progress: (events: number) => void }
+
+async function verifyShard (db: Db, end: LogEnd, signed: SignedHead | undefined, { shards, counts, isVouched, found, progress }: Walk): Promise<void> {
+  const walk = walkShard(end, signed, found)
+  for await (const page of pagesOf(db, end)) {
+    for (const row of page) {
+      walk.next(row)
+      const { erased, unread } = await checkContent(row, shards, isVouched, found)
+      if (erased) counts.erased++
+      if (unread) counts.unread++
+    }
+    counts.events += page.length
+    progress(page.length)
+  }
+  walk.end()
+}
+
+/** Reads the next page while one is checked. */
+async function * pagesOf (db: Db, { shard, newest }: LogEnd): AsyncGenerator<AuditedEvent[]> {
+  if (newest === null) return
+  const after = async (position: bigint): Promise<AuditedEvent[]> => await readAuditPage(db, shard, position, newest)
+  let coming = after(BEFORE_ALL)
+  while (true) {
+    const page = await coming
+    const last = page.at(-1)
+    if (last === undefined) return
+    if (last.position === newest) {
+      yield page
+      return
+    }
+    coming = after(last.position)
+    // Awaited in the next round; should that never come, it failed for the same reason.
+    coming.catch(() => {})
+    yield page
+  }
+}
+
+function signedHead (against: Checkpoint | undefined, shard: number): SignedHead | undefined {
+  const signed = against?.shards.find(signed => signed.shard === shard)
+  return against === undefined || signed === undefined ? undefined : { ...signed, made_at: against.made_at }
+}
+
+/** With the shards that only the checkpoint knows of. */
+function withLost (ends: LogEnd[], against: Checkpoint | undefined): LogEnd[] {
+  const known = new Set(ends.map(({ shard }) => shard))
+  const lost = (against?.shards ?? []).filter(({ shard }) => !known.has(shard)).map(({ shard }) => ({ shard, head: null, chain: null, newest: null }))
+  return [...ends, ...lost]
+}

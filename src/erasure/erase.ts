@@ -1,0 +1,172 @@
+import { redact, type Extent } from '../provider/voucherify/privacy/redaction.ts'
+import type { ProjectionKey } from '../store/checkpoints.ts'
+import type { Db, Generation, Trx } from '../store/database.ts'
+import {
+  listGenerations, lockCheckpoints, lockErasures, readKept, readQuarantine, writeErasure,
+  type Kept, type RedactedEvent, type Standing
+} from '../store/erasure.ts'
+import { lookAt } from '../store/generation.ts'
+import { failureOf } from '../store/errors.ts'
+import { findBodies } from '../store/events.ts'
+import { countShards } from '../store/shards.ts'
+import { inBatches } from './batches.ts'
+import { concernsRow, redactRow } from './quarantined.ts'
+import { erasureEvent, type Order } from './record.ts'
+import { refold, type Changed } from './refold.ts'
+import { createSearch, factsIn, keyOf, type Entry, type Search } from './search.ts'
+
+export type { Order } from './record.ts'
+
+/** What an erasure found and did. */
+export interface Erasure {
+  /** Nothing in the ledger is of this customer: the id may be mistyped. */
+  unknown: boolean
+  /** Events and quarantine rows that may concern the customer. */
+  looked_at: { events: number, quarantined: number }
+  /** Those that hold, or held, something personal. */
+  erased: { events: number, quarantined: number }
+  /** Ids of the events that record it, one for each transaction. */
+  recorded: string[]
+}
+
+export interface EraseOptions {
+  projections: readonly ProjectionKey[]
+  /** Count, and write nothing. */
+  dryRun?: boolean
+  /** Told before each transaction how many it will change, of how many. */
+  onChunk?: (done: number, of: number) => void | Promise<void>
+}
+
+/** What holds something personal: an event, or a quarantine row. */
+type Item = { body_bytes: number, mentions: boolean } & ({ entry: Entry } | { quarantine_id: bigint })
+
+/** A deadlock, or a lock that was not to be had, settles at the next try. */
+const TRIES = 5
+/** Events of the customer that come in meanwhile are erased, too; those of a customer who is busy for ever are not waited for. */
+const ROUNDS = 3
+
+/**
+ * Takes what is personal about a customer out of the stored events, the quarantine and the projections, in transactions of a
+ * bounded size, beside whatever runs. Each leaves log and projections in agreement; killed, it is begun again and does the rest.
+ */
+export async function eraseCustomer (db: Db, order: Order, options: EraseOptions): Promise<Erasure> {
+  const search = await createSearch(db, order.customer_id)
+  const erasure: Erasure = { unknown: false, looked_at: { events: 0, quarantined: 0 }, erased: { events: 0, quarantined: 0 }, recorded: [] }
+  const shards = await countShards(db)
+  for (let round = 0; round < ROUNDS; round++) {
+    await search.lookAgain(db)
+    const { items, rows } = await findPersonal(db, search)
+    erasure.looked_at = { events: search.entries.size, quarantined: rows }
+    erasure.unknown = !search.exists && search.entries.size === 0 && rows === 0
+    const count = { events: items.filter(item => 'entry' in item).length, quarantined: items.filter(item => 'quarantine_id' in item).length }
+    if (options.dryRun === true || items.length === 0) return options.dryRun === true ? { ...erasure, erased: count } : erasure
+    erasure.recorded.push(...await eraseItems(db, search, order, items, shards, options))
+    erasure.erased = { events: erasure.erased.events + count.events, quarantined: erasure.erased.quarantined + count.quarantined }
+  }
+  return erasure
+}
+
+/** Everything that still holds something personal. Called when all that names the customer is known. */
+async function findPersonal (db: Db, search: Search): Promise<{ items: Item[], rows: number }> {
+  const items: Item[] = []
+  let rows = 0
+  for await (const { body } of quarantineRows(db)) {
+    const text = body.toString('utf8')
+    if (search.concerns(text)) search.learn(text)
+  }
+  await search.lookAgain(db)
+  for (const batch of inBatches([...search.entries.values()])) {
+    const bodies = new Map((await findBodies(db, batch)).map(found => [keyOf(found), found.body]))
+    for (const entry of batch) {
+      const body = bodies.get(keyOf(entry)) ?? ''
+      if (redacted(search, body, 'all') !== body) items.push({ entry, body_bytes: entry.body_bytes, mentions: redacted(search, body, 'mentions') !== body })
+    }
+  }
+  for await (const row of quarantineRows(db)) {
+    if (concernsRow(search, row)) rows++
+    if (redactRow(search, row, 'all') === undefined) continue
+    items.push({ quarantine_id: row.quarantine_id, body_bytes: row.body.length, mentions: redactRow(search, row, 'mentions') !== undefined })
+  }
+  return { items, rows }
+}
+
+async function * quarantineRows (db: Db): AsyncGenerator<Kept> {
+  for (let after = 0n; ;) {
+    const page = await readQuarantine(db, after)
+    yield * page
+    const last = page.at(-1)
+    if (last === undefined) return
+    after = last.quarantine_id
+  }
+}
+
+/**
+ * Where one transaction is not enough, what only names the customer goes first: as long as their own objects say what they are
+ * called, whoever begins again after a kill still recognises it.
+ */
+async function eraseItems (db: Db, search: Search, order: Order, items: readonly Item[], shards: number, options: EraseOptions): Promise<string[]> {
+  const whole = inBatches(items)
+  const mentions = whole.length === 1 ? [] : inBatches(items.filter(item => item.mentions))
+  const chunks = [...mentions.map(chunk => ({ chunk, extent: 'mentions' as const })), ...whole.map(chunk => ({ chunk, extent: 'all' as const }))]
+  const recorded: string[] = []
+  for (const [index, { chunk, extent }] of chunks.entries()) {
+    await options.onChunk?.(index, chunks.length)
+    const event_id = await resolutely(async () => await db.transaction().execute(async trx => await eraseChunk(trx, search, order, chunk, extent, shards, options.projections)))
+    if (event_id !== undefined) recorded.push(event_id)
+  }
+  return recorded
+}
+
+async function resolutely<T> (action: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await action()
+    } catch (error) {
+      if (failureOf(error) !== 'retry' || attempt === TRIES) throw error
+    }
+  }
+}
+
+/** One transaction. @returns the id of the event that records it; undefined where someone else was faster with all of it */
+async function eraseChunk (trx: Trx, search: Search, order: Order, chunk: readonly Item[], extent: Extent, shards: number, projections: readonly ProjectionKey[]): Promise<string | undefined> {
+  await lockErasures(trx)
+  const generations: Array<[name: Generation, standing: Standing]> = []
+  for (const name of await listGenerations(trx)) {
+    await lookAt(trx, name)
+    generations.push([name, await lockCheckpoints(trx, projections)])
+  }
+  // No step is under way now: what was projected since the last look is found by this one.
+  await search.look(trx)
+  const { changed, events } = await redactEvents(trx, search, chunk.flatMap(item => 'entry' in item ? [item.entry] : []), extent)
+  const rows = (await readKept(trx, chunk.flatMap(item => 'quarantine_id' in item ? [item.quarantine_id] : [])))
+    .flatMap(row => redactRow(search, row, extent) ?? [])
+  if (events.length + rows.length === 0) return undefined
+  for (const [name, standing] of generations) {
+    await lookAt(trx, name)
+    await refold(trx, search, changed, standing)
+  }
+  const erasure = erasureEvent(order, events, rows, shards, new Date())
+  // Last, since from here on the appends of that shard wait for us.
+  await writeErasure(trx, erasure, events, rows)
+  for (const { entry, after } of changed) search.entries.set(keyOf(entry), { ...entry, ...search.shownBy(after) })
+  return erasure.event_id
+}
+
+/** The bodies are read again: another erasure may have been at them since they were found. */
+async function redactEvents (trx: Trx, search: Search, entries: readonly Entry[], extent: Extent): Promise<{ changed: Changed[], events: RedactedEvent[] }> {
+  const stored = new Map((await findBodies(trx, entries)).map(found => [keyOf(found), found.body]))
+  const changed: Changed[] = []
+  const events: RedactedEvent[] = []
+  for (const entry of entries) {
+    const before = stored.get(keyOf(entry)) ?? ''
+    const body = redacted(search, before, extent)
+    if (body === before) continue
+    events.push({ event_id: entry.event_id, subject: entry.subject, body })
+    changed.push({ entry, before: factsIn(before, entry.test), after: factsIn(body, entry.test) })
+  }
+  return { changed, events }
+}
+
+function redacted (search: Search, body: string, extent: Extent): string {
+  return redact(body, { customer_id: search.customer_id, known: search.known() }, extent) ?? body
+}

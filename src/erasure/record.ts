@@ -1,0 +1,38 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { identify } from '../provider/voucherify/delivery.ts'
+import type { Appendable } from '../store/append.ts'
+import { ERASED_TYPE, type RedactedEvent, type RedactedRow } from '../store/erasure.ts'
+import { shardOf } from '../store/shards.ts'
+
+/** Why a customer is erased, and who says so. Both are kept for ever: they must not name the customer. */
+export interface Order { customer_id: string, reason: string, decided_by: string }
+
+/**
+ * The event that records an erasure: in the provider's envelope, so that it is stored, exported and imported like any other. It
+ * lists the digest of each body as it stands afterwards; the database lets a body change to that one only.
+ */
+export function erasureEvent (order: Order, events: readonly RedactedEvent[], rows: readonly RedactedRow[], shards: number, now: Date): Appendable {
+  const id = `erasure:${randomUUID()}`
+  const at = now.toISOString()
+  const body = JSON.stringify({
+    id,
+    created_at: at,
+    type: ERASED_TYPE,
+    data: {
+      customer: { id: order.customer_id, object: 'customer' },
+      reason: order.reason,
+      decided_by: order.decided_by,
+      erased: events.map(({ event_id, subject, body }) => ({ event_id, subject, body_digest: digestOf(body) })),
+      quarantined: rows.map(({ quarantine_id, body }) => ({ quarantine_id: String(quarantine_id), body_digest: digestOf(body) }))
+    },
+    source: { object: 'ledger' },
+    event: { id, type: ERASED_TYPE, created_at: at, entity_id: order.customer_id }
+  })
+  const identified = identify(Buffer.from(body))
+  if ('reason' in identified) throw new Error(`an erasure of ${order.customer_id} cannot be recorded: ${identified.detail}`)
+  return { ...identified, shard: shardOf(identified.shard_key, shards) }
+}
+
+function digestOf (body: string): string {
+  return createHash('sha256').update(body).digest('hex')
+}

@@ -1,0 +1,97 @@
+import type { Fact, MovementSighting, OrderSighting } from '../ledger/facts.ts'
+import { cards } from '../projections/cards.ts'
+import { customers } from '../projections/customers.ts'
+import { keyFor, keyOfEvent } from '../projections/keys.ts'
+import { orders } from '../projections/orders.ts'
+import type { Projection, Told } from '../projections/projection.ts'
+import { inBatches } from './batches.ts'
+import type { Trx } from '../store/database.ts'
+import { dropCustomer, dropOrders, forgetReasons, replaceDetails, waitingPlace, type Standing } from '../store/erasure.ts'
+import { findBodies } from '../store/events.ts'
+import { factsIn, keyOf, type Entry, type Search } from './search.ts'
+
+/** An event whose body changes, with what it told and what it tells now. */
+export interface Changed { entry: Entry, before: Fact[], after: Fact[] }
+
+/**
+ * Makes the rows of one generation those that the redacted events come to: the customer, orders of which something else is told
+ * now, and what explains movements. By the projections' own folds, over every event that tells of them and does not wait with
+ * something parked. All checkpoints of the generation are locked; a projection that it does not have is left out.
+ */
+export async function refold (trx: Trx, search: Search, changed: readonly Changed[], standing: Standing): Promise<void> {
+  const byKey = new Map(changed.map(change => [keyOf(change.entry), change]))
+  if (standing.positions.has(customers.name)) await refoldCustomer(trx, search, byKey, appliedBy(customers, standing))
+  if (standing.positions.has(orders.name)) await refoldOrders(trx, search, byKey, appliedBy(orders, standing))
+  if (standing.positions.has(cards.name)) await retellDetails(trx, changed)
+  await forgetReasons(trx, changed.map(({ entry }) => entry))
+}
+
+/** Is a fact of an event in the rows of a projection? */
+type Applied = (entry: Entry, id: string) => boolean
+
+function appliedBy (projection: Projection, { positions, waiting }: Standing): Applied {
+  return (entry, id) => {
+    const waits = (key: string): boolean => waiting.has(waitingPlace({ ...entry, projection: projection.name, key }))
+    return entry.position <= (positions.get(projection.name)?.get(entry.shard) ?? 0n) && !waits(keyFor(projection.entity, id)) && !waits(keyOfEvent(entry))
+  }
+}
+
+async function retellDetails (trx: Trx, changed: readonly Changed[]): Promise<void> {
+  const details = changed.flatMap(({ entry: { event_id, subject }, before, after }) => {
+    const told = new Map(movementsIn(before).map(movement => [placeOf(movement), movement.details]))
+    return movementsIn(after).filter(movement => told.get(placeOf(movement)) !== movement.details)
+      .map(({ movement_id, card_id, details }) => ({ movement_id, card_id, event_id, subject, details }))
+  })
+  if (details.length > 0) await replaceDetails(trx, details)
+}
+
+async function refoldCustomer (trx: Trx, search: Search, changed: ReadonlyMap<string, Changed>, applied: Applied): Promise<void> {
+  const told: Told[] = []
+  let differs = false
+  for (const entry of search.entries.values()) {
+    const change = changed.get(keyOf(entry))
+    const { profile } = change === undefined ? entry : search.shownBy(change.after)
+    differs ||= change !== undefined && JSON.stringify(profile) !== JSON.stringify(search.shownBy(change.before).profile)
+    if (applied(entry, search.customer_id)) told.push(...profile.map(fact => tellingOf(fact, entry)))
+  }
+  if (!differs || told.length === 0) return
+  await dropCustomer(trx, search.customer_id)
+  await customers.apply(trx, told)
+}
+
+async function refoldOrders (trx: Trx, search: Search, changed: ReadonlyMap<string, Changed>, applied: Applied): Promise<void> {
+  const touched = new Set([...changed.values()].flatMap(({ before, after }) => {
+    const digests = new Set(ordersIn(after).map(({ state_digest }) => state_digest))
+    return ordersIn(before).filter(({ state_digest }) => !digests.has(state_digest)).map(({ order_id }) => order_id)
+  }))
+  if (touched.size === 0) return
+  const telling = [...search.entries.values()].filter(entry => entry.orders.some(order_id => touched.has(order_id)))
+  const told: Told[] = []
+  const note = (facts: readonly Fact[], entry: Entry): void => {
+    told.push(...ordersIn(facts).filter(({ order_id }) => touched.has(order_id) && applied(entry, order_id)).map(fact => tellingOf(fact, entry)))
+  }
+  for (const entry of telling) note(changed.get(keyOf(entry))?.after ?? [], entry)
+  const others = telling.filter(entry => !changed.has(keyOf(entry)))
+  for (const batch of inBatches(others)) {
+    const bodies = new Map((await findBodies(trx, batch)).map(found => [keyOf(found), found.body]))
+    for (const entry of batch) note(factsIn(bodies.get(keyOf(entry)) ?? '', entry.test), entry)
+  }
+  await dropOrders(trx, [...touched])
+  if (told.length > 0) await orders.apply(trx, told)
+}
+
+function tellingOf<F extends Fact> (fact: F, { event_id, subject, received_at: recorded_at, fact_digest }: Entry): Told<F> {
+  return { fact, event_id, subject, recorded_at, fact_digest }
+}
+
+function ordersIn (facts: readonly Fact[]): OrderSighting[] {
+  return facts.filter(fact => fact.fact === 'order')
+}
+
+function movementsIn (facts: readonly Fact[]): MovementSighting[] {
+  return facts.filter(fact => fact.fact === 'movement')
+}
+
+function placeOf ({ movement_id, card_id }: MovementSighting): string {
+  return JSON.stringify([movement_id, card_id])
+}

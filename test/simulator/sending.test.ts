@@ -1,0 +1,29 @@
+import { test } from 'tap'
+import type { Answer, Client } from '../../src/simulator/client.ts'
+import type { Delivery } from '../../src/simulator/delivery.ts'
+import { createDifferences } from '../../src/simulator/differences.ts'
+import { send } from '../../src/simulator/sending.ts'
+
+function delivery (name: string, kind: Delivery['kind'], key: string): Delivery {
+  return { kind, type: name, route: undefined, traits: [], key, event_id: undefined, reason: undefined, body: Buffer.from(name), facts: [], signature: () => '' }
+}
+
+test('at a rate, too, what shares a key is sent in order, also after a hiccup', async t => {
+  const posted: string[] = []
+  const accepted: Answer = { status: 202, json: { status: 'accepted' } }
+  const client: Client = {
+    async post (_path, body) {
+      posted.push(String(body))
+      if (posted.length > 1) return accepted
+      // While the process is held up, the times of all that follow go by.
+      await new Promise(resolve => setImmediate(resolve))
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+      return accepted
+    },
+    get: async () => accepted,
+    close () {}
+  }
+  const deliveries = [delivery('other', 'event', 'other'), delivery('true', 'event', 'key'), delivery('false', 'conflict', 'key')]
+  await send(client, deliveries, { secret: '', concurrency: 2, rate: 50 }, createDifferences())
+  t.same(posted, ['other', 'true', 'false'])
+})
