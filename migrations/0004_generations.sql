@@ -32,6 +32,7 @@ comment on column projection.parked.key is 'card:…, order:…, customer:… or
 comment on column projection.parked.position is 'With shard: the first event that could not be folded';
 comment on column projection.parked.code is 'event_unreadable, or fold_failed';
 comment on column projection.parked.reason is 'Why, as of the last try';
+comment on column projection.parked.parked_at is 'Since when it stands still; null in answers about a card or an order means that it does not';
 
 create table projection.waiting (
   projection text not null,

@@ -246,6 +246,16 @@ stored when the export began. It holds personal data.`)
     await exportCommand(config, output, file)
   }))
 
+program.command('status')
+  .description('say how far the projections are, what stands still, what waits in quarantine, and where the log ends')
+  .addHelpText('after', `
+The exit status is 1 when something needs a person: something is parked, a projection is not built by this version of the code, one
+lags by more than 60 s, or the log lacks an event. What is open in quarantine is shown and does not count.`)
+  .action(run(async (config, output) => {
+    const { statusCommand } = await import('./commands/status.ts')
+    await statusCommand(config, output)
+  }))
+
 await program.parseAsync()
 
 /** Arguments are text, lists of it where a command takes several, or undefined where one may be left out. */

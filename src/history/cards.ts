@@ -1,6 +1,7 @@
 import { groupBy } from '../ledger/group.ts'
 import { pendingAt, type Clocks } from '../ledger/time-travel.ts'
 import { withoutTail, withStretch, NO_TOTALS, type Totals } from '../ledger/totals.ts'
+import type { ShownCard } from '../store/cards.ts'
 import type { Trx } from '../store/database.ts'
 import { readBefore, tallyTails } from '../store/past.ts'
 import { readPendingAt } from '../store/past-tellings.ts'
@@ -10,20 +11,21 @@ import { readPast } from './past.ts'
 
 /**
  * Cards as they stood at a moment of the two clocks: sums, pending points and holder. What describes a card (code,
- * campaign, whether it is active or deleted) stays as it is known now: of it only the newest telling is kept.
+ * campaign, whether it is active or deleted) stays as it is known now: of it only the newest telling is kept. So does since when
+ * it stands still: the sightings that its past is folded from lack the events that wait, too.
  * @param rows the cards as they stand now
  */
-export async function cardsAt (trx: Trx, rows: readonly CardRow[], clocks: Clocks): Promise<CardRow[]> {
+export async function cardsAt<Card extends CardRow> (trx: Trx, rows: readonly Card[], clocks: Clocks): Promise<Card[]> {
   return await standingOf(trx, rows, await holdersAt(trx, rows, clocks), clocks)
 }
 
 /** The cards that a customer held at a moment of the two clocks, as they stood then. */
-export async function customerCardsAt (trx: Trx, customer_id: string, clocks: Clocks): Promise<CardRow[]> {
+export async function customerCardsAt (trx: Trx, customer_id: string, clocks: Clocks): Promise<ShownCard[]> {
   const rows = await cardsHeldAt(trx, customer_id, clocks)
   return await standingOf(trx, rows, new Map(rows.map(({ card_id }) => [card_id, customer_id])), clocks)
 }
 
-async function standingOf (trx: Trx, rows: readonly CardRow[], holders: ReadonlyMap<string, string>, clocks: Clocks): Promise<CardRow[]> {
+async function standingOf<Card extends CardRow> (trx: Trx, rows: readonly Card[], holders: ReadonlyMap<string, string>, clocks: Clocks): Promise<Card[]> {
   const totals = await totalsAt(trx, rows, clocks)
   const pending = groupBy(await readPendingAt(trx, rows.map(({ card_id }) => card_id), clocks), ({ card_id }) => card_id)
   return rows.map(row => ({

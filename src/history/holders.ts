@@ -3,10 +3,11 @@ import { readHoldings } from '../ledger/holders.ts'
 import { holderAmong, type Clocks } from '../ledger/time-travel.ts'
 import type { Trx } from '../store/database.ts'
 import { listEverHeld, listToldHolders, readHolderTellings } from '../store/past-tellings.ts'
+import type { ShownCard } from '../store/cards.ts'
 import type { CardRow } from '../store/tables.ts'
 
 /** The cards, as they stand now, that a customer held at a moment of the two clocks. One that nothing had told of by then is none of them. */
-export async function cardsHeldAt (trx: Trx, customer_id: string, clocks: Clocks): Promise<CardRow[]> {
+export async function cardsHeldAt (trx: Trx, customer_id: string, clocks: Clocks): Promise<ShownCard[]> {
   const rows = await listEverHeld(trx, customer_id)
   const holders = await holdersAt(trx, rows, clocks)
   return rows.filter(({ card_id }) => holders.get(card_id) === customer_id)

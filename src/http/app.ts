@@ -11,6 +11,7 @@ import { events } from './routes/events.ts'
 import { health, type HealthOptions } from './routes/health.ts'
 import { orders } from './routes/orders.ts'
 import { quarantine } from './routes/quarantine.ts'
+import { status } from './routes/status.ts'
 import { webhooks } from './routes/webhooks.ts'
 import { ProblemSchema } from './schemas/common.ts'
 
@@ -42,6 +43,7 @@ export async function createApp (options: AppOptions): Promise<FastifyInstance> 
     scope.addHook('onRoute', needsKey)
     await scope.register(events, options)
     await scope.register(quarantine, options)
+    await scope.register(status, options)
   })
   return app
 }

@@ -1,17 +1,23 @@
 import { sql } from 'kysely'
 import type { Db } from './database.ts'
+import { standstill, type Standstill } from './parked.ts'
 import type { CardRow, LineRow } from './tables.ts'
 
+/** A card as people read it. */
+export type ShownCard = CardRow & Standstill
+
 /** A card by its id, else by its code. */
-export async function findCard (db: Db, idOrCode: string): Promise<CardRow | undefined> {
-  const { rows: [card] } = await sql<CardRow>`
-    select k.*
+export async function findCard (db: Db, idOrCode: string): Promise<ShownCard | undefined> {
+  const { rows: [card] } = await sql<ShownCard>`
+    with ${standstill('cards')}
+    select k.*, standstill.parked_at
     from (
       select c.card_id, 1 as rank from cards c where c.card_id = ${idOrCode}
       union all
       select c.card_id, 2 from cards c where c.code = ${idOrCode}
     ) found
     join cards k on k.card_id = found.card_id
+    left join standstill on standstill.key = 'card:' || k.card_id
     order by found.rank, found.card_id
     limit 1`.execute(db)
   return card

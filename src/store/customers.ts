@@ -1,8 +1,10 @@
 import { sql } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
+import type { ShownCard } from './cards.ts'
 import { checkpoint, type ProjectionKey } from './checkpoints.ts'
 import type { Db, Trx } from './database.ts'
-import type { CardRow, CustomerRow } from './tables.ts'
+import { standstill } from './parked.ts'
+import type { CustomerRow } from './tables.ts'
 
 export type Profile = Omit<CustomerRow, 'clocks'>
 
@@ -62,11 +64,11 @@ export interface Balance {
   as_of: Instant
   /** The checkpoint of the customer's shard; null before the first worker ran. */
   position: bigint | null
-  cards: CardRow[]
+  cards: ShownCard[]
 }
 
 export type Account = Omit<Balance, 'cards'>
-type BalanceRow = Account & (CardRow | { card_id: null })
+type BalanceRow = Account & (ShownCard | { card_id: null })
 
 /** A customer without their cards, and the checkpoint that vouches for what is read in the same state. */
 export async function findAccount (trx: Trx, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Account | undefined> {
@@ -86,15 +88,16 @@ export async function findAccount (trx: Trx, customer_id: string, shard: number,
  */
 export async function readBalance (db: Db, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Balance | undefined> {
   const { rows } = await sql<BalanceRow>`
-    with at as (select ${checkpoint(projections, shard)} as position)
-    select k.*, c.customer_id, c.source_id, now() as as_of, at.position
+    with at as (select ${checkpoint(projections, shard)} as position), ${standstill('cards')}
+    select k.*, standstill.parked_at, c.customer_id, c.source_id, now() as as_of, at.position
     from at
     cross join customers c
     left join cards k on k.customer_id = c.customer_id
+    left join standstill on standstill.key = 'card:' || k.card_id
     where c.customer_id = ${customer_id}
     order by k.code, k.card_id`.execute(db)
   const [first] = rows
   if (first === undefined) return undefined
-  const cards = rows.filter((row): row is BalanceRow & CardRow => row.card_id !== null)
+  const cards = rows.filter((row): row is BalanceRow & ShownCard => row.card_id !== null)
   return { customer_id: first.customer_id, source_id: first.source_id, as_of: first.as_of, position: first.position, cards }
 }

@@ -1,4 +1,5 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
+import type { Instant } from '../ledger/instant.ts'
 import type { Db, Trx } from './database.ts'
 import { recordset } from './recordset.ts'
 import type { ParkedRow, ParkingCode } from './tables.ts'
@@ -8,6 +9,17 @@ export type Parking = Pick<ParkedRow, 'projection' | 'key' | 'shard' | 'position
 
 /** An event that a parked key waits with. */
 export interface Waiting { projection: string, key: string, shard: number, position: bigint }
+
+/** Of a row that people read: since when events about it wait to be folded, so that it lacks them; null where none does. */
+export interface Standstill { parked_at: Instant | null }
+
+/**
+ * What stands still of a projection, as the `with` of a read: `standstill (key, parked_at)`. In a `with` it comes before the
+ * projection's own tables, as in a switch of generations, which would else wait with the read in a circle.
+ */
+export function standstill (projection: string): RawBuilder<unknown> {
+  return sql`standstill as (select p.key, p.parked_at from parked p where p.projection = ${projection})`
+}
 
 /** A row as it is read. */
 export interface ParkedKey extends Parking { parked_at: string, tries: number, last_tried_at: string, waiting: bigint }

@@ -2,8 +2,8 @@ import { sql, type RawBuilder } from 'kysely'
 import type { HolderTelling } from '../ledger/holders.ts'
 import type { PendingObservation } from '../ledger/pending.ts'
 import type { Clocks } from '../ledger/time-travel.ts'
+import type { ShownCard } from './cards.ts'
 import type { Trx } from './database.ts'
-import type { CardRow } from './tables.ts'
 
 /** Which tellings count at a moment of the two clocks. */
 function told (clocks: Clocks): RawBuilder<unknown> {
@@ -55,10 +55,11 @@ export async function listToldHolders (trx: Trx, card_ids: readonly string[], cl
 }
 
 /** The cards that a customer was ever told to hold, as they stand now. */
-export async function listEverHeld (trx: Trx, customer_id: string): Promise<CardRow[]> {
+export async function listEverHeld (trx: Trx, customer_id: string): Promise<ShownCard[]> {
   return await trx.selectFrom('holdings as h')
     .innerJoin('cards as k', 'k.card_id', 'h.card_id')
-    .selectAll('k')
+    .leftJoin('parked as p', join => join.on('p.projection', '=', 'cards').on('p.key', '=', sql<string>`'card:' || k.card_id`))
+    .selectAll('k').select('p.parked_at')
     .where('h.customer_id', '=', customer_id)
     .orderBy('k.code').orderBy('k.card_id')
     .execute()

@@ -20,6 +20,7 @@ export default fp<{ version: string }>(async function openapi (app, { version })
         { name: 'cards', description: 'Cards and statements' },
         { name: 'events', description: 'The log, for operators' },
         { name: 'quarantine', description: 'What could not be used: look, try again, put away' },
+        { name: 'status', description: 'How the ledger is' },
         { name: 'health', description: 'For orchestrators' }
       ],
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key of `npx loyalty-ledger keys create`. Not needed on loopback while no key exists.' } } }

@@ -4,10 +4,10 @@ import { cardsAt } from '../../history/cards.ts'
 import { explainLines } from '../../history/explain.ts'
 import { linesAt } from '../../history/statement.ts'
 import type { Clocks } from '../../ledger/time-travel.ts'
-import { findCard, listCardLines, type LineMark } from '../../store/cards.ts'
+import { findCard, listCardLines, type LineMark, type ShownCard } from '../../store/cards.ts'
 import type { Db, Trx } from '../../store/database.ts'
 import { onOneState } from '../../store/snapshot.ts'
-import type { CardRow, LineRow } from '../../store/tables.ts'
+import type { LineRow } from '../../store/tables.ts'
 import { clockMarks, looksBack, readClocks, readCursorAt } from '../clocks.ts'
 import { presentExplained } from '../explained.ts'
 import { pageOf, rowsFor } from '../paging.ts'
@@ -37,7 +37,7 @@ export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options
     await awaitPosition(options, query)
     if (!looksBack(clocks)) return { ...await requireCard(options.db, key), ...clocks }
     const [card] = await onOneState(options.db, async trx => await cardsAt(trx, [await requireCard(trx, key)], clocks))
-    return { ...card as CardRow, ...clocks }
+    return { ...card as ShownCard, ...clocks }
   })
 
   app.get('/v1/cards/:card/movements', {
@@ -85,7 +85,7 @@ export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options
   })
 }
 
-async function requireCard (db: Db, key: string): Promise<CardRow> {
+async function requireCard (db: Db, key: string): Promise<ShownCard> {
   const card = await findCard(db, key)
   if (card === undefined) throw notFound('card', key)
   return card

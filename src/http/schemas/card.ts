@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { ClockEcho } from './clocks.ts'
-import { Int, NullableInt, NullableText, NullableTime, Time } from './common.ts'
+import { Int, NullableInt, NullableText, NullableTime, ParkedAt, Time } from './common.ts'
 
 export const Sums = {
   balance: Int({ description: 'Available points: opening + earned + refunded − spent − expired + adjusted + transferred + unexplained' }),
@@ -21,7 +21,8 @@ export const Card = Type.Object({
   campaign_id: NullableText(),
   campaign: NullableText(),
   ...Sums,
-  last_movement_at: NullableTime()
+  last_movement_at: NullableTime(),
+  parked_at: ParkedAt()
 }, { $id: 'Card' })
 
 export const CardDetails = Type.Object({
@@ -36,8 +37,9 @@ export const CardDetails = Type.Object({
   movements: Int({ description: 'How many movements are known' }),
   first_movement_at: NullableTime(),
   last_movement_at: NullableTime(),
+  parked_at: ParkedAt(),
   ...ClockEcho
-}, { description: 'With at or known_at, points and holder are those of then; code, campaign, active and deleted_at are always as known now' })
+}, { description: 'With at or known_at, points and holder are those of then; code, campaign, active, deleted_at and parked_at are always as known now' })
 
 export const line = {
   movement_id: Type.String(),

@@ -25,6 +25,11 @@ export function NullableTime (options: object = {}) {
   return NullableText({ description: 'UTC, with microseconds', ...options })
 }
 
+/** Of a card or an order: null, as it should be, or since when it lacks events. */
+export function ParkedAt () {
+  return NullableTime({ description: 'null: it shows every event up to the position read. Else the time since when an event about it could not be folded: it stands as before that event, and later ones wait too, until a redrive (loyalty-ledger parked)' })
+}
+
 /** Any JSON value. */
 export function AnyJson (options: object = {}) {
   return Type.Unsafe<unknown>({ ...options })

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { AnyJson, NullableInt, NullableText, NullableTime, Time } from './common.ts'
+import { AnyJson, NullableInt, NullableText, NullableTime, ParkedAt, Time } from './common.ts'
 
 const state = {
   status: Type.String({ description: 'CREATED, PAID, FULFILLED or CANCELED' }),
@@ -17,10 +17,11 @@ const state = {
 
 const order = { order_id: Type.String(), customer_id: NullableText(), source_id: NullableText(), ...state }
 
-export const Order = Type.Object(order, { $id: 'Order' })
+export const Order = Type.Object({ ...order, parked_at: ParkedAt() }, { $id: 'Order' })
 
 export const OrderWithStates = Type.Object({
   ...order,
+  parked_at: ParkedAt(),
   states: Type.Array(Type.Object({
     ...state,
     recorded_at: Time({ description: 'When we first stored an event that told this state' }),
