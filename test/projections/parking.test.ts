@@ -21,9 +21,9 @@ async function storeUnreadable (ledger: TestLedger, body: object): Promise<() =>
   const broken = event.body.replace('"points":', '"points":"as text","was":')
   await ledger.appender.append({ ...event, shard: shardOf(event.shard_key, SHARDS), body: broken })
   return async () => {
-    await ledger.owner.query('alter table ledger.events disable trigger append_only')
+    await ledger.owner.query('alter table ledger.events disable trigger user')
     await ledger.owner.query('update ledger.events set body = $3 where event_id = $1 and subject = $2', [event.event_id, event.subject, event.body])
-    await ledger.owner.query('alter table ledger.events enable always trigger append_only')
+    await ledger.owner.query('alter table ledger.events enable always trigger append_only; alter table ledger.events enable always trigger guard_body')
   }
 }
 
