@@ -8,6 +8,7 @@ import { append } from '../store/append.ts'
 import { createCheckpoints } from '../store/checkpoints.ts'
 import { createAppender } from '../store/appender.ts'
 import { closePool, databaseOf, openPool, type DatabaseOptions, type Db } from '../store/database.ts'
+import { dropBuild } from '../store/generation.ts'
 import { migrateUp, migrationStatus } from '../store/migrate.ts'
 import { restore, whoMayRestore } from '../store/restore.ts'
 import { countShards, createShards } from '../store/shards.ts'
@@ -46,6 +47,8 @@ export async function migrate (place: Place, config: Config, log: (line: string)
   const shards = await withPool(place, {}, async db => {
     const count = await createShards(db, config.SHARDS)
     await createCheckpoints(db, projections)
+    // Made like tables that have changed since.
+    if (applied.length > 0) await dropBuild(db)
     return count
   })
   if (shards !== config.SHARDS) log(`SHARDS is ${config.SHARDS}, but this ledger was created with ${shards} and keeps them.`)

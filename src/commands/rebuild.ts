@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os'
 import type { Config } from '../config.ts'
 import { tablesOf } from '../projections/generations.ts'
 import { projections } from '../projections/index.ts'
@@ -19,7 +20,7 @@ export interface RebuildOptions {
 }
 
 /** Smaller steps than a worker's: between them the live projections go first. */
-const BATCH_EVENTS = 500
+const BATCH_EVENTS = 250
 /** With half a second each: as long as people wait for a prompt. */
 const SWITCH_TRIES = 60
 
@@ -29,6 +30,8 @@ export async function rebuildCommand (config: Config, output: Output, name: stri
   if ([options.diff, options.switch, options.abandon].filter(Boolean).length > 1) {
     throw new CommandError('rebuild_options', 'Choose one of --diff, --switch and --abandon.')
   }
+  // On a small machine it shares the cores with the service.
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
   await withWorkplace(config, async workplace => {
     if (options.abandon) {
       await abandon(workplace, output)

@@ -67,12 +67,14 @@ export async function buildUp (workplace: Workplace, projections: readonly Proje
   do {
     // What comes in meanwhile is for the next round: a busy log has no end.
     const upTo = new Map((await readHeads(workplace.build)).map(({ shard, head }) => [shard, head]))
-    for (;;) {
-      await giveWay(workplace.live, projections)
+    for (let worked_ms = 0; ;) {
+      await giveWay(workplace.live, projections, worked_ms)
+      const began = performance.now()
       const stepped = await stepAgain(workplace.build, projections, { batch: options.batch, upTo })
       if (stepped === undefined) break
       options.onStep?.(stepped)
       await analyse(stepped.events)
+      worked_ms = performance.now() - began
     }
   } while ((await readLag(workplace.build, projections)).events > NEAR_EVENTS)
 }
@@ -102,26 +104,31 @@ async function stepAgain (build: Db, projections: readonly Projection[], options
   }
 }
 
-/** A live projection that lags by more than what is just under way. */
-const LIVE_LAG_EVENTS = 100n
-/** How long a step waits at most for it. */
+/** How long a step waits at most for live projections to catch up. */
 const GIVE_WAY_MS = 200
-const GIVE_WAY_POLL_MS = 10
+const GIVE_WAY_POLL_MS = 5
 
-/** A rebuild has time, a customer has not: while live projections lag and move, they have the machine to themselves for a while. */
-async function giveWay (live: Db, projections: readonly Projection[]): Promise<void> {
+/**
+ * A rebuild has time, a customer has not. While events come in, it rests as long as it worked, and then until the live
+ * projections have caught up, or for a while.
+ */
+async function giveWay (live: Db, projections: readonly Projection[], worked_ms: number): Promise<void> {
+  const { moving } = await readLag(live, projections)
+  if (!moving) return
+  await rest(worked_ms)
   const deadline = performance.now() + GIVE_WAY_MS
-  while (performance.now() < deadline) {
-    const { events, moving } = await readLag(live, projections)
-    if (events <= LIVE_LAG_EVENTS || !moving) return
-    await rest(GIVE_WAY_POLL_MS)
-  }
+  while (performance.now() < deadline && (await readLag(live, projections)).events > 0n) await rest(GIVE_WAY_POLL_MS)
 }
 
 /** Live tables could not be had for themselves: something reads or writes them without an end. */
 export class SwitchBlocked extends Error {
   override name = 'SwitchBlocked'
   readonly code = 'switch_blocked'
+}
+
+/** Other objects depend on a table that was to be dropped; PostgreSQL names them. */
+function isDependence (error: unknown): error is { detail: string } {
+  return (error as { code?: unknown }).code === '2BP01'
 }
 
 /** Shorter than PostgreSQL's deadlock_timeout of 1 s: in a circle of waits it is the switch that gives up, and not a reader. */
@@ -142,6 +149,7 @@ export async function switchRebuilt (
       await workplace.build.transaction().execute(async trx => { await switchWithin(trx, projections, options.batch) })
       return
     } catch (error) {
+      if (isDependence(error)) throw new SwitchBlocked(`something was made of the live tables that is no plain view: ${error.detail}. Drop it, switch, and make it anew; nothing was changed`, { cause: error })
       if (failureOf(error) !== 'retry') throw error
       if (attempt >= options.tries) throw new SwitchBlocked('the live tables are in use without an end, most often by a long report; nothing was changed', { cause: error })
       await rest(Math.random() * SWITCH_LOCK_MS)

@@ -43,7 +43,7 @@ const POLL_MAX_MS = 1000
 const PASSING = { base_ms: 50, max_ms: 5000 }
 const LASTING = { base_ms: 1000, max_ms: 60_000 }
 
-interface Rest { reason: string, failures: number, until: number }
+interface Rest { reason: string, failures: number, passing: boolean, until: number }
 
 /** Starts the loop that projects whatever lags, one step at a time. Several workers, in any processes, share the shards. */
 export function startWorker (db: Db, options: WorkerOptions): Worker {
@@ -63,7 +63,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
       try {
         if (!ready) await begin()
         ready = true
-        const stepped = await step(db, options.projections, { batch: options.batch, except: resting() })
+        const stepped = await step(db, options.projections, { batch: batchNow(), except: resting() })
         failures = 0
         waiting = undefined
         if (stepped === undefined) {
@@ -100,6 +100,12 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
     return [...rests].filter(([, { until }]) => until > now).map(([shard]) => shard)
   }
 
+  // A step whose statements take longer than a connection may be silent would be cut off for ever: each time it takes half.
+  function batchNow (): number {
+    const failures = Math.max(0, ...[...rests.values()].filter(({ passing }) => passing).map(({ failures }) => failures))
+    return Math.max(1, Math.floor(options.batch / 2 ** Math.min(failures, 30)))
+  }
+
   // Nothing was to be claimed but what still rests: whatever has rested was caught up by another worker.
   function forgetEndedRests (): void {
     const now = performance.now()
@@ -114,7 +120,8 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
   // Whatever made a shard's step fail, it must not hold up the others: they are claimed before it is tried again.
   function rest ({ shard, message, cause }: StepFailed): void {
     const failures = (rests.get(shard)?.failures ?? 0) + 1
-    rests.set(shard, { reason: message, failures, until: performance.now() + backoff(failures, passes(cause) ? PASSING : LASTING) })
+    const passing = passes(cause)
+    rests.set(shard, { reason: message, failures, passing, until: performance.now() + backoff(failures, passing ? PASSING : LASTING) })
   }
 
   const ended = run().finally(() => { alive = false })

@@ -30,7 +30,9 @@ export async function switchTables (trx: Trx, projections: readonly string[], ta
   }
   // A view holds on to its tables, whatever they are called: said again, its text means the new ones.
   for (const { schema, name, definition } of views) await sql`create or replace view ${sql.id(schema, name)} as ${sql.raw(definition)}`.execute(trx)
-  await sql`drop schema projection_retired cascade`.execute(trx)
+  // Not cascading: what others made of these tables, a materialized view say, is not ours to drop. Then the switch fails and says so.
+  for (const name of tables) await sql`drop table ${sql.id('projection_retired', name)}`.execute(trx)
+  await sql`drop schema projection_retired`.execute(trx)
   for (const name of BOOKKEEPING) {
     await sql`delete from ${sql.id('projection', name)} where projection = any (${projections}::text[])`.execute(trx)
     await sql`insert into ${sql.id('projection', name)} select * from ${sql.id('projection_build', name)} where projection = any (${projections}::text[])`.execute(trx)

@@ -209,6 +209,21 @@ test('a long report blocks the switch, which gives up and leaves all as it was',
   t.equal((await ledger.get('/v1/cards/v_1')).json().balance, 5)
 })
 
+test('a plain view of someone else goes on over the new tables; anything else they made of them stands in the way and is kept', async t => {
+  const ledger = await openLedger(t)
+  await ledger.post(awardData({ points: 5 }))
+  await ledger.project()
+  await ledger.owner.query('create view public.theirs as select card_id, balance from projection.cards; create view public.over as select * from reporting.cards; create materialized view public.kept as select card_id from projection.cards')
+  const workplace = openWorkplace(t, ledger.url)
+  await rebuild(workplace)
+  await t.rejects(switchRebuilt(workplace, projections, { ...BATCH, tries: 2 }), { code: 'switch_blocked', message: /materialized view public\.kept depends on table/ })
+  await ledger.owner.query('drop materialized view public.kept')
+  await switchRebuilt(workplace, projections, { ...BATCH, tries: 2 })
+  await ledger.post(awardData({ rule: 'ern_2', points: 5 }))
+  await ledger.project()
+  t.match((await ledger.owner.query('select t.balance, o.balance as over from public.theirs t join public.over o using (card_id)')).rows, [{ balance: '10', over: '10' }])
+})
+
 test('what is parked live can be folded by new rules, and what they cannot fold is parked with them', async t => {
   const ledger = await openLedger(t)
   await ledger.owner.query("alter table projection.cards add constraint poisoned check (card_id <> 'v_1' or earned < 15)")
