@@ -26,6 +26,8 @@ export type FindingCode =
   | 'PROJECTION_PARKED'
   /** Rows folded by another version of the rules than this one, which therefore cannot say what they should be. */
   | 'PROJECTION_UNBUILT'
+  /** A checkpoint stands behind the end of the log. */
+  | 'CHECKPOINT_AHEAD'
   /** The log itself is too damaged to fold. */
   | 'PROJECTION_UNCOMPARED'
 

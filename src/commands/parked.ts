@@ -29,7 +29,7 @@ export async function parkedRedriveCommand (config: Config, output: Output, keys
   if (all === (keys.length > 0)) throw new CommandError('parked_choice', 'Name keys as `loyalty-ledger parked list` shows them, or say --all.')
   const fates: Fate[] = []
   await withLedger(config, async db => {
-    if (all) await redriveAllParked(db, projections, (parked, fate) => { fates.push({ ...parked, ...fate }) })
+    if (all) await redriveAllParked(db, projections, { each: (parked, fate) => { fates.push({ ...parked, ...fate }) } })
     for (const key of keys) fates.push(...await redriveKey(key))
 
     async function redriveKey (key: string): Promise<Fate[]> {

@@ -93,7 +93,7 @@ async function abandon (workplace: Workplace, output: Output): Promise<void> {
 }
 
 function sayDiff (output: Output, diff: RebuildDiff, limit: number): void {
-  const { customers, orders, cards, tables, apart } = diff
+  const { customers, orders, cards, tables, parked, apart } = diff
   const parts: string[] = []
   if (cards !== undefined) {
     parts.push(`${cards.total} card(s) would change, all balances together by ${signed(cards.points)} points.`)
@@ -118,6 +118,7 @@ function sayDiff (output: Output, diff: RebuildDiff, limit: number): void {
   const rest = tables.filter(({ table }) => !['cards', 'orders', 'customers'].includes(table))
   if (rest.length > 0) parts.push(`Also in ${rest.map(({ table, rows_for }) => `${table} (of ${rows_for})`).join(', ')}: statements, states or tellings.`)
   if (tables.length === 0) parts.push('No row would be another.')
+  if (parked > 0) parts.push(`${parked} key(s) would be parked: events about them cannot be folded by these rules.`)
   if (apart > 0n) parts.push(`The live projections and the rebuilt ones are ${apart} events apart: does a worker run? What differs can come of that alone.`)
   say(output, { ...diff, apart: Number(apart) }, parts.join('\n\n'))
 }

@@ -1,6 +1,6 @@
 import type { Finding } from '../audit/finding.ts'
 import { projections } from '../projections/index.ts'
-import { StepFailed } from '../projections/step.ts'
+import { LogGap, StepFailed } from '../projections/step.ts'
 import { verifyProjections, type ProjectionFinding } from '../projections/verify.ts'
 import { readLogSize } from '../store/audit.ts'
 import { withScratch } from './open.ts'
@@ -26,8 +26,8 @@ export const folded: Check = {
           bar.add(stepped.events)
         }
       }).catch((error: unknown) => {
-        if (!(error instanceof StepFailed)) throw error
-        found({ ...UNPLACED, code: 'PROJECTION_UNCOMPARED', shard: error.shard, detail: `the projections were not compared: ${error.message}` })
+        if (!(error instanceof StepFailed) && !(error instanceof LogGap)) throw error
+        found({ ...UNPLACED, code: 'PROJECTION_UNCOMPARED', shard: error instanceof StepFailed ? error.shard : null, detail: `the projections were not compared: ${error.message}` })
       })
     })
     const seconds = (performance.now() - began) / 1000
@@ -50,6 +50,10 @@ function findingOf (finding: ProjectionFinding): Finding {
     case 'PROJECTION_PARKED': {
       const { shard, position, event_id, subject, key, reason, waiting } = finding.parked
       return { code, shard, position, event_id, subject, detail: `${key} stands still with ${waiting} event(s), since this one could not be folded: ${reason}` }
+    }
+    case 'CHECKPOINT_AHEAD': {
+      const { shard, position, head } = finding
+      return { ...UNPLACED, code, shard, position, subject: projection, detail: `the checkpoint of ${projection} stands at ${position}, and the log ends at ${head}: what comes there would never be folded` }
     }
     case 'PROJECTION_UNBUILT': {
       const { version, live } = finding

@@ -9,12 +9,15 @@ import type { Placed } from './withhold.ts'
 /** A key whose facts cannot all be folded. */
 export interface Poisoned {
   /** From the first on that could not be folded. */
-  facts: Placed[]
+  facts: [Placed, ...Placed[]]
   error: unknown
 }
 
-/** More keys than these in one step: then it is not the events that are wrong, and nothing must be parked for it. */
-export const MAX_POISONED = 20
+/**
+ * More keys than these in one step: then it is not the events that are wrong, and nothing must be parked for it. Far more than
+ * one customer has of cards or orders in a step.
+ */
+export const MAX_POISONED = 200
 
 /** So much failed that it cannot be the fault of single events: a person has to look. */
 export class TooMuchFailed extends Error {
@@ -56,7 +59,8 @@ export async function foldCarefully (trx: Trx, projection: Projection, facts: re
       await halve(groups.slice(0, middle))
       await halve(groups.slice(middle))
     } else if (only !== undefined) {
-      poisoned.push(await firstFailing(trx, projection, only))
+      const first = await firstFailing(trx, projection, only)
+      if (first !== undefined) poisoned.push(first)
       if (poisoned.length > MAX_POISONED) {
         throw new TooMuchFailed(`${projection.name}: more than ${MAX_POISONED} keys of one step cannot be folded, the first because: ${(error as Error).message}`, { cause: error })
       }
@@ -67,14 +71,14 @@ export async function foldCarefully (trx: Trx, projection: Projection, facts: re
   return poisoned
 }
 
-async function firstFailing (trx: Trx, projection: Projection, facts: readonly Placed[]): Promise<Poisoned> {
+async function firstFailing (trx: Trx, projection: Projection, facts: readonly Placed[]): Promise<Poisoned | undefined> {
   const events = [...groupBy(facts, ({ position }) => String(position)).values()]
   for (const [index, ofEvent] of events.entries()) {
     const error = await attempt(trx, projection, ofEvent)
-    if (error !== undefined) return { facts: events.slice(index).flat(), error }
+    if (error !== undefined) return { facts: events.slice(index).flat() as [Placed, ...Placed[]], error }
   }
   // One by one they went: together they were too much for something.
-  return { facts: [], error: undefined }
+  return undefined
 }
 
 /** Folds facts, or leaves nothing of them behind. @returns why they could not be folded */

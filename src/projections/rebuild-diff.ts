@@ -3,6 +3,8 @@ import { changedCards, changedCustomers, changedOrders, compareTables, type Chan
 import type { Trx } from '../store/database.ts'
 import { failureOf } from '../store/errors.ts'
 import { lookAt } from '../store/generation.ts'
+import { countParked } from '../store/parked.ts'
+import { awaitSwitch } from '../store/snapshot.ts'
 import { livePositions } from './generations.ts'
 import type { Projection } from './projection.ts'
 import type { Workplace } from './rebuild.ts'
@@ -16,6 +18,8 @@ export interface RebuildDiff {
   cards?: Changes<ChangedCard> & { points: bigint }
   /** Rows that would be others, by table. */
   tables: Array<{ table: string, rows_for: bigint }>
+  /** Keys that the rebuild could not fold and has parked: a switch would let them stand still. */
+  parked: number
   /** Events that the rebuild has folded and the live tables have not, or have and the rebuild has not: what differs can come of that alone. */
   apart: bigint
 }
@@ -39,10 +43,11 @@ export async function diffRebuild ({ build }: Workplace, projections: readonly P
 
 async function diffWithin (trx: Trx, projections: readonly Projection[], { batch, limit }: { batch: number, limit: number }): Promise<RebuildDiff> {
   const names = new Set(projections.map(({ name }) => name))
+  await awaitSwitch(trx)
   await lookAt(trx, 'projection_build')
   const upTo = await livePositions(trx, projections)
   while (await stepWithin(trx, projections, { batch, upTo }) !== undefined);
-  const diff: RebuildDiff = { tables: [], apart: await eventsApart(trx, names) }
+  const diff: RebuildDiff = { tables: [], parked: await countParked(trx), apart: await eventsApart(trx, names) }
   if (names.has('customers')) diff.customers = await changedCustomers(trx, limit)
   if (names.has('orders')) diff.orders = await changedOrders(trx, limit)
   if (names.has('cards')) diff.cards = await changedCards(trx, limit)

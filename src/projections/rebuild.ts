@@ -57,18 +57,22 @@ export const NEAR_EVENTS = 500n
 
 export interface BuildOptions { batch: number, onStep?: (stepped: Stepped) => void }
 
+/** Another process folds what is left into the same tables. */
+const OTHERS_REST_MS = 50
+
 /**
  * Folds the log into the tables of a rebuild until they are near its end, in ordinary steps: after a kill the next run goes on
- * from the last one. Between steps the live projections go first.
+ * from the last one. Between steps the live projections go first, as long as that brings the end nearer.
  * @throws StepFailed
  */
 export async function buildUp (workplace: Workplace, projections: readonly Projection[], options: BuildOptions): Promise<void> {
   const analyse = createAnalyst(workplace.build, projections)
-  do {
+  let left = (await readLag(workplace.build, projections)).events
+  for (let patient = true; ;) {
     // What comes in meanwhile is for the next round: a busy log has no end.
     const upTo = new Map((await readHeads(workplace.build)).map(({ shard, head }) => [shard, head]))
     for (let worked_ms = 0; ;) {
-      await giveWay(workplace.live, projections, worked_ms)
+      if (patient) await giveWay(workplace.live, projections, worked_ms)
       const began = performance.now()
       const stepped = await stepAgain(workplace.build, projections, { batch: options.batch, upTo })
       if (stepped === undefined) break
@@ -76,7 +80,12 @@ export async function buildUp (workplace: Workplace, projections: readonly Proje
       await analyse(stepped.events)
       worked_ms = performance.now() - began
     }
-  } while ((await readLag(workplace.build, projections)).events > NEAR_EVENTS)
+    const { events } = await readLag(workplace.build, projections)
+    if (events <= NEAR_EVENTS) return
+    patient = events < left / 2n
+    left = events
+    await rest(OTHERS_REST_MS)
+  }
 }
 
 /** Nobody else tells the planner in time that these tables grow by thousands of rows a second. */
@@ -104,19 +113,17 @@ async function stepAgain (build: Db, projections: readonly Projection[], options
   }
 }
 
-/** How long a step waits at most for live projections to catch up. */
-const GIVE_WAY_MS = 200
 const GIVE_WAY_POLL_MS = 5
 
 /**
- * A rebuild has time, a customer has not. While events come in, it rests as long as it worked, and then until the live
- * projections have caught up, or for a while.
+ * A rebuild has time, a customer has not. While events come in, it rests as long as it worked, and once more so long at most
+ * until the live projections have caught up.
  */
 async function giveWay (live: Db, projections: readonly Projection[], worked_ms: number): Promise<void> {
   const { moving } = await readLag(live, projections)
   if (!moving) return
   await rest(worked_ms)
-  const deadline = performance.now() + GIVE_WAY_MS
+  const deadline = performance.now() + worked_ms
   while (performance.now() < deadline && (await readLag(live, projections)).events > 0n) await rest(GIVE_WAY_POLL_MS)
 }
 

@@ -32,10 +32,12 @@ class StillParked extends Error {
  * @throws what the database threw where the failure is no fault of an event: try again
  */
 export async function redriveParked (db: Db, projections: readonly Projection[], parked: { projection: string, key: string }): Promise<Unparked> {
-  const projection = (await builtOf(db, projections)).find(({ name }) => name === parked.projection)
-  if (projection === undefined) return { status: 'unbuilt' }
+  const name = parked.projection
   try {
     return await db.transaction().execute(async trx => {
+      // In this transaction: a switch to other rules comes before all of it or after.
+      const projection = (await builtOf(trx, projections)).find(projection => projection.name === name)
+      if (projection === undefined) return { status: 'unbuilt' }
       if (await lockParked(trx, projection.name, parked.key) === undefined) return { status: 'not_parked' }
       const waiting = await readWaiting(trx, projection.name, parked.key)
       for (let start = 0; start < waiting.length; start += CHUNK_EVENTS) {
@@ -47,18 +49,34 @@ export async function redriveParked (db: Db, projections: readonly Projection[],
   } catch (error) {
     if (!(error instanceof StillParked)) throw error
     const why = { code: error.code, reason: error.message }
-    await db.transaction().execute(async trx => { await parkedStill(trx, projection.name, parked.key, why) })
+    await db.transaction().execute(async trx => { await parkedStill(trx, name, parked.key, why) })
     return { status: 'still_parked', ...why }
   }
 }
 
-/** Redrives whatever is parked now, one key after the other. @param each told of each key's fate */
-export async function redriveAllParked (
-  db: Db, projections: readonly Projection[], each: (parked: { projection: string, key: string }, unparked: Unparked) => void = () => {}
-): Promise<void> {
+export interface RedriveOptions {
+  /** Told of each key's fate. */
+  each?: (parked: { projection: string, key: string }, unparked: Unparked) => void
+  /** Told of what kept a key from being tried at all; the others are. Where nobody listens, it ends the redrive. */
+  failed?: (error: unknown) => void
+  /** Asked before each key: is it enough? */
+  stopped?: () => boolean
+}
+
+/** Redrives whatever is parked now, one key after the other. */
+export async function redriveAllParked (db: Db, projections: readonly Projection[], options: RedriveOptions = {}): Promise<void> {
   for (let after: { projection: string, key: string } | undefined; ;) {
     const page = await listParked(db, { after, limit: 500 })
-    for (const { projection, key } of page) each({ projection, key }, await redriveParked(db, projections, { projection, key }))
+    for (const { projection, key } of page) {
+      if (options.stopped?.() === true) return
+      try {
+        const unparked = await redriveParked(db, projections, { projection, key })
+        options.each?.({ projection, key }, unparked)
+      } catch (error) {
+        if (options.failed === undefined) throw error
+        options.failed(error)
+      }
+    }
     after = page.at(-1)
     if (after === undefined) return
   }

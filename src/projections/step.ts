@@ -119,9 +119,7 @@ async function fold (trx: Trx, projection: Projection, _shard: number, facts: re
 /** Folds what can be folded; what cannot waits, with all that follows it of the same card or order. */
 async function foldOrPark (trx: Trx, projection: Projection, shard: number, facts: readonly Placed[]): Promise<void> {
   for (const { facts: left, error } of await foldCarefully(trx, projection, facts)) {
-    const [first] = left
-    if (first === undefined) continue
-    const { told: { event_id, subject }, key, position } = first
+    const { told: { event_id, subject }, key, position } = left[0]
     await park(trx, [parkingOf(projection, key, shard, { event_id, subject, position }, 'fold_failed', error)])
     await addWaiting(trx, left.map(({ position }) => ({ projection: projection.name, key, shard, position })))
   }

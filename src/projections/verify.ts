@@ -2,7 +2,9 @@ import { beginCheckpoints, readStandings } from '../store/checkpoints.ts'
 import { compareTables, type Differing } from '../store/compare.ts'
 import type { Db, Trx } from '../store/database.ts'
 import { BOOKKEEPING, createTemporaryTables, lookAt } from '../store/generation.ts'
+import { awaitSwitch } from '../store/snapshot.ts'
 import { listParked, type ParkedKey } from '../store/parked.ts'
+import { readHeads } from '../store/shards.ts'
 import { livePositions, tablesOf } from './generations.ts'
 import type { Projection } from './projection.ts'
 import { createAnalyst } from './rebuild.ts'
@@ -16,6 +18,8 @@ export type ProjectionFinding =
   | { code: 'PROJECTION_PARKED', projection: string, parked: ParkedKey }
   /** Rows folded by another version of the rules than this code's, which therefore cannot compare them. */
   | { code: 'PROJECTION_UNBUILT', projection: string, version: number, live: number | undefined }
+  /** A checkpoint vouches for events that there are not: what comes there would never be folded. */
+  | { code: 'CHECKPOINT_AHEAD', projection: string, shard: number, position: bigint, head: bigint }
 
 export interface ProjectionCheck {
   batch: number
@@ -47,6 +51,11 @@ export async function verifyProjections (db: Db, projections: readonly Projectio
 /** Projections that stand at the same places are folded in one pass over the log: most often all of them. */
 async function groupsOf (db: Db, projections: readonly Projection[], check: ProjectionCheck): Promise<Projection[][]> {
   const standings = await readStandings(db, 'projection')
+  const heads = new Map((await readHeads(db)).map(({ shard, head }) => [shard, head]))
+  for (const { projection, shard, position } of standings) {
+    const head = heads.get(shard) ?? 0n
+    if (position > head) check.found({ code: 'CHECKPOINT_AHEAD', projection, shard, position, head })
+  }
   const groups = new Map<string, Projection[]>()
   for (const projection of projections) {
     const own = standings.filter(standing => standing.projection === projection.name)
@@ -74,6 +83,7 @@ async function foldInBulk (db: Db, projections: readonly Projection[], check: Pr
 
 /** Folds what the live projections have folded meanwhile, and compares: all on the state of one snapshot. */
 async function compare (trx: Trx, projections: readonly Projection[], check: ProjectionCheck): Promise<void> {
+  await awaitSwitch(trx)
   const upTo = await livePositions(trx, projections)
   while (await stepWithin(trx, projections, { batch: check.batch, upTo }) !== undefined);
   for (const projection of projections) {

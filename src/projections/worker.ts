@@ -53,6 +53,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
   let waiting: string | undefined
   let unbuilt: Unbuilt[] = []
   let stopping = false
+  let redriving: Promise<void> | undefined
   let alive = true
 
   async function run (): Promise<void> {
@@ -61,7 +62,8 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
     let ready = false
     while (!stopping) {
       try {
-        if (!ready) await begin()
+        if (!ready) await createCheckpoints(db, options.projections)
+        if (!ready) redriving = redriveParkedOnce()
         ready = true
         const stepped = await step(db, options.projections, { batch: batchNow(), except: resting() })
         failures = 0
@@ -89,10 +91,14 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
     }
   }
 
-  // This process may be the one that can fold what an earlier one parked.
-  async function begin (): Promise<void> {
-    await createCheckpoints(db, options.projections)
-    await redriveAllParked(db, options.projections)
+  // This process may be the one that can fold what an earlier one parked. Beside the steps: however much it is, and whatever holds
+  // it up, all else goes on. What is not redriven stays parked, and shown.
+  async function redriveParkedOnce (): Promise<void> {
+    try {
+      await redriveAllParked(db, options.projections, { failed: error => { options.onFailure?.(error) }, stopped: () => stopping })
+    } catch (error) {
+      options.onFailure?.(error)
+    }
   }
 
   function resting (): number[] {
@@ -124,7 +130,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
     rests.set(shard, { reason: message, failures, passing, until: performance.now() + backoff(failures, passing ? PASSING : LASTING) })
   }
 
-  const ended = run().finally(() => { alive = false })
+  const ended = run().then(async () => { await redriving }).finally(() => { alive = false })
   return {
     nudge: () => { nudge.ring() },
     health: () => ({ alive, waiting, unbuilt, resting: [...rests].map(([shard, { reason, failures }]) => ({ shard, reason, failures })) }),

@@ -54,7 +54,7 @@ export async function readStandings (db: Db, generation: Generation): Promise<St
 /** How many events lie before projections, over all shards, and whether they moved of late. */
 export async function readLag (db: Db, projections: readonly ProjectionKey[]): Promise<{ events: bigint, moving: boolean }> {
   const { rows: [lag] } = await sql<{ events: bigint | null, moving: boolean | null }>`
-    select sum(head - position) as events, bool_or(moved_at > clock_timestamp() - interval '5 s') as moving
+    select sum(greatest(head - position, 0)) as events, bool_or(moved_at > clock_timestamp() - interval '5 s') as moving
     from (
       select s.head, min(c.position) as position, max(c.updated_at) as moved_at
       from ${checkpointsOf(projections)}

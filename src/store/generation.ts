@@ -60,10 +60,13 @@ async function statementsFor (trx: Trx, table: TableName): Promise<string[]> {
       select 4, format('comment on table projection_build.%I is %L', relname, obj_description(oid, 'pg_class'))
       from live
       union all
-      select 5, format('grant %s on projection_build.%I to %s', string_agg(a.privilege_type, ', '), relname, a.grantee::regrole)
+      select 5, format('grant %s on projection_build.%I to %s', string_agg(a.privilege_type, ', '), relname, case a.grantee when 0 then 'public' else a.grantee::regrole::text end)
       from live cross join lateral aclexplode(relacl) a
       where a.grantee <> live.relowner
       group by relname, a.grantee
+      union all
+      select 6, format('alter table projection_build.%I owner to %s', relname, relowner::regrole)
+      from live
     )
     select statement from made order by step`.execute(trx)
   return rows.map(({ statement }) => statement)

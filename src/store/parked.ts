@@ -37,7 +37,10 @@ export async function holdParked (trx: Trx, projection: string, keys: readonly s
   return new Set(rows.map(({ key }) => key))
 }
 
-/** Parks keys; one that another step parked meanwhile stays parked for that step's reason. */
+/**
+ * Parks keys; one that another step parked meanwhile stays parked for that step's reason. Touching its row waits for a redrive
+ * that holds it, and parks the key anew where that redrive has let it go: what is added to those that wait is never its own.
+ */
 export async function park (trx: Trx, parkings: readonly Parking[]): Promise<void> {
   if (parkings.length === 0) return
   await sql`
@@ -54,7 +57,7 @@ export async function park (trx: Trx, parkings: readonly Parking[]): Promise<voi
       reason: 'text'
     })}
     order by projection, key collate "C"
-    on conflict do nothing`.execute(trx)
+    on conflict (projection, key) do update set key = excluded.key`.execute(trx)
 }
 
 /** Lets events wait with their parked keys. */

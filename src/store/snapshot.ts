@@ -8,7 +8,12 @@ import type { Db, Trx } from './database.ts'
  */
 export async function onOneState<T> (db: Db, read: (trx: Trx) => Promise<T>): Promise<T> {
   return await db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(async trx => {
-    await sql`lock table checkpoints in access share mode`.execute(trx)
+    await awaitSwitch(trx)
     return await read(trx)
   })
+}
+
+/** Lets a switch of generations that is under way come to its end, and no other begin until the transaction ends. Before its first read. */
+export async function awaitSwitch (trx: Trx): Promise<void> {
+  await sql`lock table projection.checkpoints in access share mode`.execute(trx)
 }

@@ -76,7 +76,7 @@ async function readProjections (trx: Trx, names: readonly string[]): Promise<Pro
       select projection, count(*)::integer as parked, min(parked_at) as oldest_parked_at from parked group by projection
     )
     select stand.name, min(stand.version) as version,
-           coalesce(sum(stand.head - stand.position), 0) as lag_events,
+           coalesce(sum(greatest(stand.head - stand.position, 0)), 0) as lag_events,
            min(next.received_at) as oldest_lacking_at,
            coalesce(array_agg(next.shard || ':' || next.position order by next.shard)
                     filter (where next.shard is not null and next.received_at is null), '{}') as missing,
@@ -105,7 +105,7 @@ async function readRebuild (trx: Trx): Promise<RebuildStanding[]> {
   await sql`savepoint before_rebuild`.execute(trx)
   try {
     const { rows } = await sql<RebuildStanding>`
-      select c.projection as name, c.version, sum(s.head - c.position) as lag_events
+      select c.projection as name, c.version, sum(greatest(s.head - c.position, 0)) as lag_events
       from projection_build.checkpoints c
       join ledger.shards s on s.shard = c.shard
       group by c.projection, c.version

@@ -29,7 +29,7 @@ export async function switchTables (trx: Trx, projections: readonly string[], ta
     await sql`alter table ${sql.id('projection_build', name)} set schema projection`.execute(trx)
   }
   // A view holds on to its tables, whatever they are called: said again, its text means the new ones.
-  for (const { schema, name, definition } of views) await sql`create or replace view ${sql.id(schema, name)} as ${sql.raw(definition)}`.execute(trx)
+  for (const { schema, name, options, definition } of views) await sql`create or replace view ${sql.id(schema, name)} ${sql.raw(options)} as ${sql.raw(definition)}`.execute(trx)
   // Not cascading: what others made of these tables, a materialized view say, is not ours to drop. Then the switch fails and says so.
   for (const name of tables) await sql`drop table ${sql.id('projection_retired', name)}`.execute(trx)
   await sql`drop schema projection_retired`.execute(trx)
@@ -40,12 +40,14 @@ export async function switchTables (trx: Trx, projections: readonly string[], ta
   }
 }
 
+interface View { schema: string, name: string, options: string, definition: string }
+
 /** The views that read some live tables, with their text. */
-async function viewsOver (trx: Trx, tables: ReadonlyArray<keyof Tables>): Promise<Array<{ schema: string, name: string, definition: string }>> {
+async function viewsOver (trx: Trx, tables: ReadonlyArray<keyof Tables>): Promise<View[]> {
   // With an empty path every name in a definition comes with its schema.
   await sql`select set_config('search_path', '', true)`.execute(trx)
-  const { rows } = await sql<{ schema: string, name: string, definition: string }>`
-    select distinct n.nspname as schema, v.relname as name, rtrim(pg_get_viewdef(v.oid), ';') as definition
+  const { rows } = await sql<View>`
+    select distinct n.nspname as schema, v.relname as name, coalesce('with (' || array_to_string(v.reloptions, ', ') || ')', '') as options, rtrim(pg_get_viewdef(v.oid), ';') as definition
     from unnest(${tables}::text[]) as t (name)
     join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = to_regclass('projection.' || t.name) and d.classid = 'pg_rewrite'::regclass
     join pg_rewrite r on r.oid = d.objid

@@ -3,12 +3,13 @@ import { test, type Test } from 'tap'
 import { settleDelivery } from '../../src/intake/settle.ts'
 import { projections } from '../../src/projections/index.ts'
 import type { Projection } from '../../src/projections/projection.ts'
+import { beginRebuild, switchRebuilt } from '../../src/projections/rebuild.ts'
 import { verifyProjections, type ProjectionFinding } from '../../src/projections/verify.ts'
 import { startWorker } from '../../src/projections/worker.ts'
 import { simulate } from '../../src/simulator/simulate.ts'
 import { awardData, orderData } from '../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../support/ledger.ts'
-import { openGeneration } from '../support/workplace.ts'
+import { openGeneration, openWorkplace } from '../support/workplace.ts'
 
 async function openFilled (t: Test): Promise<TestLedger> {
   const ledger = await openLedger(t)
@@ -81,6 +82,27 @@ test('what is parked, and what another version folded, is said and not passed ov
   t.match((await findingsOf(t, ledger)).found.map(({ code }) => code).sort(), ['PROJECTION_MISMATCH', 'PROJECTION_MISMATCH', 'PROJECTION_MISMATCH', 'PROJECTION_PARKED'], 'the rows lack the event')
   const newer = projections.map(projection => projection.name === 'orders' ? { ...projection, version: 2 } : projection)
   t.match((await findingsOf(t, ledger, newer)).found, [{ code: 'PROJECTION_UNBUILT', projection: 'orders', version: 2, live: 1 }])
+})
+
+test('a checkpoint behind the end of the log is named: nothing that comes there would be folded', async t => {
+  const ledger = await openFilled(t)
+  await ledger.owner.query("update projection.checkpoints set position = position + 2 where projection = 'cards' and shard = 3")
+  t.match((await findingsOf(t, ledger)).found.find(({ code }) => code === 'CHECKPOINT_AHEAD'), { projection: 'cards', shard: 3 })
+})
+
+test('a switch of generations meanwhile is no difference', async t => {
+  const ledger = await openFilled(t)
+  const workplace = openWorkplace(t, ledger.url)
+  const check = { on: true }
+  const switching = (async () => {
+    while (check.on) {
+      await beginRebuild(workplace, projections)
+      await switchRebuilt(workplace, projections, { batch: 500, tries: 50 })
+    }
+  })()
+  for (let round = 0; round < 3; round++) t.same(await findingsOf(t, ledger), { found: [], unnamed: 0n })
+  check.on = false
+  await switching
 })
 
 test('appends and steps that go on meanwhile are no differences', async t => {
