@@ -9,6 +9,7 @@ import { waitUntil } from '../support/wait.ts'
 import { assertAcknowledgedIsStored, assertContiguous, assertNothingParked, assertVerified, compareWithOracle } from './aftermath.ts'
 import { openChaosCluster } from './cluster.ts'
 import { faultKinds, faults, isKill, schedule, type FaultKind, type Rig } from './faults.ts'
+import { watchCheckpoints } from './fence.ts'
 import { watchLag } from './lag.ts'
 import { startLoad, type Load } from './load.ts'
 import { supervise, type Supervised } from './processes.ts'
@@ -74,6 +75,7 @@ test(`whatever fails, nothing acknowledged is lost and nothing counts twice (CHA
   const planned = schedule(createRandom(SEED), KILLS === undefined ? { faults: 15 } : { kills: Number(KILLS) })
   const differences = createDifferences()
   const greatestLag = watchLag(t, cluster.pool)
+  const strayed = await watchCheckpoints(t, cluster.pool)
   const loading = startLoad(t, api.url, SEED, RATE, differences)
   await befall(t, rig, planned, loading.load)
   const load = await loading.stop()
@@ -82,6 +84,7 @@ test(`whatever fails, nothing acknowledged is lost and nothing counts twice (CHA
   // First what is most grave: a projection waits in vain for events that were lost.
   await assertAcknowledgedIsStored(t, cluster.pool, load)
   await assertContiguous(t, cluster.pool)
+  t.same(await strayed(), [], 'no checkpoint went back, was moved twice to one place, or passed its head')
   await compareWithOracle(api.url, load, began_ms, differences)
   const lag = await greatestLag()
   await assertNothingParked(t, cluster.pool)
