@@ -84,7 +84,7 @@ test(`whatever fails, nothing acknowledged is lost and nothing counts twice (CHA
   // First what is most grave: a projection waits in vain for events that were lost.
   await assertAcknowledgedIsStored(t, cluster.pool, load)
   await assertContiguous(t, cluster.pool)
-  t.same(await strayed(), [], 'no checkpoint went back, was moved twice to one place, or passed its head')
+  t.same((await strayed()).slice(0, 20), [], 'no checkpoint went back, was moved twice to one place, or passed its head')
   await compareWithOracle(api.url, load, began_ms, differences)
   const lag = await greatestLag()
   await assertNothingParked(t, cluster.pool)
