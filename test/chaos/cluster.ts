@@ -16,6 +16,10 @@ export interface ChaosCluster {
   pool: pg.Pool
   /** kill -9 of the server and each of its processes. @returns once it runs again, on the same port, and has recovered */
   kill: () => Promise<void>
+  /** The processes of the server that serve the API and workers, in the ledger's database. */
+  backends: () => Promise<number[]>
+  /** kill -9 of one of them, which the server lives through. @returns once it has recovered */
+  killBackend: (pick: (pids: readonly number[]) => number) => Promise<void>
 }
 
 export async function openChaosCluster (t: Test, { shards = 16 }: { shards?: number } = {}): Promise<ChaosCluster> {
@@ -30,10 +34,34 @@ export async function openChaosCluster (t: Test, { shards = 16 }: { shards?: num
   t.teardown(async () => { await pool.end() })
   await pool.query('insert into ledger.shards (shard) select generate_series(0, $1::int - 1)', [shards])
 
+  async function backends (): Promise<number[]> {
+    const { rows } = await pool.query<{ pid: number }>(`
+      select pid from pg_stat_activity
+      where datname = current_database() and application_name ~ '^loyalty-ledger (api|worker|listener)$' order by pid`)
+    return rows.map(({ pid }) => pid)
+  }
+
   const { data } = await findPlace(await realpath(dataDir), () => {})
   return {
     url,
     pool,
+    backends,
+    async killBackend (pick) {
+      const { server, pids } = await waitUntil(async () => {
+        const server = await findPostmaster(data)
+        const asked = await backends()
+        // What has ended by itself since is none of ours any more, whoever has its number now.
+        const children = server === undefined ? [] : await childrenOf(server.pid)
+        const pids = asked.filter(pid => children.includes(pid))
+        return server === undefined || pids.length === 0 ? undefined : { server, pids }
+      }, { timeout_ms: 60_000, what: 'a process of PostgreSQL to kill' })
+      killIfThere(pick(pids))
+      await waitUntil(async () => {
+        const left = await childrenOf(server.pid)
+        return !pids.some(pid => left.includes(pid)) && (await pool.query('select 1')).rowCount === 1
+      }, { timeout_ms: 60_000, what: `PostgreSQL to recover (${join(dataDir, 'postgres.log')} says why not)` })
+      if ((await findPostmaster(data))?.pid !== server.pid) throw new Error('PostgreSQL did not outlive one of its processes')
+    },
     async kill () {
       const server = await waitUntil(async () => await findPostmaster(data), { what: 'a server to kill' })
       const processes = await childrenOf(server.pid)

@@ -24,9 +24,14 @@ export const faults = {
     const worker = random.pick(workers)
     await atSomeRequest(worker.proxy, random, async () => { await worker.kill() })
   },
-  kill_backend: async ({ cluster }, random) => {
-    const { rows } = await cluster.pool.query<{ pid: number }>("select pid from pg_stat_activity where application_name ~ '^loyalty-ledger (api|worker|listener)$' order by pid")
-    if (rows.length > 0) await cluster.pool.query('select pg_terminate_backend($1)', [random.pick(rows).pid])
+  /** One process of PostgreSQL that serves us, which then ends all the others, and recovers. */
+  kill_backend: async ({ cluster, api, workers }, random) => {
+    await atSomeRequest(random.pick([api, ...workers]).proxy, random, async () => { await cluster.killBackend(pids => random.pick(pids)) })
+  },
+  /** Ends one connection in order. */
+  terminate_backend: async ({ cluster }, random) => {
+    const pids = await cluster.backends()
+    if (pids.length > 0) await cluster.pool.query('select pg_terminate_backend($1)', [random.pick(pids)])
   },
   kill_postgres: async ({ cluster, api, workers }, random) => {
     await atSomeRequest(random.pick([api, ...workers]).proxy, random, async () => { await cluster.kill() })

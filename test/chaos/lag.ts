@@ -1,12 +1,13 @@
 import type pg from 'pg'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Test } from 'tap'
 
 export interface Lag { events: number, seconds: number }
 
 const EVERY_MS = 250
 
-/** Watches how far projections are behind. @returns how to stop, and the greatest lag there was */
-export function watchLag (pool: pg.Pool): () => Promise<Lag> {
+/** Watches how far projections are behind, until the test ends at the latest. @returns how to stop, and the greatest lag there was */
+export function watchLag (t: Test, pool: pg.Pool): () => Promise<Lag> {
   const greatest: Lag = { events: 0, seconds: 0 }
   const stopping = new AbortController()
   async function watch (): Promise<void> {
@@ -24,9 +25,11 @@ export function watchLag (pool: pg.Pool): () => Promise<Lag> {
     }
   }
   const watching = watch()
-  return async () => {
+  async function stop (): Promise<Lag> {
     stopping.abort()
     await watching
     return greatest
   }
+  t.teardown(stop)
+  return stop
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Test } from 'tap'
 import { openClient, type Client } from '../../src/simulator/client.ts'
 import type { Delivery } from '../../src/simulator/delivery.ts'
 import type { Differences } from '../../src/simulator/differences.ts'
@@ -39,8 +40,11 @@ export interface Loading {
   stop: () => Promise<Load>
 }
 
-/** Sends histories, one after the other, at a steady rate; each delivery is tried until it gets a final answer. */
-export function startLoad (url: string, seed: string, rate: number, differences: Differences): Loading {
+/**
+ * Sends histories, one after the other, at a steady rate; each delivery is tried until it gets a final answer. What the test has
+ * not stopped when it ends is abandoned.
+ */
+export function startLoad (t: Test, url: string, seed: string, rate: number, differences: Differences): Loading {
   const load: Load = {
     acknowledged: [],
     stored: [],
@@ -53,17 +57,23 @@ export function startLoad (url: string, seed: string, rate: number, differences:
     slowest_ms: 0
   }
   const client = openClient(url, { connections: 16, key: undefined })
-  const persistent = { ...client, post: tryingOn(client, load) }
+  const abandoning = new AbortController()
+  const persistent = { ...client, post: tryingOn(client, load, abandoning.signal) }
   let stopping = false
 
   async function run (): Promise<void> {
     for (let round = 0; !stopping; round++) {
       const { deliveries } = simulate({ seed: `${seed}/${round}`, customers: 8, events: ROUND, chaos: 'high' })
-      add(load, deliveries.length, await send(persistent, deliveries, { secret: 'secret', concurrency: 16, rate }, differences))
+      add(load, deliveries.length, await send(persistent, deliveries, { secret: 'secret', concurrency: 16, rate, attempts: 1 }, differences))
     }
   }
   const running = run().finally(() => { client.close() })
   running.catch(() => { /* whoever stops it learns of it */ })
+  t.teardown(async () => {
+    stopping = true
+    abandoning.abort()
+    await running.catch(() => {})
+  })
   return {
     load,
     async stop () {
@@ -74,10 +84,11 @@ export function startLoad (url: string, seed: string, rate: number, differences:
   }
 }
 
-function tryingOn (client: Client, load: Load): Client['post'] {
+function tryingOn (client: Client, load: Load, abandoned: AbortSignal): Client['post'] {
   return async (path, body, headers) => {
     const deadline = performance.now() + PATIENCE_MS
     for (;;) {
+      abandoned.throwIfAborted()
       const began = performance.now()
       const answer = await client.post(path, body, headers).catch((error: unknown) => {
         if (performance.now() > deadline) throw error
