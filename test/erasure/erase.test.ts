@@ -5,7 +5,7 @@ import { enveloped, orderData } from '../support/deliveries.ts'
 import { findEverywhere } from '../support/everywhere.ts'
 import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
 import { SECRETS } from '../provider/voucherify/personal.ts'
-import { erase, impersonal, ownerOf, plantedHistory, refolded, SHARDS, takeAll } from './support.ts'
+import { erase, impersonal, ownerOf, plantedHistory, refolded, restoreAll, SHARDS, takeAll } from './support.ts'
 
 /** Do the digests of received bodies still chain, and does a stored erasure vouch for each body that is another by now? */
 async function brokenLinks (ledger: TestLedger): Promise<unknown[]> {
@@ -50,7 +50,7 @@ for (const seed of [1, 2, 3]) {
 
     const elsewhere = await openLedger(t, { shards: SHARDS, queueLimit: 20_000 })
     const { rows } = await ledger.owner.query<{ body: string }>('select body::text as body from ledger.events order by md5(event_id || subject)')
-    await takeAll(elsewhere, rows.map(({ body }) => Buffer.from(body)))
+    await restoreAll(elsewhere, rows.map(({ body }) => Buffer.from(body)))
     await elsewhere.project(37)
     t.strictSame(impersonalOfArrival(await dumpProjections(elsewhere.owner, { recordedAt: false })), impersonalOfArrival(await dumpProjections(ledger.owner, { recordedAt: false })), 'fed with the redacted bodies, in another order, another ledger comes to the same')
     const { rows: erasures } = await elsewhere.owner.query("select event_id from ledger.events where type = 'ledger.customer.erased' and customer_id = $1", [customer_id])
