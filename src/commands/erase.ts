@@ -49,7 +49,7 @@ async function requireOwner (db: Db): Promise<void> {
 /** The reason is kept for ever. */
 async function refuseNames (db: Db, customer_id: string, reason: string): Promise<void> {
   const { texts } = await readKnown(db, customer_id)
-  if (!recognise(texts).namedIn(reason)) return
+  if (!recognise(texts).hintedIn(reason)) return
   throw new CommandError('reason_names_customer', 'The reason names the customer, and it is kept for ever. Say it without: a date, a ticket.')
 }
 

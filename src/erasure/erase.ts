@@ -5,7 +5,7 @@ import {
   listGenerations, lockCheckpoints, lockErasures, readKept, readQuarantine, writeErasure,
   type Kept, type RedactedEvent, type Standing
 } from '../store/erasure.ts'
-import { lookAt } from '../store/generation.ts'
+import { lookAt, takeBuildLock } from '../store/generation.ts'
 import { failureOf } from '../store/errors.ts'
 import { findBodies } from '../store/events.ts'
 import { countShards } from '../store/shards.ts'
@@ -130,6 +130,8 @@ async function resolutely<T> (action: () => Promise<T>): Promise<T> {
 /** One transaction. @returns the id of the event that records it; undefined where someone else was faster with all of it */
 async function eraseChunk (trx: Trx, search: Search, order: Order, chunk: readonly Item[], extent: Extent, shards: number, projections: readonly ProjectionKey[]): Promise<string | undefined> {
   await lockErasures(trx)
+  // Tables of a rebuild that were made from here on would not be among those that are cleaned.
+  await takeBuildLock(trx)
   const generations: Array<[name: Generation, standing: Standing]> = []
   for (const name of await listGenerations(trx)) {
     await lookAt(trx, name)

@@ -49,12 +49,14 @@ export function factsIn (body: string, test: boolean): Fact[] {
 
 /**
  * Looks for every event that names a customer, an order or a card of theirs, or an address they were told to have. What is found
- * can name more of those: the search goes on until nothing new turns up. Keeps no bodies.
+ * can name more of those: the search goes on until nothing new turns up. Orders of others that it shows are looked for, too: where
+ * the customer leaves one of their states, all of them are folded anew. Keeps no bodies.
  */
 export async function createSearch (db: Db, customer_id: string): Promise<Search> {
   const before = await readKnown(db, customer_id)
   const texts = new Set(before.texts)
   const strings = new Set([customer_id, ...before.cards, ...before.orders].map(inJson))
+  const others = new Set<string>()
   const parts = new Set<string>()
   const searched = new Set<string>()
   const reached = new Map<number, bigint>()
@@ -91,7 +93,7 @@ export async function createSearch (db: Db, customer_id: string): Promise<Search
   function note ({ body, ...event }: Found): void {
     const facts = factsIn(body, event.test)
     for (const fact of facts) {
-      if (fact.fact === 'order' && fact.customer_id === customer_id) strings.add(inJson(fact.order_id))
+      if (fact.fact === 'order') (fact.customer_id === customer_id ? strings : others).add(inJson(fact.order_id))
       if ('card_id' in fact && 'holder_id' in fact && fact.holder_id === customer_id) strings.add(inJson(fact.card_id))
     }
     learn(body)
@@ -110,7 +112,7 @@ export async function createSearch (db: Db, customer_id: string): Promise<Search
   /** What is wanted and was not looked for in all of the log yet. */
   function fresh (): Sought {
     const unsearched = (texts: Set<string>): string[] => [...texts].filter(text => !searched.has(text))
-    return { customer_id: null, strings: unsearched(strings), parts: unsearched(parts) }
+    return { customer_id: null, strings: unsearched(new Set([...strings, ...others])), parts: unsearched(parts) }
   }
 
   function done (sought: Sought): void {
@@ -119,7 +121,7 @@ export async function createSearch (db: Db, customer_id: string): Promise<Search
 
   async function look (db: Db): Promise<void> {
     const heads = await readHeads(db)
-    const sought = { customer_id, strings: [...strings], parts: [...parts] }
+    const sought = { customer_id, strings: [...strings, ...others], parts: [...parts] }
     const first = reached.size === 0
     for (const { shard, head } of heads) {
       await walk(db, shard, reached.get(shard) ?? 0n, head, sought)

@@ -1,4 +1,4 @@
-import { identifySafely } from '../intake/settle.ts'
+import { identifySafely, identifySent } from '../intake/settle.ts'
 import type { Exported } from '../exports/format.ts'
 import type { MovementSighting } from '../ledger/facts.ts'
 import { parseInstant, type Instant } from '../ledger/instant.ts'
@@ -20,7 +20,7 @@ export function readEntry (entry: Entry): ReadEntry {
   const { line } = entry
   if ('bad' in entry) return { as: 'bad', line, reason: entry.bad }
   const { body, to_the_second = false, exported } = entry
-  const identified = identifySafely(body)
+  const identified = exported === undefined ? identifySent(body) : identifySafely(body)
   if ('reason' in identified) return { as: 'bad', line, reason: `${identified.reason}: ${identified.detail}` }
   if (exported !== undefined) return restored(line, identified, exported, body)
   if (identified.type !== EXPORTED_TYPE) return { as: 'delivery', line, body, identified }

@@ -34,7 +34,7 @@ export type Settled =
  * @throws AppendRefused queue_full, unavailable or defect: it was not stored as far as we know; try again
  */
 export async function settleDelivery (body: Buffer, intake: Intake): Promise<Settled> {
-  const identified = identifySafely(body)
+  const identified = identifySent(body)
   return 'reason' in identified ? { status: 'unusable', ...identified } : await settleIdentified(identified, intake)
 }
 
@@ -57,6 +57,16 @@ export async function settleIdentified (identified: IdentifiedDelivery & { recei
   const where = appended.position === 0n ? 'was told before' : `is stored at ${stored.position}`
   const detail = `event ${stored.event_id} about ${stored.subject} ${where} with other facts; the first one stands until a person decides`
   return { status: 'conflict', ...stored, reason: 'conflict', detail }
+}
+
+/** Types of events that the ledger writes itself. What they say is believed: nobody else may have one stored. */
+const RESERVED = 'ledger.'
+
+/** Names the event of a delivery that somebody sent, and refuses one that poses as the ledger's own. */
+export function identifySent (body: Buffer): IdentifiedDelivery | Refusal {
+  const identified = identifySafely(body)
+  if ('reason' in identified || !identified.type.startsWith(RESERVED)) return identified
+  return { reason: 'reserved_type', detail: `events of type ${identified.type} are written by the ledger itself, never taken from a sender` }
 }
 
 /** Names the event of a delivery. A defect in our reading must not lose an authentic one: it counts as unusable until the mend. */

@@ -6,7 +6,7 @@ import { BATCH_BYTES, type EventKey } from './events.ts'
 import { recordset } from './recordset.ts'
 import type { EventRow, QuarantineRow, SightingRow, WaitingRow } from './tables.ts'
 
-/** The type of the event that records an erasure, and opens the door for it (migration 0006). */
+/** The type of the event that records an erasure, and opens the door for it (migrations 0006 and 0007). */
 export const ERASED_TYPE = 'ledger.customer.erased'
 
 /** A stored event as an erasure looks at it. */

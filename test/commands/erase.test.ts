@@ -40,7 +40,9 @@ test('it refuses what cannot be meant, and says what to do', async t => {
   await ledger.project()
   t.match(await run(ledger, 'cust_nobody', { yes: true }), { code: 'customer_unknown', result: [] })
   t.match(await run(ledger, 'cust_1', { reason: ' ', yes: true }), { code: 'reason_missing' })
-  t.match(await run(ledger, 'cust_1', { reason: 'ada@example.com asked', yes: true }), { code: 'reason_names_customer' })
+  for (const reason of ['ada@example.com asked', 'Mrs Lovelace asked', 'request of ada, 12 May']) {
+    t.match(await run(ledger, 'cust_1', { reason, yes: true }), { code: 'reason_names_customer' }, reason)
+  }
   t.not((await findEverywhere(ledger.owner, ['Lovelace'])).length, 0)
 })
 

@@ -5,7 +5,7 @@ import { enveloped, orderData } from '../support/deliveries.ts'
 import { findEverywhere } from '../support/everywhere.ts'
 import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
 import { SECRETS } from '../provider/voucherify/personal.ts'
-import { erase, impersonal, ownerOf, plantedHistory, refolded, SHARDS, takeAll } from './support.ts'
+import { erase, impersonal, ownerOf, plantedHistory, refolded, restoreAll, SHARDS, takeAll } from './support.ts'
 
 /** Do the digests of received bodies still chain, and does a stored erasure vouch for each body that is another by now? */
 async function brokenLinks (ledger: TestLedger): Promise<unknown[]> {
@@ -50,7 +50,7 @@ for (const seed of [1, 2, 3]) {
 
     const elsewhere = await openLedger(t, { shards: SHARDS, queueLimit: 20_000 })
     const { rows } = await ledger.owner.query<{ body: string }>('select body::text as body from ledger.events order by md5(event_id || subject)')
-    await takeAll(elsewhere, rows.map(({ body }) => Buffer.from(body)))
+    await restoreAll(elsewhere, rows.map(({ body }) => Buffer.from(body)))
     await elsewhere.project(37)
     t.strictSame(impersonalOfArrival(await dumpProjections(elsewhere.owner, { recordedAt: false })), impersonalOfArrival(await dumpProjections(ledger.owner, { recordedAt: false })), 'fed with the redacted bodies, in another order, another ledger comes to the same')
     const { rows: erasures } = await elsewhere.owner.query("select event_id from ledger.events where type = 'ledger.customer.erased' and customer_id = $1", [customer_id])
@@ -100,3 +100,25 @@ test('states of an order that differed in metadata alone become one, told by the
   await erase(ownerOf(t, ledger), 'cust_1')
   t.strictSame(await states(), [{ event_id: 'ev_1', amount: '1000', metadata: null }])
 })
+
+for (const [how, first, second] of [
+  ['in one of its states', { gift_for: 'ada@example.com' }, {}],
+  ['in a state that a body tells, too, which nothing else links', { gift_for: 'Ada Lovelace', told_by: 'cust_ada' }, { gift_for: 'Ada Lovelace' }]
+] as const) {
+  test(`an order of somebody else that named the erased one ${how} is as folded from nothing`, async t => {
+    const ledger = await openLedger(t, { shards: SHARDS })
+    await ledger.post(enveloped({ customer: { id: 'cust_ada', name: 'Ada Lovelace', email: 'ada@example.com', object: 'customer' } }, { id: 'ev_0', eventType: 'customer.updated' }))
+    const observed = async (id: string, change: { status: string, amount: number, updatedAt: string }, metadata: object): Promise<void> => {
+      const data = orderData({ id: 'ord_bob', customer: 'cust_bob', ...change })
+      await ledger.post(enveloped({ ...data, order: { ...data.order, metadata } }, { id, eventType: 'customer.order.paid' }))
+    }
+    await observed('ev_1', { status: 'CREATED', amount: 1000, updatedAt: '2026-01-01T10:00:00.000Z' }, first)
+    await observed('ev_2', { status: 'PAID', amount: 2500, updatedAt: '2026-01-01T10:05:00.000Z' }, second)
+    await ledger.project()
+    await erase(ownerOf(t, ledger), 'cust_ada')
+    t.match((await ledger.get('/v1/orders/ord_bob')).json(), { status: 'PAID', amount: 2500 })
+    t.strictSame(await findEverywhere(ledger.owner, ['ada@example.com', 'Ada Lovelace']), [])
+    const after = await dumpProjections(ledger.owner)
+    t.strictSame(await refolded(ledger), after)
+  })
+}

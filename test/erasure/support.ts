@@ -1,8 +1,10 @@
 import type { Test } from 'tap'
 import type { Erasure, EraseOptions } from '../../src/erasure/erase.ts'
 import { eraseCustomer } from '../../src/erasure/erase.ts'
+import { settleIdentified } from '../../src/intake/settle.ts'
 import { takeDelivery } from '../../src/intake/take.ts'
 import { projections } from '../../src/projections/index.ts'
+import { identify } from '../../src/provider/voucherify/delivery.ts'
 import type { Json } from '../../src/provider/voucherify/json.ts'
 import { simulate } from '../../src/simulator/simulate.ts'
 import { closePool, databaseOf, openPool, type Db } from '../../src/store/database.ts'
@@ -38,6 +40,15 @@ function jsonOf (body: Buffer): Json | undefined {
 export async function takeAll (ledger: TestLedger, bodies: readonly Buffer[]): Promise<void> {
   const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
   await Promise.all(bodies.map(async body => await takeDelivery(body, {}, intake)))
+}
+
+/** Events out of another ledger, its own among them. */
+export async function restoreAll (ledger: TestLedger, bodies: readonly Buffer[]): Promise<void> {
+  const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
+  await Promise.all(bodies.map(async body => {
+    const identified = identify(body)
+    if (!('reason' in identified)) await settleIdentified(identified, intake)
+  }))
 }
 
 /** A connection pool as the owner, with our types. */

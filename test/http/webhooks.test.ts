@@ -184,6 +184,7 @@ test('authentic input that cannot be used is quarantined byte for byte, never re
     ['no customer', JSON.stringify({ ...awardData(), customer: null, holder: null, voucher: { id: 'v_1' } }), 'invalid_payload'],
     ['a day that does not exist', JSON.stringify(awardData({ at: '2026-02-30T00:00:00Z' })), 'invalid_payload'],
     ['a fractional amount', JSON.stringify(orderData({ amount: 0.5 })), 'invalid_payload'],
+    ['a type of the ledger\'s own', JSON.stringify(enveloped({ customer: { id: 'cust_1', object: 'customer' }, erased: [{}] }, { id: 'ev_own', eventType: 'ledger.customer.erased' })), 'reserved_type'],
     ['an order of nobody', JSON.stringify({ order: { id: 'ord_9', status: 'PAID', updated_at: '2026-01-01T00:00:00Z' } }), 'invalid_payload']
   ]
   const good = Array.from({ length: wrong.length }, (_, index) => awardData({ customer: `cust_${index}`, card: `v_${index}`, points: 1, balance: 1 }))

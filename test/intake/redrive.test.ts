@@ -44,6 +44,13 @@ test('what still cannot be used stays open and tells why as of now; it was not s
   t.match(await row(ledger, conflicting), { state: 'open', reason: 'conflict', event_id: 'ev_1', subject: 'award:ern_1:v_1' })
 })
 
+test('what poses as an event of the ledger\'s own is not let in', async t => {
+  const { ledger, intake, keep } = await open(t)
+  const id = await keep(enveloped({ customer: { id: 'cust_1', object: 'customer' } }, { id: 'ev_own', eventType: 'ledger.customer.erased' }))
+  t.match(await redrive(id, 'me', intake), { status: 'still_unusable', reason: 'reserved_type', detail: /ledger\.customer\.erased/ })
+  t.equal((await ledger.owner.query('select from ledger.events')).rowCount, 0)
+})
+
 test('twice at once stores once, and both are told where', async t => {
   const { ledger, intake, keep } = await open(t)
   const id = await keep(enveloped(awardData()))

@@ -27,6 +27,7 @@ const REFUSED = [
   'alter table ledger.events add unique (type, position)',
   'alter table projection.cards add foreign key (customer_id) references projection.customers',
   'lock table ledger.events',
+  "set local lock_timeout = '5s'",
   'reindex table ledger.events'
 ]
 

@@ -4,7 +4,7 @@ import type pg from 'pg'
 import { signCheckpoint, type Checkpoint } from '../../src/audit/checkpoint.ts'
 import { placeOf, type Finding } from '../../src/audit/finding.ts'
 import { verifyLog, type LogCounts } from '../../src/audit/log.ts'
-import { settleDelivery } from '../../src/intake/settle.ts'
+import { identifySafely, settleIdentified } from '../../src/intake/settle.ts'
 import { readChainHeads } from '../../src/store/audit.ts'
 import { awardData, enveloped } from './deliveries.ts'
 import type { TestLedger } from './ledger.ts'
@@ -66,11 +66,14 @@ export async function checkpointNow (ledger: Pick<TestLedger, 'db'>): Promise<Ch
   return { made_at: '2026-01-02T00:00:00.000Z', events: shards.reduce((sum, { head }) => sum + head, 0n), shards }
 }
 
-/** Stores bodies without HTTP. */
+/** Stores bodies without HTTP, the ledger's own among them. */
 export async function store (ledger: Pick<TestLedger, 'db' | 'appender'>, bodies: ReadonlyArray<Buffer | object>, shards: number): Promise<void> {
-  const settled = await Promise.all(bodies.map(async body =>
-    await settleDelivery(Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body)), { db: ledger.db, appender: ledger.appender, shards })))
-  for (const one of settled) if (one.status === 'unusable') throw new Error(`${one.reason}: ${one.detail}`)
+  await Promise.all(bodies.map(async body => {
+    const identified = identifySafely(Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body)))
+    if ('reason' in identified) throw new Error(`${identified.reason}: ${identified.detail}`)
+    const settled = await settleIdentified(identified, { db: ledger.db, appender: ledger.appender, shards })
+    if (settled.status === 'unusable') throw new Error(`${settled.reason}: ${settled.detail}`)
+  }))
 }
 
 /** Awards of one customer, and so of one shard, in this order. */

@@ -4,7 +4,7 @@ import type pg from 'pg'
 export async function everyRow (pool: pg.Pool): Promise<Array<{ table: string, text: string }>> {
   const { rows: tables } = await pool.query<{ name: string }>(`
     select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname in ('ledger', 'projection') and c.relkind in ('r', 'p') order by 1`)
+    where n.nspname in ('ledger', 'projection', 'projection_build') and c.relkind in ('r', 'p') order by 1`)
   const all: Array<{ table: string, text: string }> = []
   for (const { name } of tables) {
     const { rows } = await pool.query<{ row: string }>(`select to_jsonb(t)::text as row from ${name} t`)

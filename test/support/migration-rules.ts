@@ -10,6 +10,7 @@ const RULES: Array<{ refuses: string, statement: RegExp }> = [
   { refuses: 'not null for a column that is there, which reads the whole table under a lock: a check constraint, not valid, then validated', statement: /^alter table (?<table>[\w.]+).* set not null/ },
   { refuses: 'a constraint that reads the whole table under a lock: not valid, and validated by a later migration', statement: /^alter table (?<table>[\w.]+).* add (constraint \S+ )?(check|foreign key) (?!.*not valid)/ },
   { refuses: 'a key built under a lock: a unique index concurrently, then using index', statement: /^alter table (?<table>[\w.]+).* add (constraint \S+ )?(primary key|unique|exclude) (?!using index)/ },
+  { refuses: 'a wait of its own for locks: how long, and how often, is for whoever runs the migrations to say', statement: /\block_timeout\b/ },
   { refuses: 'a table locked or written anew', statement: /^(lock |cluster|vacuum full|reindex (?!.*concurrently)|alter table (?<table>[\w.]+).* set (logged|unlogged|tablespace))/ }
 ]
 
