@@ -31,8 +31,9 @@ export async function removeServer (folder: string): Promise<void> {
   const dataDir = await realpath(folder)
   const { home, data } = await findPlace(dataDir, () => {})
   await stop(data, line => { console.error(line) })
-  await rm(home, { recursive: true, force: true })
-  await rm(dataDir, { recursive: true, force: true })
+  // What goes down can write a last file while its folder is being emptied.
+  await rm(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
 }
 
 async function testFolders (): Promise<string[]> {
