@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts'
 import { projections } from '../projections/index.ts'
 import { redriveAllParked, redriveParked, type Unparked } from '../projections/redrive.ts'
-import { listParked, type ParkedKey } from '../store/parked.ts'
+import { walkParked, type ParkedKey } from '../store/parked.ts'
 import { CommandError } from './errors.ts'
 import { withLedger } from './open.ts'
 import { say, table, type Output } from './output.ts'
@@ -12,12 +12,8 @@ type Fate = { projection: string, key: string } & Unparked
 export async function parkedListCommand (config: Config, output: Output): Promise<void> {
   const items = await withLedger(config, async db => {
     const all: ParkedKey[] = []
-    for (let after: ParkedKey | undefined; ;) {
-      const page = await listParked(db, { after, limit: 500 })
-      all.push(...page)
-      after = page.at(-1)
-      if (after === undefined) return all
-    }
+    for await (const parked of walkParked(db)) all.push(parked)
+    return all
   }, { role: config.DATABASE_ROLE })
   const rows = items.map(item => [item.key, item.projection, `${item.shard}:${item.position}`, String(item.waiting), String(item.tries), item.parked_at, item.reason])
   say(output, { items: items.map(({ shard, position, waiting, ...item }) => ({ ...item, position: `${shard}:${position}`, waiting: Number(waiting) })) },

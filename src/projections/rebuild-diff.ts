@@ -8,7 +8,7 @@ import { awaitSwitch } from '../store/snapshot.ts'
 import { livePositions } from './generations.ts'
 import type { Projection } from './projection.ts'
 import type { Workplace } from './rebuild.ts'
-import { stepWithin } from './step.ts'
+import { stepUpTo } from './step.ts'
 
 /** What a switch would change, as of one state of the log. What is not being rebuilt is absent. */
 export interface RebuildDiff {
@@ -46,7 +46,7 @@ async function diffWithin (trx: Trx, projections: readonly Projection[], { batch
   await awaitSwitch(trx)
   await lookAt(trx, 'projection_build')
   const upTo = await livePositions(trx, projections)
-  while (await stepWithin(trx, projections, { batch, upTo }) !== undefined);
+  await stepUpTo(trx, projections, { batch, upTo })
   const diff: RebuildDiff = { tables: [], parked: await countParked(trx), apart: await eventsApart(trx, names) }
   if (names.has('customers')) diff.customers = await changedCustomers(trx, limit)
   if (names.has('orders')) diff.orders = await changedOrders(trx, limit)

@@ -1,13 +1,14 @@
 import { setTimeout as rest } from 'node:timers/promises'
-import { beginCheckpoints, readLag, readStandings, readVersions } from '../store/checkpoints.ts'
+import { beginCheckpoints, readLag, readStandings } from '../store/checkpoints.ts'
 import type { Db, Trx } from '../store/database.ts'
 import { failureOf } from '../store/errors.ts'
 import { readHeads } from '../store/shards.ts'
-import { analyseTables, BOOKKEEPING, buildExists, createBuildTables, dropBuild, lookAt, resetTables, takeBuildLock } from '../store/generation.ts'
+import { BOOKKEEPING, buildExists, createBuildTables, dropBuild, lookAt, resetTables, takeBuildLock } from '../store/generation.ts'
 import { lockLive, setLockTimeout, switchTables } from '../store/switch.ts'
+import { createAnalyst } from './analyst.ts'
 import { livePositions, tablesOf } from './generations.ts'
 import type { Projection } from './projection.ts'
-import { step, StepFailed, stepWithin, type Positions, type Stepped, type StepOptions } from './step.ts'
+import { builtOf, step, StepFailed, stepUpTo, type Positions, type Stepped, type StepOptions } from './step.ts'
 
 /** Where a rebuild works: `build` sees its tables, `live` the live ones; both as a login that may make tables. */
 export interface Workplace { build: Db, live: Db }
@@ -24,8 +25,8 @@ export async function beginRebuild ({ build }: Workplace, projections: readonly 
     await takeBuildLock(trx)
     await createBuildTables(trx, [...BOOKKEEPING, ...tablesOf(projections)])
     await lookAt(trx, 'projection_build')
-    const versions = await readVersions(trx)
-    const fresh = projections.filter(({ name, version }) => versions.get(name) !== version)
+    const built = await builtOf(trx, projections)
+    const fresh = projections.filter(projection => !built.includes(projection))
     await resetTables(trx, fresh.map(({ name }) => name), tablesOf(fresh))
     await beginCheckpoints(trx, fresh)
     return fresh.length === projections.length ? 'begun' : 'resumed'
@@ -34,9 +35,7 @@ export async function beginRebuild ({ build }: Workplace, projections: readonly 
 
 /** The projections that are being rebuilt by this version of the code. */
 export async function underRebuild ({ build }: Workplace, projections: readonly Projection[]): Promise<Projection[]> {
-  if (!await buildExists(build)) return []
-  const versions = await readVersions(build)
-  return projections.filter(({ name, version }) => versions.get(name) === version)
+  return await buildExists(build) ? await builtOf(build, projections) : []
 }
 
 /** Drops what a rebuild has made. @returns whether there was anything */
@@ -50,8 +49,6 @@ export async function abandonRebuild ({ build }: Workplace): Promise<boolean> {
   })
 }
 
-/** So many events between two looks at how large the tables have become; the next look is when they have grown by half. */
-const FIRST_ANALYSIS_EVENTS = 2000
 /** Near enough to the end of a log that grows meanwhile: a switch folds so few in a moment. */
 export const NEAR_EVENTS = 500n
 
@@ -85,18 +82,6 @@ export async function buildUp (workplace: Workplace, projections: readonly Proje
     patient = events < left / 2n
     left = events
     await rest(OTHERS_REST_MS)
-  }
-}
-
-/** Nobody else tells the planner in time that these tables grow by thousands of rows a second. */
-export function createAnalyst (db: Db, projections: readonly Projection[]): (events: number) => Promise<void> {
-  let total = 0
-  let next = FIRST_ANALYSIS_EVENTS
-  return async events => {
-    total += events
-    if (total < next) return
-    await analyseTables(db, tablesOf(projections))
-    next = Math.ceil(total * 1.5)
   }
 }
 
@@ -176,7 +161,7 @@ async function switchWithin (trx: Trx, projections: readonly Projection[], batch
 
 async function foldUpTo (trx: Trx, projections: readonly Projection[], upTo: Positions, batch: number): Promise<void> {
   await lookAt(trx, 'projection_build')
-  while (await stepWithin(trx, projections, { batch, upTo }) !== undefined);
+  await stepUpTo(trx, projections, { batch, upTo })
   const behind = (await readStandings(trx, 'projection_build'))
     .some(({ projection, shard, position }) => projections.some(({ name }) => name === projection) && position < (upTo.get(shard) ?? 0n))
   if (behind) throw new BuildInUse('another process folds into the rebuild right now')

@@ -1,6 +1,6 @@
 import type { Db, Trx } from '../store/database.ts'
 import { readEventsAt } from '../store/events.ts'
-import { addWaiting, holdParked, listParked, lockParked, parkedStill, readWaiting, unpark, type WaitingEvent } from '../store/parked.ts'
+import { addWaiting, holdParked, lockParked, parkedStill, readWaiting, unpark, walkParked, type WaitingEvent } from '../store/parked.ts'
 import type { ParkingCode } from '../store/tables.ts'
 import { isPoison } from './poison.ts'
 import type { Projection } from './projection.ts'
@@ -65,20 +65,15 @@ export interface RedriveOptions {
 
 /** Redrives whatever is parked now, one key after the other. */
 export async function redriveAllParked (db: Db, projections: readonly Projection[], options: RedriveOptions = {}): Promise<void> {
-  for (let after: { projection: string, key: string } | undefined; ;) {
-    const page = await listParked(db, { after, limit: 500 })
-    for (const { projection, key } of page) {
-      if (options.stopped?.() === true) return
-      try {
-        const unparked = await redriveParked(db, projections, { projection, key })
-        options.each?.({ projection, key }, unparked)
-      } catch (error) {
-        if (options.failed === undefined) throw error
-        options.failed(error)
-      }
+  for await (const { projection, key } of walkParked(db)) {
+    if (options.stopped?.() === true) return
+    try {
+      const unparked = await redriveParked(db, projections, { projection, key })
+      options.each?.({ projection, key }, unparked)
+    } catch (error) {
+      if (options.failed === undefined) throw error
+      options.failed(error)
     }
-    after = page.at(-1)
-    if (after === undefined) return
   }
 }
 

@@ -66,9 +66,12 @@ export async function step (db: Db, projections: readonly Projection[], options:
   }
 }
 
-/** As `step`, inside a transaction that the caller commits. Takes the careful way at once: there is no second try. */
-export async function stepWithin (trx: Trx, projections: readonly Projection[], options: StepOptions): Promise<Stepped | undefined> {
-  return await takeWithin(trx, projections, { ...options, fold: foldOrPark, claimed () {} })
+/**
+ * Steps inside a transaction that the caller commits, until no shard is left that nobody else holds. Takes the careful way at
+ * once: there is no second try.
+ */
+export async function stepUpTo (trx: Trx, projections: readonly Projection[], options: StepOptions & { upTo: Positions }): Promise<void> {
+  while (await takeWithin(trx, projections, { ...options, fold: foldOrPark, claimed () {} }) !== undefined);
 }
 
 type Fold = (trx: Trx, projection: Projection, shard: number, facts: readonly Placed[]) => Promise<void>

@@ -3,12 +3,12 @@ import { compareTables, type Differing } from '../store/compare.ts'
 import type { Db, Trx } from '../store/database.ts'
 import { BOOKKEEPING, createTemporaryTables, lookAt } from '../store/generation.ts'
 import { awaitSwitch } from '../store/snapshot.ts'
-import { listParked, type ParkedKey } from '../store/parked.ts'
+import { walkParked, type ParkedKey } from '../store/parked.ts'
 import { readHeads } from '../store/shards.ts'
+import { createAnalyst } from './analyst.ts'
 import { livePositions, tablesOf } from './generations.ts'
 import type { Projection } from './projection.ts'
-import { createAnalyst } from './rebuild.ts'
-import { step, stepWithin } from './step.ts'
+import { step, stepUpTo } from './step.ts'
 
 /** What is wrong with projections. */
 export type ProjectionFinding =
@@ -85,7 +85,7 @@ async function foldInBulk (db: Db, projections: readonly Projection[], check: Pr
 async function compare (trx: Trx, projections: readonly Projection[], check: ProjectionCheck): Promise<void> {
   await awaitSwitch(trx)
   const upTo = await livePositions(trx, projections)
-  while (await stepWithin(trx, projections, { batch: check.batch, upTo }) !== undefined);
+  await stepUpTo(trx, projections, { batch: check.batch, upTo })
   for (const projection of projections) {
     for (const table of projection.tables) {
       const { total, items } = await compareTables(trx, table, 'projection', 'pg_temp', check.limit)
@@ -94,10 +94,7 @@ async function compare (trx: Trx, projections: readonly Projection[], check: Pro
     }
   }
   await lookAt(trx, 'projection')
-  for (let after: ParkedKey | undefined; ;) {
-    const parked = await listParked(trx, { after, limit: 500 })
-    for (const one of parked) if (projections.some(({ name }) => name === one.projection)) check.found({ code: 'PROJECTION_PARKED', projection: one.projection, parked: one })
-    after = parked.at(-1)
-    if (after === undefined) return
+  for await (const parked of walkParked(trx)) {
+    if (projections.some(({ name }) => name === parked.projection)) check.found({ code: 'PROJECTION_PARKED', projection: parked.projection, parked })
   }
 }

@@ -17,7 +17,7 @@ export interface Differing {
 /** Rows that differ in a table, by what they are about, in order; at most `limit`, and how many there are in all. */
 export async function compareTables (
   trx: Trx, table: ComparedTable, first: Generation, second: Generation, limit: number
-): Promise<{ total: bigint, items: Differing[] }> {
+): Promise<Changes<Differing>> {
   const { rows } = await sql<Differing & { total: bigint }>`
     select ${table.name} as "table", about, only_first, only_second, changed, count(*) over () as total
     from (
@@ -32,6 +32,11 @@ export async function compareTables (
     ) differing
     order by about
     limit ${limit}`.execute(trx)
+  return counted(rows)
+}
+
+/** Rows that carry their number, the window's count, apart from it. */
+function counted<Row extends { total: bigint }> (rows: readonly Row[]): Changes<Omit<Row, 'total'>> {
   return { total: rows[0]?.total ?? 0n, items: rows.map(({ total: _, ...item }) => item) }
 }
 
@@ -56,7 +61,7 @@ export async function changedCards (trx: Trx, limit: number): Promise<Changes<Ch
     where (a.balance, a.pending, a.customer_id) is distinct from (b.balance, b.pending, b.customer_id)
     order by abs(coalesce(b.balance, 0) - coalesce(a.balance, 0)) desc, 1
     limit ${limit}`.execute(trx)
-  return { total: rows[0]?.total ?? 0n, points: rows[0]?.points ?? 0n, items: rows.map(({ total: _, points: __, ...item }) => item) }
+  return { points: rows[0]?.points ?? 0n, ...counted(rows.map(({ points: _, ...row }) => row)) }
 }
 
 /** Orders whose state would be another. */
@@ -70,7 +75,7 @@ export async function changedOrders (trx: Trx, limit: number): Promise<Changes<C
     where a::text is distinct from b::text
     order by 1
     limit ${limit}`.execute(trx)
-  return { total: rows[0]?.total ?? 0n, items: rows.map(({ total: _, ...item }) => item) }
+  return counted(rows)
 }
 
 /** Customers whose profile would be another, and in what. */
@@ -85,5 +90,5 @@ export async function changedCustomers (trx: Trx, limit: number): Promise<Change
     where a::text is distinct from b::text
     order by 1
     limit ${limit}`.execute(trx)
-  return { total: rows[0]?.total ?? 0n, items: rows.map(({ total: _, ...item }) => item) }
+  return counted(rows)
 }

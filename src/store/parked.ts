@@ -105,8 +105,20 @@ export async function parkedStill (trx: Trx, projection: string, key: string, wh
     where projection = ${projection} and key = ${key}`.execute(trx)
 }
 
+const PAGE_KEYS = 500
+
+/** Everything that is parked, in order of its key. What is redriven or parked meanwhile makes it skip nothing else. */
+export async function * walkParked (db: Db): AsyncGenerator<ParkedKey> {
+  for (let after: ParkedKey | undefined; ;) {
+    const page = await listParked(db, { after, limit: PAGE_KEYS })
+    yield * page
+    after = page.at(-1)
+    if (after === undefined) return
+  }
+}
+
 /** What is parked, in order of its key, a page at a time; `after` names the last of the page before. */
-export async function listParked (db: Db, page: { after?: { key: string, projection: string } | undefined, limit: number }): Promise<ParkedKey[]> {
+async function listParked (db: Db, page: { after?: { key: string, projection: string } | undefined, limit: number }): Promise<ParkedKey[]> {
   const { after } = page
   const { rows } = await sql<ParkedKey>`
     select p.projection, p.key, p.shard, p.position, p.event_id, p.subject, p.code, p.reason, p.parked_at, p.tries, p.last_tried_at,

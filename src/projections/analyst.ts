@@ -1,0 +1,19 @@
+import type { Db } from '../store/database.ts'
+import { analyseTables } from '../store/generation.ts'
+import { tablesOf } from './generations.ts'
+import type { Projection } from './projection.ts'
+
+/** So many events between two looks at how large the tables have become; the next look is when they have grown by half. */
+const FIRST_ANALYSIS_EVENTS = 2000
+
+/** Nobody else tells the planner in time that these tables grow by thousands of rows a second. */
+export function createAnalyst (db: Db, projections: readonly Projection[]): (events: number) => Promise<void> {
+  let total = 0
+  let next = FIRST_ANALYSIS_EVENTS
+  return async events => {
+    total += events
+    if (total < next) return
+    await analyseTables(db, tablesOf(projections))
+    next = Math.ceil(total * 1.5)
+  }
+}
