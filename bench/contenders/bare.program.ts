@@ -1,0 +1,3 @@
+import { serve } from './app.ts'
+
+await serve(async () => {})
