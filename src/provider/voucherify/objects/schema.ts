@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { TypeCompiler, type ValueError } from '@sinclair/typebox/compiler'
 
@@ -48,12 +48,12 @@ export type Core = Readonly<Record<string, string | bigint | null>>
 
 /** sha256 over values, each preceded by its length, hex. */
 export function digest (parts: ReadonlyArray<string | bigint | null>): string {
-  const hash = createHash('sha256')
+  let text = ''
   for (const part of parts) {
-    const text = part === null ? '' : String(part)
-    hash.update(`${part === null ? '-' : text.length}:`).update(text)
+    const value = part === null ? '' : String(part)
+    text += `${part === null ? '-' : value.length}:${value}`
   }
-  return hash.digest('hex')
+  return hash('sha256', text)
 }
 
 export function exact (value: number): bigint
