@@ -73,7 +73,23 @@ function heldElsewhere (movements: readonly RecordedSighting[], pending: Readonl
 }
 
 function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Told<MovementSighting>): RecordedSighting {
-  return { ...fact, event_id, subject, recorded_at, fact_digest: fact_digest.toString('hex') }
+  return {
+    movement_id: fact.movement_id,
+    card_id: fact.card_id,
+    informed: fact.informed,
+    kind: fact.kind,
+    points: fact.points,
+    reported_balance: fact.reported_balance,
+    occurred_at: fact.occurred_at,
+    order_id: fact.order_id,
+    earning_rule_id: fact.earning_rule_id,
+    holder_id: fact.holder_id,
+    details: fact.details,
+    event_id,
+    subject,
+    recorded_at,
+    fact_digest: fact_digest.toString('hex')
+  }
 }
 
 /** Merges every movement from all its sightings, by card; without those whose points nobody tells yet. */
