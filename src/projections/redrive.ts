@@ -80,7 +80,7 @@ export async function redriveAllParked (db: Db, projections: readonly Projection
 async function foldWaiting (trx: Trx, projection: Projection, key: string, waiting: readonly WaitingEvent[]): Promise<void> {
   const read = (await readEventsAt(trx, waiting)).map(({ shard, ...event }) => ({ shard, read: readEvent(event) }))
   const unreadable = read.find(({ read }) => read.unreadable !== undefined)
-  if (unreadable !== undefined) throw new StillParked('event_unreadable', unreadable.read.unreadable)
+  if (unreadable !== undefined) throw new StillParked('event_unreadable', unreadable.read.unreadable?.error)
   const facts = key.startsWith('event:')
     ? await unclaimedFacts(trx, projection, waiting, read)
     : factsFor(projection, read.map(({ read }) => read)).filter(fact => fact.key === key)

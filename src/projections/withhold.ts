@@ -23,15 +23,15 @@ export function factsFor (projection: Projection, events: readonly ReadEvent[]):
  */
 export async function withhold (trx: Trx, projection: Projection, shard: number, events: readonly ReadEvent[]): Promise<Placed[]> {
   const placed = factsFor(projection, events)
-  const unreadable = events.filter(event => event.unreadable !== undefined)
-  const concerned = new Map(unreadable.map(({ event }) => [event.position, concernedKeys(projection, event)]))
+  const unreadable = events.flatMap(({ event, unreadable }) => unreadable === undefined ? [] : [{ event, ...unreadable }])
+  const concerned = new Map(unreadable.map(({ event, body }) => [event.position, concernedKeys(projection, body)]))
   const parked = await holdParked(trx, projection.name, [...new Set([...placed.map(({ key }) => key), ...[...concerned.values()].flat()])])
 
   // From which position on a key stands still.
   const since = new Map([...parked].map(key => [key, 0n]))
   const parkings: Parking[] = []
   const waiting: Waiting[] = []
-  for (const { event, unreadable: error } of unreadable) {
+  for (const { event, error } of unreadable) {
     for (const key of [keyOfEvent(event), ...concerned.get(event.position) ?? []]) {
       waiting.push({ projection: projection.name, key, shard, position: event.position })
       if (since.has(key)) continue
@@ -58,8 +58,8 @@ export function reasonOf (error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replaceAll('\u0000', '').slice(0, 500)
 }
 
-function concernedKeys (projection: Projection, event: StoredEvent): string[] {
-  const { cards, orders } = concernedBy(event.body)
+function concernedKeys (projection: Projection, body: string): string[] {
+  const { cards, orders } = concernedBy(body)
   switch (projection.entity) {
     case 'card': return cards.map(id => keyFor('card', id))
     case 'order': return orders.map(id => keyFor('order', id))
