@@ -1,10 +1,11 @@
-import { advanceCheckpoints, claimShard, readVersions, type Claim } from '../store/checkpoints.ts'
+import { advanceCheckpoints, claimMore, claimShard, readVersions, type Claim } from '../store/checkpoints.ts'
 import type { Db, Trx } from '../store/database.ts'
-import { readShard, type StoredEvent } from '../store/events.ts'
+import { readShard, readShards, type StoredEvent } from '../store/events.ts'
+import { failureOf } from '../store/errors.ts'
 import { addWaiting, anyParked, park } from '../store/parked.ts'
 import { foldCarefully, isPoison } from './poison.ts'
 import type { Projection } from './projection.ts'
-import { readEvent } from './read.ts'
+import { readEvent, type ReadEvent } from './read.ts'
 import { factsFor, parkingOf, withhold, type Placed } from './withhold.ts'
 
 export interface Stepped {
@@ -52,18 +53,38 @@ export type Positions = ReadonlyMap<number, bigint>
  */
 export async function step (db: Db, projections: readonly Projection[], options: StepOptions): Promise<Stepped | undefined> {
   let shard: number | undefined
-  const claimed = (claim: Claim): void => { shard = claim.shard }
+  const claimed = ([first]: Claims): void => { shard = first.shard }
   try {
-    return await take(db, projections, { ...options, fold, claimed })
+    return (await take(db, projections, { ...options, fold, claimed }))[0]
   } catch (error) {
     if (shard === undefined) throw error
     if (!isPoison(error)) throw new StepFailed(shard, error)
   }
   try {
-    return await take(db, projections, { ...options, only: shard, fold: foldOrPark, claimed })
+    return (await take(db, projections, { ...options, only: shard, fold: foldOrPark, claimed }))[0]
   } catch (error) {
     throw new StepFailed(shard, error)
   }
+}
+
+/**
+ * The same for several shards at once, where each has only little to fold: what a step costs whatever it folds is paid once
+ * and not for each shard, and near the end of the log that is nearly all of it. Where it does not go smoothly, a shard goes alone.
+ * @returns what was done in each shard
+ * @throws as `step`
+ */
+export async function stepTogether (db: Db, projections: readonly Projection[], options: Omit<StepOptions, 'upTo'>): Promise<Stepped[]> {
+  let claims: Claims | undefined
+  try {
+    return await take(db, projections, { ...options, together: true, fold, claimed: claimed => { claims = claimed } })
+  } catch (error) {
+    const [first, another] = claims ?? []
+    if (first === undefined) throw error
+    // Of several the first was moved longest ago: it may be what holds the others up.
+    if (failureOf(error) === 'unavailable' || (another === undefined && !isPoison(error))) throw new StepFailed(first.shard, error)
+  }
+  const stepped = await step(db, projections, options)
+  return stepped === undefined ? [] : [stepped]
 }
 
 /**
@@ -71,23 +92,37 @@ export async function step (db: Db, projections: readonly Projection[], options:
  * once: there is no second try.
  */
 export async function stepUpTo (trx: Trx, projections: readonly Projection[], options: StepOptions & { upTo: Positions }): Promise<void> {
-  while (await takeWithin(trx, projections, { ...options, fold: foldOrPark, claimed () {} }) !== undefined);
+  while ((await takeWithin(trx, projections, { ...options, fold: foldOrPark, claimed () {} })).length > 0);
 }
 
 type Fold = (trx: Trx, projection: Projection, shard: number, facts: readonly Placed[]) => Promise<void>
 
-type Taking = StepOptions & { only?: number, fold: Fold, claimed: (claim: Claim) => void }
+/** The shards that a step has claimed. Several are folded together, and then none of them with care. */
+type Claims = readonly [Claim, ...Claim[]]
 
-async function take (db: Db, projections: readonly Projection[], options: Taking): Promise<Stepped | undefined> {
+type Taking = StepOptions & { only?: number, together?: boolean, fold: Fold, claimed: (claims: Claims) => void }
+
+async function take (db: Db, projections: readonly Projection[], options: Taking): Promise<Stepped[]> {
   return await db.transaction().execute(async trx => await takeWithin(trx, projections, options))
 }
 
-async function takeWithin (trx: Trx, projections: readonly Projection[], options: Taking): Promise<Stepped | undefined> {
+async function takeWithin (trx: Trx, projections: readonly Projection[], options: Taking): Promise<Stepped[]> {
   const built = await builtOf(trx, projections)
-  const claim = built.length === 0 ? undefined : await claimShard(trx, built, options)
-  if (claim === undefined) return undefined
-  options.claimed(claim)
-  return await project(trx, built, claim, options)
+  const first = built.length === 0 ? undefined : await claimShard(trx, built, options)
+  if (first === undefined) return []
+  options.claimed([first])
+  if (options.together !== true) return await project(trx, built, [first], options)
+  const claims: Claims = [first, ...await claimOthers(trx, built, first, options)]
+  options.claimed(claims)
+  return await project(trx, built, claims, options)
+}
+
+/** As many more as a batch has room for beside the first. */
+async function claimOthers (trx: Trx, projections: readonly Projection[], first: Claim, { batch, except = [] }: StepOptions): Promise<Claim[]> {
+  const room = BigInt(batch) - (first.head - leastOf(first, projections))
+  if (room <= 0n) return []
+  const others = await claimMore(trx, projections, { except: [...except, first.shard], events: room })
+  return others.filter(claim => leastOf(claim, projections) < claim.head)
 }
 
 /** The projections whose rows were folded by this version of their rules: nothing else may be folded into them. */
@@ -96,23 +131,52 @@ export async function builtOf (db: Db, projections: readonly Projection[]): Prom
   return projections.filter(({ name, version }) => versions.get(name) === version)
 }
 
-async function project (trx: Trx, projections: readonly Projection[], claim: Claim, { batch, fold }: Taking): Promise<Stepped> {
-  const standing = (projection: Projection): bigint => claim.positions.get(projection.name) ?? 0n
-  const after = projections.map(standing).reduce((least, position) => position < least ? position : least)
-  const left = claim.head - after
-  const events = await readShard(trx, claim.shard, after, left < BigInt(batch) ? Number(left) : batch)
-  assertContiguous(claim, after, events)
+/** What is to be folded of a claimed shard. */
+interface Batch { claim: Claim, after: bigint, read: ReadEvent[] }
 
-  const read = events.map(readEvent)
-  const holding = read.some(({ unreadable }) => unreadable !== undefined) || await anyParked(trx)
+/** @returns what was done in each shard that could be taken along */
+async function project (trx: Trx, projections: readonly Projection[], claims: Claims, { batch, fold }: Taking): Promise<Stepped[]> {
+  const batches = await readBatches(trx, projections, claims, batch)
+  const holding = batches.some(({ read }) => read.some(({ unreadable }) => unreadable !== undefined)) || await anyParked(trx)
+  // What must be kept back is kept back by shard.
+  const taken = holding ? batches.slice(0, 1) : batches
   for (const projection of projections) {
-    const unseen = read.filter(({ event }) => event.position > standing(projection))
-    const facts = holding ? await withhold(trx, projection, claim.shard, unseen) : factsFor(projection, unseen)
-    if (facts.length > 0) await fold(trx, projection, claim.shard, facts)
+    const facts: Placed[] = []
+    for (const { claim, read } of taken) {
+      const unseen = read.filter(({ event }) => event.position > standing(claim, projection))
+      for (const fact of holding ? await withhold(trx, projection, claim.shard, unseen) : factsFor(projection, unseen)) facts.push(fact)
+    }
+    if (facts.length > 0) await fold(trx, projection, claims[0].shard, facts)
   }
-  const position = after + BigInt(events.length)
-  await advanceCheckpoints(trx, projections, claim, position)
-  return { shard: claim.shard, position, events: events.length }
+  const moves = taken.map(({ claim, after, read }) => ({ claim, position: after + BigInt(read.length), events: read.length }))
+  await advanceCheckpoints(trx, projections, moves)
+  return moves.map(({ claim: { shard }, position, events }) => ({ shard, position, events }))
+}
+
+async function readBatches (trx: Trx, projections: readonly Projection[], claims: Claims, batch: number): Promise<Batch[]> {
+  const spans = claims.map(claim => {
+    const after = leastOf(claim, projections)
+    const left = claim.head - after
+    return { claim, shard: claim.shard, after, count: left < BigInt(batch) ? Number(left) : batch }
+  })
+  const [only] = spans
+  const stored = spans.length === 1 && only !== undefined
+    ? [await readShard(trx, only.shard, only.after, only.count)]
+    : await readShards(trx, spans)
+  // Of large events not all fit: a shard that came away with nothing waits for a step of which it is the first.
+  const batches = spans.map(({ claim, after }, index) => ({ claim, after, events: stored[index] ?? [] }))
+    .filter(({ events }, index) => index === 0 || events.length > 0)
+  for (const { claim, after, events } of batches) assertContiguous(claim, after, events)
+  return batches.map(({ claim, after, events }) => ({ claim, after, read: events.map(readEvent) }))
+}
+
+function standing ({ positions }: Claim, { name }: Projection): bigint {
+  return positions.get(name) ?? 0n
+}
+
+/** Where the projection stands that is furthest behind. */
+function leastOf (claim: Claim, projections: readonly Projection[]): bigint {
+  return projections.map(projection => standing(claim, projection)).reduce((least, position) => position < least ? position : least)
 }
 
 async function fold (trx: Trx, projection: Projection, _shard: number, facts: readonly Placed[]): Promise<void> {

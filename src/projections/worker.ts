@@ -5,7 +5,7 @@ import { unbuiltOf, type Unbuilt } from './generations.ts'
 import { createNudge } from './nudge.ts'
 import type { Projection } from './projection.ts'
 import { redriveAllParked } from './redrive.ts'
-import { step, StepFailed, type Stepped } from './step.ts'
+import { StepFailed, stepTogether, type Stepped } from './step.ts'
 
 export interface WorkerOptions {
   projections: readonly Projection[]
@@ -39,6 +39,8 @@ export interface Worker {
 /** Correctness never needs a nudge: the poll finds all there is, at most this late. */
 const POLL_MIN_MS = 20
 const POLL_MAX_MS = 1000
+/** A step of so many events has more behind it. */
+const BACKLOG_EVENTS = 200
 /** Bases and ceilings of the rests: short for what passes by itself, long for what a person must mend. */
 const PASSING = { base_ms: 50, max_ms: 5000 }
 const LASTING = { base_ms: 1000, max_ms: 60_000 }
@@ -54,6 +56,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
   let unbuilt: Unbuilt[] = []
   let stopping = false
   let redriving: Promise<void> | undefined
+  let helping: Promise<void> | undefined
   let alive = true
 
   async function run (): Promise<void> {
@@ -65,18 +68,17 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
         if (!ready) await createCheckpoints(db, options.projections)
         if (!ready) redriving = redriveParkedOnce()
         ready = true
-        const stepped = await step(db, options.projections, { batch: batchNow(), except: resting() })
+        const stepped = await takeStep()
         failures = 0
         waiting = undefined
-        if (stepped === undefined) {
+        if (stepped.length === 0) {
           forgetEndedRests()
           unbuilt = unbuiltOf(options.projections, await readVersions(db))
           await nudge.wait(Math.min(idle_ms, untilNextRestEnds()))
           idle_ms = Math.min(idle_ms * 2, POLL_MAX_MS)
         } else {
           idle_ms = POLL_MIN_MS
-          rests.delete(stepped.shard)
-          options.onStep?.(stepped)
+          if (stepped.reduce((sum, { events }) => sum + events, 0) >= BACKLOG_EVENTS) helping ??= help().finally(() => { helping = undefined })
         }
       } catch (error) {
         options.onFailure?.(error)
@@ -88,6 +90,26 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
           await stopped.wait(backoff(++failures, PASSING))
         }
       }
+    }
+  }
+
+  async function takeStep (): Promise<Stepped[]> {
+    const stepped = await stepTogether(db, options.projections, { batch: batchNow(), except: resting() })
+    for (const one of stepped) {
+      rests.delete(one.shard)
+      options.onStep?.(one)
+    }
+    return stepped
+  }
+
+  // While PostgreSQL works for one step, we can read and fold for another one. Only behind a backlog: near the end of the log
+  // there is one step to take, and two would share it.
+  async function help (): Promise<void> {
+    try {
+      while (!stopping && (await takeStep()).length > 0);
+    } catch (error) {
+      options.onFailure?.(error)
+      if (error instanceof StepFailed) rest(error)
     }
   }
 
@@ -130,7 +152,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
     rests.set(shard, { reason: message, failures, passing, until: performance.now() + backoff(failures, passing ? PASSING : LASTING) })
   }
 
-  const ended = run().then(async () => { await redriving }).finally(() => { alive = false })
+  const ended = run().then(async () => { await Promise.all([redriving, helping]) }).finally(() => { alive = false })
   return {
     nudge: () => { nudge.ring() },
     health: () => ({ alive, waiting, unbuilt, resting: [...rests].map(([shard, { reason, failures }]) => ({ shard, reason, failures })) }),

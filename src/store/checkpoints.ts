@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { Db, Generation, Trx } from './database.ts'
+import { recordset } from './recordset.ts'
 
 /** A projection by name and version: what a checkpoint belongs to. */
 export interface ProjectionKey { name: string, version: number }
@@ -97,13 +98,56 @@ export async function claimShard (
     limit 1
     for update of anchor skip locked`.execute(trx)
   if (claimed === undefined) return undefined
-  const { rows } = await sql<{ projection: string, position: bigint }>`
-    select c.projection, c.position
+  const [positions] = await lockPositions(trx, projections, [claimed.shard])
+  return { ...claimed, positions: positions ?? new Map<string, bigint>() }
+}
+
+/**
+ * Claims more shards in which projections lag, those that were moved longest ago, until there is as much to fold as is wanted
+ * at most. What others hold is skipped.
+ * @param among.except shards that rest, or are claimed already
+ * @param among.events so many may be left to fold in all of them together
+ */
+export async function claimMore (
+  trx: Trx, projections: readonly ProjectionKey[], among: { except: readonly number[], events: bigint }
+): Promise<Claim[]> {
+  const [first] = projections
+  const { rows: claimed } = await sql<{ shard: number, head: bigint }>`
+    select anchor.shard, s.head
+    from checkpoints anchor
+    join ledger.shards s on s.shard = anchor.shard
+    where anchor.projection = ${first?.name} and anchor.version = ${first?.version}::integer
+      and anchor.shard = any (array(
+        select queue.shard
+        from (
+          select lagging.shard, sum(lagging.events) over (order by lagging.moved_at, lagging.shard) as events
+          from (
+            select c.shard, s.head - min(c.position) as events, min(c.updated_at) as moved_at
+            from ${checkpointsOf(projections)}
+            join ledger.shards s on s.shard = c.shard
+            where c.shard <> all (${among.except}::smallint[])
+            group by c.shard, s.head
+          ) lagging
+          where lagging.events > 0
+        ) queue
+        where queue.events <= ${among.events}
+      ))
+    order by anchor.shard
+    for update of anchor skip locked`.execute(trx)
+  if (claimed.length === 0) return []
+  const positions = await lockPositions(trx, projections, claimed.map(({ shard }) => shard))
+  return claimed.map((claim, index) => ({ ...claim, positions: positions[index] ?? new Map<string, bigint>() }))
+}
+
+/** Locks the checkpoints of shards. @returns for each shard where each projection stands in it */
+async function lockPositions (trx: Trx, projections: readonly ProjectionKey[], shards: readonly number[]): Promise<Array<Map<string, bigint>>> {
+  const { rows } = await sql<{ shard: number, projection: string, position: bigint }>`
+    select c.shard, c.projection, c.position
     from ${checkpointsOf(projections)}
-    where c.shard = ${claimed.shard}
-    order by c.projection
+    where c.shard = any (${shards}::smallint[])
+    order by c.shard, c.projection
     for update of c`.execute(trx)
-  return { ...claimed, positions: new Map(rows.map(row => [row.projection, row.position])) }
+  return shards.map(shard => new Map(rows.filter(row => row.shard === shard).map(row => [row.projection, row.position])))
 }
 
 /** The checkpoint was moved by someone else between claim and commit: the step must roll back. */
@@ -112,25 +156,25 @@ export class Fenced extends Error {
   readonly code = 'checkpoint_moved'
 }
 
+/** Where the checkpoints of a claimed shard are to go. */
+export interface Move { claim: Claim, position: bigint }
+
 /**
  * Moves checkpoints by compare-and-set: the commit is the fence.
- * @throws Fenced when a checkpoint is not where the claim saw it
+ * @throws Fenced when a checkpoint is not where its claim saw it
  */
-export async function advanceCheckpoints (
-  trx: Trx, projections: readonly ProjectionKey[], claim: Claim, position: bigint
-): Promise<void> {
-  const lagging = projections.filter(({ name }) => (claim.positions.get(name) ?? 0n) < position)
+export async function advanceCheckpoints (trx: Trx, projections: readonly ProjectionKey[], moves: readonly Move[]): Promise<void> {
+  const lagging = moves.flatMap(({ claim: { shard, positions }, position }) => projections
+    .map(({ name, version }) => ({ name, version, shard, seen: positions.get(name) ?? 0n, position }))
+    .filter(({ seen }) => seen < position))
   const { numAffectedRows } = await sql`
     update checkpoints c
-    set position = ${position}, updated_at = clock_timestamp()
-    from unnest(
-      ${lagging.map(({ name }) => name)}::text[],
-      ${lagging.map(({ version }) => version)}::integer[],
-      ${lagging.map(({ name }) => String(claim.positions.get(name) ?? 0n))}::bigint[]
-    ) as seen (name, version, position)
-    where c.projection = seen.name and c.version = seen.version and c.shard = ${claim.shard} and c.position = seen.position`.execute(trx)
+    set position = m.position, updated_at = clock_timestamp()
+    from ${recordset(lagging, { name: 'text', version: 'integer', shard: 'smallint', seen: 'bigint', position: 'bigint' }, 'm')}
+    where c.projection = m.name and c.version = m.version and c.shard = m.shard and c.position = m.seen`.execute(trx)
   if (numAffectedRows !== BigInt(lagging.length)) {
-    throw new Fenced(`a checkpoint of shard ${claim.shard} moved while this step was under way; nothing of the step is kept`)
+    const shards = moves.map(({ claim }) => claim.shard)
+    throw new Fenced(`a checkpoint of shard ${shards.join(', ')} moved while this step was under way; nothing of the step is kept`)
   }
 }
 

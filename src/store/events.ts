@@ -30,6 +30,33 @@ export async function readShard (trx: Trx, shard: number, after: bigint, limit: 
   return rows
 }
 
+/** Where to read a shard on. */
+export interface Span { shard: number, after: bigint, count: number }
+
+/**
+ * As `readShard`, of several shards that have little to read each. Where all together are larger than a batch may be, the last
+ * ones come short; the first has at least one event.
+ * @returns the events of each span
+ */
+export async function readShards (trx: Trx, spans: readonly Span[]): Promise<StoredEvent[][]> {
+  const asked = spans.map(({ shard, after, count }, ordinal) => ({ ordinal, shard, after, count }))
+  const { rows } = await sql<StoredEvent & Pick<EventRow, 'shard'>>`
+    select shard, event_id, subject, position, received_at, test, fact_digest, body
+    from (
+      select e.*, sum(e.body_bytes) over (order by span.ordinal, e.position) - e.body_bytes as bytes_before
+      from ${recordset(asked, { ordinal: 'integer', shard: 'smallint', after: 'bigint', count: 'integer' }, 'span')}
+      cross join lateral (
+        select * from ledger.events e
+        where e.shard = span.shard and e.position > span.after
+        order by e.position
+        limit span.count
+      ) e
+    ) batch
+    where bytes_before < ${BATCH_BYTES}
+    order by position`.execute(trx)
+  return spans.map(({ shard }) => rows.filter(row => row.shard === shard))
+}
+
 /** A piece of an export is in memory twice, as read and as written. */
 const SPAN_BYTES = 4_000_000
 
