@@ -19,8 +19,8 @@ export interface RebuildOptions {
   limit: number
 }
 
-/** Smaller steps than a worker's: between them the live projections go first. */
-export const BATCH_EVENTS = 250
+/** As a worker's, while nothing comes in. */
+export const BATCH_EVENTS = 2000
 /** With half a second each: as long as people wait for a prompt. */
 const SWITCH_TRIES = 60
 

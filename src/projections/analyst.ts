@@ -3,8 +3,8 @@ import { analyseTables } from '../store/generation.ts'
 import { tablesOf } from './generations.ts'
 import type { Projection } from './projection.ts'
 
-/** So many events between two looks at how large the tables have become; the next look is when they have grown by half. */
-const FIRST_ANALYSIS_EVENTS = 2000
+/** So many events between two looks at how large the tables have become; the next look is when they have doubled. */
+const FIRST_ANALYSIS_EVENTS = 4000
 
 /** Nobody else tells the planner in time that these tables grow by thousands of rows a second. */
 export function createAnalyst (db: Db, projections: readonly Projection[]): (events: number) => Promise<void> {
@@ -13,7 +13,8 @@ export function createAnalyst (db: Db, projections: readonly Projection[]): (eve
   return async events => {
     total += events
     if (total < next) return
+    // Before it waits: two lanes may come here at once.
+    next = total * 2
     await analyseTables(db, tablesOf(projections))
-    next = Math.ceil(total * 1.5)
   }
 }

@@ -54,6 +54,9 @@ export const NEAR_EVENTS = 500n
 
 export interface BuildOptions { batch: number, onStep?: (stepped: Stepped) => void }
 
+/** While events come in, a step takes no more than these: the live projections go between two of them. */
+const POLITE_EVENTS = 250
+
 /** Another process folds what is left into the same tables. */
 const OTHERS_REST_MS = 50
 
@@ -68,21 +71,38 @@ export async function buildUp (workplace: Workplace, projections: readonly Proje
   for (let patient = true; ;) {
     // What comes in meanwhile is for the next round: a busy log has no end.
     const upTo = new Map((await readHeads(workplace.build)).map(({ shard, head }) => [shard, head]))
-    for (let worked_ms = 0; ;) {
-      if (patient) await giveWay(workplace.live, projections, worked_ms)
-      const began = performance.now()
-      const stepped = await stepAgain(workplace.build, projections, { batch: options.batch, upTo })
-      if (stepped === undefined) break
-      options.onStep?.(stepped)
-      await analyse(stepped.events)
-      worked_ms = performance.now() - began
-    }
+    await inTwoLanes(async (first, ended) => {
+      for (let worked_ms = 0; !ended();) {
+        const { moving } = await readLag(workplace.live, projections)
+        if (moving && !first) return
+        if (moving && patient) await giveWay(workplace.live, projections, worked_ms)
+        const began = performance.now()
+        const stepped = await stepAgain(workplace.build, projections, { batch: moving ? Math.min(options.batch, POLITE_EVENTS) : options.batch, upTo })
+        if (stepped === undefined) return
+        options.onStep?.(stepped)
+        await analyse(stepped.events)
+        worked_ms = performance.now() - began
+      }
+    })
     const { events } = await readLag(workplace.build, projections)
     if (events <= NEAR_EVENTS) return
     patient = events < left / 2n
     left = events
     await rest(OTHERS_REST_MS)
   }
+}
+
+/**
+ * Does the same twice at once: while PostgreSQL works for one, the other reads and folds. Where one fails, the other ends, too.
+ * @param work.first is it the one of the two that goes on where there is only room for one?
+ */
+async function inTwoLanes (work: (first: boolean, ended: () => boolean) => Promise<void>): Promise<void> {
+  const failures: unknown[] = []
+  const lane = async (first: boolean): Promise<void> => {
+    await work(first, () => failures.length > 0).catch((error: unknown) => { failures.push(error) })
+  }
+  await Promise.all([lane(true), lane(false)])
+  if (failures.length > 0) throw failures[0]
 }
 
 /** Tries a step again that lost a race or its database; the log itself being damaged, or a table missing, does not pass. */
@@ -105,8 +125,6 @@ const GIVE_WAY_POLL_MS = 5
  * until the live projections have caught up.
  */
 async function giveWay (live: Db, projections: readonly Projection[], worked_ms: number): Promise<void> {
-  const { moving } = await readLag(live, projections)
-  if (!moving) return
   await rest(worked_ms)
   const deadline = performance.now() + worked_ms
   while (performance.now() < deadline && (await readLag(live, projections)).events > 0n) await rest(GIVE_WAY_POLL_MS)
