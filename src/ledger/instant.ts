@@ -5,6 +5,9 @@
  */
 export type Instant = string & { readonly instant: unique symbol }
 
+/** How the provider writes, and we: with a date that exists in every month, it needs no calendar. */
+const PLAIN = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z$/
+
 const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:[.,](\d{1,9}))?([Zz]|[+-]\d{2}(?::?\d{2})?)$/
 
 /**
@@ -13,6 +16,7 @@ const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?
  * @returns the moment in UTC, or undefined when the text is not a timestamp that exists
  */
 export function parseInstant (text: string): Instant | undefined {
+  if (PLAIN.test(text) && !text.startsWith('0000')) return `${text.slice(0, 19)}.${text.slice(20, -1).padEnd(6, '0').slice(0, 6)}Z` as Instant
   const match = RFC_3339.exec(text)
   if (match === null) return undefined
   const [, day = '', time = '', fraction = '', zone = ''] = match
