@@ -1,6 +1,8 @@
 import { sql } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
 import type { Db } from './database.ts'
+import { jsonArray } from './json-array.ts'
+import { PREPARED } from './prepared.ts'
 import type { EventRow } from './tables.ts'
 
 /** An event to append: what the provider's reading named, its shard, and the JSON text. The database adds the rest. */
@@ -29,9 +31,9 @@ const FIELD = '\u001f'
  * @returns one answer an input, in order
  */
 export async function append (db: Db, events: readonly Appendable[]): Promise<Appended[]> {
-  const { rows } = await sql<Appended>`
+  const { rows } = await sql<Appended>`${PREPARED}
     select outcome, shard, position
-    from ledger.append(${recordsOf(events)}, ${bodiesOf(events)})
+    from ledger.append(${recordsOf(events)}, ${jsonArray(events.map(({ body }) => body))}::json[])
     order by ordinal`.execute(db)
   return rows
 }

@@ -50,7 +50,10 @@ export function orderSighting (order: Order, customerId: string | null, toldAt?:
   }
   const { created_at: _, updated_at: __, ...amounts } = state
   let description: Description | undefined
-  const described = (): Description => description ??= describe(order, Object.values(amounts), [state.created_at, state.updated_at])
+  function described (): Description {
+    description ??= describe(order, Object.values(amounts), [state.created_at, state.updated_at])
+    return description
+  }
   return {
     fact: 'order',
     ...state,
