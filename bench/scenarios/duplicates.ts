@@ -16,7 +16,7 @@ export const duplicates: Scenario = {
   name: 'duplicates',
   async run (bench) {
     return await withContender(bench, ledger, async ({ origin }, url) => await withPool(url, async pool => {
-      const count = bench.size === 'full' ? 12_000 : 2000
+      const count = bench.size === 'full' ? 12_000 : 1500
       const rates = { fresh: [] as number[], repeated: [] as number[] }
       let stored = 0
       const measure = async (deliveries: readonly Delivery[], fresh: number): Promise<number> => {

@@ -14,7 +14,7 @@ export const hot: Scenario = {
   name: 'hot',
   async run (bench) {
     return await withContender(bench, ledger, async ({ origin }, url) => await withPool(url, async pool => {
-      const count = bench.size === 'full' ? 12_000 : 2000
+      const count = bench.size === 'full' ? 12_000 : 1500
       const rates = { hot: [] as number[], spread: [] as number[] }
       let stored = 0
       const measure = async (deliveries: readonly Delivery[]): Promise<number> => {

@@ -33,7 +33,7 @@ export const peers: Scenario = {
   name: 'peers',
   async run (bench) {
     return await withAll(bench, [ledger, emmett, pgBoss, graphileWorker, messageDb], async all => {
-      const count = bench.size === 'full' ? 6000 : 1000
+      const count = bench.size === 'full' ? 6000 : 800
       const warmUp = makeDeliveries({ count: WARM_UP, customers: CUSTOMERS, tag: 'w' }).deliveries
       for (const { contender, running: { origin }, pool } of all) {
         await deliver(warmUp, { origin, connections: CONNECTIONS })
