@@ -1,4 +1,7 @@
 import type { Scenario } from '../scenario.ts'
+import { duplicates } from './duplicates.ts'
+import { hot } from './hot.ts'
 import { ingest } from './ingest.ts'
+import { peers } from './peers.ts'
 
-export const scenarios: readonly Scenario[] = [ingest]
+export const scenarios: readonly Scenario[] = [ingest, peers, hot, duplicates]
