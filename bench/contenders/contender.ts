@@ -64,7 +64,7 @@ async function ready (child: ChildProcess): Promise<string> {
       createInterface({ input: stream }).on('line', line => {
         said.push(line)
         if (said.length > 50) said.shift()
-        const origin = /ready on (http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1]
+        const origin = /(?:ready on|runs;) (http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1]
         if (origin === undefined) return
         clearTimeout(late)
         resolve(origin)

@@ -45,17 +45,29 @@ interface Award {
  * Awards of real size, signed, each of another event, dealt out to the customers in turn; a customer's balances go up as
  * the provider would report them.
  */
-export function makeDeliveries ({ count, customers, tag }: MakeOptions): Made {
+export function makeDeliveries (options: MakeOptions): Made {
   const balances = new Map<string, bigint>()
-  const deliveries = Array.from({ length: count }, (_, index) => {
+  const deliveries = Array.from(eachDelivery(options, balances), unsent => ({ ...unsent, request: requestOf(unsent.body) }))
+  return { deliveries, balances }
+}
+
+/** A delivery that nobody signed yet. */
+export type Unsent = Omit<Delivery, 'request'>
+
+/**
+ * The same deliveries one after the other, for logs that fit in no memory.
+ * @param balances filled as they are made
+ */
+export function * eachDelivery ({ count, customers, tag }: MakeOptions, balances: Map<string, bigint>): Generator<Unsent> {
+  for (let index = 0; index < count; index++) {
     const owner = index % customers
     const customer_id = `cust_${tag}${letters(owner, 24 - tag.length)}`
     const points = 1 + index % 500
     const balance = (balances.get(customer_id) ?? 0n) + BigInt(points)
     balances.set(customer_id, balance)
-    return deliveryOf(award(tag, index, owner, customer_id, points, Number(balance)))
-  })
-  return { deliveries, balances }
+    const made = award(tag, index, owner, customer_id, points, Number(balance))
+    yield { event_id: made.event.id, customer_id, card_id: made.voucher.id, body: Buffer.from(JSON.stringify(made)) }
+  }
 }
 
 function award (tag: string, index: number, owner: number, customer_id: string, points: number, balance: number): Award {
@@ -79,11 +91,6 @@ function award (tag: string, index: number, owner: number, customer_id: string, 
   made.order.customer_id = made.order.customer.id = customer_id
   made.order.created_at = made.order.updated_at = made.event.created_at
   return made
-}
-
-function deliveryOf (made: Award): Delivery {
-  const body = Buffer.from(JSON.stringify(made))
-  return { event_id: made.event.id, customer_id: made.customer.id, card_id: made.voucher.id, body, request: requestOf(body) }
 }
 
 /** The bytes of a signed POST on a connection that stays open. */

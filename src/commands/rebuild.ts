@@ -20,7 +20,7 @@ export interface RebuildOptions {
 }
 
 /** Smaller steps than a worker's: between them the live projections go first. */
-const BATCH_EVENTS = 250
+export const BATCH_EVENTS = 250
 /** With half a second each: as long as people wait for a prompt. */
 const SWITCH_TRIES = 60
 
