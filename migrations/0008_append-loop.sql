@@ -58,27 +58,27 @@ begin
   for i in 1 .. cardinality(lines) loop
     f := string_to_array(lines[i], e'\x1f');
     ordinal := i;
-    shard := f[3]::smallint;
-    position := heads[shard] + 1;
-    bytes := convert_to(texts[i]::text, 'UTF8');
-    digest := sha256(bytes);
-    link := sha256(chains[shard] || ledger.chain_link(shard, position, f[1], f[2], digest));
-    insert into ledger.events
-      (event_id, subject, shard, position, type, customer_id, occurred_at, received_at, test,
-       send_out_id, source, source_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain)
-    values (f[1], f[2], shard, position, f[4], nullif(f[5], ''), nullif(f[6], '')::timestamptz, coalesce(times[i]::timestamptz, clock_timestamp()), f[14]::boolean,
-            nullif(f[7], ''), nullif(f[8], ''), nullif(f[9], ''), nullif(f[10], ''), nullif(f[11], ''), nullif(f[12], ''),
-            texts[i], octet_length(bytes), digest, decode(f[13], 'hex'), link)
-    on conflict (event_id, subject) do nothing;
-    if found then
+    -- Looked up first: it spares what was told before, most of all, the work below. What another shard's append stores meanwhile
+    -- is a violation of the key, and found at the next try.
+    select e.shard, e.position, case when e.fact_digest = decode(f[13], 'hex') then 'duplicate' else 'conflict' end
+    into shard, position, outcome
+    from ledger.events e
+    where e.event_id = f[1] and e.subject = f[2];
+    if not found then
+      shard := f[3]::smallint;
+      position := heads[shard] + 1;
       outcome := 'accepted';
+      bytes := convert_to(texts[i]::text, 'UTF8');
+      digest := sha256(bytes);
+      link := sha256(chains[shard] || ledger.chain_link(shard, position, f[1], f[2], digest));
+      insert into ledger.events
+        (event_id, subject, shard, position, type, customer_id, occurred_at, received_at, test,
+         send_out_id, source, source_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain)
+      values (f[1], f[2], shard, position, f[4], nullif(f[5], ''), nullif(f[6], '')::timestamptz, coalesce(times[i]::timestamptz, clock_timestamp()), f[14]::boolean,
+              nullif(f[7], ''), nullif(f[8], ''), nullif(f[9], ''), nullif(f[10], ''), nullif(f[11], ''), nullif(f[12], ''),
+              texts[i], octet_length(bytes), digest, decode(f[13], 'hex'), link);
       heads[shard] := position;
       chains[shard] := link;
-    else
-      select e.shard, e.position, case when e.fact_digest = decode(f[13], 'hex') then 'duplicate' else 'conflict' end
-      into strict shard, position, outcome
-      from ledger.events e
-      where e.event_id = f[1] and e.subject = f[2];
     end if;
     return next;
   end loop;
