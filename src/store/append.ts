@@ -1,8 +1,8 @@
-import { sql } from 'kysely'
+import { CompiledQuery } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
 import type { Db } from './database.ts'
 import { jsonArray } from './json-array.ts'
-import { PREPARED } from './prepared.ts'
+import { PREPARED_MARK } from './prepared.ts'
 import type { EventRow } from './tables.ts'
 
 /** An event to append: what the provider's reading named, its shard, and the JSON text. The database adds the rest. */
@@ -23,6 +23,9 @@ export interface Appended {
 export const RECORD = '\u001e'
 const FIELD = '\u001f'
 
+// Whole, and not built: the builder's work was a tenth of the client's for a batch of ten.
+const APPEND = `${PREPARED_MARK} select outcome, shard, position from ledger.append($1, $2::json[]) order by ordinal`
+
 /**
  * Appends events: one call of `ledger.append`, one round trip, one transaction.
  * ```sql
@@ -31,10 +34,7 @@ const FIELD = '\u001f'
  * @returns one answer an input, in order
  */
 export async function append (db: Db, events: readonly Appendable[]): Promise<Appended[]> {
-  const { rows } = await sql<Appended>`${PREPARED}
-    select outcome, shard, position
-    from ledger.append(${recordsOf(events)}, ${jsonArray(events.map(({ body }) => body))}::json[])
-    order by ordinal`.execute(db)
+  const { rows } = await db.executeQuery<Appended>(CompiledQuery.raw(APPEND, [recordsOf(events), jsonArray(events.map(({ body }) => body))]))
   return rows
 }
 

@@ -1,7 +1,8 @@
 import { sql, type PostgresPool, type PostgresPoolClient, type RawBuilder } from 'kysely'
 import type pg from 'pg'
 
-const MARK = '/* prepared */'
+/** With what a statement begins that is to be prepared. */
+export const PREPARED_MARK = '/* prepared */'
 
 /**
  * Begins a statement that is asked all the time: a connection parses and plans it once. Only where the text is the same every
@@ -11,7 +12,7 @@ const MARK = '/* prepared */'
  * sql`${PREPARED} select … from … where … = ${id}`
  * ```
  */
-export const PREPARED: RawBuilder<unknown> = sql.raw(MARK)
+export const PREPARED: RawBuilder<unknown> = sql.raw(PREPARED_MARK)
 
 /** A pool for the query builder, which itself names no statement: those that begin with PREPARED get one. */
 export function preparing (pool: pg.Pool): PostgresPool {
@@ -27,7 +28,7 @@ export function preparing (pool: pg.Pool): PostgresPool {
   }
 
   function wrap (client: pg.PoolClient): PostgresPoolClient {
-    const query = (text: unknown, values?: unknown[]): unknown => typeof text === 'string' && text.startsWith(MARK)
+    const query = (text: unknown, values?: unknown[]): unknown => typeof text === 'string' && text.startsWith(PREPARED_MARK)
       ? client.query({ name: nameOf(text), text, ...(values === undefined ? {} : { values }) })
       : client.query(text as string, values)
     return { query: query as PostgresPoolClient['query'], release: () => { client.release() } }
