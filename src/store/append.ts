@@ -1,8 +1,8 @@
-import { CompiledQuery } from 'kysely'
+import { sql } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
 import type { Db } from './database.ts'
 import { jsonArray } from './json-array.ts'
-import { PREPARED_MARK } from './prepared.ts'
+import { prepared } from './prepared.ts'
 import type { EventRow } from './tables.ts'
 
 /** An event to append: what the provider's reading named, its shard, and the JSON text. The database adds the rest. */
@@ -23,9 +23,6 @@ export interface Appended {
 export const RECORD = '\u001e'
 const FIELD = '\u001f'
 
-// Whole, and not built: the builder's work was a tenth of the client's for a batch of ten.
-const APPEND = `${PREPARED_MARK} select outcome, shard, position from ledger.append($1, $2::json[]) order by ordinal`
-
 /**
  * Appends events: one call of `ledger.append`, one round trip, one transaction.
  * ```sql
@@ -34,9 +31,13 @@ const APPEND = `${PREPARED_MARK} select outcome, shard, position from ledger.app
  * @returns one answer an input, in order
  */
 export async function append (db: Db, events: readonly Appendable[]): Promise<Appended[]> {
-  const { rows } = await db.executeQuery<Appended>(CompiledQuery.raw(APPEND, [recordsOf(events), jsonArray(events.map(({ body }) => body))]))
-  return rows
+  return await appendAll(db, recordsOf(events), jsonArray(events.map(({ body }) => body)))
 }
+
+const appendAll = prepared((records: string, bodies: Buffer) => sql<Appended>`
+  select outcome, shard, position
+  from ledger.append(${records}, ${bodies}::json[])
+  order by ordinal`)
 
 export function recordsOf (events: readonly Appendable[]): string {
   return events.map(record).join(RECORD)

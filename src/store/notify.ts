@@ -1,9 +1,11 @@
 import { sql } from 'kysely'
 import type { Db } from './database.ts'
-import { PREPARED } from './prepared.ts'
+import { prepared } from './prepared.ts'
 
 /** Channel on which the API tells workers in other processes that events were appended. */
 export const APPENDED_CHANNEL = 'ledger_appended'
+
+const notify = prepared(() => sql`select pg_notify(${APPENDED_CHANNEL}, '')`)
 
 /**
  * From one NOTIFY to the next. Each is a query of its own, and under load there are a thousand flushes a second; what comes in
@@ -24,7 +26,7 @@ export function createNotifier (db: Db): () => void {
     while (told < asked) {
       told = asked
       const rested = new Promise(resolve => setTimeout(resolve, REST_MS).unref())
-      await sql`${PREPARED} select pg_notify(${APPENDED_CHANNEL}, '')`.execute(db).catch(() => { /* the poll finds the events */ })
+      await notify(db).catch(() => { /* the poll finds the events */ })
       await rested
     }
     telling = false

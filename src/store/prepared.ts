@@ -1,20 +1,40 @@
-import { sql, type PostgresPool, type PostgresPoolClient, type RawBuilder } from 'kysely'
+import { CompiledQuery, sql, type PostgresPool, type PostgresPoolClient, type RawBuilder } from 'kysely'
 import type pg from 'pg'
+import type { Db } from './database.ts'
 
-/** With what a statement begins that is to be prepared. */
-export const PREPARED_MARK = '/* prepared */'
+const MARK = '/* prepared */'
+
+/** Stands for a parameter while a statement is built. */
+class Parameter {
+  readonly index: number
+
+  constructor (index: number) {
+    this.index = index
+  }
+}
 
 /**
- * Begins a statement that is asked all the time: a connection parses and plans it once. Only where the text is the same every
- * time, and the columns of the answer are named: of `select *` a migration would make another type, which a prepared statement
- * may not have.
+ * Makes a function of a statement that is asked all the time: it is built once, and each connection parses and plans it once.
+ * For statements whose text is the same every time, and whose answer has its columns named: of `select *` a migration would make
+ * another type, which a prepared statement may not have.
  * ```ts
- * sql`${PREPARED} select … from … where … = ${id}`
+ * const readCode = prepared((card_id: string) => sql<{ code: string }>`select code from cards where card_id = ${card_id}`)
  * ```
+ * @param build what the statement is made of. It gets no values: it may put its parameters into the statement, and nothing else
  */
-export const PREPARED: RawBuilder<unknown> = sql.raw(PREPARED_MARK)
+export function prepared<Parameters extends readonly unknown[], Row> (
+  build: (...parameters: Parameters) => RawBuilder<Row>
+): (db: Db, ...parameters: Parameters) => Promise<Row[]> {
+  let built: CompiledQuery | undefined
+  return async (db, ...values) => {
+    built ??= sql`${sql.raw(MARK)} ${build(...Array.from({ length: build.length }, (_, index) => new Parameter(index)) as unknown as Parameters)}`.compile(db)
+    const bound = built.parameters.map(parameter => parameter instanceof Parameter ? values[parameter.index] : parameter)
+    const { rows } = await db.executeQuery<Row>(CompiledQuery.raw(built.sql, bound))
+    return rows
+  }
+}
 
-/** A pool for the query builder, which itself names no statement: those that begin with PREPARED get one. */
+/** A pool for the query builder, which itself names no statement: those made by `prepared` get a name. */
 export function preparing (pool: pg.Pool): PostgresPool {
   const names = new Map<string, string>()
   const wrapped = new WeakMap<pg.PoolClient, PostgresPoolClient>()
@@ -28,7 +48,7 @@ export function preparing (pool: pg.Pool): PostgresPool {
   }
 
   function wrap (client: pg.PoolClient): PostgresPoolClient {
-    const query = (text: unknown, values?: unknown[]): unknown => typeof text === 'string' && text.startsWith(PREPARED_MARK)
+    const query = (text: unknown, values?: unknown[]): unknown => typeof text === 'string' && text.startsWith(MARK)
       ? client.query({ name: nameOf(text), text, ...(values === undefined ? {} : { values }) })
       : client.query(text as string, values)
     return { query: query as PostgresPoolClient['query'], release: () => { client.release() } }
