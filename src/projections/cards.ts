@@ -5,7 +5,7 @@ import { mergeSightings, type Movement, type RecordedSighting } from '../ledger/
 import { withoutTail, withStretch } from '../ledger/totals.ts'
 import type { Trx } from '../store/database.ts'
 import type { CardRow } from '../store/tables.ts'
-import { lockCards, readTails, replaceTails, updateCards, type NewTail, type Tail } from '../store/write-cards.ts'
+import { findTails, lockCards, replaceTails, updateCards, type NewTail, type Tail } from '../store/write-cards.ts'
 import { addSightings, readOpenings } from '../store/write-sightings.ts'
 import { applyPending } from './pending.ts'
 import { holderTellings, keepHolders, placeOf, withHolders } from './holders.ts'
@@ -34,8 +34,9 @@ export const cards: Projection = {
     if (ids.length === 0) return
 
     const rows = await lockCards(trx, [...new Set(ids)])
-    const touched = await mergeTouched(trx, movements)
-    const tails = await readTails(trx, touched)
+    const { known, added } = await addSightings(trx, movements)
+    const touched = mergeTouched([...known, ...added])
+    const tails = await findTails(trx, touched, new Set(known.map(({ card_id }) => card_id)))
     const openings = await openingsOf(trx, tails)
     const changes = await applyPending(trx, pending)
     const said = groupBy(sightings.map(({ fact }) => fact), ({ card_id }) => card_id)
@@ -63,19 +64,21 @@ function describe (row: CardRow, sightings: readonly CardSighting[]): CardRow {
 
 /** The tellings of holders that stand with a movement or with pending points. */
 function heldElsewhere (movements: readonly RecordedSighting[], pending: ReadonlyArray<Told<PendingSighting>>): Set<string> {
-  const told = [...movements, ...pending.map(({ fact, event_id, subject }) => ({ ...fact, event_id, subject }))]
-  return new Set(told.map(({ holder_id, ...telling }) => placeOf({ ...telling, customer_id: holder_id, held: true })))
+  const place = (fact: RecordedSighting | PendingSighting, event_id: string, subject: string): string =>
+    placeOf({ card_id: fact.card_id, customer_id: fact.holder_id, held: true, occurred_at: fact.occurred_at, event_id, subject })
+  return new Set([
+    ...movements.map(movement => place(movement, movement.event_id, movement.subject)),
+    ...pending.map(({ fact, event_id, subject }) => place(fact, event_id, subject))
+  ])
 }
 
 function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Told<MovementSighting>): RecordedSighting {
-  const { fact: _, ...sighting } = fact
-  return { ...sighting, event_id, subject, recorded_at, fact_digest: fact_digest.toString('hex') }
+  return { ...fact, event_id, subject, recorded_at, fact_digest: fact_digest.toString('hex') }
 }
 
-/** Stores the new sightings and merges every movement they touch from all its sightings, by card; without those whose points nobody tells yet. */
-async function mergeTouched (trx: Trx, sightings: readonly RecordedSighting[]): Promise<Map<string, Movement[]>> {
-  const all = await addSightings(trx, sightings)
-  const byMovement = groupBy(all, sighting => JSON.stringify([sighting.card_id, sighting.movement_id]))
+/** Merges every movement from all its sightings, by card; without those whose points nobody tells yet. */
+function mergeTouched (sightings: readonly RecordedSighting[]): Map<string, Movement[]> {
+  const byMovement = groupBy(sightings, ({ card_id, movement_id }) => `${card_id}\n${movement_id}`)
   const merged = [...byMovement.values()].map(mergeSightings).filter(movement => movement !== undefined)
   return groupBy(merged, movement => movement.card_id)
 }
@@ -108,6 +111,6 @@ function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefi
   const before = withoutTail(row, dropped, { balance: tail.balance_before, last_movement_at: row.last_movement_at })
   return {
     row: { ...row, ...withStretch(before, folded) },
-    tail: { card_id: row.card_id, from: tail.from, lines: folded.lines }
+    tail: { card_id: row.card_id, from: tail.from, lines: folded.lines, added: tail.lines.length === 0 }
   }
 }

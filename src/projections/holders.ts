@@ -29,10 +29,10 @@ export function withHolders (row: Kept, tellings: readonly HolderTelling[]): Kep
 
 /** Keeps what a question about an earlier holder needs: who ever held which card, and the tellings that stand in no other row. */
 export async function keepHolders (trx: Trx, before: readonly CardRow[], told: ReadonlyArray<Told<CardSighting>>, elsewhere: ReadonlySet<string>): Promise<void> {
-  const known = new Set(before.flatMap(row => readHoldings(row.holders).map(({ customer_id }) => JSON.stringify([row.card_id, customer_id]))))
+  const known = new Set(before.flatMap(row => readHoldings(row.holders).map(({ customer_id }) => `${row.card_id}\n${customer_id}`)))
   const tellings = told.flatMap(({ fact, event_id, subject, recorded_at }) =>
     holderTellings([fact]).map((telling): HolderTellingRow => ({ ...telling, card_id: fact.card_id, recorded_at, event_id, subject })))
-  const fresh = tellings.filter(({ card_id, customer_id }) => !known.has(JSON.stringify([card_id, customer_id])))
+  const fresh = tellings.filter(({ card_id, customer_id }) => !known.has(`${card_id}\n${customer_id}`))
   if (fresh.length > 0) await addHoldings(trx, fresh)
   const homeless = tellings.filter(telling => !elsewhere.has(placeOf(telling)))
   if (homeless.length > 0) await addHolderTellings(trx, homeless)
@@ -40,5 +40,6 @@ export async function keepHolders (trx: Trx, before: readonly CardRow[], told: R
 
 /** Where else a telling would stand: with a movement or pending points of the same event, card, holder and time. */
 export function placeOf (telling: { card_id: string, customer_id: string | null, held: boolean, occurred_at: Instant, event_id: string, subject: string }): string {
-  return JSON.stringify([telling.card_id, telling.customer_id, telling.held, telling.occurred_at, telling.event_id, telling.subject])
+  // None of these holds a control character.
+  return `${telling.card_id}\n${telling.customer_id}\n${telling.held}\n${telling.occurred_at}\n${telling.event_id}\n${telling.subject}`
 }

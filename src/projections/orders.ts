@@ -23,12 +23,11 @@ export const orders: Projection = {
 }
 
 function observed ({ fact, event_id, subject, recorded_at }: Told<OrderSighting>): OrderState {
-  const { fact: _, ...state } = fact
-  return { ...state, status_rank: statusRank(state.status), recorded_at, event_id, subject }
+  return { ...fact, status_rank: statusRank(fact.status), recorded_at, event_id, subject }
 }
 
 function earliestTellings (states: readonly OrderState[]): OrderState[] {
-  const same = groupBy(states, state => JSON.stringify([state.order_id, state.updated_at, state.status_rank, state.state_digest]))
+  const same = groupBy(states, state => `${state.order_id}\n${state.updated_at}\n${state.status_rank}\n${state.state_digest}`)
   return inKeyOrder([...same.values()].map(group => group.reduce((a, b) => compareTellings(a, b) <= 0 ? a : b)))
 }
 

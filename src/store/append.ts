@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
 import type { Db } from './database.ts'
-import { jsonArray } from './json-array.ts'
+import { jsonArray } from './binary.ts'
 import { prepared } from './prepared.ts'
 import type { EventRow } from './tables.ts'
 

@@ -3,7 +3,6 @@ import type { Instant } from '../ledger/instant.ts'
 import type { ShownCard } from './cards.ts'
 import { checkpoint, checkpointNamed, type ProjectionKey } from './checkpoints.ts'
 import type { Db, Trx } from './database.ts'
-import { standstill } from './parked.ts'
 import { prepared } from './prepared.ts'
 import type { CustomerRow } from './tables.ts'
 
@@ -87,13 +86,14 @@ export async function findAccount (trx: Trx, customer_id: string, shard: number,
   return account
 }
 
+// A prepared statement locks the tables of its `from` in their order, and those of a `with` after them: no `with` here.
 const balanceRows = prepared((customer_id: string, shard: number, names: readonly string[]) => sql<BalanceRow>`
-  with at as (select ${checkpointNamed(names, shard)} as position), ${standstill('cards')}
   select ${sql.join(HELD.map(column => sql.ref(column)))}, c.customer_id, c.source_id, now() as as_of, at.position
-  from at
-  cross join customers c
-  left join cards k on k.customer_id = c.customer_id
-  left join standstill on standstill.key = 'card:' || k.card_id
+  from (select ${checkpointNamed(names, shard)} as position) at
+  cross join (
+    (select p.key, p.parked_at from parked p where p.projection = 'cards') standstill
+    right join (customers c left join cards k on k.customer_id = c.customer_id) on standstill.key = 'card:' || k.card_id
+  )
   where c.customer_id = ${customer_id}
   order by k.code, k.card_id`)
 
@@ -101,7 +101,7 @@ const balanceRows = prepared((customer_id: string, shard: number, names: readonl
  * A customer's cards with their sums. One statement, hence one state: the cards, and the checkpoint that vouches for them. It
  * names the checkpoints first, as every step and read does: a switch of generations would else wait with it in a circle.
  * ```sql
- * with checkpoint … select … from customers left join cards … where customer_id = $1
+ * select … from (select min(position) from checkpoints …) cross join (parked right join (customers left join cards)) where customer_id = $1
  * ```
  */
 export async function readBalance (db: Db, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Balance | undefined> {

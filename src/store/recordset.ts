@@ -1,12 +1,15 @@
 import { sql, type RawBuilder } from 'kysely'
+import { binaryColumn, type ElementType } from './binary.ts'
 
 /**
- * Rows as one parameter: `json_to_recordset($1) as r (column type, …)`. One stable statement for any number of rows,
- * with no limit of 65,535 parameters. Values: text, number, bigint, boolean, null; bytea as a Buffer.
+ * Rows as one array a column: `unnest($1::text[], $2::bigint[], …) as r (column, …)`. One stable statement for any number of
+ * rows, with no limit of 65,535 parameters. Values: text, number, bigint, boolean, Instant, null. The arrays are binary:
+ * `json_to_recordset` took four to six times as long to make and to read, longer than to store what it told.
  */
-export function recordset (rows: readonly object[], columns: Record<string, string>, alias = 'r'): RawBuilder<unknown> {
-  const list = sql.join(Object.entries(columns).map(([name, type]) => sql`${sql.id(name)} ${sql.raw(type)}`))
-  return sql`json_to_recordset(${JSON.stringify(rows, portable)}::json) as ${sql.id(alias)} (${list})`
+export function recordset<Row extends object> (rows: readonly Row[], columns: Partial<Record<keyof Row & string, ElementType>>, alias = 'r'): RawBuilder<unknown> {
+  const all = Object.entries(columns) as Array<[keyof Row & string, ElementType]>
+  const arrays = all.map(([name, type]) => sql`${binaryColumn(type, rows, name)}::${sql.raw(type)}[]`)
+  return sql`unnest(${sql.join(arrays)}) as ${sql.id(alias)} (${sql.join(all.map(([name]) => sql.id(name)))})`
 }
 
 /**
@@ -14,11 +17,3 @@ export function recordset (rows: readonly object[], columns: Record<string, stri
  * and on a table that was never analysed read the whole of it: 20,000 lines for a stretch of 20.
  */
 export const BY_INDEX = sql`offset 0`
-
-function portable (this: unknown, key: string, value: unknown): unknown {
-  const original = (this as Record<string, unknown>)[key]
-  if (typeof value === 'bigint') return value.toString()
-  // JSON.stringify calls Buffer's own toJSON first: look at what stood there before.
-  if (Buffer.isBuffer(original)) return `\\x${original.toString('hex')}`
-  return value
-}

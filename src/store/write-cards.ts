@@ -28,6 +28,43 @@ export async function lockCards (trx: Trx, ids: string[]): Promise<CardRow[]> {
     .execute()
 }
 
+/**
+ * Finds the tail of each card. One to which movements are only added behind its last line has none to read, and most cards are
+ * like that: one look at the last line tells.
+ * @param retold cards of which some touched movement was told before, so that it may have a line
+ */
+export async function findTails (trx: Trx, touched: ReadonlyMap<string, readonly Movement[]>, retold: ReadonlySet<string>): Promise<Map<string, Tail>> {
+  const perhaps = [...touched].filter(([card_id, movements]) => !retold.has(card_id) && movements.every(({ kind }) => kind !== 'opening'))
+  const ends = await readEnds(trx, perhaps.map(([card_id]) => card_id))
+  const tails = new Map<string, Tail>()
+  for (const [card_id, movements] of perhaps) {
+    const from = movements.reduce((least, { occurred_at }) => occurred_at < least ? occurred_at : least, LAST)
+    const end = ends.get(card_id)
+    if (end === undefined || end.occurred_at < from) tails.set(card_id, { from, lines: [], balance_before: end?.balance ?? null })
+  }
+  const others = await readTails(trx, new Map([...touched].filter(([card_id]) => !tails.has(card_id))))
+  for (const [card_id, tail] of others) tails.set(card_id, tail)
+  return tails
+}
+
+/** Behind every moment. */
+const LAST = '~' as Instant
+
+/** The last line of each card that has any. */
+async function readEnds (trx: Trx, ids: readonly string[]): Promise<Map<string, Pick<LineRow, 'occurred_at' | 'balance'>>> {
+  if (ids.length === 0) return new Map()
+  const { rows } = await sql<Pick<LineRow, 'card_id' | 'occurred_at' | 'balance'>>`
+    select c.card_id, l.occurred_at, l.balance
+    from unnest(${ids}::text[]) as c (card_id)
+    cross join lateral (
+      select l.occurred_at, l.balance from lines l
+      where l.card_id = c.card_id
+      order by l.occurred_at desc, l.tie desc
+      limit 1
+    ) l`.execute(trx)
+  return new Map(rows.map(({ card_id, ...end }) => [card_id, end]))
+}
+
 /** Reads, for each card, the lines from the earliest of: a touched movement's new time, and the time it stood at so far. */
 export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly Movement[]>): Promise<Map<string, Tail>> {
   const movements = [...touched.values()].flat()
@@ -107,24 +144,32 @@ export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<
     where c.card_id = r.card_id`.execute(trx)
 }
 
-/** The end of a card's statement as it shall stand. */
-export interface NewTail { card_id: string, from: Instant, lines: Line[] }
+/** The end of a card's statement as it shall stand. `added`: there was none so far. */
+export interface NewTail { card_id: string, from: Instant, lines: Line[], added?: boolean }
 
 /** Puts the refolded ends of statements in the place of the stored ones. The cards' rows must be locked: nobody else writes their lines. */
 export async function replaceTails (trx: Trx, tails: readonly NewTail[]): Promise<void> {
-  if (tails.length === 0) return
+  const replaced = tails.filter(({ added }) => added !== true)
+  if (replaced.length > 0) await dropTails(trx, replaced)
+  const lines = tails.flatMap(({ card_id, lines }) => lines.map(line => ({ ...line, card_id })))
+  if (lines.length > 0) await addLines(trx, lines)
+}
+
+async function dropTails (trx: Trx, tails: readonly NewTail[]): Promise<void> {
   await sql`
     delete from lines
     where ctid = any (array(
       select l.ctid
-      from ${recordset(tails.map(({ card_id, from }) => ({ card_id, from })), { card_id: 'text', from: 'timestamptz' }, 's')}
+      from ${recordset(tails, { card_id: 'text', from: 'timestamptz' }, 's')}
       cross join lateral (
         select l.ctid from lines l
         where l.card_id = s.card_id and l.occurred_at >= s."from"
         ${BY_INDEX}
       ) l
     ))`.execute(trx)
-  const lines = tails.flatMap(({ card_id, lines }) => lines.map(line => ({ ...line, card_id })))
+}
+
+async function addLines (trx: Trx, lines: ReadonlyArray<Line & { card_id: string }>): Promise<void> {
   await sql`
     insert into lines
       (card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id)
@@ -142,5 +187,6 @@ export async function replaceTails (trx: Trx, tails: readonly NewTail[]): Promis
       order_id: 'text',
       earning_rule_id: 'text',
       event_id: 'text'
-    })}`.execute(trx)
+    })}
+    order by card_id collate "C", occurred_at`.execute(trx)
 }

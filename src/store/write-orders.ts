@@ -23,7 +23,7 @@ const STATE_COLUMNS = {
   recorded_at: 'timestamptz',
   event_id: 'text',
   subject: 'text'
-}
+} as const
 
 /** A state that is known keeps its earliest telling. */
 export async function writeStates (trx: Trx, states: readonly OrderState[]): Promise<void> {

@@ -24,12 +24,41 @@ export function recordedOf (row: SightingRow): RecordedSighting {
   return { ...row, fact_digest: row.fact_digest.toString('hex') } as RecordedSighting
 }
 
+/** The sightings of some movements: those that were stored before, and those that were not. */
+export interface Sighted { known: RecordedSighting[], added: RecordedSighting[] }
+
 /**
- * Keeps new sightings of movements; a sighting that is known already stays as it is.
+ * Keeps new sightings of movements; a sighting that is known already stays as it is. The cards' rows must be locked: nobody
+ * else tells of their movements meanwhile.
  * @returns every sighting, old and new, of the movements concerned
  */
-export async function addSightings (trx: Trx, sightings: readonly RecordedSighting[]): Promise<RecordedSighting[]> {
-  if (sightings.length === 0) return []
+export async function addSightings (trx: Trx, sightings: readonly RecordedSighting[]): Promise<Sighted> {
+  if (sightings.length === 0) return { known: [], added: [] }
+  const known = await readSightings(trx, sightings)
+  const keys = new Set(known.map(keyOf))
+  const added = sightings.filter(sighting => keys.size !== keys.add(keyOf(sighting)).size)
+  if (added.length > 0) await insertSightings(trx, added)
+  return { known, added }
+}
+
+/** Neither ids nor keys hold control characters. */
+function keyOf ({ movement_id, card_id, event_id, subject }: RecordedSighting): string {
+  return `${movement_id}\n${card_id}\n${event_id}\n${subject}`
+}
+
+async function readSightings (trx: Trx, movements: ReadonlyArray<Pick<RecordedSighting, 'movement_id' | 'card_id'>>): Promise<RecordedSighting[]> {
+  const { rows } = await sql<SightingRow>`
+    select s.*
+    from (select distinct movement_id, card_id from ${recordset(movements, { movement_id: 'text', card_id: 'text' })}) touched
+    cross join lateral (
+      select s.* from sightings s
+      where s.movement_id = touched.movement_id and s.card_id = touched.card_id
+      ${BY_INDEX}
+    ) s`.execute(trx)
+  return rows.map(recordedOf)
+}
+
+async function insertSightings (trx: Trx, sightings: readonly RecordedSighting[]): Promise<void> {
   await sql`
     insert into sightings
       (movement_id, card_id, event_id, subject, informed, kind, points, reported_balance, occurred_at, recorded_at,
@@ -53,13 +82,6 @@ export async function addSightings (trx: Trx, sightings: readonly RecordedSighti
       details: 'text',
       fact_digest: 'text'
     })}
+    order by movement_id collate "C"
     on conflict do nothing`.execute(trx)
-  const { rows } = await sql<SightingRow>`
-    select s.*
-    from (
-      select distinct movement_id, card_id
-      from unnest(${sightings.map(s => s.movement_id)}::text[], ${sightings.map(s => s.card_id)}::text[]) as t (movement_id, card_id)
-    ) touched
-    join sightings s on s.movement_id = touched.movement_id and s.card_id = touched.card_id`.execute(trx)
-  return rows.map(recordedOf)
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { TypeCompiler, type ValueError } from '@sinclair/typebox/compiler'
 
@@ -49,12 +49,12 @@ export type Core = Readonly<Record<string, string | bigint | null>>
 /** sha256 over values, each preceded by its length, hex. */
 export function digest (parts: ReadonlyArray<string | bigint | null>): string {
   // One text for one call: each call into the hash costs more than what it hashes.
-  let whole = ''
+  let text = ''
   for (const part of parts) {
-    const text = part === null ? '' : String(part)
-    whole += `${part === null ? '-' : text.length}:${text}`
+    const value = part === null ? '' : String(part)
+    text += `${part === null ? '-' : value.length}:${value}`
   }
-  return createHash('sha256').update(whole).digest('hex')
+  return hash('sha256', text)
 }
 
 export function exact (value: number): bigint

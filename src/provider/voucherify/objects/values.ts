@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { parseInstant, type Instant } from '../../../ledger/instant.ts'
 import { isUsableId, MAX_KEY_BYTES, naturalKey, storableText } from '../ids.ts'
-import { storableJson, type Json } from '../json.ts'
+import { canonicalStorable, type Json } from '../json.ts'
 import { maybe, UnreadablePayload } from './schema.ts'
 
 /** Of an object only its id matters. */
@@ -68,5 +68,5 @@ export function details (members: Record<string, unknown>): string | null {
 
 /** JSON text with sorted keys, as PostgreSQL can hold it. */
 export function jsonText (value: unknown): string | null {
-  return value === null || value === undefined ? null : storableJson(value as Json)
+  return value === null || value === undefined ? null : canonicalStorable(value as Json)
 }
