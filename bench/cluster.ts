@@ -27,6 +27,8 @@ export interface Cluster {
   drop: (name: string) => Promise<void>
   /** Writes out what is dirty, so that no round pays for the one before. */
   settle: () => Promise<void>
+  /** Does what autovacuum would do in time: tells the planner what is in a database, and marks what is settled. */
+  vacuum: (url: string) => Promise<void>
   close: () => Promise<void>
 }
 
@@ -51,6 +53,12 @@ export async function openBenchCluster (log: (line: string) => void): Promise<Cl
     },
     async settle () {
       await admin.query('checkpoint')
+    },
+    async vacuum (url) {
+      const client = new pg.Client({ connectionString: url, application_name: 'bench' })
+      await client.connect()
+      await client.query('vacuum (analyze)')
+      await client.end()
     },
     async close () {
       await admin.end()

@@ -20,11 +20,17 @@ if (unknown.length > 0) {
 const log = (line: string): void => { console.error(line) }
 const cluster = await openBenchCluster(log)
 const figures: Figure[] = []
+const failures: string[] = []
 try {
   const bench: Bench = { cluster, size, rounds: size === 'full' ? 7 : 5, log, databaseFor: async contender => await databaseFor(cluster, contender) }
   for (const scenario of scenarios.filter(({ name }) => names.length === 0 || names.includes(name))) {
     const began = performance.now()
-    figures.push(...await scenario.run(bench))
+    // One that fails must not take what the others measured with it.
+    figures.push(...await scenario.run(bench).catch((error: unknown) => {
+      failures.push(`${scenario.name}: ${(error as Error).message}`)
+      log(String((error as Error).stack))
+      return []
+    }))
     log(`${scenario.name}: ${((performance.now() - began) / 1000).toFixed(0)} s`)
   }
 } finally {
@@ -32,3 +38,7 @@ try {
 }
 console.log(tableOf(figures))
 if (!figures.every(reached)) console.log(`\n${figures.filter(figure => !reached(figure)).length} of ${figures.length} goals not reached.`)
+if (failures.length > 0) {
+  console.log(`\nWithout figures, since something was wrong:\n${failures.map(failure => `- ${failure}`).join('\n')}`)
+  process.exitCode = 1
+}

@@ -57,6 +57,6 @@ async function measure (bench: Bench, contender: Contender, warmUp: readonly Del
 }
 
 /** Each round begins with another one: none always runs on the coolest machine. */
-function turned<T> (items: readonly T[], by: number): T[] {
+export function turned<T> (items: readonly T[], by: number): T[] {
   return items.map((_, index) => items[(index + by) % items.length] as T)
 }

@@ -42,7 +42,8 @@ export async function settleDelivery (body: Buffer, intake: Intake): Promise<Set
 export async function settleIdentified (identified: IdentifiedDelivery & { received_at?: Instant }, intake: Intake): Promise<Settled> {
   let appended: Appended
   try {
-    appended = await intake.appender.append({ ...identified, shard: shardOf(identified.shard_key, intake.shards) })
+    // Added to it, not spread into another: a copy of fifteen fields cost as much as checking the signature.
+    appended = await intake.appender.append(Object.assign(identified, { shard: shardOf(identified.shard_key, intake.shards) }))
   } catch (error) {
     if (!(error instanceof AppendRefused) || error.code !== 'unstorable') throw error
     return { status: 'unusable', reason: 'unstorable', detail: error.message }

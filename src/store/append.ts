@@ -1,6 +1,8 @@
 import { sql } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
 import type { Db } from './database.ts'
+import { jsonArray } from './binary.ts'
+import { prepared } from './prepared.ts'
 import type { EventRow } from './tables.ts'
 
 /** An event to append: what the provider's reading named, its shard, and the JSON text. The database adds the rest. */
@@ -29,12 +31,13 @@ const FIELD = '\u001f'
  * @returns one answer an input, in order
  */
 export async function append (db: Db, events: readonly Appendable[]): Promise<Appended[]> {
-  const { rows } = await sql<Appended>`
-    select outcome, shard, position
-    from ledger.append(${recordsOf(events)}, ${bodiesOf(events)})
-    order by ordinal`.execute(db)
-  return rows
+  return await appendAll(db, recordsOf(events), jsonArray(events.map(({ body }) => body)))
 }
+
+const appendAll = prepared((records: string, bodies: Buffer) => sql<Appended>`
+  select outcome, shard, position
+  from ledger.append(${records}, ${bodies}::json[])
+  order by ordinal`)
 
 export function recordsOf (events: readonly Appendable[]): string {
   return events.map(record).join(RECORD)

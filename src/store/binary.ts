@@ -2,6 +2,7 @@ import type { Instant } from '../ledger/instant.ts'
 
 /** The types that arrays can be made of, with their oids, which are the same in every database. */
 const OIDS = { boolean: 16, bigint: 20, smallint: 21, integer: 23, text: 25, timestamptz: 1184, numeric: 1700 } as const
+const JSON_OID = 114
 export type ElementType = keyof typeof OIDS
 
 const NULL = -1
@@ -19,6 +20,21 @@ export function binaryColumn<Row extends object> (type: ElementType, rows: reado
     else write(array, value)
   }
   return array.end()
+}
+
+const HEADER_BYTES = 20
+
+/** JSON texts as an array, just as large as they are: bodies are not kept room for, as what follows here is. */
+export function jsonArray (texts: readonly string[]): Buffer {
+  const lengths = texts.map(text => Buffer.byteLength(text))
+  const array = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + 4 + length, HEADER_BYTES))
+  let at = 0
+  for (const field of [1, 0, JSON_OID, texts.length, 1]) at = array.writeInt32BE(field, at)
+  for (const [index, text] of texts.entries()) {
+    at = array.writeInt32BE(lengths[index] as number, at)
+    at += array.write(text, at)
+  }
+  return array
 }
 
 /** Written one by one, so they stand in one place that grows to the largest of them. */

@@ -186,7 +186,10 @@ export async function readCheckpoint (db: Db, projections: readonly ProjectionKe
 
 /** The same as an expression, for a read that must name the checkpoint of the very state it shows. */
 export function checkpoint (projections: readonly ProjectionKey[], shard: number): RawBuilder<bigint | null> {
-  const names = projections.map(({ name }) => name)
+  return checkpointNamed(projections.map(({ name }) => name), shard)
+}
+
+export function checkpointNamed (names: readonly string[], shard: number): RawBuilder<bigint | null> {
   return sql`(select min(c.position) from checkpoints c where c.projection = any (${names}::text[]) and c.shard = ${shard})`
 }
 

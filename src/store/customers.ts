@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
 import type { ShownCard } from './cards.ts'
-import { checkpoint, type ProjectionKey } from './checkpoints.ts'
+import { checkpoint, checkpointNamed, type ProjectionKey } from './checkpoints.ts'
 import type { Db, Trx } from './database.ts'
-import { standstill } from './parked.ts'
+import { prepared } from './prepared.ts'
 import type { CustomerRow } from './tables.ts'
 
 export type Profile = Omit<CustomerRow, 'clocks'>
@@ -64,11 +64,18 @@ export interface Balance {
   as_of: Instant
   /** The checkpoint of the customer's shard; null before the first worker ran. */
   position: bigint | null
-  cards: ShownCard[]
+  cards: HeldCard[]
 }
 
 export type Account = Omit<Balance, 'cards'>
-type BalanceRow = Account & (ShownCard | { card_id: null })
+
+/** A card in a balance: all that people read of it, and nothing that only the fold needs. */
+const HELD = [
+  'card_id', 'code', 'campaign_id', 'campaign', 'balance', 'opening', 'earned', 'spent', 'refunded', 'expired', 'adjusted', 'transferred', 'unexplained',
+  'pending', 'last_movement_at', 'parked_at'
+] as const satisfies ReadonlyArray<keyof ShownCard>
+export type HeldCard = Pick<ShownCard, typeof HELD[number]>
+type BalanceRow = Account & (HeldCard | { card_id: null })
 
 /** A customer without their cards, and the checkpoint that vouches for what is read in the same state. */
 export async function findAccount (trx: Trx, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Account | undefined> {
@@ -79,25 +86,28 @@ export async function findAccount (trx: Trx, customer_id: string, shard: number,
   return account
 }
 
+// A prepared statement locks the tables of its `from` in their order, and those of a `with` after them: no `with` here.
+const balanceRows = prepared((customer_id: string, shard: number, names: readonly string[]) => sql<BalanceRow>`
+  select ${sql.join(HELD.map(column => sql.ref(column)))}, c.customer_id, c.source_id, now() as as_of, at.position
+  from (select ${checkpointNamed(names, shard)} as position) at
+  cross join (
+    (select p.key, p.parked_at from parked p where p.projection = 'cards') standstill
+    right join (customers c left join cards k on k.customer_id = c.customer_id) on standstill.key = 'card:' || k.card_id
+  )
+  where c.customer_id = ${customer_id}
+  order by k.code, k.card_id`)
+
 /**
  * A customer's cards with their sums. One statement, hence one state: the cards, and the checkpoint that vouches for them. It
  * names the checkpoints first, as every step and read does: a switch of generations would else wait with it in a circle.
  * ```sql
- * with checkpoint … select … from customers left join cards … where customer_id = $1
+ * select … from (select min(position) from checkpoints …) cross join (parked right join (customers left join cards)) where customer_id = $1
  * ```
  */
 export async function readBalance (db: Db, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Balance | undefined> {
-  const { rows } = await sql<BalanceRow>`
-    with at as (select ${checkpoint(projections, shard)} as position), ${standstill('cards')}
-    select k.*, standstill.parked_at, c.customer_id, c.source_id, now() as as_of, at.position
-    from at
-    cross join customers c
-    left join cards k on k.customer_id = c.customer_id
-    left join standstill on standstill.key = 'card:' || k.card_id
-    where c.customer_id = ${customer_id}
-    order by k.code, k.card_id`.execute(db)
+  const rows = await balanceRows(db, customer_id, shard, projections.map(({ name }) => name))
   const [first] = rows
   if (first === undefined) return undefined
-  const cards = rows.filter((row): row is BalanceRow & ShownCard => row.card_id !== null)
+  const cards = rows.filter((row): row is Account & HeldCard => row.card_id !== null)
   return { customer_id: first.customer_id, source_id: first.source_id, as_of: first.as_of, position: first.position, cards }
 }

@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import pg from 'pg'
 import { parseInstant } from '../ledger/instant.ts'
+import { preparing } from './prepared.ts'
 import { givingUpAfter, settingsAgainstSilence } from './silence.ts'
 import type { Tables } from './tables.ts'
 
@@ -56,7 +57,7 @@ const typeParsers = {
 
 /** The query builder over a pool. End the pool with `closePool`: destroying the builder does not where it was never used. */
 export function databaseOf (pool: pg.Pool): Db {
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: preparing(pool) }) })
 }
 
 /**

@@ -55,10 +55,15 @@ export async function findRetold (trx: Trx, card_ids: readonly string[], known_a
 
 /** What had been stored by a time of the movements of which more was stored later. */
 export async function readRetold (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<RecordedSighting[]> {
+  // The time outside of the look-up: inside, the index over times looked cheaper than the key, and read a history for each movement.
   const { rows } = await sql<SightingRow>`
     select s.*
     from ${retold(card_ids, known_at)} r
-    join sightings s on s.card_id = r.card_id and s.movement_id = r.movement_id
+    cross join lateral (
+      select s.* from sightings s
+      where s.movement_id = r.movement_id and s.card_id = r.card_id
+      ${BY_INDEX}
+    ) s
     where s.recorded_at <= ${known_at}::timestamptz`.execute(trx)
   return rows.map(recordedOf)
 }

@@ -161,7 +161,7 @@ test('stored events never change: by privilege for the service, by trigger for e
     'update ledger.shards set head = 0', 'delete from ledger.quarantine', "update ledger.quarantine set body = 'x'",
     "insert into ledger.events select 'b', subject, shard, 2, type, customer_id, occurred_at, received_at, test, send_out_id, source, source_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain from ledger.events",
     'alter table ledger.events disable trigger all', 'drop table ledger.events',
-    "select ledger.restore('', '', '')", "select ledger.store_events('', '', null)"
+    "select ledger.restore('', '', '')", "select ledger.store_events('', '{}', null)"
   ]
   for (const attempt of attempts) await t.rejects(service.query(attempt), { code: '42501' }, `service: ${attempt}`)
   for (const attempt of attempts.slice(0, 3)) {

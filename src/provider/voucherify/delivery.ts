@@ -53,7 +53,7 @@ function identifyBy (body: Buffer, naming: (envelope: Envelope) => Named): Ident
   const envelope = openEnvelope(parsed.json)
   try {
     requireUsableId(envelope)
-    return { ...naming(envelope), ...sendOut(envelope), body: parsed.text }
+    return identified(naming(envelope), envelope, parsed.text)
   } catch (error) {
     if (error instanceof Unidentified) return { reason: 'unidentified', detail: error.message }
     if (error instanceof UnreadablePayload) return { reason: 'invalid_payload', detail: error.message }
@@ -86,7 +86,9 @@ export function coreOf (body: string): Core {
 
 /** With the names: two cores of different facts can hold the same values. */
 function digestOf (core: Core): string {
-  return digest(Object.entries(core).flat())
+  const parts: Array<Core[string]> = []
+  for (const name of Object.keys(core)) parts.push(name, core[name] as Core[string])
+  return digest(parts)
 }
 
 /**
@@ -186,14 +188,27 @@ function familyFor (envelope: Envelope): Family | undefined {
   return typeof envelope.type === 'string' ? familyOf(envelope.type) : undefined
 }
 
-function sendOut (envelope: Envelope): Pick<IdentifiedDelivery, 'send_out_id' | 'source' | 'source_id' | 'group_id' | 'project_id' | 'channel'> {
-  const kept = (value: unknown): string | null => firstId(value) ?? null
+// Field by field: spreading three objects into one for every delivery was a tenth of naming it.
+function identified (named: Named, envelope: Envelope, body: string): IdentifiedDelivery {
   return {
+    event_id: named.event_id,
+    subject: named.subject,
+    type: named.type,
+    customer_id: named.customer_id,
+    shard_key: named.shard_key,
+    occurred_at: named.occurred_at,
+    test: named.test,
     send_out_id: kept(envelope.send_out_id),
     source: kept(envelope.source),
     source_id: kept(envelope.source_id),
     group_id: kept(envelope.group_id),
     project_id: kept(envelope.project_id),
-    channel: kept(envelope.channel)
+    channel: kept(envelope.channel),
+    fact_digest: named.fact_digest,
+    body
   }
+}
+
+function kept (value: unknown): string | null {
+  return isUsableId(value) ? value : null
 }

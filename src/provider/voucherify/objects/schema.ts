@@ -48,6 +48,7 @@ export type Core = Readonly<Record<string, string | bigint | null>>
 
 /** sha256 over values, each preceded by its length, hex. */
 export function digest (parts: ReadonlyArray<string | bigint | null>): string {
+  // One text for one call: each call into the hash costs more than what it hashes.
   let text = ''
   for (const part of parts) {
     const value = part === null ? '' : String(part)
