@@ -40,7 +40,11 @@ export async function findRetold (trx: Trx, card_ids: readonly string[], known_a
     from (
       select s.card_id, min(s.occurred_at) as "from", bool_or(s.kind = 'opening') as opened
       from ${retold(card_ids, known_at)} r
-      join sightings s on s.card_id = r.card_id and s.movement_id = r.movement_id
+      cross join lateral (
+        select s.* from sightings s
+        where s.movement_id = r.movement_id and s.card_id = r.card_id
+        ${BY_INDEX}
+      ) s
       group by s.card_id
     ) told
     -- What a card was made with counts from its first line on, whenever it was made.
@@ -78,8 +82,8 @@ export async function readUntouched (trx: Trx, of: readonly Cut[], known_at: Ins
       where l.card_id = cut.card_id and l.occurred_at >= cut."from" and l.occurred_at <= coalesce(cut.at, 'infinity') and l.kind <> 'unexplained'
       ${BY_INDEX}
     ) l
-    left join ${retold(of.map(({ card_id }) => card_id), known_at)} r on r.card_id = l.card_id and r.movement_id = l.movement_id
-    where r.movement_id is null`.execute(trx)
+    -- Not a join: thought to be of few rows, it compared each line with each movement. This is looked up in a hash, whatever the statistics say.
+    where (l.card_id, l.movement_id) not in (select r.card_id, r.movement_id from ${retold(of.map(({ card_id }) => card_id), known_at)} r)`.execute(trx)
   return rows
 }
 
