@@ -5,7 +5,7 @@ import { readHeads } from '../store/shards.ts'
 import { eventLine, headerLine, trailerLine } from './format.ts'
 
 /** Lines are handed on in pieces of so many events, or less where they are large. */
-const BATCH_EVENTS = 1000
+const BATCH_EVENTS = 256
 
 /** What an export will hold: every shard up to the head that it had when we looked. */
 export interface Extent { heads: ReadonlyArray<{ shard: number, head: bigint }>, events: number }

@@ -58,7 +58,7 @@ export async function readShards (trx: Trx, spans: readonly Span[]): Promise<Sto
 }
 
 /** A piece of an export is in memory twice, as read and as written. */
-const SPAN_BYTES = 4_000_000
+const SPAN_BYTES = 1_000_000
 
 /** Of an event what an export tells. */
 export type SpanEvent = Pick<EventRow, 'event_id' | 'subject' | 'position' | 'received_at' | 'body'>
