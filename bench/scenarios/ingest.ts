@@ -8,7 +8,7 @@ import { makeDeliveries, type Delivery } from '../load/deliveries.ts'
 import { assertStoredOnce, withContender, type Bench, type Figure, type Scenario } from '../scenario.ts'
 import { counted, median, ratio } from '../table.ts'
 
-const WARM_UP = 3000
+const WARM_UP = 2500
 const CUSTOMERS = 2000
 const LEVELS = [1, 16, 64, 256]
 
@@ -16,7 +16,7 @@ const LEVELS = [1, 16, 64, 256]
 export const ingest: Scenario = {
   name: 'ingest',
   async run (bench) {
-    const counts = (connections: number): number => (bench.size === 'full' ? 4 : 1) * (connections === 1 ? 1000 : 6000)
+    const counts = (connections: number): number => (bench.size === 'full' ? 8 : 1) * (connections === 1 ? 500 : connections === 16 ? 1000 : 3000)
     const warmUp = makeDeliveries({ count: WARM_UP, customers: CUSTOMERS, tag: 'w' }).deliveries
     const figures: Figure[] = []
     const contenders = [ledger, bare, insert]
