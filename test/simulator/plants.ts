@@ -68,8 +68,8 @@ export const PLANTS: readonly Plant[] = [
   {
     bug: 'the items of an order are dropped',
     file: 'provider/voucherify/objects/order.ts',
-    find: 'items: jsonText(order.items)',
-    instead: 'items: null',
+    find: 'const items = jsonText(order.items)',
+    instead: 'const items = null',
     noticed: /^order \S+: items should be/
   },
   {
