@@ -6,7 +6,7 @@ import type { Movement } from '../../src/ledger/movements.ts'
 import { cards } from '../../src/projections/cards.ts'
 import { projections } from '../../src/projections/index.ts'
 import type { Projection } from '../../src/projections/projection.ts'
-import { step } from '../../src/projections/step.ts'
+import { step, stepTogether } from '../../src/projections/step.ts'
 import { startWorker } from '../../src/projections/worker.ts'
 import { listenForAppends } from '../../src/projections/listener.ts'
 import { beginCheckpoints, Fenced } from '../../src/store/checkpoints.ts'
@@ -235,6 +235,81 @@ test('large bodies that compress well are taken in batches that fit', async t =>
   t.ok(first !== undefined && first.events >= 15 && first.events < 20, `${first?.events} events of 1 MB in a step`)
   await ledger.project()
   t.equal((await ledger.get('/v1/customers/cust_1')).json().totals.orders, 20)
+})
+
+/** Posts an award to each of some customers, who are in several shards. @returns those shards */
+async function award (ledger: TestLedger, customers: readonly string[], rule: string): Promise<Set<string>> {
+  const positions = await Promise.all(customers.map(async customer =>
+    (await ledger.post(awardData({ customer, card: `v_of_${customer}`, rule, points: 1, balance: null }))).json<{ position: string }>().position))
+  return new Set(positions.map(position => position.split(':')[0] ?? ''))
+}
+
+const CROWD = Array.from({ length: 12 }, (_, index) => `cust_${index}`)
+
+test('shards that have little to do are folded in one step, to the same rows as one by one', async t => {
+  const states = await Promise.all([false, true].map(async together => {
+    const ledger = await openLedger(t)
+    const shards = await award(ledger, CROWD, 'ern_1')
+    await award(ledger, CROWD, 'ern_2')
+    if (together) {
+      const stepped = await stepTogether(ledger.db, projections, { batch: 1000 })
+      t.strictSame(new Set(stepped.map(({ shard }) => String(shard))), shards, 'all of them at once')
+      t.equal(stepped.reduce((sum, { events }) => sum + events, 0), 24)
+      t.strictSame(await stepTogether(ledger.db, projections, { batch: 1000 }), [])
+    } else {
+      t.equal(await ledger.project(), 24)
+    }
+    return await dumpProjections(ledger.owner, { recordedAt: false })
+  }))
+  t.strictSame(states[1], states[0])
+})
+
+test('a step over several shards takes no more than a batch, and leaves alone what rests or others hold', async t => {
+  const ledger = await openLedger(t)
+  const shards = [...await award(ledger, CROWD, 'ern_1')].map(Number)
+  await award(ledger, CROWD, 'ern_2')
+  const [resting, held, ...free] = shards
+  const holder = await ledger.owner.connect()
+  try {
+    await holder.query('begin')
+    await holder.query('select from projection.checkpoints where shard = $1 for update', [held])
+    let most = 0
+    for (let taken = -1; taken !== 0; most = Math.max(most, taken)) {
+      const stepped = await stepTogether(ledger.db, projections, { batch: 10, except: [resting ?? -1] })
+      taken = stepped.reduce((sum, { events }) => sum + events, 0)
+      t.ok(stepped.every(({ shard }) => free.includes(shard)), `${taken} events in shards ${stepped.map(({ shard }) => shard).join(', ')}`)
+    }
+    t.ok(most > 4 && most <= 10, `${most} events at most`)
+    await holder.query('rollback')
+  } finally {
+    holder.release()
+  }
+  await ledger.project()
+  for (const customer of CROWD) t.equal((await ledger.get(`/v1/cards/v_of_${customer}`)).json().balance, 2)
+})
+
+test('what cannot be folded of one shard is parked, and what was to be folded with it goes on', async t => {
+  const ledger = await openLedger(t)
+  await ledger.owner.query("alter table projection.cards add constraint refused check (card_id <> 'v_of_cust_3')")
+  await award(ledger, CROWD, 'ern_1')
+  while ((await stepTogether(ledger.db, projections, { batch: 1000 })).length > 0);
+  const { rows } = await ledger.owner.query('select key from projection.parked')
+  t.strictSame(rows, [{ key: 'card:v_of_cust_3' }])
+  for (const customer of CROWD.filter(customer => customer !== 'cust_3')) t.equal((await ledger.get(`/v1/cards/v_of_${customer}`)).json().balance, 1)
+})
+
+test('of large bodies several shards take together what fits', async t => {
+  const ledger = await openLedger(t, { bodyLimitBytes: 2_000_000 })
+  for (let index = 0; index < 24; index++) {
+    const order = orderData({ id: `ord_${index}`, customer: CROWD[index % CROWD.length] ?? '' })
+    await ledger.post({ ...order, order: { ...order.order, metadata: { filler: 'x'.repeat(1_000_000) } } })
+  }
+  let events = 0
+  for (let taken = -1; taken !== 0; events += taken) {
+    taken = (await stepTogether(ledger.db, projections, { batch: 1000 })).reduce((sum, stepped) => sum + stepped.events, 0)
+    t.ok(taken < 24, `${taken} events of 1 MB in a step`)
+  }
+  t.equal(events, 24)
 })
 
 test('a step at the end of a long card reads that end, also on tables that were never analysed', async t => {
