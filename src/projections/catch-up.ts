@@ -1,5 +1,5 @@
 import type { Db } from '../store/database.ts'
-import { createCheckpoints, readCheckpoint } from '../store/checkpoints.ts'
+import { createCheckpoints, readCheckpoints } from '../store/checkpoints.ts'
 import { failureOf } from '../store/errors.ts'
 import { readHeads } from '../store/shards.ts'
 import type { Projection } from './projection.ts'
@@ -71,8 +71,9 @@ async function reachAll (heads: Heads, db: Db, projections: readonly Projection[
   const deadline = performance.now() + wait_ms
   const lagging: Lagging[] = []
   try {
+    const positions = await readCheckpoints(db, projections)
     for (const { shard, head } of heads) {
-      const position = await readCheckpoint(db, projections, shard) ?? 0n
+      const position = positions.get(shard) ?? 0n
       if (position >= head) continue
       const left_ms = deadline - performance.now()
       const reached = left_ms <= 0 ? position : await freshness.reach({ shard, position: head }, left_ms) ?? 0n

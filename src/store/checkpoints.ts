@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { Db, Generation, Trx } from './database.ts'
+import { prepared } from './prepared.ts'
 import { recordset } from './recordset.ts'
 
 /** A projection by name and version: what a checkpoint belongs to. */
@@ -178,13 +179,16 @@ export async function advanceCheckpoints (trx: Trx, projections: readonly Projec
   }
 }
 
-/** How far every one of the projections has come in a shard, in whatever version; undefined when there is no such shard. */
-export async function readCheckpoint (db: Db, projections: readonly ProjectionKey[], shard: number): Promise<bigint | undefined> {
-  const { rows: [row] } = await sql<{ position: bigint | null }>`select ${checkpoint(projections, shard)} as position`.execute(db)
-  return row?.position ?? undefined
+/** How far every one of the projections has come in each shard, in whatever version. */
+export async function readCheckpoints (db: Db, projections: readonly ProjectionKey[]): Promise<Map<number, bigint>> {
+  const rows = await leastPositions(db, projections.map(({ name }) => name))
+  return new Map(rows.map(({ shard, position }) => [shard, position]))
 }
 
-/** The same as an expression, for a read that must name the checkpoint of the very state it shows. */
+const leastPositions = prepared((names: readonly string[]) => sql<{ shard: number, position: bigint }>`
+  select c.shard, min(c.position) as position from checkpoints c where c.projection = any (${names}::text[]) group by c.shard`)
+
+/** The same of one shard as an expression, for a read that must name the checkpoint of the very state it shows. */
 export function checkpoint (projections: readonly ProjectionKey[], shard: number): RawBuilder<bigint | null> {
   return checkpointNamed(projections.map(({ name }) => name), shard)
 }
