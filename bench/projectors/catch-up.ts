@@ -1,7 +1,7 @@
 import { loadConfig } from '../../src/config.ts'
 import { projections } from '../../src/projections/index.ts'
 import { startWorker } from '../../src/projections/worker.ts'
-import { closePool, databaseOf, openPool } from '../../src/store/database.ts'
+import { closePool, openForSteps } from '../../src/store/database.ts'
 import { readHeads } from '../../src/store/shards.ts'
 import { ledgerLog } from './log.ts'
 import type { Projector } from './projector.ts'
@@ -14,9 +14,8 @@ export const projector: Projector = {
   module: import.meta.url,
   log: ledgerLog,
   async fold (url) {
-    const pool = openPool({ url, role: config.DATABASE_ROLE, poolSize: config.DATABASE_POOL_SIZE, silence_ms: config.DATABASE_SILENCE_MS, name: 'bench worker' })
+    const { pool, db } = openForSteps({ url, role: config.DATABASE_ROLE, poolSize: 3, silence_ms: config.DATABASE_SILENCE_MS, name: 'bench worker' })
     try {
-      const db = databaseOf(pool)
       const stored = (await readHeads(db)).reduce((sum, { head }) => sum + Number(head), 0)
       const began = performance.now()
       await new Promise<void>((resolve, reject) => {

@@ -7,10 +7,10 @@ import { projections } from '../projections/index.ts'
 import { describeUnbuilt, unbuiltOf } from '../projections/generations.ts'
 import { listenForAppends } from '../projections/listener.ts'
 import { createFreshness } from '../projections/wait.ts'
-import { startWorker } from '../projections/worker.ts'
+import { startWorker, type Worker } from '../projections/worker.ts'
 import { createAppender } from '../store/appender.ts'
 import { createCheckpoints, readVersions } from '../store/checkpoints.ts'
-import { closePool, databaseOf, openPool, type Db } from '../store/database.ts'
+import { closePool, databaseOf, openForSteps, openPool, type Db } from '../store/database.ts'
 import { hasKeys } from '../store/keys.ts'
 import { migrationStatus } from '../store/migrate.ts'
 import { createNotifier } from '../store/notify.ts'
@@ -26,6 +26,9 @@ export interface ServeOptions {
   migrate: boolean
   version: string
 }
+
+/** Two steps at once, and a redrive beside them. */
+const STEPS_POOL_MAX = 3
 
 /** `serve`: the API, the worker, or both in one process, until a signal ends it. */
 export async function serveCommand (config: Config, output: Output, options: ServeOptions): Promise<void> {
@@ -44,14 +47,14 @@ export async function serveCommand (config: Config, output: Output, options: Ser
 }
 
 async function start (place: Place, config: Config, options: ServeOptions, log: FastifyBaseLogger, shutdown: Shutdown, output: Output): Promise<void> {
-  const pool = openPool({
+  const forSteps = options.only === 'api' ? 0 : Math.min(STEPS_POOL_MAX, Math.floor(config.DATABASE_POOL_SIZE / 3))
+  const access = {
     url: place.url,
     role: config.DATABASE_ROLE,
-    poolSize: config.DATABASE_POOL_SIZE,
     silence_ms: config.DATABASE_SILENCE_MS,
-    name: options.only ?? 'serve',
-    onIdleError: error => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
-  })
+    onIdleError: (error: Error) => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
+  }
+  const pool = openPool({ ...access, poolSize: config.DATABASE_POOL_SIZE - forSteps, name: options.only ?? 'serve' })
   const db = databaseOf(pool)
   shutdown.onStop('connections', async () => { await closePool(pool) })
   await requireMigrated(pool, line => { log.warn(line) })
@@ -64,19 +67,21 @@ async function start (place: Place, config: Config, options: ServeOptions, log: 
   if (unbuilt.length > 0) output.progress(describeUnbuilt(unbuilt))
 
   const freshness = createFreshness(db, projections)
-  const worker = options.only === 'api'
-    ? undefined
-    : startWorker(db, {
+  let worker: Worker | undefined
+  if (forSteps > 0) {
+    const steps = openForSteps({ ...access, poolSize: forSteps, name: 'worker' })
+    worker = startWorker(steps.db, {
       projections,
       batch: config.PROJECTION_BATCH_EVENTS,
       onStep: freshness.moved,
       onFailure: error => { log.error({ err: error }, 'a projection step failed; it is tried again') }
     })
-  if (worker !== undefined) {
-    const listener = listenForAppends(place.url, worker.nudge, config.DATABASE_SILENCE_MS)
+    const { nudge, stop } = worker
+    const listener = listenForAppends(place.url, nudge, config.DATABASE_SILENCE_MS)
     shutdown.onStop('worker', async () => {
       await listener.stop()
-      await worker.stop()
+      await stop()
+      await closePool(steps.pool)
     })
   }
 

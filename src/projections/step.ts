@@ -1,4 +1,4 @@
-import { advanceCheckpoints, claimMore, claimShard, readVersions, type Claim } from '../store/checkpoints.ts'
+import { advanceCheckpoints, claimShard, claimTogether, readVersions, type Claim } from '../store/checkpoints.ts'
 import type { Db, Trx } from '../store/database.ts'
 import { readShard, readShards, type StoredEvent } from '../store/events.ts'
 import { failureOf } from '../store/errors.ts'
@@ -108,21 +108,21 @@ async function take (db: Db, projections: readonly Projection[], options: Taking
 
 async function takeWithin (trx: Trx, projections: readonly Projection[], options: Taking): Promise<Stepped[]> {
   const built = await builtOf(trx, projections)
-  const first = built.length === 0 ? undefined : await claimShard(trx, built, options)
+  const [first, ...others] = await claim(trx, built, options)
   if (first === undefined) return []
-  options.claimed([first])
-  if (options.together !== true) return await project(trx, built, [first], options)
-  const claims: Claims = [first, ...await claimOthers(trx, built, first, options)]
+  const claims: Claims = [first, ...others]
   options.claimed(claims)
   return await project(trx, built, claims, options)
 }
 
-/** As many more as a batch has room for beside the first. */
-async function claimOthers (trx: Trx, projections: readonly Projection[], first: Claim, { batch, except = [] }: StepOptions): Promise<Claim[]> {
-  const room = BigInt(batch) - (first.head - leastOf(first, projections))
-  if (room <= 0n) return []
-  const others = await claimMore(trx, projections, { except: [...except, first.shard], events: room })
-  return others.filter(claim => leastOf(claim, projections) < claim.head)
+/** Claims all shards that a batch has room for, or the one that was moved longest ago. */
+async function claim (trx: Trx, projections: readonly Projection[], options: Taking): Promise<Claim[]> {
+  if (projections.length === 0) return []
+  const { together = false, batch, except = [] } = options
+  const several = together ? await claimTogether(trx, projections, { except, events: batch }) : []
+  const one = several.length > 0 ? undefined : await claimShard(trx, projections, options)
+  // Between our look and our lock another worker may have been there.
+  return [...several, ...(one === undefined ? [] : [one])].filter(claim => leastOf(claim, projections) < claim.head)
 }
 
 /** The projections whose rows were folded by this version of their rules: nothing else may be folded into them. */

@@ -99,56 +99,67 @@ export async function claimShard (
     limit 1
     for update of anchor skip locked`.execute(trx)
   if (claimed === undefined) return undefined
-  const [positions] = await lockPositions(trx, projections, [claimed.shard])
-  return { ...claimed, positions: positions ?? new Map<string, bigint>() }
+  return { ...claimed, positions: await lockPositions(trx, projections, claimed.shard) }
 }
 
 /**
- * Claims more shards in which projections lag, those that were moved longest ago, until there is as much to fold as is wanted
- * at most. What others hold is skipped.
- * @param among.except shards that rest, or are claimed already
- * @param among.events so many may be left to fold in all of them together
+ * Claims shards in which projections lag, those that were moved longest ago, as long as there is no more to fold in all of them
+ * together than is wanted: none where the first has more. What others hold is skipped, and counts. One statement, since near the
+ * end of the log a step is made of little else than its statements.
+ * @param among.except shards that rest
+ * @param among.events so many may be left to fold
  */
-export async function claimMore (
-  trx: Trx, projections: readonly ProjectionKey[], among: { except: readonly number[], events: bigint }
+export async function claimTogether (
+  trx: Trx, projections: readonly ProjectionKey[], among: { except: readonly number[], events: number }
 ): Promise<Claim[]> {
   const [first] = projections
-  const { rows: claimed } = await sql<{ shard: number, head: bigint }>`
-    select anchor.shard, s.head
-    from checkpoints anchor
-    join ledger.shards s on s.shard = anchor.shard
-    where anchor.projection = ${first?.name} and anchor.version = ${first?.version}::integer
-      and anchor.shard = any (array(
-        select queue.shard
-        from (
-          select lagging.shard, sum(lagging.events) over (order by lagging.moved_at, lagging.shard) as events
+  const { rows } = await sql<{ shard: number, head: bigint, projection: string, position: bigint }>`
+    with anchors as materialized (
+      select anchor.shard, s.head
+      from checkpoints anchor
+      join ledger.shards s on s.shard = anchor.shard
+      where anchor.projection = ${first?.name} and anchor.version = ${first?.version}::integer
+        and anchor.shard = any (array(
+          select queue.shard
           from (
-            select c.shard, s.head - min(c.position) as events, min(c.updated_at) as moved_at
-            from ${checkpointsOf(projections)}
-            join ledger.shards s on s.shard = c.shard
-            where c.shard <> all (${among.except}::smallint[])
-            group by c.shard, s.head
-          ) lagging
-          where lagging.events > 0
-        ) queue
-        where queue.events <= ${among.events}
-      ))
-    order by anchor.shard
-    for update of anchor skip locked`.execute(trx)
-  if (claimed.length === 0) return []
-  const positions = await lockPositions(trx, projections, claimed.map(({ shard }) => shard))
-  return claimed.map((claim, index) => ({ ...claim, positions: positions[index] ?? new Map<string, bigint>() }))
-}
-
-/** Locks the checkpoints of shards. @returns for each shard where each projection stands in it */
-async function lockPositions (trx: Trx, projections: readonly ProjectionKey[], shards: readonly number[]): Promise<Array<Map<string, bigint>>> {
-  const { rows } = await sql<{ shard: number, projection: string, position: bigint }>`
-    select c.shard, c.projection, c.position
-    from ${checkpointsOf(projections)}
-    where c.shard = any (${shards}::smallint[])
+            select lagging.shard, sum(lagging.events) over (order by lagging.moved_at, lagging.shard) as events
+            from (
+              select c.shard, s.head - min(c.position) as events, min(c.updated_at) as moved_at
+              from ${checkpointsOf(projections)}
+              join ledger.shards s on s.shard = c.shard
+              where c.shard <> all (${among.except}::smallint[])
+              group by c.shard, s.head
+            ) lagging
+            where lagging.events > 0
+          ) queue
+          where queue.events <= ${among.events}::bigint
+        ))
+      order by anchor.shard
+      for update of anchor skip locked
+    )
+    select anchors.shard, anchors.head, c.projection, c.position
+    from anchors
+    join (${checkpointsOf(projections)}) on c.shard = anchors.shard
     order by c.shard, c.projection
     for update of c`.execute(trx)
-  return shards.map(shard => new Map(rows.filter(row => row.shard === shard).map(row => [row.projection, row.position])))
+  const claims = new Map<number, Claim>()
+  for (const { shard, head, projection, position } of rows) {
+    const claim = claims.get(shard) ?? { shard, head, positions: new Map<string, bigint>() }
+    claims.set(shard, claim)
+    claim.positions.set(projection, position)
+  }
+  return [...claims.values()]
+}
+
+/** Locks the checkpoints of a shard. @returns where each projection stands in it */
+async function lockPositions (trx: Trx, projections: readonly ProjectionKey[], shard: number): Promise<Map<string, bigint>> {
+  const { rows } = await sql<{ projection: string, position: bigint }>`
+    select c.projection, c.position
+    from ${checkpointsOf(projections)}
+    where c.shard = ${shard}
+    order by c.projection
+    for update of c`.execute(trx)
+  return new Map(rows.map(({ projection, position }) => [projection, position]))
 }
 
 /** The checkpoint was moved by someone else between claim and commit: the step must roll back. */

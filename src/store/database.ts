@@ -1,7 +1,7 @@
 import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import pg from 'pg'
 import { parseInstant } from '../ledger/instant.ts'
-import { preparing } from './prepared.ts'
+import { preparing, type Prepares } from './prepared.ts'
 import { givingUpAfter, settingsAgainstSilence } from './silence.ts'
 import type { Tables } from './tables.ts'
 
@@ -27,6 +27,8 @@ export interface DatabaseOptions {
    * undefined: for ever, for statements that take their time.
    */
   silence_ms?: number
+  /** Further settings of each connection. */
+  settings?: Record<string, string>
   poolSize: number
   /** Shown in pg_stat_activity after `loyalty-ledger`. */
   name: string
@@ -57,7 +59,26 @@ const typeParsers = {
 
 /** The query builder over a pool. End the pool with `closePool`: destroying the builder does not where it was never used. */
 export function databaseOf (pool: pg.Pool): Db {
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: preparing(pool) }) })
+  return builderOf(pool, 'marked')
+}
+
+/**
+ * Opens a pool for the steps of a worker, and the query builder over it. Steps ask the same statements again and again, and find
+ * their rows by key: each connection parses and plans them once, for tables of any size. Close the pool with `closePool`.
+ */
+export function openForSteps (options: DatabaseOptions): { pool: pg.Pool, db: Db } {
+  const pool = openPool({ ...options, settings: BY_KEY })
+  return { pool, db: builderOf(pool, 'all') }
+}
+
+/**
+ * A plan that is kept must not have been made for a table that was empty then. And before PostgreSQL 18 a plan that was
+ * discouraged counts as very dear, and what is dear gets compiled.
+ */
+const BY_KEY = { plan_cache_mode: 'force_generic_plan', enable_seqscan: 'off', jit: 'off' }
+
+function builderOf (pool: pg.Pool, prepares: Prepares): Db {
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: preparing(pool, prepares) }) })
 }
 
 /**
@@ -93,12 +114,13 @@ function impatience (silence_ms: number): pg.PoolConfig {
   return { stream: givingUpAfter(silence_ms), idleTimeoutMillis: silence_ms / 2 }
 }
 
-function sessionOptions ({ role, generation = 'projection', readOnly = false, silence_ms }: DatabaseOptions): string {
+function sessionOptions ({ role, generation = 'projection', readOnly = false, settings = {}, silence_ms }: DatabaseOptions): string {
   return startupOptions({
     synchronous_commit: 'on',
     timezone: 'UTC',
     search_path: generation,
     ...(role ? { role } : {}),
+    ...settings,
     ...(readOnly ? { default_transaction_read_only: 'on' } : {}),
     ...(silence_ms === undefined ? {} : settingsAgainstSilence(silence_ms))
   })

@@ -1,6 +1,6 @@
 /** What a failed statement means for the caller; the one place where the database's error codes are read. */
 export type Failure =
-  /** The same statement may succeed at once: a deadlock, a lock that was not to be had. */
+  /** The same statement may succeed at once: a deadlock, a lock that was not to be had, a plan that a migration overtook. */
   | 'retry'
   /** A key that is there already: someone was faster, or the same again. */
   | 'taken'
@@ -22,11 +22,17 @@ const NODE_NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOST|ENET|EAI_)/
 export function failureOf (error: unknown): Failure {
   const code = codeOf(error)
   if (code === undefined) return isConnectionLoss(error) ? 'unavailable' : 'defect'
-  if (RETRY.has(code)) return 'retry'
+  if (RETRY.has(code) || isStale(error)) return 'retry'
   if (code === '23505') return 'taken'
   if (REFUSED.has(code) || code === ENDED_WHILE_IDLE || /^(08|53|57|58)/.test(code) || NODE_NETWORK.test(code)) return 'unavailable'
   if (/^22/.test(code) || code === '54000' || code === '54001' || code === '23514') return 'input'
   return 'defect'
+}
+
+/** Was it a prepared statement whose columns a migration has changed since? The connection would go on refusing it. */
+export function isStale (error: unknown): boolean {
+  const { routine } = error as { routine?: unknown }
+  return codeOf(error) === '0A000' && routine === 'RevalidateCachedQuery'
 }
 
 function codeOf (error: unknown): string | undefined {

@@ -3,6 +3,7 @@ import type { Line } from '../ledger/card.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { Movement } from '../ledger/movements.ts'
 import type { Trx } from './database.ts'
+import { lockOrMake } from './lock-or-make.ts'
 import { BY_INDEX, recordset } from './recordset.ts'
 import type { CardRow, LineRow } from './tables.ts'
 
@@ -14,13 +15,18 @@ export interface Tail {
   balance_before: bigint | null
 }
 
-/** Makes the rows that are missing and locks all of them in key order: a card that changed holder is told of in two shards. */
-export async function lockCards (trx: Trx, ids: string[]): Promise<CardRow[]> {
-  await sql`
-    insert into cards
-      (card_id, clocks, holders, balance, opening, earned, spent, refunded, expired, adjusted, transferred, unexplained, pending, movements)
-    select id, '{}', '[]', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from unnest(${ids}::text[]) as t (id) order by id collate "C"
-    on conflict do nothing`.execute(trx)
+/** Locks the rows of cards in key order, and makes those that are missing: a card that changed holder is told of in two shards. */
+export async function lockCards (trx: Trx, ids: readonly string[]): Promise<CardRow[]> {
+  return await lockOrMake(ids, ({ card_id }) => card_id, async ids => await selectCards(trx, ids), async missing => {
+    await sql`
+      insert into cards
+        (card_id, clocks, holders, balance, opening, earned, spent, refunded, expired, adjusted, transferred, unexplained, pending, movements)
+      select id, '{}', '[]', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from unnest(${missing}::text[]) as t (id) order by id collate "C"
+      on conflict do nothing`.execute(trx)
+  })
+}
+
+async function selectCards (trx: Trx, ids: readonly string[]): Promise<CardRow[]> {
   return await trx.selectFrom('cards').selectAll()
     .where('card_id', '=', sql<string>`any (${ids}::text[])`)
     .orderBy('card_id')

@@ -1,14 +1,20 @@
 import { sql } from 'kysely'
 import type { Trx } from './database.ts'
+import { lockOrMake } from './lock-or-make.ts'
 import { recordset } from './recordset.ts'
 import type { CustomerRow } from './tables.ts'
 
-/** Makes the rows that are missing and locks all of them in key order: another shard can tell of the same customer. */
-export async function lockCustomers (trx: Trx, ids: string[]): Promise<CustomerRow[]> {
-  await sql`
-    insert into customers (customer_id, clocks)
-    select id, '{}' from unnest(${ids}::text[]) as t (id) order by id collate "C"
-    on conflict do nothing`.execute(trx)
+/** Locks the rows of customers in key order, and makes those that are missing: another shard can tell of the same customer. */
+export async function lockCustomers (trx: Trx, ids: readonly string[]): Promise<CustomerRow[]> {
+  return await lockOrMake(ids, ({ customer_id }) => customer_id, async ids => await selectCustomers(trx, ids), async missing => {
+    await sql`
+      insert into customers (customer_id, clocks)
+      select id, '{}' from unnest(${missing}::text[]) as t (id) order by id collate "C"
+      on conflict do nothing`.execute(trx)
+  })
+}
+
+async function selectCustomers (trx: Trx, ids: readonly string[]): Promise<CustomerRow[]> {
   return await trx.selectFrom('customers').selectAll()
     .where('customer_id', '=', sql<string>`any (${ids}::text[])`)
     .orderBy('customer_id')
