@@ -1,9 +1,10 @@
 import { groupBy } from '../ledger/group.ts'
+import { readMilestone } from '../ledger/milestones.ts'
 import { pendingAt, type Clocks } from '../ledger/time-travel.ts'
-import { withoutTail, withStretch, NO_TOTALS, type Totals } from '../ledger/totals.ts'
+import { totalsBefore, withStretch, NO_TOTALS, type Totals } from '../ledger/totals.ts'
 import type { ShownCard } from '../store/cards.ts'
 import type { Trx } from '../store/database.ts'
-import { readBefore, tallyTails } from '../store/past.ts'
+import { addUpBefore, readBefore } from '../store/past.ts'
 import { readPendingAt } from '../store/past-tellings.ts'
 import type { CardRow } from '../store/tables.ts'
 import { cardsHeldAt, holdersAt } from './holders.ts'
@@ -38,12 +39,15 @@ async function standingOf<Card extends CardRow> (trx: Trx, rows: readonly Card[]
 
 async function totalsAt (trx: Trx, rows: readonly CardRow[], clocks: Clocks): Promise<Map<string, Totals>> {
   const past = await readPast(trx, rows.map(({ card_id }) => card_id), clocks)
-  const cuts = [...past.values()].map(({ cut }) => cut)
+  const cuts = [...past.values()].map(({ cut }) => cut).filter(({ from, at }) => from !== null || at !== null)
   const before = await readBefore(trx, cuts)
-  const dropped = groupBy(await tallyTails(trx, cuts), ({ card_id }) => card_id)
+  const added = await addUpBefore(trx, cuts)
   return new Map(rows.map(row => {
-    const { card_id } = row
-    const standing = withoutTail(totalsOf(row), dropped.get(card_id) ?? [], before.get(card_id) ?? { balance: null, last_movement_at: null })
+    const { card_id, first_movement_at } = row
+    const up = added.get(card_id)
+    const standing = up === undefined
+      ? totalsOf(row)
+      : totalsBefore(up.milestone === null ? null : readMilestone(up.milestone), up.opening, up.between, first_movement_at, before.get(card_id) ?? { balance: null, last_movement_at: null })
     const tail = past.get(card_id)?.tail
     return [card_id, tail === undefined ? standing : withStretch(standing, tail)]
   }))

@@ -1,6 +1,7 @@
 import { foldCard, movementOf } from '../ledger/card.ts'
 import type { CardField, CardSighting, MovementSighting, PendingSighting } from '../ledger/facts.ts'
 import { groupBy } from '../ledger/group.ts'
+import { milestonesOf, writeMilestone } from '../ledger/milestones.ts'
 import { mergeSightings, type Movement, type RecordedSighting } from '../ledger/movements.ts'
 import { withoutTail, withStretch } from '../ledger/totals.ts'
 import type { Trx } from '../store/database.ts'
@@ -20,7 +21,7 @@ export const cards: Projection = {
   entity: 'card',
   tables: [
     { name: 'cards', about: 'card_id', key: ['card_id'] },
-    { name: 'lines', about: 'card_id', key: ['card_id', 'occurred_at', 'tie'] },
+    { name: 'lines', about: 'card_id', key: ['card_id', 'occurred_at', 'tie'], later: 'milestone' },
     { name: 'sightings', about: 'card_id', key: ['movement_id', 'card_id', 'event_id', 'subject'] },
     { name: 'pending_observations', about: 'card_id', key: ['card_id', 'pending_id', 'event_id', 'subject'] },
     { name: 'holdings', about: 'card_id', key: ['customer_id', 'card_id'] },
@@ -125,8 +126,13 @@ function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefi
   const dropped = tail.lines.map(({ kind, points }) => ({ kind, points, lines: 1n }))
   // The last movement stands before the tail, or the fold of the tail says anew which it is: all of its movements are in it.
   const before = withoutTail(row, dropped, { balance: tail.balance_before, last_movement_at: row.last_movement_at })
+  const milestones = milestonesOf(before, folded)
+  const lines = folded.lines.map((line, index) => {
+    const milestone = milestones.get(index)
+    return { ...line, milestone: milestone === undefined ? null : writeMilestone(milestone) }
+  })
   return {
     row: { ...row, ...withStretch(before, folded) },
-    tail: { card_id: row.card_id, from: tail.from, lines: folded.lines, added: tail.lines.length === 0 }
+    tail: { card_id: row.card_id, from: tail.from, lines, added: tail.lines.length === 0 }
   }
 }

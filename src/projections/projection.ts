@@ -24,13 +24,13 @@ export interface Projection {
   entity: Entity
   /** Its tables, each with the columns that say what a row is about and tell it from the others. */
   tables: readonly ProjectionTable[]
-  /** Raised whenever the same events would give other rows. */
+  /** Raised whenever the same events would give other rows; not where rows only lack a column that came later. */
   version: number
   apply: (trx: Trx, told: readonly Told[]) => Promise<void>
 }
 
-/** A table of a projection. `about`: the column that names the entity. */
-export interface ProjectionTable { name: keyof Tables, about: string, key: readonly string[] }
+/** A table of a projection. `about`: the column that names the entity; `later`: one that came later, which older rows may lack. */
+export interface ProjectionTable { name: keyof Tables, about: string, key: readonly string[], later?: string }
 
 /** The facts of one kind. */
 export function toldOf<Kind extends Fact['fact']> (told: readonly Told[], kind: Kind): Array<Told<Extract<Fact, { fact: Kind }>>> {

@@ -1,8 +1,11 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { Generation, Trx } from './database.ts'
 
-/** A table with the column that names what its rows are about, and those that tell a row from the others. */
-export interface ComparedTable { name: string, about: string, key: readonly string[] }
+/**
+ * A table with the column that names what its rows are about, and those that tell a row from the others.
+ * `later`: a column that came later; rows of the first generation that were written before it lack it, and are as good.
+ */
+export interface ComparedTable { name: string, about: string, key: readonly string[], later?: string }
 
 /** How the rows about one card, order or customer differ between two generations. */
 export interface Differing {
@@ -27,12 +30,18 @@ export async function compareTables (
              count(*) filter (where a.${sql.id(table.about)} is not null and b.${sql.id(table.about)} is not null) as changed
       from ${sql.id(first, table.name)} a
       full join ${sql.id(second, table.name)} b on ${sameKey(table.key)}
-      where a::text is distinct from b::text
+      where a::text is distinct from b::text ${table.later === undefined ? sql`` : sql`and not ${lacksOnly(table.about, table.later)}`}
       group by 1
     ) differing
     order by about
     limit ${limit}`.execute(trx)
   return counted(rows)
+}
+
+/** Is it all that tells two rows from each other that the first one lacks a column? Dear, but asked only of rows that differ. */
+function lacksOnly (about: string, column: string): RawBuilder<boolean> {
+  return sql`(a.${sql.id(about)} is not null and b.${sql.id(about)} is not null and a.${sql.id(column)} is null
+              and to_jsonb(a) - ${column}::text = to_jsonb(b) - ${column}::text)`
 }
 
 /** Rows that carry their number, the window's count, apart from it. */

@@ -107,19 +107,48 @@ export async function readBefore (trx: Trx, of: readonly Cut[]): Promise<Map<str
   return new Map(rows.map(({ card_id, ...before }) => [card_id, before]))
 }
 
-/** The live lines behind each cut, added up by kind. */
-export async function tallyTails (trx: Trx, of: readonly Cut[]): Promise<Array<Tally & { card_id: string }>> {
-  const { rows } = await sql<Tally & { card_id: string }>`
-    select cut.card_id, tally.*
+/** What a card's live lines before a cut add up to, as it is stored: the newest milestone, and what lies between it and the cut. */
+export interface AddedUp {
+  milestone: string | null
+  /** Without a milestone: the balance that the first line begins with. */
+  opening: bigint
+  between: Tally[]
+}
+
+/** Adds up the live lines before each cut, from the newest milestone on: as much for a long history as for a short one. */
+export async function addUpBefore (trx: Trx, of: readonly Cut[]): Promise<Map<string, AddedUp>> {
+  const { rows } = await sql<Nullable<Tally> & { card_id: string, milestone: string | null, opening: bigint | null }>`
+    select cut.card_id, m.milestone, first.opening, tally.*
     from ${cuts(of)}
-    cross join lateral (
+    left join lateral (
+      select l.occurred_at, l.tie, l.milestone from lines l
+      where l.card_id = cut.card_id and l.occurred_at < ${end} and l.milestone is not null
+      order by l.occurred_at desc, l.tie desc
+      limit 1
+    ) m on true
+    left join lateral (
+      select l.balance - l.points as opening from lines l
+      where l.card_id = cut.card_id and m.milestone is null
+      order by l.occurred_at, l.tie
+      limit 1
+    ) first on true
+    left join lateral (
       select l.kind, sum(l.points) as points, count(*) as lines
       from lines l
-      where l.card_id = cut.card_id and l.occurred_at >= ${end}
+      where l.card_id = cut.card_id and l.occurred_at < ${end}
+        and (l.occurred_at, l.tie) > (coalesce(m.occurred_at, '-infinity'), coalesce(m.tie, -1))
       group by l.kind
-    ) tally`.execute(trx)
-  return rows
+    ) tally on true`.execute(trx)
+  const added = new Map<string, AddedUp>()
+  for (const { card_id, milestone, opening, kind, points, lines } of rows) {
+    const up = added.get(card_id) ?? { milestone, opening: opening ?? 0n, between: [] }
+    added.set(card_id, up)
+    if (kind !== null) up.between.push({ kind, points: points ?? 0n, lines: lines ?? 0n })
+  }
+  return added
 }
+
+type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null }
 
 /** The live lines before each cut, newest first over all cards; of each card at most a page, however long its history. */
 export async function listLinesBefore (trx: Trx, of: readonly Cut[], page: { before?: LineMark | undefined, limit: number }): Promise<LineRow[]> {

@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
 import type { Line } from '../ledger/card.ts'
+import type { KeptLine } from '../ledger/milestones.ts'
 import type { OrderSighting, PendingSighting, TierSighting } from '../ledger/facts.ts'
 import type { HolderTelling } from '../ledger/holders.ts'
 import type { Instant } from '../ledger/instant.ts'
@@ -21,7 +22,7 @@ export interface Tables {
   holdings: HoldingRow
   holder_tellings: HolderTellingRow
   tier_changes: TierChangeRow
-  lines: LineRow
+  lines: LineRow & Pick<KeptLine, 'milestone'>
   orders: OrderRow
   order_states: OrderStateRow
   checkpoints: CheckpointRow

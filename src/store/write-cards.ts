@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
-import type { Line } from '../ledger/card.ts'
 import type { Instant } from '../ledger/instant.ts'
+import type { KeptLine } from '../ledger/milestones.ts'
 import type { Movement } from '../ledger/movements.ts'
 import type { Trx } from './database.ts'
 import { lockOrMake } from './lock-or-make.ts'
@@ -151,7 +151,7 @@ export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<
 }
 
 /** The end of a card's statement as it shall stand. `added`: there was none so far. */
-export interface NewTail { card_id: string, from: Instant, lines: Line[], added?: boolean }
+export interface NewTail { card_id: string, from: Instant, lines: KeptLine[], added?: boolean }
 
 /** Puts the refolded ends of statements in the place of the stored ones. The cards' rows must be locked: nobody else writes their lines. */
 export async function replaceTails (trx: Trx, tails: readonly NewTail[]): Promise<void> {
@@ -175,11 +175,13 @@ async function dropTails (trx: Trx, tails: readonly NewTail[]): Promise<void> {
     ))`.execute(trx)
 }
 
-async function addLines (trx: Trx, lines: ReadonlyArray<Line & { card_id: string }>): Promise<void> {
+async function addLines (trx: Trx, lines: ReadonlyArray<KeptLine & { card_id: string }>): Promise<void> {
   await sql`
     insert into lines
-      (card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id)
-    select card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id
+      (card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id,
+       milestone)
+    select card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id,
+           milestone::json
     from ${recordset(lines, {
       card_id: 'text',
       occurred_at: 'timestamptz',
@@ -192,7 +194,8 @@ async function addLines (trx: Trx, lines: ReadonlyArray<Line & { card_id: string
       recorded_at: 'timestamptz',
       order_id: 'text',
       earning_rule_id: 'text',
-      event_id: 'text'
+      event_id: 'text',
+      milestone: 'text'
     })}
     order by card_id collate "C", occurred_at`.execute(trx)
 }

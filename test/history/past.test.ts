@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
-import { balanceOf, foldCard, isMovement } from '../../src/ledger/card.ts'
+import { addToSums, balanceOf, foldCard, isMovement, NO_SUMS } from '../../src/ledger/card.ts'
 import { INFORMED, type CardSighting, type Fact, type MovementSighting, type PendingSighting } from '../../src/ledger/facts.ts'
 import { cardsAt, customerCardsAt } from '../../src/history/cards.ts'
 import { linesAt } from '../../src/history/statement.ts'
 import { groupBy } from '../../src/ledger/group.ts'
 import { addTellings, holderOf, type HolderTelling } from '../../src/ledger/holders.ts'
 import type { Instant } from '../../src/ledger/instant.ts'
+import { MILESTONE_MOVEMENTS, readMilestone } from '../../src/ledger/milestones.ts'
 import { mergeSightings, type RecordedSighting } from '../../src/ledger/movements.ts'
 import { outstanding } from '../../src/ledger/pending.ts'
 import { happenedBy, type Clocks } from '../../src/ledger/time-travel.ts'
 import { cards } from '../../src/projections/cards.ts'
 import type { Told } from '../../src/projections/projection.ts'
 import type { LineMark } from '../../src/store/cards.ts'
-import type { Trx } from '../../src/store/database.ts'
+import type { Db, Trx } from '../../src/store/database.ts'
 import { onOneState } from '../../src/store/snapshot.ts'
 import type { LineRow } from '../../src/store/tables.ts'
 import { openLedger } from '../support/ledger.ts'
@@ -156,6 +157,66 @@ test('any history, at any moment of either clock: what a fresh fold of what had 
   }), { numRuns: Number(process.env['HISTORIES'] ?? 40) })
 })
 
-function plain (line: LineRow): LineRow {
-  return { ...line }
+/** A line as people read it. */
+function plain ({ milestone: _, ...line }: LineRow & { milestone?: unknown }): LineRow {
+  return line
+}
+
+/** So many movements of a card that a few more, wherever they fall, move its milestones or add one. */
+const longHistory = fc.record({
+  base: fc.array(fc.record({ kind: fc.constantFrom(...KINDS), points: fc.bigInt(-3n, 3n), reported_balance: fc.option(fc.bigInt(0n, 6n), { freq: 9 }), occurred_at: occurred }), { minLength: 250, maxLength: 262 }),
+  told: story,
+  baseFirst: fc.boolean()
+})
+
+test('a long history is the same: milestones stand where plain addition puts them, however the lines came to be', async t => {
+  const ledger = await openLedger(t)
+  let stories = 1000
+  let milestones = 0
+  await fc.assert(fc.asyncProperty(longHistory, async ({ base, told: { events, batches, clocks }, baseFirst }) => {
+    const story = ++stories
+    const long = base.map(({ ...movement }, index): Event => ({
+      recorded_at: moment(index % 7),
+      facts: [{ fact: 'movement', card_id: 'v', movement_id: `b${index}`, informed: INFORMED.bare, ...movement, order_id: null, earning_rule_id: null, holder_id: null, details: null }]
+    }))
+    const told = tell([...long, ...events], story)
+    const later = told.slice(long.length)
+    const size = Math.ceil(later.length / batches)
+    const steps = [told.slice(0, long.length), ...Array.from({ length: batches }, (_, index) => later.slice(index * size, (index + 1) * size))]
+    for (const step of baseFirst ? steps : steps.toReversed()) {
+      await ledger.db.transaction().execute(async trx => { await cards.apply(trx, step.flat()) })
+    }
+    const card_id = `v:${story}`
+    milestones += await assertMilestones(ledger.db, card_id)
+    await assertStanding(ledger.db, card_id, told.flat(), clocks)
+    // As an older version left them: then more is added up, to the same end.
+    await ledger.owner.query('update projection.lines set milestone = null where card_id = $1', [card_id])
+    await assertStanding(ledger.db, card_id, told.flat(), clocks)
+  }), { numRuns: Number(process.env['HISTORIES'] ?? 12) })
+  t.ok(milestones > 0, `${milestones} milestones were compared`)
+})
+
+async function assertStanding (db: Db, card_id: string, told: readonly Told[], clocks: readonly Clocks[]): Promise<void> {
+  await onOneState(db, async trx => {
+    const row = await trx.selectFrom('cards').selectAll().where('card_id', '=', card_id).executeTakeFirstOrThrow()
+    for (const moment of clocks) assert.deepEqual({ ...(await cardsAt(trx, [row], moment))[0] }, { ...row, ...byDefinition(told, moment).card })
+  })
+}
+
+/** @returns how many there are */
+async function assertMilestones (db: Db, card_id: string): Promise<number> {
+  const lines = await db.selectFrom('lines').selectAll().where('card_id', '=', card_id).orderBy('occurred_at').orderBy('tie').execute()
+  const [first] = lines
+  const sums = { ...NO_SUMS, opening: first === undefined ? 0n : first.balance - first.points }
+  let movements = 0n
+  let found = 0
+  for (const { kind, points, balance, milestone } of lines) {
+    addToSums(sums, kind, points)
+    if (isMovement({ kind })) movements += 1n
+    const due = isMovement({ kind }) && movements % MILESTONE_MOVEMENTS === 0n
+    assert.deepEqual(milestone === null ? null : readMilestone(milestone), due ? { ...sums, movements } : null)
+    if (due) assert.equal(balanceOf(sums), balance)
+    found += due ? 1 : 0
+  }
+  return found
 }

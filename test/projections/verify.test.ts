@@ -37,6 +37,20 @@ test('projections of a ledger in order are clean, and checking leaves no trace',
   t.same((await ledger.owner.query("select relname from pg_class where relname = 'cards' and relnamespace::regnamespace::text not in ('projection', 'reporting') and relpersistence <> 't'")).rows, [])
 })
 
+test('a line that an older version wrote may lack its milestone; a wrong one is found', async t => {
+  const ledger = await openLedger(t)
+  for (let at = 0; at < 260; at++) await ledger.post(awardData({ points: 10, trigger: `evcus_${at}`, at: new Date(Date.UTC(2026, 0, 1, 0, at)).toISOString() }))
+  await ledger.project()
+  t.same(await findingsOf(t, ledger), { found: [], unnamed: 0n })
+  const { rowCount } = await ledger.owner.query('update projection.lines set milestone = \'{"movements":"1"}\' where milestone is not null')
+  t.equal(rowCount, 1)
+  t.match(await findingsOf(t, ledger), { found: [{ code: 'PROJECTION_MISMATCH', difference: { table: 'lines', changed: 1n } }], unnamed: 0n })
+  await ledger.owner.query('update projection.lines set milestone = null')
+  t.same(await findingsOf(t, ledger), { found: [], unnamed: 0n })
+  await ledger.owner.query('update projection.lines set points = points + 1 where milestone is null and movement_id = (select min(movement_id) from projection.lines)')
+  t.match(await findingsOf(t, ledger), { found: [{ difference: { table: 'lines', changed: 1n } }] }, 'nothing else is overlooked for it')
+})
+
 test('each change of a row by another hand is found and named', async t => {
   const ledger = await openFilled(t)
   const cases: Array<[what: string, change: string, undo: string, finding: object]> = [
