@@ -4,7 +4,7 @@ import type { Instant } from '../ledger/instant.ts'
 import type { Movement } from '../ledger/movements.ts'
 import { foldAsKnown, type Clocks } from '../ledger/time-travel.ts'
 import type { Trx } from '../store/database.ts'
-import { findRetold, readBefore, readRetold, readUntouched, type Cut } from '../store/past.ts'
+import { findBarelyKnown, findRetold, readBefore, readKnown, readRetold, readUntouched, type Cut } from '../store/past.ts'
 import { readOpenings } from '../store/write-sightings.ts'
 
 /** A card's history at a moment of the two clocks: live lines up to the cut, and what stands behind it instead. */
@@ -16,22 +16,28 @@ export interface Past {
 
 /**
  * Finds for each card how much of its live lines was already so, and folds the rest anew as it was known. Lines are in
- * order of time, so `at` only cuts; what was stored after `known_at` is taken out from the earliest moment it tells of.
- * Costs what stands behind that moment, never what stands before.
+ * order of time, so `at` only cuts; what was stored after `known_at` is taken out from the earliest moment it tells of. That costs
+ * what stands behind the moment, never what stands before. Where more was stored later than before, all is folded from the
+ * beginning instead, which costs what was known.
  */
 export async function readPast (trx: Trx, card_ids: readonly string[], clocks: Clocks): Promise<Map<string, Past>> {
   const { at, known_at } = clocks
-  const retold = known_at === null ? new Map<string, Instant>() : await findRetold(trx, card_ids, known_at)
+  const barely = known_at === null ? new Map<string, Instant>() : await findBarelyKnown(trx, card_ids, known_at)
+  const retold = known_at === null ? barely : await findRetold(trx, card_ids.filter(card_id => !barely.has(card_id)), known_at)
   const past = card_ids.map((card_id): Past => {
-    const from = retold.get(card_id) ?? null
+    const from = barely.get(card_id) ?? retold.get(card_id) ?? null
     // What was told anew lies after the time asked for: nothing to see of it.
     return { cut: { card_id, from: at !== null && from !== null && from > at ? null : from, at }, tail: undefined }
   })
   const refolded = past.filter(({ cut }) => cut.from !== null)
   if (known_at !== null && refolded.length > 0) {
     const cuts = refolded.map(({ cut }) => cut)
-    const kept = groupBy(await readUntouched(trx, cuts, known_at), ({ card_id }) => card_id)
-    const told = groupBy(await readRetold(trx, cuts.map(({ card_id }) => card_id), known_at), ({ card_id }) => card_id)
+    const mostly = cuts.filter(({ card_id }) => !barely.has(card_id))
+    const kept = groupBy(await readUntouched(trx, mostly, known_at), ({ card_id }) => card_id)
+    const told = groupBy([
+      ...await readRetold(trx, mostly.map(({ card_id }) => card_id), known_at),
+      ...await readKnown(trx, cuts.filter(cut => !mostly.includes(cut)).map(({ card_id }) => card_id), known_at)
+    ], ({ card_id }) => card_id)
     const before = await readBefore(trx, cuts)
     const openings = groupBy(await readOpenings(trx, cuts.map(({ card_id }) => card_id), known_at), ({ card_id }) => card_id)
     for (const card of refolded) {

@@ -30,6 +30,48 @@ function retold (card_ids: readonly string[], known_at: Instant): RawBuilder<unk
     ) s)`
 }
 
+/** Both sides of a time are looked at so far, then further: which of them is longer costs no more than the shorter one. */
+const LOOKS = sql`unnest('{200, 1000, 5000, 25000, 125000, 625000}'::integer[])`
+
+/**
+ * Cards of which less had been stored by a time than after it, and a good deal after it, each with the least time of any line and
+ * any telling by then. What was known is sooner folded from the beginning than what was not is taken out.
+ */
+export async function findBarelyKnown (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<Map<string, Instant>> {
+  const { rows } = await sql<{ card_id: string, from: Instant | null }>`
+    select c.card_id, least(known."from", first.occurred_at) as "from"
+    from unnest(${card_ids}::text[]) as c (card_id)
+    cross join lateral (
+      select longer.later
+      from ${LOOKS} as n
+      cross join lateral (
+        select exists (select from sightings s where s.card_id = c.card_id and s.recorded_at > ${known_at}::timestamptz offset n) as later,
+               exists (select from sightings s where s.card_id = c.card_id and s.recorded_at <= ${known_at}::timestamptz offset n) as earlier
+        ${BY_INDEX}
+      ) longer
+      where longer.later <> longer.earlier
+      limit 1
+    ) side
+    cross join lateral (
+      select min(s.occurred_at) as "from" from sightings s
+      -- Of the side here, so that it comes after it.
+      where s.card_id = c.card_id and s.recorded_at <= ${known_at}::timestamptz and side.later
+    ) known
+    left join lateral (
+      select l.occurred_at from lines l where l.card_id = c.card_id order by l.occurred_at limit 1
+    ) first on true
+    where side.later`.execute(trx)
+  return new Map(rows.flatMap(({ card_id, from }) => from === null ? [] : [[card_id, from]]))
+}
+
+/** All that had been stored of some cards' movements by a time. */
+export async function readKnown (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<RecordedSighting[]> {
+  if (card_ids.length === 0) return []
+  const { rows } = await sql<SightingRow>`
+    select s.* from sightings s where s.card_id = any (${card_ids}::text[]) and s.recorded_at <= ${known_at}::timestamptz`.execute(trx)
+  return rows.map(recordedOf)
+}
+
 /**
  * For each card of which something was stored after a time, the least time that any telling gives any movement concerned:
  * before it the live lines are what they were. Cards that nothing was stored of are left out.

@@ -15,6 +15,7 @@ import { happenedBy, type Clocks } from '../../src/ledger/time-travel.ts'
 import { cards } from '../../src/projections/cards.ts'
 import type { Told } from '../../src/projections/projection.ts'
 import type { LineMark } from '../../src/store/cards.ts'
+import { findBarelyKnown } from '../../src/store/past.ts'
 import type { Db, Trx } from '../../src/store/database.ts'
 import { onOneState } from '../../src/store/snapshot.ts'
 import type { LineRow } from '../../src/store/tables.ts'
@@ -173,7 +174,9 @@ test('a long history is the same: milestones stand where plain addition puts the
   const ledger = await openLedger(t)
   let stories = 1000
   let milestones = 0
-  await fc.assert(fc.asyncProperty(longHistory, async ({ base, told: { events, batches, clocks }, baseFirst }) => {
+  let barelyKnown = 0
+  await fc.assert(fc.asyncProperty(longHistory, async ({ base, told: { events, batches, clocks: drawn }, baseFirst }) => {
+    const clocks = [...drawn, { at: null, known_at: moment(0) }]
     const story = ++stories
     const long = base.map(({ ...movement }, index): Event => ({
       recorded_at: moment(index % 7),
@@ -188,18 +191,24 @@ test('a long history is the same: milestones stand where plain addition puts the
     }
     const card_id = `v:${story}`
     milestones += await assertMilestones(ledger.db, card_id)
+    for (const { known_at } of clocks) barelyKnown += known_at === null ? 0 : (await ledger.db.transaction().execute(async trx => await findBarelyKnown(trx, [card_id], known_at))).size
     await assertStanding(ledger.db, card_id, told.flat(), clocks)
     // As an older version left them: then more is added up, to the same end.
     await ledger.owner.query('update projection.lines set milestone = null where card_id = $1', [card_id])
     await assertStanding(ledger.db, card_id, told.flat(), clocks)
   }), { numRuns: Number(process.env['HISTORIES'] ?? 12) })
   t.ok(milestones > 0, `${milestones} milestones were compared`)
+  t.ok(barelyKnown > 0, `${barelyKnown} times the little that was known was folded from the beginning`)
 })
 
 async function assertStanding (db: Db, card_id: string, told: readonly Told[], clocks: readonly Clocks[]): Promise<void> {
   await onOneState(db, async trx => {
     const row = await trx.selectFrom('cards').selectAll().where('card_id', '=', card_id).executeTakeFirstOrThrow()
-    for (const moment of clocks) assert.deepEqual({ ...(await cardsAt(trx, [row], moment))[0] }, { ...row, ...byDefinition(told, moment).card })
+    for (const moment of clocks) {
+      const { lines, card } = byDefinition(told, moment)
+      assert.deepEqual({ ...(await cardsAt(trx, [row], moment))[0] }, { ...row, ...card })
+      assert.deepEqual((await walk(trx, card_id, moment, 100)).map(plain), lines.map(line => ({ ...line, card_id })).reverse())
+    }
   })
 }
 
