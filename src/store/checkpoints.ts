@@ -201,11 +201,16 @@ const leastPositions = prepared((names: readonly string[]) => sql<{ shard: numbe
 
 /** The same of one shard as an expression, for a read that must name the checkpoint of the very state it shows. */
 export function checkpoint (projections: readonly ProjectionKey[], shard: number): RawBuilder<bigint | null> {
-  return checkpointNamed(projections.map(({ name }) => name), shard)
+  return sql`(select min(c.position) from checkpoints c where c.projection = any (${projections.map(({ name }) => name)}::text[]) and c.shard = ${shard})`
 }
 
-export function checkpointNamed (names: readonly string[], shard: number): RawBuilder<bigint | null> {
-  return sql`(select min(c.position) from checkpoints c where c.projection = any (${names}::text[]) and c.shard = ${shard})`
+/** The same of some shards, as rows `shard`, `position`. */
+export function checkpointsOfShards (names: readonly string[], shards: readonly number[]): RawBuilder<unknown> {
+  return sql`(
+    select c.shard, min(c.position) as position from checkpoints c
+    where c.projection = any (${names}::text[]) and c.shard = any (${shards}::smallint[])
+    group by c.shard
+  )`
 }
 
 /** The checkpoints `c` of these projections in these versions. */

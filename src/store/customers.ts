@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
 import type { ShownCard } from './cards.ts'
-import { checkpoint, checkpointNamed, type ProjectionKey } from './checkpoints.ts'
+import { checkpoint, checkpointsOfShards, type ProjectionKey } from './checkpoints.ts'
 import type { Db, Trx } from './database.ts'
 import { prepared } from './prepared.ts'
+import { BY_INDEX } from './recordset.ts'
 import type { CustomerRow } from './tables.ts'
 
 export type Profile = Omit<CustomerRow, 'clocks'>
@@ -75,8 +76,6 @@ const HELD = [
   'pending', 'last_movement_at', 'parked_at'
 ] as const satisfies ReadonlyArray<keyof ShownCard>
 export type HeldCard = Pick<ShownCard, typeof HELD[number]>
-type BalanceRow = Account & (HeldCard | { card_id: null })
-
 /** A customer without their cards, and the checkpoint that vouches for what is read in the same state. */
 export async function findAccount (trx: Trx, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Account | undefined> {
   const { rows: [account] } = await sql<Account>`
@@ -86,28 +85,39 @@ export async function findAccount (trx: Trx, customer_id: string, shard: number,
   return account
 }
 
+/** Whose balance is asked for, and the shard that their events are in. */
+export interface Asked { customer_id: string, shard: number }
+
+type BalanceRow = Account & { asked: bigint } & (HeldCard | { card_id: null })
+
 // A prepared statement locks the tables of its `from` in their order, and those of a `with` after them: no `with` here.
-const balanceRows = prepared((customer_id: string, shard: number, names: readonly string[]) => sql<BalanceRow>`
-  select ${sql.join(HELD.map(column => sql.ref(column)))}, c.customer_id, c.source_id, now() as as_of, at.position
-  from (select ${checkpointNamed(names, shard)} as position) at
-  cross join (
+const balanceRows = prepared((ids: readonly string[], shards: readonly number[], names: readonly string[]) => sql<BalanceRow>`
+  select asked.ordinal as asked, ${sql.join(HELD.map(column => sql.ref(column)))}, c.customer_id, c.source_id, now() as as_of, at.position
+  from ${checkpointsOfShards(names, shards)} at
+  right join (
     (select p.key, p.parked_at from parked p where p.projection = 'cards') standstill
-    right join (customers c left join cards k on k.customer_id = c.customer_id) on standstill.key = 'card:' || k.card_id
-  )
-  where c.customer_id = ${customer_id}
+    right join (
+      unnest(${ids}::text[], ${shards}::smallint[]) with ordinality as asked (customer_id, shard, ordinal)
+      cross join lateral (select c.customer_id, c.source_id from customers c where c.customer_id = asked.customer_id ${BY_INDEX}) c
+      left join lateral (select k.* from cards k where k.customer_id = c.customer_id ${BY_INDEX}) k on true
+    ) on standstill.key = 'card:' || k.card_id
+  ) on at.shard = asked.shard
   order by k.code, k.card_id`)
 
 /**
- * A customer's cards with their sums. One statement, hence one state: the cards, and the checkpoint that vouches for them. It
+ * Some customers' cards with their sums. One statement, hence one state: the cards, and the checkpoints that vouch for them. It
  * names the checkpoints first, as every step and read does: a switch of generations would else wait with it in a circle.
  * ```sql
- * select … from (select min(position) from checkpoints …) cross join (parked right join (customers left join cards)) where customer_id = $1
+ * select … from (select shard, min(position) from checkpoints …) right join (parked right join (customers left join cards))
  * ```
+ * @returns one answer a question, in order; undefined where there is no such customer
  */
-export async function readBalance (db: Db, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Balance | undefined> {
-  const rows = await balanceRows(db, customer_id, shard, projections.map(({ name }) => name))
-  const [first] = rows
-  if (first === undefined) return undefined
-  const cards = rows.filter((row): row is Account & HeldCard => row.card_id !== null)
-  return { customer_id: first.customer_id, source_id: first.source_id, as_of: first.as_of, position: first.position, cards }
+export async function readBalances (db: Db, asked: readonly Asked[], projections: readonly ProjectionKey[]): Promise<Array<Balance | undefined>> {
+  const rows = await balanceRows(db, asked.map(({ customer_id }) => customer_id), asked.map(({ shard }) => shard), projections.map(({ name }) => name))
+  const balances = new Array<Balance | undefined>(asked.length).fill(undefined)
+  for (const row of rows) {
+    const balance = balances[Number(row.asked) - 1] ??= { customer_id: row.customer_id, source_id: row.source_id, as_of: row.as_of, position: row.position, cards: [] }
+    if (row.card_id !== null) balance.cards.push(row)
+  }
+  return balances
 }

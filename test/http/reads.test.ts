@@ -44,6 +44,28 @@ test('a statement: newest first, running balance, unexplained lines in place', a
     [['v_1', 1], ['v_1', 5], ['v_1', -50], ['v_1', 20], ['v_1', 10]])
 })
 
+test('balances that are asked for at the same time are each of its own customer', async t => {
+  const ledger = await openLedger(t)
+  for (let index = 0; index < 30; index++) {
+    await ledger.post(awardData({ customer: `cust_${index}`, card: `v_${index}`, rule: `ern_${index}`, points: index, balance: 100 + index }))
+  }
+  await ledger.post(awardData({ customer: 'cust_7', card: 'v_second', rule: 'ern_x', points: 1, balance: 1000 }))
+  await ledger.project()
+  const asked = Array.from({ length: 120 }, (_, index) => index % 40)
+  const answers = await Promise.all(asked.map(async number => await ledger.get(`/v1/customers/cust_${number}/balance`)))
+  for (const [index, number] of asked.entries()) {
+    const answer = answers[index]
+    if (number >= 30) {
+      t.equal(answer?.statusCode, 404)
+      continue
+    }
+    const cards = number === 7 ? [107, 1000] : [100 + number]
+    const balance = answer?.json()
+    t.match(balance, { customer_id: `cust_${number}`, balance: cards.reduce((a, b) => a + b), position: /^\d+:[1-9]\d*$/ })
+    t.strictSame(balance.cards.map((card: { balance: number }) => card.balance).sort((a: number, b: number) => a - b), cards)
+  }
+})
+
 test('every sum ties on every answer, and pages cover a list once in order', async t => {
   const ledger = await openLedger(t)
   for (let index = 0; index < 23; index++) {

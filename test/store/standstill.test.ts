@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { projections } from '../../src/projections/index.ts'
 import { findCard } from '../../src/store/cards.ts'
-import { readBalance } from '../../src/store/customers.ts'
+import { readBalances } from '../../src/store/customers.ts'
 import { awardData } from '../support/deliveries.ts'
 import { openLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
@@ -11,7 +11,7 @@ test('a read of a card or a balance that waits for what is parked holds no table
   const ledger = await openLedger(t, { shards: 1 })
   await ledger.post(awardData({ points: 5 }))
   await ledger.project()
-  for (const read of [async () => await findCard(ledger.db, 'v_1'), async () => (await readBalance(ledger.db, 'cust_1', 0, projections))?.cards[0]]) {
+  for (const read of [async () => await findCard(ledger.db, 'v_1'), async () => (await readBalances(ledger.db, [{ customer_id: 'cust_1', shard: 0 }], projections))[0]?.cards[0]]) {
     const switcher = await ledger.owner.connect()
     try {
       await switcher.query('begin; lock table projection.parked in access exclusive mode')

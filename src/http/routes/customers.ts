@@ -3,7 +3,8 @@ import { Type } from '@sinclair/typebox'
 import { customerCardsAt } from '../../history/cards.ts'
 import { customerLinesAt } from '../../history/statement.ts'
 import { listCustomerLines } from '../../store/cards.ts'
-import { customerExists, findCustomer, findAccount, listCustomers, listTiers, readBalance, type Profile as ProfileRow } from '../../store/customers.ts'
+import { customerExists, findCustomer, findAccount, listCustomers, listTiers, readBalances, type Asked, type Balance as BalanceNow, type Profile as ProfileRow } from '../../store/customers.ts'
+import { gather } from '../../store/gather.ts'
 import { listOrders } from '../../store/orders.ts'
 import { shardOf } from '../../store/shards.ts'
 import { onOneState } from '../../store/snapshot.ts'
@@ -23,6 +24,7 @@ const Params = Type.Object({ customer_id: Type.String({ description: 'The provid
 /** Customers: who they are, what they hold, what they bought, and why. */
 export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   const { db, projections, shards } = options
+  const balanceOf = gather<Asked, BalanceNow | undefined>(async asked => await readBalances(db, asked, projections))
 
   app.get('/v1/customers', {
     schema: {
@@ -78,7 +80,7 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
         const account = await findAccount(trx, id, shard, projections)
         return account === undefined ? undefined : { ...account, cards: await customerCardsAt(trx, id, clocks) }
       })
-      : await readBalance(db, id, shard, projections)
+      : await balanceOf({ customer_id: id, shard })
     if (balance === undefined) throw notFound('customer', id)
     const total = (field: 'balance' | 'pending' | 'unexplained'): bigint => balance.cards.reduce((sum, card) => sum + card[field], 0n)
     return {
