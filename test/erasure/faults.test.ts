@@ -99,7 +99,7 @@ test('beside appends and steps: nothing that was cleaned comes back', async t =>
   const db = ownerOf(t, ledger)
   let going = true
   const stepping = [1, 2].map(async () => {
-    while (going) await step(ledger.db, projections, { batch: 7 }).catch((error: unknown) => { if (going) throw error })
+    while (going) await step(ledger.steps, projections, { batch: 7 }).catch((error: unknown) => { if (going) throw error })
   })
   const appending = (async () => {
     for (let at = 200; at < bodies.length; at += 10) await takeAll(ledger, bodies.slice(at, at + 10))

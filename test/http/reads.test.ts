@@ -112,7 +112,7 @@ test('a read waits for its own write, and says when it cannot', async t => {
   t.equal(late.statusCode, 504)
   t.match(late.json(), { code: 'projection_behind', status: 504 })
   const waiting = ledger.get(`/v1/customers/cust_1/balance?min_position=${position}&wait_ms=10000`)
-  const worker = startWorker(ledger.db, { projections, batch: 10 })
+  const worker = startWorker(ledger.steps, { projections, batch: 10 })
   t.teardown(() => worker.stop())
   t.match((await waiting).json(), { balance: 3, position })
 })
@@ -254,7 +254,7 @@ test('the description of the API is OpenAPI 3.1, complete, and readable offline'
 
 test('a read shows one state while the ledger moves: totals tie to cards, and cards to the checkpoint', async t => {
   const ledger = await openLedger(t, { shards: 1 })
-  const worker = startWorker(ledger.db, { projections, batch: 3 })
+  const worker = startWorker(ledger.steps, { projections, batch: 3 })
   t.teardown(() => worker.stop())
   const progress = { posting: true }
   const posts = (async () => {

@@ -53,7 +53,7 @@ test('a new ledger, and one in order', async t => {
   await ledger.post(awardData({ rule: 'ern_1' }))
   await ledger.post(awardData({ rule: 'ern_2' }))
   t.match((await status(ledger)).projections, names.map(name => ({ name, version: null, unbuilt: false, lag_events: 2 })), 'the first worker begins them')
-  const worker = startWorker(ledger.db, { projections, batch: 10 })
+  const worker = startWorker(ledger.steps, { projections, batch: 10 })
   t.teardown(() => worker.stop())
   await waitUntil(async () => (await status(ledger)).projections.every(({ lag_events }) => Number(lag_events) === 0))
   const shard = shardOf('cust_1', 4)
@@ -131,7 +131,7 @@ test('what is parked shows on the status, the card, the balance and the order, u
   t.match(still.attention, [{ code: 'parked', detail: /^1 key of orders stands still since/ }, { code: 'parked', detail: /^1 key of cards stands still.*parked list/ }])
 
   await ledger.owner.query('alter table projection.cards drop constraint poisoned; alter table projection.orders drop constraint poisoned')
-  const worker = startWorker(ledger.db, { projections, batch: 10 })
+  const worker = startWorker(ledger.steps, { projections, batch: 10 })
   t.teardown(() => worker.stop())
   await waitUntil(async () => (await ledger.get('/v1/cards/v_2')).json().parked_at === null && (await ledger.get('/v1/orders/ord_2')).json().parked_at === null)
   t.equal((await ledger.get('/v1/cards/v_2')).json().balance, 6)

@@ -101,7 +101,7 @@ test('projections depend on the set of events: any order, any repetition, any ba
 test('several workers at once project everything exactly once', async t => {
   const ledger = await openLedger(t, { shards: 8 })
   const deliveries = history(42, 120)
-  const workers = Array.from({ length: 3 }, () => startWorker(ledger.db, { projections, batch: 7 }))
+  const workers = Array.from({ length: 3 }, () => startWorker(ledger.steps, { projections, batch: 7 }))
   await fill(ledger, deliveries, 7)
   await waitUntil(async () => {
     const { rows } = await ledger.owner.query('select from projection.checkpoints c join ledger.shards s using (shard) where c.position < s.head')
@@ -127,7 +127,7 @@ test('a hole in the log stops the shard loudly, and only that shard', async t =>
   await ledger.owner.query('alter table ledger.events disable trigger append_only')
   await ledger.owner.query('delete from ledger.events where shard = $1 and position = 2', [torn.shard])
   const failures: unknown[] = []
-  const worker = startWorker(ledger.db, { projections, batch: 100, onFailure: error => { failures.push(error) } })
+  const worker = startWorker(ledger.steps, { projections, batch: 100, onFailure: error => { failures.push(error) } })
   await waitUntil(() => worker.health().resting.length === 1, { what: 'the shard to be set aside' })
   await waitUntil(async () => (await ledger.get('/v1/cards/v_of_cust_4')).statusCode === 200, { what: 'the other shards to go on' })
   await worker.stop()
@@ -147,7 +147,7 @@ test('a step overtaken between claim and commit rolls back whole', async t => {
       await trx.updateTable('checkpoints').set({ position: 9n }).where('projection', '=', 'cards').execute()
     }
   }
-  await t.rejects(step(ledger.db, [meddling], { batch: 10 }), { cause: Fenced })
+  await t.rejects(step(ledger.steps, [meddling], { batch: 10 }), { cause: Fenced })
   t.equal((await ledger.get('/v1/cards/v_1')).statusCode, 404)
   t.equal(await ledger.project(), 1)
   t.equal((await ledger.get('/v1/cards/v_1')).json().balance, 5)
@@ -161,7 +161,7 @@ test('a projection that joins later catches up from the beginning, without the o
   const seen: string[] = []
   const late: Projection = { name: 'late', version: 1, entity: 'card', tables: [], async apply (_trx, told) { seen.push(...told.filter(({ fact }) => fact.fact === 'movement').map(({ event_id, subject }) => `${event_id} ${subject}`)) } }
   await beginCheckpoints(ledger.db, [late])
-  while (await step(ledger.db, [...projections, late], { batch: 3 }) !== undefined);
+  while (await step(ledger.steps, [...projections, late], { batch: 3 }) !== undefined);
   t.equal(seen.length, 10)
   t.equal(new Set(seen).size, 10)
   t.same(await dumpProjections(ledger.owner), before)
@@ -184,7 +184,7 @@ test('an append in another process wakes the worker by NOTIFY; a dead LISTEN onl
 
 test('the worker outlives its database connections', async t => {
   const ledger = await openLedger(t)
-  const worker = startWorker(ledger.db, { projections, batch: 100 })
+  const worker = startWorker(ledger.steps, { projections, batch: 100 })
   t.teardown(() => worker.stop())
   await ledger.post(awardData({ rule: 'ern_1' }))
   await waitUntil(async () => (await ledger.get('/v1/cards/v_1')).json().balance === 10)
@@ -194,6 +194,21 @@ test('the worker outlives its database connections', async t => {
     await waitUntil(async () => (await ledger.get('/v1/cards/v_1')).json().balance === round * 10)
   }
   t.equal(worker.health().alive, true)
+})
+
+test('the worker outlives a migration that gives a table another column', async t => {
+  const ledger = await openLedger(t)
+  const failures: unknown[] = []
+  const worker = startWorker(ledger.steps, { projections, batch: 100, onFailure: error => { failures.push(error) } })
+  t.teardown(() => worker.stop())
+  await ledger.post(awardData({ rule: 'ern_1' }))
+  await waitUntil(async () => (await ledger.get('/v1/cards/v_1')).json().balance === 10)
+  await ledger.owner.query('alter table projection.cards add column note text; alter table projection.customers add column note text; alter table projection.sightings add column note text')
+  await ledger.post(awardData({ rule: 'ern_2' }))
+  await waitUntil(async () => (await ledger.get('/v1/cards/v_1')).json().balance === 20)
+  t.ok(failures.length > 0, 'a statement was refused')
+  t.match(failures, failures.map(() => ({ name: 'StepFailed', cause: { routine: 'RevalidateCachedQuery' } })), 'and nothing else happened')
+  t.equal((await ledger.owner.query('select from projection.parked')).rowCount, 0)
 })
 
 test('a connection that breaks in the middle of a transaction costs that transaction, not the process', async t => {
@@ -215,7 +230,7 @@ test('a shard that keeps failing for a reason that could pass does not starve th
     create function refuse () returns trigger language plpgsql as $$ begin raise exception 'too slow' using errcode = 'query_canceled'; end $$;
     create trigger refuse before insert on projection.orders for each row when (new.order_id = 'ord_slow') execute function refuse()`)
   await ledger.post(orderData({ id: 'ord_slow', customer: 'cust_1' }))
-  const worker = startWorker(ledger.db, { projections, batch: 100 })
+  const worker = startWorker(ledger.steps, { projections, batch: 100 })
   t.teardown(() => worker.stop())
   await waitUntil(() => worker.health().resting.length === 1)
   for (let index = 0; index < 10; index++) {
@@ -231,7 +246,7 @@ test('large bodies that compress well are taken in batches that fit', async t =>
   for (let index = 0; index < 20; index++) {
     await ledger.post({ ...orderData({ id: `ord_${index}` }), order: { ...orderData({ id: `ord_${index}` }).order, metadata: { filler: 'x'.repeat(1_000_000) } } })
   }
-  const first = await step(ledger.db, projections, { batch: 1000 })
+  const first = await step(ledger.steps, projections, { batch: 1000 })
   t.ok(first !== undefined && first.events >= 15 && first.events < 20, `${first?.events} events of 1 MB in a step`)
   await ledger.project()
   t.equal((await ledger.get('/v1/customers/cust_1')).json().totals.orders, 20)
@@ -252,10 +267,10 @@ test('shards that have little to do are folded in one step, to the same rows as 
     const shards = await award(ledger, CROWD, 'ern_1')
     await award(ledger, CROWD, 'ern_2')
     if (together) {
-      const stepped = await stepTogether(ledger.db, projections, { batch: 1000 })
+      const stepped = await stepTogether(ledger.steps, projections, { batch: 1000 })
       t.strictSame(new Set(stepped.map(({ shard }) => String(shard))), shards, 'all of them at once')
       t.equal(stepped.reduce((sum, { events }) => sum + events, 0), 24)
-      t.strictSame(await stepTogether(ledger.db, projections, { batch: 1000 }), [])
+      t.strictSame(await stepTogether(ledger.steps, projections, { batch: 1000 }), [])
     } else {
       t.equal(await ledger.project(), 24)
     }
@@ -275,7 +290,7 @@ test('a step over several shards takes no more than a batch, and leaves alone wh
     await holder.query('select from projection.checkpoints where shard = $1 for update', [held])
     let most = 0
     for (let taken = -1; taken !== 0; most = Math.max(most, taken)) {
-      const stepped = await stepTogether(ledger.db, projections, { batch: 10, except: [resting ?? -1] })
+      const stepped = await stepTogether(ledger.steps, projections, { batch: 10, except: [resting ?? -1] })
       taken = stepped.reduce((sum, { events }) => sum + events, 0)
       t.ok(stepped.every(({ shard }) => free.includes(shard)), `${taken} events in shards ${stepped.map(({ shard }) => shard).join(', ')}`)
     }
@@ -292,7 +307,7 @@ test('what cannot be folded of one shard is parked, and what was to be folded wi
   const ledger = await openLedger(t)
   await ledger.owner.query("alter table projection.cards add constraint refused check (card_id <> 'v_of_cust_3')")
   await award(ledger, CROWD, 'ern_1')
-  while ((await stepTogether(ledger.db, projections, { batch: 1000 })).length > 0);
+  while ((await stepTogether(ledger.steps, projections, { batch: 1000 })).length > 0);
   const { rows } = await ledger.owner.query('select key from projection.parked')
   t.strictSame(rows, [{ key: 'card:v_of_cust_3' }])
   for (const customer of CROWD.filter(customer => customer !== 'cust_3')) t.equal((await ledger.get(`/v1/cards/v_of_${customer}`)).json().balance, 1)
@@ -306,7 +321,7 @@ test('of large bodies several shards take together what fits', async t => {
   }
   let events = 0
   for (let taken = -1; taken !== 0; events += taken) {
-    taken = (await stepTogether(ledger.db, projections, { batch: 1000 })).reduce((sum, stepped) => sum + stepped.events, 0)
+    taken = (await stepTogether(ledger.steps, projections, { batch: 1000 })).reduce((sum, stepped) => sum + stepped.events, 0)
     t.ok(taken < 24, `${taken} events of 1 MB in a step`)
   }
   t.equal(events, 24)
@@ -340,7 +355,7 @@ test('while no shard can be claimed the worker tries seldom, however often it is
   const ledger = await openLedger(t)
   await ledger.owner.query('revoke select on projection.checkpoints from ledger_service')
   let failures = 0
-  const worker = startWorker(ledger.db, { projections, batch: 10, onFailure: () => { failures++ } })
+  const worker = startWorker(ledger.steps, { projections, batch: 10, onFailure: () => { failures++ } })
   t.teardown(() => worker.stop())
   let nudges = 0
   await waitUntil(() => {

@@ -111,7 +111,7 @@ test('a worker that starts folds what an earlier version of the code had parked'
   await ledger.project()
   t.equal((await ledger.get('/v1/cards/v_1')).statusCode, 404)
   await mend()
-  const worker = startWorker(ledger.db, { projections, batch: 10 })
+  const worker = startWorker(ledger.steps, { projections, batch: 10 })
   t.teardown(() => worker.stop())
   await waitUntil(async () => await balance(ledger, 'v_1') === 20)
 })
@@ -128,7 +128,7 @@ test('a step that parks a key while a redrive lets it go parks it anew: its even
 
   // Rules that cannot fold these events, in two shards; then some that can.
   let tries = 0
-  const slow = step(ledger.db, withCards(async () => {
+  const slow = step(ledger.steps, withCards(async () => {
     if (++tries === 2) {
       looked.open()
       await parked.passed
@@ -136,7 +136,7 @@ test('a step that parks a key while a redrive lets it go parks it anew: its even
     throw new Error('cannot fold')
   }), { batch: 10, except: others(a?.shard) })
   await looked.passed
-  await step(ledger.db, withCards(async () => { throw new Error('cannot fold') }), { batch: 10, except: others(b?.shard) })
+  await step(ledger.steps, withCards(async () => { throw new Error('cannot fold') }), { batch: 10, except: others(b?.shard) })
   const redrive = redriveParked(ledger.db, withCards(async (trx, told) => {
     redriving.open()
     await finish.passed
@@ -169,7 +169,7 @@ test('a parked card that someone else holds does not keep a worker that starts f
   await ledger.owner.query("insert into projection.cards select (jsonb_populate_record(c, '{\"card_id\": \"v_1\"}')).* from projection.cards c where card_id = 'v_2'")
   const foreign = await ledger.owner.connect()
   await foreign.query("begin; select from projection.cards where card_id = 'v_1' for update")
-  const worker = startWorker(ledger.db, { projections, batch: 10 })
+  const worker = startWorker(ledger.steps, { projections, batch: 10 })
   t.teardown(() => worker.stop())
   await ledger.post(awardData({ customer: 'cust_9', card: 'v_9', points: 9 }))
   await waitUntil(async () => await balance(ledger, 'v_9') === 9, { what: 'the others to be folded' })
@@ -193,10 +193,10 @@ test('where all fails, or something is missing that every event needs, nothing i
   const ledger = await openLedger(t, { shards: 1 })
   for (let index = 0; index < 205; index++) await ledger.post(awardData({ card: `v_${index}`, rule: `ern_${index}`, points: 1 }))
   await ledger.owner.query('alter table projection.cards add constraint refused check (earned = 0)')
-  await t.rejects(step(ledger.db, projections, { batch: 1000 }), { name: 'StepFailed', message: /more than 200 keys of one step/ })
+  await t.rejects(step(ledger.steps, projections, { batch: 1000 }), { name: 'StepFailed', message: /more than 200 keys of one step/ })
   t.strictSame(await parkedOf(ledger), [])
   await ledger.owner.query('alter table projection.cards drop constraint refused; alter table projection.lines rename column tie to tied')
-  await t.rejects(step(ledger.db, projections, { batch: 100 }), { name: 'StepFailed', message: /tie/ })
+  await t.rejects(step(ledger.steps, projections, { batch: 100 }), { name: 'StepFailed', message: /tie/ })
   t.strictSame(await parkedOf(ledger), [])
   await ledger.owner.query('alter table projection.lines rename column tied to tie')
   t.equal(await ledger.project(), 205)
@@ -254,7 +254,7 @@ test('a redrive beside steps of several workers loses no event that comes to wai
     grant select on public.poison to ledger_service;
     create function refuse () returns trigger language plpgsql as $$ begin if exists (select from public.poison p where p.card_id = new.card_id) then raise exception 'refused'; end if; return new; end $$;
     create trigger refuse before update on projection.cards for each row execute function refuse()`)
-  const workers = Array.from({ length: 3 }, () => startWorker(ledger.db, { projections, batch: 5 }))
+  const workers = Array.from({ length: 3 }, () => startWorker(ledger.steps, { projections, batch: 5 }))
   t.teardown(async () => { await Promise.all(workers.map(async worker => { await worker.stop() })) })
   let points = 0
   for (let round = 0; round < 12; round++) {

@@ -75,7 +75,7 @@ test('another version of the rules: the old rows are served until the switch, th
   t.same(unbuiltOf(code, await readVersions(ledger.db)), [{ name: 'cards', version: 2, live: 1 }])
 
   await ledger.post(awardData({ card: 'v_1', rule: 'ern_2', points: 5, balance: null }))
-  while (await step(ledger.db, code, BATCH) !== undefined);
+  while (await step(ledger.steps, code, BATCH) !== undefined);
   t.equal((await ledger.get('/v1/cards/v_1')).json().balance, 10, 'the new rules fold nothing into the old rows')
   t.equal(await ledger.project(), 1, 'but a worker of the old version does')
 
@@ -94,7 +94,7 @@ test('another version of the rules: the old rows are served until the switch, th
   await ledger.post(awardData({ card: 'v_1', rule: 'ern_3', points: 1, balance: null }))
   t.equal(await ledger.project(), 1, 'a worker of the old version goes on with the other projections')
   t.equal((await ledger.get('/v1/cards/v_1')).json().balance, 17, 'and leaves these rows alone')
-  while (await step(ledger.db, code, BATCH) !== undefined);
+  while (await step(ledger.steps, code, BATCH) !== undefined);
   t.equal((await ledger.get('/v1/cards/v_1')).json().balance, 19)
 })
 
@@ -102,7 +102,7 @@ test('a projection that was never there is not shown half built: it waits for a 
   const ledger = await openLedger(t)
   await ledger.post(awardData())
   await ledger.owner.query("delete from projection.checkpoints where projection = 'tiers'")
-  const worker = startWorker(ledger.db, { projections, batch: 10 })
+  const worker = startWorker(ledger.steps, { projections, batch: 10 })
   t.teardown(() => worker.stop())
   await waitUntil(() => worker.health().unbuilt.length === 1)
   t.match(worker.health(), { alive: true, unbuilt: [{ name: 'tiers', version: 1, live: undefined }] })
@@ -155,7 +155,7 @@ test('two processes that rebuild share the work', async t => {
 test('a switch under load: no read fails, waits long, or shows a mixture, and no event is lost', async t => {
   const ledger = await openLedger(t)
   const workplace = openWorkplace(t, ledger.url)
-  const worker = startWorker(ledger.db, { projections, batch: 20 })
+  const worker = startWorker(ledger.steps, { projections, batch: 20 })
   t.teardown(() => worker.stop())
   await ledger.post(awardData({ rule: 'ern_0', points: 1, balance: null }))
   let posted = 1

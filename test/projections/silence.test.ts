@@ -37,7 +37,7 @@ function startInterrupted (t: Test, url: string, options: { silence_ms?: number 
 }
 
 function startOther (t: Test, ledger: TestLedger): void {
-  const worker = startWorker(ledger.db, { projections, batch: 100 })
+  const worker = startWorker(ledger.steps, { projections, batch: 100 })
   t.teardown(() => worker.stop())
 }
 

@@ -121,7 +121,7 @@ test('a switch of generations meanwhile is no difference', async t => {
 
 test('appends and steps that go on meanwhile are no differences', async t => {
   const ledger = await openFilled(t)
-  const worker = startWorker(ledger.db, { projections, batch: 5 })
+  const worker = startWorker(ledger.steps, { projections, batch: 5 })
   t.teardown(() => worker.stop())
   const check = { on: true }
   const posting = (async () => {

@@ -1,10 +1,11 @@
 import { sql } from 'kysely'
-import t from 'tap'
-import { databaseOf } from '../../src/store/database.ts'
+import { test } from 'tap'
+import { closePool, databaseOf, openForSteps } from '../../src/store/database.ts'
+import { failureOf } from '../../src/store/errors.ts'
 import { prepared } from '../../src/store/prepared.ts'
 import { createDatabase } from '../support/database.ts'
 
-t.test('a prepared statement is built once, parsed once a connection, and gets the values of each call', async t => {
+test('a prepared statement is built once, parsed once a connection, and gets the values of each call', async t => {
   const { pool } = await createDatabase(t)
   const db = databaseOf(pool)
   let built = 0
@@ -23,7 +24,7 @@ t.test('a prepared statement is built once, parsed once a connection, and gets t
   t.equal(Number(rows[0]?.generic_plans) + Number(rows[0]?.custom_plans), 2)
 })
 
-t.test('inside a transaction it sees what the transaction did', async t => {
+test('inside a transaction it sees what the transaction did', async t => {
   const { pool } = await createDatabase(t)
   const db = databaseOf(pool)
   const heads = prepared(() => sql<{ head: string }>`select sum(head)::text as head from ledger.shards`)
@@ -32,4 +33,36 @@ t.test('inside a transaction it sees what the transaction did', async t => {
     await sql`update ledger.shards set head = 2 where shard = 0`.execute(trx)
     t.strictSame(await heads(trx), [{ head: '2' }])
   })
+})
+
+test('a pool for steps prepares every statement that reads or writes rows, and plans it for tables of any size', async t => {
+  const { url } = await createDatabase(t)
+  const { pool, db } = openForSteps({ url, poolSize: 1, name: 'test' })
+  t.teardown(async () => { await closePool(pool) })
+  for (const card_id of ['v_1', 'v_2']) await db.selectFrom('cards').selectAll().where('card_id', '=', card_id).execute()
+  const { rows: [statement] } = await sql<{ statement: string, generic_plans: bigint }>`
+    select statement, generic_plans from pg_prepared_statements where statement like '%from "cards"%'`.execute(db)
+  t.match(statement, { statement: /^select \* from "cards"/, generic_plans: 2n })
+  const { rows: plan } = await sql<Record<string, string>>`explain select * from cards where card_id = 'v_1'`.execute(db)
+  t.match(plan.map(line => Object.values(line)[0]).join(' '), /Index Scan|Bitmap/, 'though nobody knows yet how large the table is')
+
+  // A statement whose text differs from call to call gets no name for ever.
+  for (let index = 0; index < 300; index++) await sql`select ${sql.lit(index)}::integer as n`.execute(db)
+  const { rowCount: kept } = await pool.query('select from pg_prepared_statements')
+  t.ok((kept ?? 0) <= 200, `${kept} statements are kept`)
+})
+
+test('a connection whose statement a migration overtook is closed, and the next one knows the new columns', async t => {
+  const { url, pool: owner } = await createDatabase(t)
+  const { pool, db } = openForSteps({ url, poolSize: 1, name: 'test' })
+  t.teardown(async () => { await closePool(pool) })
+  const read = async (): Promise<unknown[]> => await db.selectFrom('cards').selectAll().execute()
+  const pid = async (): Promise<unknown> => (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)).rows[0]?.pid
+  await read()
+  const before = await pid()
+  await owner.query('alter table projection.cards add column note text')
+  const error: unknown = await read().then(() => undefined, (error: unknown) => error)
+  t.equal(failureOf(error), 'retry')
+  t.strictSame(await read(), [])
+  t.not(await pid(), before)
 })

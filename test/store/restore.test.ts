@@ -33,7 +33,7 @@ async function use (ledger: TestLedger): Promise<void> {
   await take(deliveries.slice(0, 150))
   await ledger.project()
   await take(deliveries.slice(150))
-  await step(ledger.db, projections, { batch: 5 })
+  await step(ledger.steps, projections, { batch: 5 })
 }
 
 /** Row for row what it was, and then on: duplicates known, positions and numbers continued, chains unbroken, projections as in the source. */

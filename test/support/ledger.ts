@@ -9,7 +9,7 @@ import { createFreshness } from '../../src/projections/wait.ts'
 import { sign, SIGNATURE_HEADER } from '../../src/provider/voucherify/signature.ts'
 import { createCheckpoints } from '../../src/store/checkpoints.ts'
 import { createAppender, type Appender } from '../../src/store/appender.ts'
-import { closePool, databaseOf, openPool, type Db } from '../../src/store/database.ts'
+import { closePool, databaseOf, openForSteps, openPool, type Db } from '../../src/store/database.ts'
 import { migrationStatus } from '../../src/store/migrate.ts'
 import { createDatabase } from './database.ts'
 
@@ -23,6 +23,8 @@ export interface TestLedger {
   owner: pg.Pool
   /** As the service. */
   db: Db
+  /** As the service's worker. */
+  steps: Db
   app: FastifyInstance
   appender: Appender
   post: (body: Buffer | string | object, options?: { secret?: string, headers?: Record<string, string> }) => Promise<LightMyRequestResponse>
@@ -37,6 +39,7 @@ export async function openLedger (t: Test, options: { shards?: number, database?
   const { url, pool: owner } = options.database ?? await createDatabase(t, { shards })
   const pool = openPool({ url, role: 'ledger_service', poolSize: 10, name: 'test', onIdleError: () => {} })
   const db = databaseOf(pool)
+  const steps = openForSteps({ url, role: 'ledger_service', poolSize: 3, name: 'test', onIdleError: () => {} })
   const appender = createAppender(db, { queueLimit })
   const app = await createApp({
     db,
@@ -56,11 +59,13 @@ export async function openLedger (t: Test, options: { shards?: number, database?
     await app.close()
     await appender.close()
     await closePool(pool)
+    await closePool(steps.pool)
   })
   return {
     url,
     owner,
     db,
+    steps: steps.db,
     app,
     appender,
     async post (body, { secret = SECRET, headers = {} } = {}) {
@@ -75,7 +80,7 @@ export async function openLedger (t: Test, options: { shards?: number, database?
     get: async (path, headers = {}) => await app.inject({ method: 'GET', url: path, headers: { ...LOOPBACK, ...headers } }),
     async project (batch = 2000) {
       for (let events = 0; ;) {
-        const stepped = await step(db, projections, { batch })
+        const stepped = await step(steps.db, projections, { batch })
         if (stepped === undefined) return events
         events += stepped.events
       }

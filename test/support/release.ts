@@ -54,7 +54,7 @@ async function usedDatabase (t: Test): Promise<pg.Pool> {
   for (const { body } of deliveries.slice(0, projected)) await ledger.post(body)
   await ledger.project()
   for (const { body } of deliveries.slice(projected)) await ledger.post(body)
-  for (let steps = 0; steps < 6; steps++) await step(ledger.db, projections, { batch: 3 })
+  for (let steps = 0; steps < 6; steps++) await step(ledger.steps, projections, { batch: 3 })
   const conflict = await ledger.owner.query<{ id: string }>("select min(quarantine_id) as id from ledger.quarantine where reason = 'conflict'")
   await markDiscarded(ledger.db, BigInt(conflict.rows[0]?.id ?? 0), 'the provider sent it twice', 'command line')
   await redriven(ledger)
