@@ -12,6 +12,8 @@ const CUSTOMERS = 2000
 /** One delivery of so many is looked for: reads must not become a load of their own. */
 const SAMPLE_EVERY = 10
 const WAIT_MS = 10_000
+/** A service in use has compiled what it does all the time: the first seconds at a rate take half as long again. */
+const WARM_UP_S = 5
 
 /** As `serve` runs where nothing is said: API and worker in one process. */
 const together: Contender = { ...ledger, name: 'api and worker in one process', command: [MAIN, 'serve'] }
@@ -58,7 +60,7 @@ async function measure (bench: Bench, origin: string, url: string): Promise<Roun
     // service in use is like.
     await caughtUp(url)
     await bench.cluster.settle()
-    await deliver(make(2 * perSecond, 's'), { origin, connections: CONNECTIONS, perSecond })
+    await deliver(make(WARM_UP_S * perSecond, 's'), { origin, connections: CONNECTIONS, perSecond })
     for (let round = 0; round < bench.rounds; round++) {
       const deliveries = make(Math.round(perSecond * seconds), `r${round}`)
       await caughtUp(url)

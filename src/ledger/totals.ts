@@ -1,5 +1,4 @@
 import { addToSums, balanceOf, isMovement, NO_SUMS, type Folded, type Line, type Sums } from './card.ts'
-import type { Milestone } from './milestones.ts'
 import type { Instant } from './instant.ts'
 
 /** What a card's lines add up to. */
@@ -34,22 +33,6 @@ export function withoutTail (totals: Totals, tail: readonly Tally[], before: Bef
   }
   if (left.movements === 0n) left.first_movement_at = null
   return { ...left, balance: balanceOf(left), last_movement_at: left.movements === 0n ? null : before.last_movement_at }
-}
-
-/**
- * The totals right before a place in a card's lines: what the newest milestone before it says, and the lines between.
- * @param milestone null where none stands before it: then `between` are all lines before it
- * @param opening what is in no line where there is no milestone: the balance that the first line begins with
- */
-export function totalsBefore (milestone: Milestone | null, opening: bigint, between: readonly Tally[], first_movement_at: Instant | null, before: Before): Totals {
-  if (before.balance === null) return { ...NO_TOTALS }
-  const totals: Totals = { ...NO_TOTALS, opening, ...milestone }
-  for (const { kind, points, lines } of between) {
-    addToSums(totals, kind, points)
-    if (isMovement({ kind })) totals.movements += lines
-  }
-  const moved = totals.movements > 0n
-  return { ...totals, balance: balanceOf(totals), first_movement_at: moved ? first_movement_at : null, last_movement_at: moved ? before.last_movement_at : null }
 }
 
 /** The totals after one more stretch of lines. */

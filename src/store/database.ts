@@ -1,7 +1,7 @@
 import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import pg from 'pg'
 import { parseInstant } from '../ledger/instant.ts'
-import { preparing, type Prepares } from './prepared.ts'
+import { preparing, type Prepares } from './preparing.ts'
 import { givingUpAfter, settingsAgainstSilence } from './silence.ts'
 import type { Tables } from './tables.ts'
 

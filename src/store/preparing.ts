@@ -1,0 +1,62 @@
+import type { PostgresPool, PostgresPoolClient } from 'kysely'
+import type pg from 'pg'
+import { isStale } from './errors.ts'
+
+/** What a statement begins with that `prepared` made. */
+export const MARK = '/* prepared */'
+
+/** What a pool prepares: the statements that `prepared` made, or every one that reads or writes rows. */
+export type Prepares = 'marked' | 'all'
+
+/** Names that a pool gives at most: a statement whose text differs from call to call must not fill the memory of its connections. */
+const NAMES_MAX = 200
+const OF_ROWS = /^\s*(select|insert|update|delete|with)\b/i
+
+/**
+ * A pool for the query builder, which itself names no statement: here they get names. A connection with a statement that went
+ * stale is closed when it is given back: nothing else would mend it.
+ */
+export function preparing (pool: pg.Pool, prepares: Prepares = 'marked'): PostgresPool {
+  const names = new Map<string, string>()
+  const wrapped = new WeakMap<pg.PoolClient, PostgresPoolClient>()
+
+  function nameOf (text: string): string | undefined {
+    if (!text.startsWith(MARK) && !(prepares === 'all' && OF_ROWS.test(text))) return undefined
+    const known = names.get(text)
+    if (known !== undefined || names.size === NAMES_MAX) return known
+    const name = `ledger_${names.size + 1}`
+    names.set(text, name)
+    return name
+  }
+
+  function wrap (client: pg.PoolClient): PostgresPoolClient {
+    let stale = false
+    const query = async (text: string, values: unknown[]): Promise<unknown> => {
+      const name = nameOf(text)
+      if (name === undefined) return await client.query(text, values)
+      try {
+        return await client.query({ name, text, values })
+      } catch (error) {
+        stale ||= isStale(error)
+        throw error
+      }
+    }
+    return {
+      // Cursors, which come as one argument, are not asked for here.
+      query: query as PostgresPoolClient['query'],
+      release () { client.release(stale) }
+    }
+  }
+
+  return {
+    async connect () {
+      const client = await pool.connect()
+      const known = wrapped.get(client)
+      if (known !== undefined) return known
+      const fresh = wrap(client)
+      wrapped.set(client, fresh)
+      return fresh
+    },
+    end: async () => { await pool.end() }
+  }
+}
