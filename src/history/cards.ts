@@ -1,10 +1,10 @@
 import { groupBy } from '../ledger/group.ts'
-import { readMilestone, totalsBefore } from '../ledger/milestones.ts'
+import { readMilestone, totalsAfter } from '../ledger/milestones.ts'
 import { pendingAt, type Clocks } from '../ledger/time-travel.ts'
-import { withStretch, NO_TOTALS, type Totals } from '../ledger/totals.ts'
+import { withoutTail, withStretch, NO_TOTALS, type Before, type Totals } from '../ledger/totals.ts'
 import type { ShownCard } from '../store/cards.ts'
 import type { Trx } from '../store/database.ts'
-import { addUpBefore, readBefore } from '../store/past.ts'
+import { addUpToCut, readBefore, type NextToCut } from '../store/past.ts'
 import { readPendingAt } from '../store/past-tellings.ts'
 import type { CardRow } from '../store/tables.ts'
 import { cardsHeldAt, holdersAt } from './holders.ts'
@@ -41,16 +41,22 @@ async function totalsAt (trx: Trx, rows: readonly CardRow[], clocks: Clocks): Pr
   const past = await readPast(trx, rows.map(({ card_id }) => card_id), clocks)
   const cuts = [...past.values()].map(({ cut }) => cut).filter(({ from, at }) => from !== null || at !== null)
   const before = await readBefore(trx, cuts)
-  const added = await addUpBefore(trx, cuts)
+  const next = await addUpToCut(trx, cuts)
   return new Map(rows.map(row => {
-    const { card_id, first_movement_at } = row
-    const up = added.get(card_id)
-    const standing = up === undefined
-      ? totalsOf(row)
-      : totalsBefore(up.milestone === null ? null : readMilestone(up.milestone), up.opening, up.between, first_movement_at, before.get(card_id) ?? { balance: null, last_movement_at: null })
+    const { card_id } = row
+    const standing = totalsAtCut(totalsOf(row), next.get(card_id), before.get(card_id) ?? { balance: null, last_movement_at: null })
     const tail = past.get(card_id)?.tail
     return [card_id, tail === undefined ? standing : withStretch(standing, tail)]
   }))
+}
+
+/** @param next undefined where nothing is cut off */
+function totalsAtCut (now: Totals, next: NextToCut | undefined, before: Before): Totals {
+  if (next === undefined) return now
+  const { side, between } = next
+  if (next.milestone === null) return withoutTail(now, between, before)
+  const milestone = readMilestone(next.milestone)
+  return side === 'before' ? totalsAfter(milestone, between, now, before) : withoutTail({ ...now, ...milestone }, between, before)
 }
 
 function totalsOf (row: CardRow): Totals {

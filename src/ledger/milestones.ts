@@ -1,5 +1,4 @@
 import { addToSums, balanceOf, isMovement, NO_SUMS, type Folded, type Line, type Sums } from './card.ts'
-import type { Instant } from './instant.ts'
 import { NO_TOTALS, type Before, type Tally, type Totals } from './totals.ts'
 
 /** What the lines of a card add up to, from the first one to some line. */
@@ -32,20 +31,14 @@ function sumsOf (totals: Totals): Sums {
   return Object.fromEntries(Object.keys(NO_SUMS).map(name => [name, totals[name as keyof Sums]])) as unknown as Sums
 }
 
-/**
- * The totals right before a place in a card's lines: what the newest milestone before it says, and the lines between.
- * @param milestone null where none stands before it: then `between` are all lines before it
- * @param opening what is in no line where there is no milestone: the balance that the first line begins with
- */
-export function totalsBefore (milestone: Milestone | null, opening: bigint, between: readonly Tally[], first_movement_at: Instant | null, before: Before): Totals {
-  if (before.balance === null) return { ...NO_TOTALS }
-  const totals: Totals = { ...NO_TOTALS, opening, ...milestone }
+/** The totals right before a cut: what the last milestone before it says, and the lines between. */
+export function totalsAfter (milestone: Milestone, between: readonly Tally[], { first_movement_at }: Pick<Totals, 'first_movement_at'>, { last_movement_at }: Before): Totals {
+  const totals: Totals = { ...NO_TOTALS, ...milestone, first_movement_at, last_movement_at }
   for (const { kind, points, lines } of between) {
     addToSums(totals, kind, points)
     if (isMovement({ kind })) totals.movements += lines
   }
-  const moved = totals.movements > 0n
-  return { ...totals, balance: balanceOf(totals), first_movement_at: moved ? first_movement_at : null, last_movement_at: moved ? before.last_movement_at : null }
+  return { ...totals, balance: balanceOf(totals) }
 }
 
 /** As it is stored: JSON of decimals in texts, which are exact wherever they are read. */

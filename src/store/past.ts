@@ -30,7 +30,7 @@ function retold (card_ids: readonly string[], known_at: Instant): RawBuilder<unk
     ) s)`
 }
 
-/** Both sides of a time are looked at so far, then further: which of them is longer costs no more than the shorter one. */
+/** Both sides of a time are looked at so far, then further: which of them is longer costs a few times the shorter one at most. */
 const LOOKS = sql`unnest('{200, 1000, 5000, 25000, 125000, 625000}'::integer[])`
 
 /**
@@ -45,11 +45,10 @@ export async function findBarelyKnown (trx: Trx, card_ids: readonly string[], kn
       select longer.later
       from ${LOOKS} as n
       cross join lateral (
-        select exists (select from sightings s where s.card_id = c.card_id and s.recorded_at > ${known_at}::timestamptz offset n) as later,
-               exists (select from sightings s where s.card_id = c.card_id and s.recorded_at <= ${known_at}::timestamptz offset n) as earlier
+        select exists (select from sightings s where s.card_id = c.card_id and s.recorded_at > ${known_at}::timestamptz offset n) as later
         ${BY_INDEX}
       ) longer
-      where longer.later <> longer.earlier
+      where not (longer.later and exists (select from sightings s where s.card_id = c.card_id and s.recorded_at <= ${known_at}::timestamptz offset n))
       limit 1
     ) side
     cross join lateral (
@@ -149,45 +148,55 @@ export async function readBefore (trx: Trx, of: readonly Cut[]): Promise<Map<str
   return new Map(rows.map(({ card_id, ...before }) => [card_id, before]))
 }
 
-/** What a card's live lines before a cut add up to, as it is stored: the newest milestone, and what lies between it and the cut. */
-export interface AddedUp {
+/** The milestone next to a cut, as it is stored, and the lines between the two, added up by kind. */
+export interface NextToCut {
+  /** Where the milestone stands. One before the cut where there is any, else one behind it, else the end of the lines. */
+  side: 'before' | 'behind' | 'end'
+  /** Null at the end. */
   milestone: string | null
-  /** Without a milestone: the balance that the first line begins with. */
-  opening: bigint
   between: Tally[]
 }
 
-/** Adds up the live lines before each cut, from the newest milestone on: as much for a long history as for a short one. */
-export async function addUpBefore (trx: Trx, of: readonly Cut[]): Promise<Map<string, AddedUp>> {
-  const { rows } = await sql<Nullable<Tally> & { card_id: string, milestone: string | null, opening: bigint | null }>`
-    select cut.card_id, m.milestone, first.opening, tally.*
+/** Adds up the live lines between each cut and the milestone next to it: as many for a long history as for a short one. */
+export async function addUpToCut (trx: Trx, of: readonly Cut[]): Promise<Map<string, NextToCut>> {
+  const { rows } = await sql<Omit<NextToCut, 'between'> & Nullable<Tally> & { card_id: string }>`
+    select cut.card_id, stretch.side, stretch.milestone, tally.*
     from ${cuts(of)}
     left join lateral (
       select l.occurred_at, l.tie, l.milestone from lines l
       where l.card_id = cut.card_id and l.occurred_at < ${end} and l.milestone is not null
       order by l.occurred_at desc, l.tie desc
       limit 1
-    ) m on true
+    ) before on true
     left join lateral (
-      select l.balance - l.points as opening from lines l
-      where l.card_id = cut.card_id and m.milestone is null
+      select l.occurred_at, l.tie, l.milestone from lines l
+      where l.card_id = cut.card_id and l.occurred_at >= ${end} and l.milestone is not null and before.milestone is null
       order by l.occurred_at, l.tie
       limit 1
-    ) first on true
+    ) behind on true
+    cross join lateral (
+      -- From the first place, exclusive, to the last one, inclusive; no line has a tie of -1.
+      select 'before' as side, before.milestone, before.occurred_at as from_at, before.tie as from_tie, ${end} as to_at, -1 as to_tie
+      where before.milestone is not null
+      union all
+      select case when behind.milestone is null then 'end' else 'behind' end, behind.milestone, ${end}, -1,
+             coalesce(behind.occurred_at, 'infinity'), coalesce(behind.tie, 2147483647)
+      where before.milestone is null
+    ) stretch
     left join lateral (
       select l.kind, sum(l.points) as points, count(*) as lines
       from lines l
-      where l.card_id = cut.card_id and l.occurred_at < ${end}
-        and (l.occurred_at, l.tie) > (coalesce(m.occurred_at, '-infinity'), coalesce(m.tie, -1))
+      where l.card_id = cut.card_id
+        and (l.occurred_at, l.tie) > (stretch.from_at, stretch.from_tie) and (l.occurred_at, l.tie) <= (stretch.to_at, stretch.to_tie)
       group by l.kind
     ) tally on true`.execute(trx)
-  const added = new Map<string, AddedUp>()
-  for (const { card_id, milestone, opening, kind, points, lines } of rows) {
-    const up = added.get(card_id) ?? { milestone, opening: opening ?? 0n, between: [] }
-    added.set(card_id, up)
-    if (kind !== null) up.between.push({ kind, points: points ?? 0n, lines: lines ?? 0n })
+  const stretches = new Map<string, NextToCut>()
+  for (const { card_id, side, milestone, kind, points, lines } of rows) {
+    const stretch = stretches.get(card_id) ?? { side, milestone, between: [] }
+    stretches.set(card_id, stretch)
+    if (kind !== null) stretch.between.push({ kind, points: points ?? 0n, lines: lines ?? 0n })
   }
-  return added
+  return stretches
 }
 
 type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null }

@@ -208,15 +208,32 @@ test('a long card: a page and a balance cost what stands behind the moment asked
     ['a page of what was known', async trx => await linesAt(trx, ['v_1'], { at: null, known_at: before }, { limit: 3 })],
     ['a recent balance', async trx => await cardsAt(trx, [await findCard(trx, 'v_1') as CardRow], { at: instant('2021-01-14T21:10:00Z'), known_at: before })]
   ]
+  await assertFewRead(t, ledger, reads, 200n)
+
+  const [longAgo, then] = [instant('2021-01-02T00:00:30Z'), instant('2021-01-03T12:00:00Z')]
+  const balanceAt = async (trx: Trx, at: Instant): Promise<CardRow | undefined> => (await cardsAt(trx, [await findCard(trx, 'v_1') as CardRow], { at, known_at: null }))[0]
+  t.match(await onOneState(ledger.db, async trx => await balanceAt(trx, longAgo)), { balance: 5n + 1440n, earned: 5n + 1440n, movements: 1441n })
+  await ledger.owner.query(`
+    update projection.lines set milestone = json_build_object(
+      'opening', '0', 'earned', balance::text, 'spent', '0', 'refunded', '0', 'expired', '0', 'adjusted', '0', 'transferred', '0', 'unexplained', '0', 'movements', (balance - 4)::text)
+    where (balance - 4) % 256 = 0 and occurred_at < $1`, [then])
+  t.match(await onOneState(ledger.db, async trx => await balanceAt(trx, longAgo)), { balance: 5n + 1440n, earned: 5n + 1440n, movements: 1441n }, 'the same from a milestone')
+  await assertFewRead(t, ledger, [
+    ['a balance of long ago', async trx => await balanceAt(trx, longAgo)],
+    ['a balance before the first milestone', async trx => await balanceAt(trx, instant('2021-01-01T00:10:00Z'))]
+  ], 600n)
+})
+
+async function assertFewRead (t: Test, ledger: TestLedger, reads: ReadonlyArray<[what: string, read: (trx: Trx) => Promise<unknown>]>, most: bigint): Promise<void> {
   for (const [what, read] of reads) {
     const lines = await onOneState(ledger.db, async trx => {
       const before = await linesRead(trx)
       await read(trx)
       return await linesRead(trx) - before
     })
-    t.ok(lines > 0n && lines < 200n, `${what} reads ${lines} of 20000 lines`)
+    t.ok(lines > 0n && lines < most, `${what} reads ${lines} of 20000 lines`)
   }
-})
+}
 
 test('a time that is not one moment is refused, with what to send', async t => {
   const { ledger } = await given(t)
