@@ -19,10 +19,13 @@ export interface Stepped {
 export class StepFailed extends Error {
   override name = 'StepFailed'
   readonly shard: number
+  /** Shards that were in the same step: which of all is to blame, nobody knows. */
+  readonly others: readonly number[]
 
-  constructor (shard: number, cause: unknown) {
-    super(`projecting shard ${shard} failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  constructor (shard: number, cause: unknown, others: readonly number[] = []) {
+    super(`projecting shard ${[shard, ...others].join(', ')} failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
     this.shard = shard
+    this.others = others
   }
 }
 
@@ -37,6 +40,8 @@ export interface StepOptions {
   batch: number
   /** Shards to leave alone. */
   except?: readonly number[]
+  /** The one shard that is wanted. */
+  only?: number
   /** Up to where to go in each shard; to its head where nothing is said. */
   upTo?: Positions
 }
@@ -73,15 +78,14 @@ export async function step (db: Db, projections: readonly Projection[], options:
  * @returns what was done in each shard
  * @throws as `step`
  */
-export async function stepTogether (db: Db, projections: readonly Projection[], options: Omit<StepOptions, 'upTo'>): Promise<Stepped[]> {
+export async function stepTogether (db: Db, projections: readonly Projection[], options: Omit<StepOptions, 'upTo' | 'only'>): Promise<Stepped[]> {
   let claims: Claims | undefined
   try {
     return await take(db, projections, { ...options, together: true, fold, claimed: claimed => { claims = claimed } })
   } catch (error) {
-    const [first, another] = claims ?? []
-    if (first === undefined) throw error
-    // Of several the first was moved longest ago: it may be what holds the others up.
-    if (failureOf(error) === 'unavailable' || (another === undefined && !isPoison(error))) throw new StepFailed(first.shard, error)
+    if (claims === undefined) throw error
+    const [{ shard }, ...others] = claims
+    if (failureOf(error) === 'unavailable' || (others.length === 0 && !isPoison(error))) throw new StepFailed(shard, error, others.map(({ shard }) => shard))
   }
   const stepped = await step(db, projections, options)
   return stepped === undefined ? [] : [stepped]
@@ -100,7 +104,7 @@ type Fold = (trx: Trx, projection: Projection, shard: number, facts: readonly Pl
 /** The shards that a step has claimed. Several are folded together, and then none of them with care. */
 type Claims = readonly [Claim, ...Claim[]]
 
-type Taking = StepOptions & { only?: number, together?: boolean, fold: Fold, claimed: (claims: Claims) => void }
+type Taking = StepOptions & { together?: boolean, fold: Fold, claimed: (claims: Claims) => void }
 
 async function take (db: Db, projections: readonly Projection[], options: Taking): Promise<Stepped[]> {
   return await db.transaction().execute(async trx => await takeWithin(trx, projections, options))

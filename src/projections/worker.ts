@@ -5,7 +5,7 @@ import { unbuiltOf, type Unbuilt } from './generations.ts'
 import { createNudge } from './nudge.ts'
 import type { Projection } from './projection.ts'
 import { redriveAllParked } from './redrive.ts'
-import { StepFailed, stepTogether, type Stepped } from './step.ts'
+import { step, StepFailed, stepTogether, type Stepped } from './step.ts'
 
 export interface WorkerOptions {
   projections: readonly Projection[]
@@ -72,7 +72,6 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
         failures = 0
         waiting = undefined
         if (stepped.length === 0) {
-          forgetEndedRests()
           unbuilt = unbuiltOf(options.projections, await readVersions(db))
           await nudge.wait(Math.min(idle_ms, untilNextRestEnds()))
           idle_ms = Math.min(idle_ms * 2, POLL_MAX_MS)
@@ -94,12 +93,22 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
   }
 
   async function takeStep (): Promise<Stepped[]> {
-    const stepped = await stepTogether(db, options.projections, { batch: batchNow(), except: resting() })
-    for (const one of stepped) {
-      rests.delete(one.shard)
-      options.onStep?.(one)
-    }
+    const stepped = await takeSuspect() ?? await stepTogether(db, options.projections, { batch: batchNow(), except: [...rests.keys()] })
+    for (const one of stepped) options.onStep?.(one)
     return stepped
+  }
+
+  // A shard that failed goes alone until it has gone well: whatever is wrong with it, the others must not wait with it again.
+  async function takeSuspect (): Promise<Stepped[] | undefined> {
+    const now = performance.now()
+    for (const [shard, { until }] of [...rests]) {
+      if (until > now) continue
+      const stepped = await step(db, options.projections, { batch: batchNow(), only: shard })
+      // It went well, or another worker has caught it up.
+      rests.delete(shard)
+      if (stepped !== undefined) return [stepped]
+    }
+    return undefined
   }
 
   // While PostgreSQL works for one step, we can read and fold for another one. Only behind a backlog: near the end of the log
@@ -123,21 +132,10 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
     }
   }
 
-  function resting (): number[] {
-    const now = performance.now()
-    return [...rests].filter(([, { until }]) => until > now).map(([shard]) => shard)
-  }
-
   // A step whose statements take longer than a connection may be silent would be cut off for ever: each time it takes half.
   function batchNow (): number {
     const failures = Math.max(0, ...[...rests.values()].filter(({ passing }) => passing).map(({ failures }) => failures))
     return Math.max(1, Math.floor(options.batch / 2 ** Math.min(failures, 30)))
-  }
-
-  // Nothing was to be claimed but what still rests: whatever has rested was caught up by another worker.
-  function forgetEndedRests (): void {
-    const now = performance.now()
-    for (const [shard, { until }] of rests) if (until <= now) rests.delete(shard)
   }
 
   function untilNextRestEnds (): number {
@@ -145,11 +143,12 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
     return Math.min(...[...rests.values()].filter(({ until }) => until > now).map(({ until }) => until - now), POLL_MAX_MS)
   }
 
-  // Whatever made a shard's step fail, it must not hold up the others: they are claimed before it is tried again.
-  function rest ({ shard, message, cause }: StepFailed): void {
-    const failures = (rests.get(shard)?.failures ?? 0) + 1
+  function rest ({ shard, others, message, cause }: StepFailed): void {
     const passing = passes(cause)
-    rests.set(shard, { reason: message, failures, passing, until: performance.now() + backoff(failures, passing ? PASSING : LASTING) })
+    for (const one of [shard, ...others]) {
+      const failures = (rests.get(one)?.failures ?? 0) + 1
+      rests.set(one, { reason: message, failures, passing, until: performance.now() + backoff(failures, passing ? PASSING : LASTING) })
+    }
   }
 
   const ended = run().then(async () => { await Promise.all([redriving, helping]) }).finally(() => { alive = false })

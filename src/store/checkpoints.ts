@@ -1,4 +1,5 @@
 import { sql, type RawBuilder } from 'kysely'
+import type { Instant } from '../ledger/instant.ts'
 import type { Db, Generation, Trx } from './database.ts'
 import { prepared } from './prepared.ts'
 import { recordset } from './recordset.ts'
@@ -104,7 +105,8 @@ export async function claimShard (
 
 /**
  * Claims shards in which projections lag, those that were moved longest ago, as long as there is no more to fold in all of them
- * together than is wanted: none where the first has more. What others hold is skipped, and counts. One statement, since near the
+ * together than is wanted: none where the first has more. What others hold is skipped, and counts. Locked by shard, as everybody
+ * does, but told by when they were moved: where not all of them can be taken along, the first are. One statement, since near the
  * end of the log a step is made of little else than its statements.
  * @param among.except shards that rest
  * @param among.events so many may be left to fold
@@ -113,9 +115,9 @@ export async function claimTogether (
   trx: Trx, projections: readonly ProjectionKey[], among: { except: readonly number[], events: number }
 ): Promise<Claim[]> {
   const [first] = projections
-  const { rows } = await sql<{ shard: number, head: bigint, projection: string, position: bigint }>`
+  const { rows } = await sql<{ shard: number, head: bigint, moved_at: Instant, projection: string, position: bigint }>`
     with anchors as materialized (
-      select anchor.shard, s.head
+      select anchor.shard, s.head, anchor.updated_at as moved_at
       from checkpoints anchor
       join ledger.shards s on s.shard = anchor.shard
       where anchor.projection = ${first?.name} and anchor.version = ${first?.version}::integer
@@ -137,18 +139,18 @@ export async function claimTogether (
       order by anchor.shard
       for update of anchor skip locked
     )
-    select anchors.shard, anchors.head, c.projection, c.position
+    select anchors.shard, anchors.head, anchors.moved_at, c.projection, c.position
     from anchors
     join (${checkpointsOf(projections)}) on c.shard = anchors.shard
     order by c.shard, c.projection
     for update of c`.execute(trx)
-  const claims = new Map<number, Claim>()
-  for (const { shard, head, projection, position } of rows) {
-    const claim = claims.get(shard) ?? { shard, head, positions: new Map<string, bigint>() }
+  const claims = new Map<number, Claim & { moved_at: Instant }>()
+  for (const { shard, head, moved_at, projection, position } of rows) {
+    const claim = claims.get(shard) ?? { shard, head, moved_at, positions: new Map<string, bigint>() }
     claims.set(shard, claim)
     claim.positions.set(projection, position)
   }
-  return [...claims.values()]
+  return [...claims.values()].sort((a, b) => a.moved_at < b.moved_at ? -1 : 1)
 }
 
 /** Locks the checkpoints of a shard. @returns where each projection stands in it */

@@ -13,6 +13,7 @@ import { beginCheckpoints, Fenced } from '../../src/store/checkpoints.ts'
 import type { Trx } from '../../src/store/database.ts'
 import { createNotifier } from '../../src/store/notify.ts'
 import { readTails, replaceTails } from '../../src/store/write-cards.ts'
+import { shardOf } from '../../src/store/shards.ts'
 import { awardData, enveloped, orderData } from '../support/deliveries.ts'
 import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
@@ -311,6 +312,61 @@ test('what cannot be folded of one shard is parked, and what was to be folded wi
   const { rows } = await ledger.owner.query('select key from projection.parked')
   t.strictSame(rows, [{ key: 'card:v_of_cust_3' }])
   for (const customer of CROWD.filter(customer => customer !== 'cust_3')) t.equal((await ledger.get(`/v1/cards/v_of_${customer}`)).json().balance, 1)
+})
+
+function customerIn (shard: number, shards: number): string {
+  for (let index = 0; ; index++) if (shardOf(`cust_${index}`, shards) === shard) return `cust_${index}`
+}
+
+test('a quiet shard beside a busy one is not passed over, though anything be parked', async t => {
+  const ledger = await openLedger(t, { shards: 4 })
+  await ledger.owner.query(`
+    insert into projection.parked (projection, key, shard, position, event_id, subject, code, reason)
+    values ('cards', 'card:v_elsewhere', 1, 1, 'e', 's', 'fold_failed', 'for the sake of the argument')`)
+  const tell = async (shard: number, index: number): Promise<void> => {
+    await ledger.post(awardData({ customer: customerIn(shard, 4), card: `v_${shard}`, rule: `ern_${index}`, trigger: `evcus_${index}` }))
+  }
+  await tell(3, 0)
+  const folded: number[] = []
+  for (let round = 1; round <= 4 && !folded.includes(3); round++) {
+    await tell(0, round)
+    folded.push(...(await stepTogether(ledger.steps, projections, { batch: 2000 })).map(({ shard }) => shard))
+  }
+  t.ok(folded.includes(3), `of shards ${folded.join(', ')}`)
+})
+
+test('where the database is lost over several shards, each goes alone once, and then only what is to blame waits', async t => {
+  const ledger = await openLedger(t, { shards: 8 })
+  for (let shard = 0; shard < 8; shard++) await ledger.post(awardData({ customer: customerIn(shard, 8), card: `v_${shard}`, trigger: `evcus_${shard}` }))
+  let tries = 0
+  const lossy = projections.map((projection): Projection => projection.name !== 'cards'
+    ? projection
+    : {
+        ...projection,
+        async apply (trx, told) {
+          if (told.some(({ fact }) => 'card_id' in fact && fact.card_id === 'v_5')) {
+            tries += 1
+            throw Object.assign(new Error('canceling statement due to user request'), { code: '57014' })
+          }
+          await projection.apply(trx, told)
+        }
+      })
+  const done = new Set<number>()
+  let triesBefore = 0
+  const worker = startWorker(ledger.steps, { projections: lossy, batch: 2000, onStep: ({ shard }) => { done.add(shard); triesBefore = tries } })
+  t.teardown(() => worker.stop())
+  await waitUntil(() => done.size === 7, { what: 'the seven others' })
+  t.ok(triesBefore <= 4, `after ${triesBefore} tries of what is to blame`)
+  await waitUntil(() => worker.health().resting.length === 1)
+  t.match(worker.health().resting, [{ shard: 5 }])
+
+  // It comes again and again, and nobody waits with it.
+  const before = tries
+  for (let index = 0; tries < before + 3; index++) {
+    await ledger.post(awardData({ customer: customerIn(2, 8), card: 'v_2', trigger: `evcus_again_${index}` }))
+    await waitUntil(async () => (await ledger.get('/v1/cards/v_2')).json().balance === 20 + 10 * index, { what: 'shard 2 to go on' })
+  }
+  t.match(worker.health().resting, [{ shard: 5 }])
 })
 
 test('of large bodies several shards take together what fits', async t => {
