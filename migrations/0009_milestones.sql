@@ -8,7 +8,7 @@
 alter table projection.lines add column milestone json;
 comment on column projection.lines.milestone is 'What the card''s lines up to this one add up to; null but for every 256th movement';
 
--- A rebuild that is under way goes on.
+-- migrate up ends a rebuild that was begun before; one that it could not end any more can go on.
 alter table if exists projection_build.lines add column milestone json;
 
 -- Down Migration

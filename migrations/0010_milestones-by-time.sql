@@ -1,7 +1,6 @@
 -- Up Migration (outside a transaction)
 
--- Small, as one line in 256 has a milestone. A rebuild that is under way goes on without it: until the one after, a question
--- about the past goes over the lines themselves.
+-- Small, as one line in 256 has a milestone.
 drop index concurrently if exists projection.lines_milestones;
 create index concurrently lines_milestones on projection.lines (card_id, occurred_at, tie) where milestone is not null;
 

@@ -5,7 +5,7 @@ import { envSchema } from 'env-schema'
 export const ConfigSchema = Type.Object({
   DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://[^/]', description: 'PostgreSQL 15 or newer. Unset: a real PostgreSQL, embedded, in DATA_DIR.' })),
   DATABASE_ROLE: Type.String({ default: 'ledger_service', description: 'Role the service takes on after login; it cannot change stored events. Empty: stay the login.' }),
-  DATABASE_POOL_SIZE: Type.Integer({ default: 10, minimum: 3, maximum: 200, description: 'Connections a process may hold; a third of them, three at most, are the worker\'s.' }),
+  DATABASE_POOL_SIZE: Type.Integer({ default: 10, minimum: 3, maximum: 200, description: 'Connections a process may hold; from 6 on, three of them are the worker\'s own.' }),
   DATABASE_SILENCE_MS: Type.Integer({ default: 10_000, minimum: 100, maximum: 3_600_000, description: 'How long the database may say nothing to a statement of the service before the connection is given up.' }),
   DATA_DIR: Type.String({ default: '.data', minLength: 1, description: 'Where the embedded PostgreSQL and the generated secrets live.' }),
   HOST: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address to listen on. Beyond loopback, webhook secrets and an API key are required.' }),

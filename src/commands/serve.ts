@@ -27,8 +27,8 @@ export interface ServeOptions {
   version: string
 }
 
-/** Two steps at once, and a redrive beside them. */
-const STEPS_POOL_MAX = 3
+/** Of the worker's own: for two steps at once, and a redrive beside them. With fewer than twice as many in all it shares the API's. */
+const STEPS_POOL = 3
 
 /** `serve`: the API, the worker, or both in one process, until a signal ends it. */
 export async function serveCommand (config: Config, output: Output, options: ServeOptions): Promise<void> {
@@ -47,7 +47,7 @@ export async function serveCommand (config: Config, output: Output, options: Ser
 }
 
 async function start (place: Place, config: Config, options: ServeOptions, log: FastifyBaseLogger, shutdown: Shutdown, output: Output): Promise<void> {
-  const forSteps = options.only === 'api' ? 0 : Math.min(STEPS_POOL_MAX, Math.floor(config.DATABASE_POOL_SIZE / 3))
+  const forSteps = options.only === 'api' || config.DATABASE_POOL_SIZE < 2 * STEPS_POOL ? 0 : STEPS_POOL
   const access = {
     url: place.url,
     role: config.DATABASE_ROLE,
@@ -68,9 +68,9 @@ async function start (place: Place, config: Config, options: ServeOptions, log: 
 
   const freshness = createFreshness(db, projections)
   let worker: Worker | undefined
-  if (forSteps > 0) {
-    const steps = openForSteps({ ...access, poolSize: forSteps, name: 'worker' })
-    worker = startWorker(steps.db, {
+  if (options.only !== 'api') {
+    const steps = forSteps === 0 ? undefined : openForSteps({ ...access, poolSize: forSteps, name: 'worker' })
+    worker = startWorker(steps?.db ?? db, {
       projections,
       batch: config.PROJECTION_BATCH_EVENTS,
       onStep: freshness.moved,
@@ -81,7 +81,7 @@ async function start (place: Place, config: Config, options: ServeOptions, log: 
     shutdown.onStop('worker', async () => {
       await listener.stop()
       await stop()
-      await closePool(steps.pool)
+      if (steps !== undefined) await closePool(steps.pool)
     })
   }
 
