@@ -9,9 +9,9 @@ alter table projection.lines add column milestone json;
 comment on column projection.lines.milestone is 'What the card''s lines up to this one add up to; null but for every 256th movement';
 
 -- migrate up ends a rebuild that was begun before; one that it could not end any more can go on.
-alter table if exists projection_build.lines add column milestone json;
+alter table if exists projection_build.lines add column if not exists milestone json;
 
 -- Down Migration
 
 alter table projection.lines drop column milestone;
-alter table if exists projection_build.lines drop column milestone;
+alter table if exists projection_build.lines drop column if exists milestone;
