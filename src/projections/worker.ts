@@ -68,7 +68,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
         if (!ready) await createCheckpoints(db, options.projections)
         if (!ready) redriving = redriveParkedOnce()
         ready = true
-        const stepped = await takeStep()
+        const stepped = await takeSuspect() ?? await takeStep()
         failures = 0
         waiting = undefined
         if (stepped.length === 0) {
@@ -93,7 +93,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
   }
 
   async function takeStep (): Promise<Stepped[]> {
-    const stepped = await takeSuspect() ?? await stepTogether(db, options.projections, { batch: batchNow(), except: [...rests.keys()] })
+    const stepped = await stepTogether(db, options.projections, { batch: batchNow(), except: [...rests.keys()] })
     for (const one of stepped) options.onStep?.(one)
     return stepped
   }
@@ -106,7 +106,9 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
       const stepped = await step(db, options.projections, { batch: batchNow(), only: shard })
       // It went well, or another worker has caught it up.
       rests.delete(shard)
-      if (stepped !== undefined) return [stepped]
+      if (stepped === undefined) continue
+      options.onStep?.(stepped)
+      return [stepped]
     }
     return undefined
   }
