@@ -198,19 +198,18 @@ export async function readCheckpoints (db: Db, projections: readonly ProjectionK
   return new Map(rows.map(({ shard, position }) => [shard, position]))
 }
 
-const leastPositions = prepared((names: readonly string[]) => sql<{ shard: number, position: bigint }>`
-  select c.shard, min(c.position) as position from checkpoints c where c.projection = any (${names}::text[]) group by c.shard`)
+const leastPositions = prepared((names: readonly string[]) => sql<{ shard: number, position: bigint }>`select shard, position from ${checkpointsByShard(names)} at`)
 
 /** The same of one shard as an expression, for a read that must name the checkpoint of the very state it shows. */
 export function checkpoint (projections: readonly ProjectionKey[], shard: number): RawBuilder<bigint | null> {
   return sql`(select min(c.position) from checkpoints c where c.projection = any (${projections.map(({ name }) => name)}::text[]) and c.shard = ${shard})`
 }
 
-/** The same of some shards, as rows `shard`, `position`. */
-export function checkpointsOfShards (names: readonly string[], shards: readonly number[]): RawBuilder<unknown> {
+/** The same of all shards, or of some, as rows `shard`, `position`. */
+export function checkpointsByShard (names: readonly string[], shards?: readonly number[]): RawBuilder<unknown> {
   return sql`(
     select c.shard, min(c.position) as position from checkpoints c
-    where c.projection = any (${names}::text[]) and c.shard = any (${shards}::smallint[])
+    where c.projection = any (${names}::text[]) ${shards === undefined ? sql`` : sql`and c.shard = any (${shards}::smallint[])`}
     group by c.shard
   )`
 }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
 import type { ShownCard } from './cards.ts'
-import { checkpoint, checkpointsOfShards, type ProjectionKey } from './checkpoints.ts'
+import { checkpoint, checkpointsByShard, type ProjectionKey } from './checkpoints.ts'
 import type { Db, Trx } from './database.ts'
 import { prepared } from './prepared.ts'
 import { BY_INDEX } from './recordset.ts'
@@ -76,6 +76,7 @@ const HELD = [
   'pending', 'last_movement_at', 'parked_at'
 ] as const satisfies ReadonlyArray<keyof ShownCard>
 export type HeldCard = Pick<ShownCard, typeof HELD[number]>
+
 /** A customer without their cards, and the checkpoint that vouches for what is read in the same state. */
 export async function findAccount (trx: Trx, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Account | undefined> {
   const { rows: [account] } = await sql<Account>`
@@ -93,7 +94,7 @@ type BalanceRow = Account & { asked: bigint } & (HeldCard | { card_id: null })
 // A prepared statement locks the tables of its `from` in their order, and those of a `with` after them: no `with` here.
 const balanceRows = prepared((ids: readonly string[], shards: readonly number[], names: readonly string[]) => sql<BalanceRow>`
   select asked.ordinal as asked, ${sql.join(HELD.map(column => sql.ref(column)))}, c.customer_id, c.source_id, now() as as_of, at.position
-  from ${checkpointsOfShards(names, shards)} at
+  from ${checkpointsByShard(names, shards)} at
   right join (
     (select p.key, p.parked_at from parked p where p.projection = 'cards') standstill
     right join (
