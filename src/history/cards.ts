@@ -1,7 +1,7 @@
 import { groupBy } from '../ledger/group.ts'
-import { readMilestone, totalsAfter } from '../ledger/milestones.ts'
+import { readMilestone } from '../ledger/milestones.ts'
 import { pendingAt, type Clocks } from '../ledger/time-travel.ts'
-import { withoutTail, withStretch, NO_TOTALS, type Before, type Totals } from '../ledger/totals.ts'
+import { withLines, withoutTail, withStretch, NO_TOTALS, type Before, type Totals } from '../ledger/totals.ts'
 import type { ShownCard } from '../store/cards.ts'
 import type { Trx } from '../store/database.ts'
 import { addUpToCut, readBefore, type NextToCut } from '../store/past.ts'
@@ -53,10 +53,8 @@ async function totalsAt (trx: Trx, rows: readonly CardRow[], clocks: Clocks): Pr
 /** @param next undefined where nothing is cut off */
 function totalsAtCut (now: Totals, next: NextToCut | undefined, before: Before): Totals {
   if (next === undefined) return now
-  const { side, between } = next
-  if (next.milestone === null) return withoutTail(now, between, before)
-  const milestone = readMilestone(next.milestone)
-  return side === 'before' ? totalsAfter(milestone, between, now, before) : withoutTail({ ...now, ...milestone }, between, before)
+  const there = next.milestone === null ? now : { ...now, ...readMilestone(next.milestone) }
+  return next.side === 'before' ? withLines(there, next.between, before) : withoutTail(there, next.between, before)
 }
 
 function totalsOf (row: CardRow): Totals {

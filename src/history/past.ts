@@ -23,7 +23,7 @@ export interface Past {
 export async function readPast (trx: Trx, card_ids: readonly string[], clocks: Clocks): Promise<Map<string, Past>> {
   const { at, known_at } = clocks
   const barely = known_at === null ? new Map<string, Instant>() : await findBarelyKnown(trx, card_ids, known_at)
-  const retold = known_at === null ? barely : await findRetold(trx, card_ids.filter(card_id => !barely.has(card_id)), known_at)
+  const retold = known_at === null ? new Map<string, Instant>() : await findRetold(trx, card_ids.filter(card_id => !barely.has(card_id)), known_at)
   const past = card_ids.map((card_id): Past => {
     const from = barely.get(card_id) ?? retold.get(card_id) ?? null
     // What was told anew lies after the time asked for: nothing to see of it.
@@ -36,7 +36,7 @@ export async function readPast (trx: Trx, card_ids: readonly string[], clocks: C
     const kept = groupBy(await readUntouched(trx, mostly, known_at), ({ card_id }) => card_id)
     const told = groupBy([
       ...await readRetold(trx, mostly.map(({ card_id }) => card_id), known_at),
-      ...await readKnown(trx, cuts.filter(cut => !mostly.includes(cut)).map(({ card_id }) => card_id), known_at)
+      ...await readKnown(trx, cuts.map(({ card_id }) => card_id).filter(card_id => barely.has(card_id)), known_at)
     ], ({ card_id }) => card_id)
     const before = await readBefore(trx, cuts)
     const openings = groupBy(await readOpenings(trx, cuts.map(({ card_id }) => card_id), known_at), ({ card_id }) => card_id)

@@ -1,5 +1,5 @@
-import { addToSums, balanceOf, isMovement, NO_SUMS, type Folded, type Line, type Sums } from './card.ts'
-import { NO_TOTALS, type Before, type Tally, type Totals } from './totals.ts'
+import { isMovement, NO_SUMS, type Folded, type Line, type Sums } from './card.ts'
+import { addTally, type Totals } from './totals.ts'
 
 /** What the lines of a card add up to, from the first one to some line. */
 export interface Milestone extends Sums { movements: bigint }
@@ -15,30 +15,20 @@ export const MILESTONE_MOVEMENTS = 256n
 export function milestonesOf (before: Totals, { lines, sums }: Folded): Map<number, Milestone> {
   const milestones = new Map<number, Milestone>()
   if ((before.movements % MILESTONE_MOVEMENTS) + BigInt(lines.length) < MILESTONE_MOVEMENTS) return milestones
-  const running: Milestone = { ...sumsOf(before), movements: before.movements }
+  const running = milestoneOf(name => before[name])
   // What the card began with is in no line.
   running.opening += lines.reduce((opening, { kind, points }) => kind === 'opening' ? opening - points : opening, sums.opening)
   for (const [index, line] of lines.entries()) {
-    addToSums(running, line.kind, line.points)
-    if (isMovement(line) && ++running.movements % MILESTONE_MOVEMENTS === 0n) milestones.set(index, { ...running })
+    addTally(running, { kind: line.kind, points: line.points, lines: 1n })
+    if (isMovement(line) && running.movements % MILESTONE_MOVEMENTS === 0n) milestones.set(index, { ...running })
   }
   return milestones
 }
 
 const NAMES = [...Object.keys(NO_SUMS), 'movements'] as Array<keyof Milestone>
 
-function sumsOf (totals: Totals): Sums {
-  return Object.fromEntries(Object.keys(NO_SUMS).map(name => [name, totals[name as keyof Sums]])) as unknown as Sums
-}
-
-/** The totals right before a cut: what the last milestone before it says, and the lines between. */
-export function totalsAfter (milestone: Milestone, between: readonly Tally[], { first_movement_at }: Pick<Totals, 'first_movement_at'>, { last_movement_at }: Before): Totals {
-  const totals: Totals = { ...NO_TOTALS, ...milestone, first_movement_at, last_movement_at }
-  for (const { kind, points, lines } of between) {
-    addToSums(totals, kind, points)
-    if (isMovement({ kind })) totals.movements += lines
-  }
-  return { ...totals, balance: balanceOf(totals) }
+function milestoneOf (value: (name: keyof Milestone) => bigint): Milestone {
+  return Object.fromEntries(NAMES.map(name => [name, value(name)])) as unknown as Milestone
 }
 
 /** As it is stored: JSON of decimals in texts, which are exact wherever they are read. */
@@ -48,7 +38,7 @@ export function writeMilestone (milestone: Milestone): string {
 
 export function readMilestone (text: string): Milestone {
   const stored = JSON.parse(text) as Record<keyof Milestone, string>
-  return Object.fromEntries(NAMES.map(name => [name, BigInt(stored[name])])) as unknown as Milestone
+  return milestoneOf(name => BigInt(stored[name]))
 }
 
 /** A line as it is kept. */

@@ -22,17 +22,27 @@ export interface Before {
   last_movement_at: Instant | null
 }
 
+/** Adds (`sign` 1n) or takes back (−1n) lines of one kind, in place. */
+export function addTally (totals: Sums & Pick<Totals, 'movements'>, { kind, points, lines }: Tally, sign: 1n | -1n = 1n): void {
+  addToSums(totals, kind, points, sign)
+  if (isMovement({ kind })) totals.movements += sign * lines
+}
+
 /** The totals before a tail of a card's lines: the tail is taken back from the totals over all. */
 export function withoutTail (totals: Totals, tail: readonly Tally[], before: Before): Totals {
   // With the first line goes the balance before it, which is in no line.
   if (before.balance === null) return { ...NO_TOTALS }
   const left = { ...totals }
-  for (const { kind, points, lines } of tail) {
-    addToSums(left, kind, points, -1n)
-    if (isMovement({ kind })) left.movements -= lines
-  }
+  for (const tally of tail) addTally(left, tally, -1n)
   if (left.movements === 0n) left.first_movement_at = null
   return { ...left, balance: balanceOf(left), last_movement_at: left.movements === 0n ? null : before.last_movement_at }
+}
+
+/** The totals further on in a card's lines: those of a place that some movement stands before, and the lines from there on. */
+export function withLines (totals: Totals, between: readonly Tally[], before: Before): Totals {
+  const grown = { ...totals, last_movement_at: before.last_movement_at }
+  for (const tally of between) addTally(grown, tally)
+  return { ...grown, balance: balanceOf(grown) }
 }
 
 /** The totals after one more stretch of lines. */

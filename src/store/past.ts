@@ -150,9 +150,9 @@ export async function readBefore (trx: Trx, of: readonly Cut[]): Promise<Map<str
 
 /** The milestone next to a cut, as it is stored, and the lines between the two, added up by kind. */
 export interface NextToCut {
-  /** Where the milestone stands. One before the cut where there is any, else one behind it, else the end of the lines. */
-  side: 'before' | 'behind' | 'end'
-  /** Null at the end. */
+  /** Where the milestone stands: before the cut where there is any, else behind it. */
+  side: 'before' | 'behind'
+  /** Null where there is none behind it either: then the end of the lines stands for it. */
   milestone: string | null
   between: Tally[]
 }
@@ -179,7 +179,7 @@ export async function addUpToCut (trx: Trx, of: readonly Cut[]): Promise<Map<str
       select 'before' as side, before.milestone, before.occurred_at as from_at, before.tie as from_tie, ${end} as to_at, -1 as to_tie
       where before.milestone is not null
       union all
-      select case when behind.milestone is null then 'end' else 'behind' end, behind.milestone, ${end}, -1,
+      select 'behind', behind.milestone, ${end}, -1,
              coalesce(behind.occurred_at, 'infinity'), coalesce(behind.tie, 2147483647)
       where before.milestone is null
     ) stretch
