@@ -2,6 +2,7 @@ import type { Db } from '../store/database.ts'
 import { createCheckpoints, readCheckpoints } from '../store/checkpoints.ts'
 import { failureOf } from '../store/errors.ts'
 import { readHeads } from '../store/shards.ts'
+import { inTwoLanes } from './lanes.ts'
 import type { Projection } from './projection.ts'
 import { step, StepFailed } from './step.ts'
 import { createFreshness } from './wait.ts'
@@ -44,25 +45,23 @@ export async function waitForProjections (db: Db, projections: readonly Projecti
   return await reachAll(await readHeads(db), db, projections, options.wait_ms)
 }
 
-/** Steps shards that lag, each until it has reached its head. @returns those that failed, and why */
+/** Steps shards to where their heads were. @returns those that failed, and why */
 async function stepUpTo (heads: Heads, db: Db, projections: readonly Projection[], batch: number): Promise<Map<number, string>> {
   const failed = new Map<number, string>()
-  const behind = new Map((await reachAll(heads, db, projections, 0)).map(({ shard, head }) => [shard, head]))
+  const upTo = new Map(heads.map(({ shard, head }) => [shard, head]))
   let tries = TRIES
-  while (behind.size > 0) {
-    try {
-      const except = heads.flatMap(({ shard }) => behind.has(shard) ? [] : [shard])
-      const stepped = await step(db, projections, { batch, except })
-      // Others hold what is left.
-      if (stepped === undefined) break
-      if (stepped.position >= (behind.get(stepped.shard) ?? 0n)) behind.delete(stepped.shard)
-    } catch (error) {
-      if (!(error instanceof StepFailed) || failureOf(error.cause) === 'unavailable') throw error
-      if (failureOf(error.cause) === 'retry' && --tries > 0) continue
-      failed.set(error.shard, (error.cause as Error).message)
-      behind.delete(error.shard)
+  await inTwoLanes(async ({ ended }) => {
+    while (!ended()) {
+      try {
+        // Others hold what is left.
+        if (await step(db, projections, { batch, upTo, except: [...failed.keys()] }) === undefined) return
+      } catch (error) {
+        if (!(error instanceof StepFailed) || failureOf(error.cause) === 'unavailable') throw error
+        if (failureOf(error.cause) === 'retry' && --tries > 0) continue
+        failed.set(error.shard, (error.cause as Error).message)
+      }
     }
-  }
+  })
   return failed
 }
 

@@ -7,6 +7,7 @@ import { BOOKKEEPING, buildExists, createBuildTables, dropBuild, lookAt, resetTa
 import { lockLive, setLockTimeout, switchTables } from '../store/switch.ts'
 import { createAnalyst } from './analyst.ts'
 import { livePositions, tablesOf } from './generations.ts'
+import { inTwoLanes } from './lanes.ts'
 import type { Projection } from './projection.ts'
 import { builtOf, step, StepFailed, stepUpTo, type Positions, type Stepped, type StepOptions } from './step.ts'
 
@@ -71,7 +72,7 @@ export async function buildUp (workplace: Workplace, projections: readonly Proje
   for (let patient = true; ;) {
     // What comes in meanwhile is for the next round: a busy log has no end.
     const upTo = new Map((await readHeads(workplace.build)).map(({ shard, head }) => [shard, head]))
-    await inTwoLanes(async (first, ended) => {
+    await inTwoLanes(async ({ first, ended }) => {
       for (let worked_ms = 0; !ended();) {
         const { moving } = await readLag(workplace.live, projections)
         if (moving && !first) return
@@ -90,19 +91,6 @@ export async function buildUp (workplace: Workplace, projections: readonly Proje
     left = events
     await rest(OTHERS_REST_MS)
   }
-}
-
-/**
- * Does the same twice at once: while PostgreSQL works for one, the other reads and folds. Where one fails, the other ends, too.
- * @param work.first is it the one of the two that goes on where there is only room for one?
- */
-async function inTwoLanes (work: (first: boolean, ended: () => boolean) => Promise<void>): Promise<void> {
-  const failures: unknown[] = []
-  const lane = async (first: boolean): Promise<void> => {
-    await work(first, () => failures.length > 0).catch((error: unknown) => { failures.push(error) })
-  }
-  await Promise.all([lane(true), lane(false)])
-  if (failures.length > 0) throw failures[0]
 }
 
 /** Tries a step again that lost a race or its database; the log itself being damaged, or a table missing, does not pass. */
