@@ -3,6 +3,7 @@ import { parseInstant, type Instant } from '../../ledger/instant.ts'
 import { openEnvelope, type Envelope } from './envelope.ts'
 import { families, familyOf } from './families/index.ts'
 import type { Family, Reading } from './families/family.ts'
+import { describeNow } from './objects/order.ts'
 import { digest, UnreadablePayload, type Core } from './objects/schema.ts'
 import { firstId, isTestId, isUsableId } from './ids.ts'
 import { isObject, parseBody, type JsonObject } from './json.ts'
@@ -68,7 +69,10 @@ function identifyBy (body: Buffer, naming: (envelope: Envelope) => Named): Ident
  */
 export function factsOf (body: string): Fact[] {
   const envelope = openEnvelope(JSON.parse(body) as JsonObject)
-  return familyFor(envelope)?.read(envelope).facts ?? []
+  const facts = familyFor(envelope)?.read(envelope).facts ?? []
+  // The facts of a whole batch are kept until they are folded, and shall not keep its payloads.
+  facts.forEach(describeNow)
+  return facts
 }
 
 /**

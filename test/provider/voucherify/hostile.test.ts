@@ -260,7 +260,8 @@ const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/
 const DIGEST = /^[0-9a-f]{64}$/
 
 function assertTellable (fact: Fact): void {
-  for (const [name, value] of Object.entries({ ...fact, ...('fields' in fact ? fact.fields : {}) }) as Array<[string, unknown]>) {
+  const { items, metadata, state_digest } = fact.fact === 'order' ? fact : {}
+  for (const [name, value] of Object.entries({ ...fact, ...('fields' in fact ? fact.fields : {}), ...(fact.fact === 'order' ? { items, metadata, state_digest } : {}) }) as Array<[string, unknown]>) {
     if (name === 'fields') continue
     if (typeof value === 'bigint') assert.ok(value >= -(2n ** 53n) && value <= 2n ** 53n, name)
     if (typeof value === 'number') assert.ok([1, 2, 3].includes(value), name)

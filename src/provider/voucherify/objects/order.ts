@@ -1,5 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
-import type { OrderSighting } from '../../../ledger/facts.ts'
+import type { Fact, OrderSighting } from '../../../ledger/facts.ts'
+import type { Instant } from '../../../ledger/instant.ts'
 import { Customer } from './customer.ts'
 import { digest, exact, exactInteger, maybe, reader, UnreadablePayload, type Core } from './schema.ts'
 import { jsonText, optionalId, optionalInstant, optionalText, requiredId, requiredInstant, toMilliseconds } from './values.ts'
@@ -27,49 +28,79 @@ export type Order = Static<typeof Order>
 const readOrder = reader(Order)
 
 /**
- * The state an order object shows. `updated_at`, else `created_at`, else the time of the telling event dates it. What describes
- * the state, and the digest over all of it, is made when it is asked for: who only names an event does not, and it is two
- * thirds of the work.
+ * The state an order object shows. `updated_at`, else `created_at`, else the time of the telling event dates it.
  * @param customerId whose order it is when the order itself does not say
  */
 export function orderSighting (order: Order, customerId: string | null, toldAt?: unknown): OrderSighting {
-  const created_at = optionalInstant('data.order.created_at', order.created_at)
-  const state = {
-    order_id: requiredId(order.id, 'order.id'),
-    customer_id: optionalId(order.customer_id, 'order.customer_id') ?? optionalId(order.customer?.id, 'order.customer.id') ?? customerId,
-    source_id: optionalText(order.source_id),
-    status: requiredId(order.status, 'order.status'),
-    amount: exact(order.amount),
-    initial_amount: exact(order.initial_amount),
-    discount_amount: exact(order.discount_amount),
-    items_discount_amount: exact(order.items_discount_amount),
-    total_discount_amount: exact(order.total_discount_amount),
-    total_amount: exact(order.total_amount),
-    created_at,
-    updated_at: requiredInstant('data.order.updated_at', order.updated_at, order.created_at, toldAt)
-  }
-  const { created_at: _, updated_at: __, ...amounts } = state
-  let description: Description | undefined
-  function described (): Description {
-    description ??= describe(order, Object.values(amounts), [state.created_at, state.updated_at])
-    return description
-  }
-  return {
-    fact: 'order',
-    ...state,
-    get items () { return described().items },
-    get metadata () { return described().metadata },
-    get state_digest () { return described().state_digest }
-  }
+  return new ShownState(order, customerId, toldAt)
 }
 
 type Description = Pick<OrderSighting, 'items' | 'metadata' | 'state_digest'>
 
-/** The digest is over the fields of a sighting, in their order. */
-function describe (order: Order, before: ReadonlyArray<string | bigint | null>, after: ReadonlyArray<string | null>): Description {
-  const items = jsonText(order.items)
-  const metadata = jsonText(order.metadata)
-  return { items, metadata, state_digest: digest([...before, items, metadata, ...after]) }
+/**
+ * What describes the state, and the digest over all of it, is made when it is asked for: who only names an event does not, and
+ * it is two thirds of the work. A class: getters in an object literal give each object a hidden class of its own, which
+ * outlives it, and with it the whole payload, until the old generation is collected.
+ */
+class ShownState implements OrderSighting {
+  readonly fact = 'order'
+  readonly order_id: string
+  readonly customer_id: string | null
+  readonly source_id: string | null
+  readonly status: string
+  readonly amount: bigint | null
+  readonly initial_amount: bigint | null
+  readonly discount_amount: bigint | null
+  readonly items_discount_amount: bigint | null
+  readonly total_discount_amount: bigint | null
+  readonly total_amount: bigint | null
+  readonly created_at: Instant | null
+  readonly updated_at: Instant
+  #told: Pick<Order, 'items' | 'metadata'>
+  #description: Description | undefined
+
+  constructor (order: Order, customerId: string | null, toldAt: unknown) {
+    this.order_id = requiredId(order.id, 'order.id')
+    this.customer_id = optionalId(order.customer_id, 'order.customer_id') ?? optionalId(order.customer?.id, 'order.customer.id') ?? customerId
+    this.source_id = optionalText(order.source_id)
+    this.status = requiredId(order.status, 'order.status')
+    this.amount = exact(order.amount)
+    this.initial_amount = exact(order.initial_amount)
+    this.discount_amount = exact(order.discount_amount)
+    this.items_discount_amount = exact(order.items_discount_amount)
+    this.total_discount_amount = exact(order.total_discount_amount)
+    this.total_amount = exact(order.total_amount)
+    this.created_at = optionalInstant('data.order.created_at', order.created_at)
+    this.updated_at = requiredInstant('data.order.updated_at', order.updated_at, order.created_at, toldAt)
+    this.#told = order
+  }
+
+  get items (): string | null { return this.describe().items }
+  get metadata (): string | null { return this.describe().metadata }
+  get state_digest (): string { return this.describe().state_digest }
+
+  describe (): Description {
+    this.#description ??= this.#described()
+    return this.#description
+  }
+
+  /** The digest is over the fields of a sighting, in their order. */
+  #described (): Description {
+    const items = jsonText(this.#told.items)
+    const metadata = jsonText(this.#told.metadata)
+    // The payload hangs on it, which is large.
+    this.#told = {}
+    const state_digest = digest([
+      this.order_id, this.customer_id, this.source_id, this.status, this.amount, this.initial_amount, this.discount_amount,
+      this.items_discount_amount, this.total_discount_amount, this.total_amount, items, metadata, this.created_at, this.updated_at
+    ])
+    return { items, metadata, state_digest }
+  }
+}
+
+/** Makes what describes a state at once: until then it holds on to the payload that shows it. */
+export function describeNow (fact: Fact): void {
+  if (fact instanceof ShownState) fact.describe()
 }
 
 /**
