@@ -9,7 +9,7 @@ import type { CardRow } from '../store/tables.ts'
 import { findTails, lockCards, replaceTails, updateCards, type NewTail, type Tail } from '../store/write-cards.ts'
 import { addSightings, readOpenings } from '../store/write-sightings.ts'
 import { applyPending } from './pending.ts'
-import { holderTellings, keepHolders, placeOf, withHolders } from './holders.ts'
+import { holderTellings, keepHolders, withHolders, type HeldElsewhere } from './holders.ts'
 import { latestOf, toldOf, type Projection, type Told } from './projection.ts'
 
 const FIELDS = ['code', 'campaign_id', 'campaign', 'active', 'deleted_at'] as const satisfies readonly CardField[]
@@ -64,13 +64,9 @@ function describe (row: CardRow, sightings: readonly CardSighting[]): CardRow {
 }
 
 /** The tellings of holders that stand with a movement or with pending points. */
-function heldElsewhere (movements: readonly RecordedSighting[], pending: ReadonlyArray<Told<PendingSighting>>): Set<string> {
-  const place = (fact: RecordedSighting | PendingSighting, event_id: string, subject: string): string =>
-    placeOf({ card_id: fact.card_id, customer_id: fact.holder_id, held: true, occurred_at: fact.occurred_at, event_id, subject })
-  return new Set([
-    ...movements.map(movement => place(movement, movement.event_id, movement.subject)),
-    ...pending.map(({ fact, event_id, subject }) => place(fact, event_id, subject))
-  ])
+function heldElsewhere (movements: readonly RecordedSighting[], pending: ReadonlyArray<Told<PendingSighting>>): HeldElsewhere {
+  const lots = pending.map(({ fact: { card_id, holder_id, occurred_at }, event_id, subject }) => ({ card_id, holder_id, occurred_at, event_id, subject }))
+  return groupBy([...movements, ...lots], ({ event_id }) => event_id)
 }
 
 function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Told<MovementSighting>): RecordedSighting {

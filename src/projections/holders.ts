@@ -1,6 +1,5 @@
 import type { CardSighting } from '../ledger/facts.ts'
 import { addTellings, holderOf, readHoldings, writeHoldings, type HolderTelling } from '../ledger/holders.ts'
-import type { Instant } from '../ledger/instant.ts'
 import type { Trx } from '../store/database.ts'
 import type { CardRow, HolderTellingRow } from '../store/tables.ts'
 import { addHolderTellings, addHoldings } from '../store/write-holders.ts'
@@ -27,19 +26,27 @@ export function withHolders (row: Kept, tellings: readonly HolderTelling[]): Kep
   }
 }
 
+/** Who else than a card's own tellings says who held it: by event, since all of one event stand together. */
+export type HeldElsewhere = ReadonlyMap<string, ReadonlyArray<Pick<HolderTellingRow, 'card_id' | 'occurred_at' | 'subject'> & { holder_id: string | null }>>
+
 /** Keeps what a question about an earlier holder needs: who ever held which card, and the tellings that stand in no other row. */
-export async function keepHolders (trx: Trx, before: readonly CardRow[], told: ReadonlyArray<Told<CardSighting>>, elsewhere: ReadonlySet<string>): Promise<void> {
-  const known = new Set(before.flatMap(row => readHoldings(row.holders).map(({ customer_id }) => `${row.card_id}\n${customer_id}`)))
-  const tellings = told.flatMap(({ fact, event_id, subject, recorded_at }) =>
-    holderTellings([fact]).map((telling): HolderTellingRow => ({ ...telling, card_id: fact.card_id, recorded_at, event_id, subject })))
-  const fresh = tellings.filter(({ card_id, customer_id }) => !known.has(`${card_id}\n${customer_id}`))
+export async function keepHolders (trx: Trx, before: readonly CardRow[], told: ReadonlyArray<Told<CardSighting>>, elsewhere: HeldElsewhere): Promise<void> {
+  const known = new Map(before.map(({ card_id, holders }) => [card_id, readHoldings(holders).map(({ customer_id }) => customer_id)]))
+  const fresh: HolderTellingRow[] = []
+  const homeless: HolderTellingRow[] = []
+  for (const { fact, event_id, subject, recorded_at } of told) {
+    for (const { customer_id, held, occurred_at } of holderTellings([fact])) {
+      const telling = { customer_id, held, occurred_at, card_id: fact.card_id, recorded_at, event_id, subject }
+      if (known.get(fact.card_id)?.includes(customer_id) !== true) fresh.push(telling)
+      if (!standsElsewhere(telling, elsewhere)) homeless.push(telling)
+    }
+  }
   if (fresh.length > 0) await addHoldings(trx, fresh)
-  const homeless = tellings.filter(telling => !elsewhere.has(placeOf(telling)))
   if (homeless.length > 0) await addHolderTellings(trx, homeless)
 }
 
-/** Where else a telling would stand: with a movement or pending points of the same event, card, holder and time. */
-export function placeOf (telling: { card_id: string, customer_id: string | null, held: boolean, occurred_at: Instant, event_id: string, subject: string }): string {
-  // None of these holds a control character.
-  return `${telling.card_id}\n${telling.customer_id}\n${telling.held}\n${telling.occurred_at}\n${telling.event_id}\n${telling.subject}`
+/** Does it stand with a movement or with pending points of the same event, card, holder and time? */
+function standsElsewhere ({ card_id, customer_id, held, occurred_at, event_id, subject }: HolderTellingRow, elsewhere: HeldElsewhere): boolean {
+  return held && elsewhere.get(event_id)?.some(other =>
+    other.card_id === card_id && other.holder_id === customer_id && other.occurred_at === occurred_at && other.subject === subject) === true
 }

@@ -4,7 +4,7 @@ import { Fenced } from '../store/checkpoints.ts'
 import type { Trx } from '../store/database.ts'
 import { failureOf } from '../store/errors.ts'
 import type { Projection } from './projection.ts'
-import type { Placed } from './withhold.ts'
+import { keyOfPlaced, type Placed } from './withhold.ts'
 
 /** A key whose facts cannot all be folded. */
 export interface Poisoned {
@@ -67,7 +67,7 @@ export async function foldCarefully (trx: Trx, projection: Projection, facts: re
     }
   }
 
-  await halve([...groupBy(facts, ({ key }) => key).values()])
+  await halve([...groupBy(facts, keyOfPlaced).values()])
   return poisoned
 }
 

@@ -6,7 +6,7 @@ import { isPoison } from './poison.ts'
 import type { Projection } from './projection.ts'
 import { readEvent } from './read.ts'
 import { builtOf } from './step.ts'
-import { factsFor, reasonOf, type Placed } from './withhold.ts'
+import { factsFor, keyOfPlaced, reasonOf, type Placed } from './withhold.ts'
 
 /** What became of a parked key. `unbuilt`: its rows are of another version of the projection's rules than this code's. */
 export type Unparked =
@@ -83,7 +83,7 @@ async function foldWaiting (trx: Trx, projection: Projection, key: string, waiti
   if (unreadable !== undefined) throw new StillParked('event_unreadable', unreadable.read.unreadable?.error)
   const facts = key.startsWith('event:')
     ? await unclaimedFacts(trx, projection, waiting, read)
-    : factsFor(projection, read.map(({ read }) => read)).filter(fact => fact.key === key)
+    : factsFor(projection, read.map(({ read }) => read)).filter(fact => keyOfPlaced(fact) === key)
   if (facts.length === 0) return
   try {
     await projection.apply(trx, facts.map(({ told }) => told))
@@ -98,7 +98,7 @@ async function unclaimedFacts (
 ): Promise<Placed[]> {
   const facts = read.flatMap(({ shard, read }) => {
     const others = waiting.find(event => event.shard === shard && event.position === read.event.position)?.other_keys ?? []
-    return factsFor(projection, [read]).filter(({ key }) => !others.includes(key)).map(fact => ({ ...fact, shard }))
+    return factsFor(projection, [read]).map(fact => ({ ...fact, key: keyOfPlaced(fact), shard })).filter(({ key }) => !others.includes(key))
   })
   const parked = await holdParked(trx, projection.name, facts.map(({ key }) => key))
   await addWaiting(trx, facts.filter(({ key }) => parked.has(key)).map(({ key, shard, position }) => ({ projection: projection.name, key, shard, position })))

@@ -6,7 +6,7 @@ import { addWaiting, anyParked, park } from '../store/parked.ts'
 import { foldCarefully, isPoison } from './poison.ts'
 import type { Projection } from './projection.ts'
 import { readEvent, type ReadEvent } from './read.ts'
-import { factsFor, parkingOf, withhold, type Placed } from './withhold.ts'
+import { factsFor, keyOfPlaced, parkingOf, withhold, type Placed } from './withhold.ts'
 
 export interface Stepped {
   shard: number
@@ -190,7 +190,8 @@ async function fold (trx: Trx, projection: Projection, _shard: number, facts: re
 /** Folds what can be folded; what cannot waits, with all that follows it of the same card or order. */
 async function foldOrPark (trx: Trx, projection: Projection, shard: number, facts: readonly Placed[]): Promise<void> {
   for (const { facts: left, error } of await foldCarefully(trx, projection, facts)) {
-    const { told: { event_id, subject }, key, position } = left[0]
+    const { told: { event_id, subject }, position } = left[0]
+    const key = keyOfPlaced(left[0])
     await park(trx, [parkingOf(projection, key, shard, { event_id, subject, position }, 'fold_failed', error)])
     await addWaiting(trx, left.map(({ position }) => ({ projection: projection.name, key, shard, position })))
   }

@@ -7,13 +7,20 @@ import type { Projection, Told } from './projection.ts'
 import type { ReadEvent } from './read.ts'
 
 /** A fact at its place in the shard. */
-export interface Placed { told: Told, key: string, position: bigint }
+export interface Placed { told: Told, position: bigint }
+
+/** What it changes: nearly always nobody asks. */
+export function keyOfPlaced ({ told }: Placed): string {
+  return keyOf(told.fact)
+}
 
 /** The facts of some events that a projection folds, in order. */
 export function factsFor (projection: Projection, events: readonly ReadEvent[]): Placed[] {
-  return events.flatMap(({ event: { position }, told }) => told
-    .filter(({ fact }) => entityOf(fact) === projection.entity)
-    .map(told => ({ told, key: keyOf(told.fact), position })))
+  const placed: Placed[] = []
+  for (const { event: { position }, told } of events) {
+    for (const one of told) if (entityOf(one.fact) === projection.entity) placed.push({ told: one, position })
+  }
+  return placed
 }
 
 /**
@@ -25,7 +32,7 @@ export async function withhold (trx: Trx, projection: Projection, shard: number,
   const placed = factsFor(projection, events)
   const unreadable = events.flatMap(({ event, unreadable }) => unreadable === undefined ? [] : [{ event, ...unreadable }])
   const concerned = new Map(unreadable.map(({ event, body }) => [event.position, concernedKeys(projection, body)]))
-  const parked = await holdParked(trx, projection.name, [...new Set([...placed.map(({ key }) => key), ...[...concerned.values()].flat()])])
+  const parked = await holdParked(trx, projection.name, [...new Set([...placed.map(keyOfPlaced), ...[...concerned.values()].flat()])])
 
   // From which position on a key stands still.
   const since = new Map([...parked].map(key => [key, 0n]))
@@ -39,8 +46,8 @@ export async function withhold (trx: Trx, projection: Projection, shard: number,
       parkings.push(parkingOf(projection, key, shard, event, 'event_unreadable', error))
     }
   }
-  const waits = ({ key, position }: Placed): boolean => position >= (since.get(key) ?? position + 1n)
-  waiting.push(...placed.filter(waits).map(({ key, position }) => ({ projection: projection.name, key, shard, position })))
+  const waits = (fact: Placed): boolean => fact.position >= (since.get(keyOfPlaced(fact)) ?? fact.position + 1n)
+  waiting.push(...placed.filter(waits).map(fact => ({ projection: projection.name, key: keyOfPlaced(fact), shard, position: fact.position })))
   await park(trx, parkings)
   await addWaiting(trx, waiting)
   return placed.filter(fact => !waits(fact))
