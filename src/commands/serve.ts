@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type pg from 'pg'
 import { pino } from 'pino'
 import type { Config } from '../config.ts'
 import { createApp, createHealthApp } from '../http/app.ts'
@@ -6,9 +7,9 @@ import { isLoopbackHost } from '../http/loopback.ts'
 import { projections } from '../projections/index.ts'
 import { describeUnbuilt, unbuiltOf } from '../projections/generations.ts'
 import { listenForAppends } from '../projections/listener.ts'
-import { createFreshness } from '../projections/wait.ts'
+import { createFreshness, type Freshness } from '../projections/wait.ts'
 import { startWorker, type Worker } from '../projections/worker.ts'
-import { createAppender } from '../store/appender.ts'
+import { createAppender, type Appender } from '../store/appender.ts'
 import { createCheckpoints, readVersions } from '../store/checkpoints.ts'
 import { closePool, databaseOf, openForSteps, openPool, type Db } from '../store/database.ts'
 import { hasKeys } from '../store/keys.ts'
@@ -38,7 +39,7 @@ export async function serveCommand (config: Config, output: Output, options: Ser
     const place = await openPlace(config, line => { output.progress(line) })
     shutdown.onStop('database', place.release)
     if (options.migrate || place.embedded) await migrate(place, config, line => { log.debug(line) })
-    await start(place, config, options, log, shutdown, output)
+    await start({ place, config, options, log, shutdown, output })
   } catch (error) {
     await shutdown.stop()
     throw error
@@ -46,17 +47,12 @@ export async function serveCommand (config: Config, output: Output, options: Ser
   await shutdown.stopped
 }
 
-async function start (place: Place, config: Config, options: ServeOptions, log: FastifyBaseLogger, shutdown: Shutdown, output: Output): Promise<void> {
-  const forSteps = options.only === 'api' || config.DATABASE_POOL_SIZE < 2 * STEPS_POOL ? 0 : STEPS_POOL
-  const access = {
-    url: place.url,
-    role: config.DATABASE_ROLE,
-    silence_ms: config.DATABASE_SILENCE_MS,
-    onIdleError: (error: Error) => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
-  }
-  const pool = openPool({ ...access, poolSize: config.DATABASE_POOL_SIZE - forSteps, name: options.only ?? 'serve' })
-  const db = databaseOf(pool)
-  shutdown.onStop('connections', async () => { await closePool(pool) })
+/** What a service is started with. */
+interface Start { place: Place, config: Config, options: ServeOptions, log: FastifyBaseLogger, shutdown: Shutdown, output: Output }
+
+async function start (given: Start): Promise<void> {
+  const { config, options, log, shutdown, output } = given
+  const { pool, db, steps } = openPools(given)
   await requireMigrated(pool, line => { log.warn(line) })
   const shards = await countShards(db)
   if (shards === 0) throw new CommandError('shards_missing', 'The database has no shards yet. Run `npx loyalty-ledger migrate up`, or serve with --migrate.')
@@ -67,24 +63,7 @@ async function start (place: Place, config: Config, options: ServeOptions, log: 
   if (unbuilt.length > 0) output.progress(describeUnbuilt(unbuilt))
 
   const freshness = createFreshness(db, projections)
-  let worker: Worker | undefined
-  if (options.only !== 'api') {
-    const steps = forSteps === 0 ? undefined : openForSteps({ ...access, poolSize: forSteps, name: 'worker' })
-    worker = startWorker(steps?.db ?? db, {
-      projections,
-      batch: config.PROJECTION_BATCH_EVENTS,
-      onStep: freshness.moved,
-      onFailure: error => { log.error({ err: error }, 'a projection step failed; it is tried again') }
-    })
-    const { nudge, stop } = worker
-    const listener = listenForAppends(place.url, nudge, config.DATABASE_SILENCE_MS)
-    shutdown.onStop('worker', async () => {
-      await listener.stop()
-      await stop()
-      if (steps !== undefined) await closePool(steps.pool)
-    })
-  }
-
+  const worker = options.only === 'api' ? undefined : runWorker(given, steps, freshness)
   const pendingMigrations = async (): Promise<string[]> => (await migrationStatus(pool)).pending
   const health = { db, pendingMigrations, worker: worker?.health, logger: log, bodyLimitBytes: config.BODY_LIMIT_BYTES }
   if (options.only === 'worker') {
@@ -92,6 +71,48 @@ async function start (place: Place, config: Config, options: ServeOptions, log: 
     output.progress(`The worker of loyalty ledger ${options.version} runs; ${url}/readyz tells how it is.`)
     return
   }
+  const appender = runAppender(given, db, worker)
+  const { secrets, file } = await webhookSecrets(config)
+  const app = await createApp({ ...health, projections, freshness, shards, appender, secrets, version: options.version })
+  const url = await listen(app, config, shutdown)
+  output.progress(welcome(url, given, file, await hasKeys(db)))
+}
+
+/** Opens the connections that the service uses, and those that only its worker does: the same where there are too few for two kinds. */
+function openPools ({ place, config, options, log, shutdown }: Start): { pool: pg.Pool, db: Db, steps: Db } {
+  const ofSteps = options.only === 'api' || config.DATABASE_POOL_SIZE < 2 * STEPS_POOL ? 0 : STEPS_POOL
+  const access = {
+    url: place.url,
+    role: config.DATABASE_ROLE,
+    silence_ms: config.DATABASE_SILENCE_MS,
+    onIdleError: (error: Error) => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
+  }
+  const pool = openPool({ ...access, poolSize: config.DATABASE_POOL_SIZE - ofSteps, name: options.only ?? 'serve' })
+  shutdown.onStop('connections', async () => { await closePool(pool) })
+  const db = databaseOf(pool)
+  if (ofSteps === 0) return { pool, db, steps: db }
+  const steps = openForSteps({ ...access, poolSize: ofSteps, name: 'worker' })
+  shutdown.onStop('connections of the worker', async () => { await closePool(steps.pool) })
+  return { pool, db, steps: steps.db }
+}
+
+function runWorker ({ place, config, log, shutdown }: Start, steps: Db, freshness: Freshness): Worker {
+  const worker = startWorker(steps, {
+    projections,
+    batch: config.PROJECTION_BATCH_EVENTS,
+    onStep: freshness.moved,
+    onFailure: error => { log.error({ err: error }, 'a projection step failed; it is tried again') }
+  })
+  const listener = listenForAppends(place.url, worker.nudge, config.DATABASE_SILENCE_MS)
+  shutdown.onStop('worker', async () => {
+    await listener.stop()
+    await worker.stop()
+  })
+  return worker
+}
+
+/** The way into the log: who projects is told of what is stored, in this process and in others. */
+function runAppender ({ config, shutdown }: Start, db: Db, worker: Worker | undefined): Appender {
   const notify = createNotifier(db)
   const appender = createAppender(db, {
     queueLimit: config.APPEND_QUEUE_LIMIT,
@@ -100,11 +121,8 @@ async function start (place: Place, config: Config, options: ServeOptions, log: 
       notify()
     }
   })
-  const { secrets, file } = await webhookSecrets(config)
-  const app = await createApp({ ...health, projections, freshness, shards, appender, secrets, version: options.version })
   shutdown.onStop('appends', appender.close)
-  const url = await listen(app, config, shutdown)
-  output.progress(await welcome(url, config, options, place, file, await hasKeys(db)))
+  return appender
 }
 
 /**
@@ -135,7 +153,7 @@ async function listen (app: FastifyInstance, config: Config, shutdown: Shutdown)
   }
 }
 
-async function welcome (url: string, config: Config, options: ServeOptions, place: Place, secretFile: string | undefined, keys: boolean): Promise<string> {
+function welcome (url: string, { config, options, place }: Start, secretFile: string | undefined, keys: boolean): string {
   const lines = [
     `Loyalty ledger ${options.version} is ready on ${url}`,
     '',
