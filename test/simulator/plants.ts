@@ -68,7 +68,7 @@ export const PLANTS: readonly Plant[] = [
   {
     bug: 'the items of an order are dropped',
     file: 'provider/voucherify/objects/order.ts',
-    find: 'const items = jsonText(order.items)',
+    find: 'const items = jsonText(this.#described.items)',
     instead: 'const items = null',
     noticed: /^order \S+: items should be/
   },

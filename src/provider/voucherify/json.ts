@@ -112,7 +112,7 @@ export function canonical (value: Json | undefined): string {
   return `{${members.join(',')}}`
 }
 
-/** The same as `canonical(storable(value))`, in one go: an object is mended only where one of its names needs it, and few texts do. */
+/** The same as `canonical(storable(value))`, in one go where no name needs mending: of most values that is so. */
 export function canonicalStorable (value: Json | undefined): string {
   if (typeof value === 'string') return quoted(value)
   if (Array.isArray(value)) return listed(value)
@@ -127,6 +127,10 @@ function quoted (text: string): string {
   return TO_ESCAPE_OR_MEND.test(text) ? JSON.stringify(storableText(text)) : `"${text}"`
 }
 
+function needsMending (name: string): boolean {
+  return TO_ESCAPE_OR_MEND.test(name) && storableText(name) !== name
+}
+
 // Added up piece by piece: a list of pieces that is joined takes twice as long, and twice the memory.
 function listed (values: readonly Json[]): string {
   let text = '['
@@ -136,11 +140,12 @@ function listed (values: readonly Json[]): string {
 
 function membersOf (object: JsonObject): string {
   const names = sorted(Object.keys(object))
+  // What a name is mended to may stand elsewhere in the order, or be there already. Before anything is written: objects of that
+  // kind inside each other would each be written as often as they are deep.
+  if (names.some(needsMending)) return canonical(storable(object))
   let text = '{'
   for (let index = 0; index < names.length; index++) {
     const name = names[index] as string
-    // What it is mended to may stand elsewhere in the order, or be there already.
-    if (TO_ESCAPE_OR_MEND.test(name) && storableText(name) !== name) return canonical(storable(object))
     text += (index === 0 ? '' : ',') + quoted(name) + ':' + canonicalStorable(object[name])
   }
   return text + '}'

@@ -7,7 +7,7 @@ import { MAX_ID_BYTES } from '../../../src/provider/voucherify/ids.ts'
 import { isObject, MAX_DEPTH, type Json, type JsonObject } from '../../../src/provider/voucherify/json.ts'
 import { always } from '../../ledger/property.ts'
 import {
-  archivedOrder, award, AWARD, campaignNotification, distribution, identified, identifyJson, order, PAID, pathsOf, projectWebhook, set, texts, v2018
+  archivedOrder, award, AWARD, campaignNotification, distribution, identified, identifyJson, order, PAID, pathsOf, plain, projectWebhook, set, texts, v2018
 } from './payloads.ts'
 
 function identifyText (text: string): IdentifiedDelivery | Unusable {
@@ -260,8 +260,7 @@ const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/
 const DIGEST = /^[0-9a-f]{64}$/
 
 function assertTellable (fact: Fact): void {
-  const { items, metadata, state_digest } = fact.fact === 'order' ? fact : {}
-  for (const [name, value] of Object.entries({ ...fact, ...('fields' in fact ? fact.fields : {}), ...(fact.fact === 'order' ? { items, metadata, state_digest } : {}) }) as Array<[string, unknown]>) {
+  for (const [name, value] of Object.entries({ ...plain(fact), ...('fields' in fact ? fact.fields : {}) }) as Array<[string, unknown]>) {
     if (name === 'fields') continue
     if (typeof value === 'bigint') assert.ok(value >= -(2n ** 53n) && value <= 2n ** 53n, name)
     if (typeof value === 'number') assert.ok([1, 2, 3].includes(value), name)

@@ -1,5 +1,6 @@
 // The two real payloads, and the wrappings in which they and others can arrive (provider facts §1).
 import { readFileSync } from 'node:fs'
+import type { Fact } from '../../../src/ledger/facts.ts'
 import { identify, type IdentifiedDelivery, type Unusable } from '../../../src/provider/voucherify/delivery.ts'
 import { isObject, type Json, type JsonObject } from '../../../src/provider/voucherify/json.ts'
 
@@ -81,6 +82,13 @@ export function identified (body: unknown): IdentifiedDelivery {
   const result = typeof body === 'string' ? identify(Buffer.from(body)) : identifyJson(body)
   if ('reason' in result) throw new Error(`${result.reason}: ${result.detail}`)
   return result
+}
+
+/** A fact with all its members as its own: those of an order's state that are made when they are asked for are not. */
+export function plain (fact: Fact): Fact {
+  if (fact.fact !== 'order') return fact
+  const { items, metadata, state_digest } = fact
+  return { ...fact, items, metadata, state_digest }
 }
 
 /** Sets the member at a path, making nothing. */

@@ -56,10 +56,12 @@ class ShownState implements OrderSighting {
   readonly total_amount: bigint | null
   readonly created_at: Instant | null
   readonly updated_at: Instant
-  #told: Pick<Order, 'items' | 'metadata'>
+  /** As the payload has it, which is large: until the description is made. */
+  #described: { items?: unknown, metadata?: unknown }
   #description: Description | undefined
 
   constructor (order: Order, customerId: string | null, toldAt: unknown) {
+    this.created_at = optionalInstant('data.order.created_at', order.created_at)
     this.order_id = requiredId(order.id, 'order.id')
     this.customer_id = optionalId(order.customer_id, 'order.customer_id') ?? optionalId(order.customer?.id, 'order.customer.id') ?? customerId
     this.source_id = optionalText(order.source_id)
@@ -70,9 +72,8 @@ class ShownState implements OrderSighting {
     this.items_discount_amount = exact(order.items_discount_amount)
     this.total_discount_amount = exact(order.total_discount_amount)
     this.total_amount = exact(order.total_amount)
-    this.created_at = optionalInstant('data.order.created_at', order.created_at)
     this.updated_at = requiredInstant('data.order.updated_at', order.updated_at, order.created_at, toldAt)
-    this.#told = order
+    this.#described = { items: order.items, metadata: order.metadata }
   }
 
   get items (): string | null { return this.describe().items }
@@ -80,21 +81,21 @@ class ShownState implements OrderSighting {
   get state_digest (): string { return this.describe().state_digest }
 
   describe (): Description {
-    this.#description ??= this.#described()
+    if (this.#description === undefined) {
+      const items = jsonText(this.#described.items)
+      const metadata = jsonText(this.#described.metadata)
+      this.#description = { items, metadata, state_digest: this.#digest(items, metadata) }
+      this.#described = {}
+    }
     return this.#description
   }
 
-  /** The digest is over the fields of a sighting, in their order. */
-  #described (): Description {
-    const items = jsonText(this.#told.items)
-    const metadata = jsonText(this.#told.metadata)
-    // The payload hangs on it, which is large.
-    this.#told = {}
-    const state_digest = digest([
+  /** Over the fields of a sighting, in their order. */
+  #digest (items: string | null, metadata: string | null): string {
+    return digest([
       this.order_id, this.customer_id, this.source_id, this.status, this.amount, this.initial_amount, this.discount_amount,
       this.items_discount_amount, this.total_discount_amount, this.total_amount, items, metadata, this.created_at, this.updated_at
     ])
-    return { items, metadata, state_digest }
   }
 }
 
