@@ -32,8 +32,11 @@ export async function openPlace (config: Config, log: (line: string) => void): P
 /** How a command uses the database: as the login itself where nothing else is said, for what a service must not be able to do. */
 type Access = Pick<DatabaseOptions, 'role' | 'readOnly' | 'generation'>
 
+/** For two lanes at once (`inTwoLanes`), each in a transaction of its own. */
+const COMMAND_POOL = 2
+
 async function withPool<T> (place: Place, access: Access, action: (db: Db, pool: pg.Pool) => Promise<T>): Promise<T> {
-  const pool = openPool({ url: place.url, ...access, poolSize: 2, name: 'command' })
+  const pool = openPool({ url: place.url, ...access, poolSize: COMMAND_POOL, name: 'command' })
   try {
     return await action(databaseOf(pool), pool)
   } finally {

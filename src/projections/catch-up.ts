@@ -1,3 +1,4 @@
+import { setTimeout as rest } from 'node:timers/promises'
 import type { Db } from '../store/database.ts'
 import { createCheckpoints, readCheckpoints } from '../store/checkpoints.ts'
 import { failureOf } from '../store/errors.ts'
@@ -20,6 +21,8 @@ type Heads = ReadonlyArray<{ shard: number, head: bigint }>
 
 /** Tries of one shard that another step's locks got in the way of. */
 const TRIES = 5
+/** What collided once does so again if it begins again at the same moment. */
+const RACE_REST_MS = 20
 
 /**
  * Brings the projections up to what is stored now, beside whatever workers run: what they hold is waited for, what comes in
@@ -49,16 +52,18 @@ export async function waitForProjections (db: Db, projections: readonly Projecti
 async function stepUpTo (heads: Heads, db: Db, projections: readonly Projection[], batch: number): Promise<Map<number, string>> {
   const failed = new Map<number, string>()
   const upTo = new Map(heads.map(({ shard, head }) => [shard, head]))
-  let tries = TRIES
+  const lost = new Map<number, number>()
   await inTwoLanes(async ({ ended }) => {
     while (!ended()) {
       try {
-        // Others hold what is left.
+        // Nothing is left that nobody holds: the other lane goes on as long as it finds something, and so do other processes.
         if (await step(db, projections, { batch, upTo, except: [...failed.keys()] }) === undefined) return
       } catch (error) {
         if (!(error instanceof StepFailed) || failureOf(error.cause) === 'unavailable') throw error
-        if (failureOf(error.cause) === 'retry' && --tries > 0) continue
-        failed.set(error.shard, (error.cause as Error).message)
+        const races = (lost.get(error.shard) ?? 0) + 1
+        lost.set(error.shard, races)
+        if (failureOf(error.cause) === 'retry' && races < TRIES) await rest(Math.random() * RACE_REST_MS * 2 ** races)
+        else failed.set(error.shard, (error.cause as Error).message)
       }
     }
   })

@@ -96,11 +96,12 @@ async function foldWaiting (trx: Trx, projection: Projection, key: string, waiti
 async function unclaimedFacts (
   trx: Trx, projection: Projection, waiting: readonly WaitingEvent[], read: ReadonlyArray<{ shard: number, read: ReturnType<typeof readEvent> }>
 ): Promise<Placed[]> {
-  const facts = read.flatMap(({ shard, read }) => {
+  const unclaimed = read.flatMap(({ shard, read }) => {
     const others = waiting.find(event => event.shard === shard && event.position === read.event.position)?.other_keys ?? []
-    return factsFor(projection, [read]).map(fact => ({ ...fact, key: keyOfPlaced(fact), shard })).filter(({ key }) => !others.includes(key))
+    return factsFor(projection, [read]).map(fact => ({ fact, key: keyOfPlaced(fact), shard })).filter(({ key }) => !others.includes(key))
   })
-  const parked = await holdParked(trx, projection.name, facts.map(({ key }) => key))
-  await addWaiting(trx, facts.filter(({ key }) => parked.has(key)).map(({ key, shard, position }) => ({ projection: projection.name, key, shard, position })))
-  return facts.filter(({ key }) => !parked.has(key))
+  const parked = await holdParked(trx, projection.name, unclaimed.map(({ key }) => key))
+  const [waits, folds] = [unclaimed.filter(({ key }) => parked.has(key)), unclaimed.filter(({ key }) => !parked.has(key))]
+  await addWaiting(trx, waits.map(({ key, shard, fact: { position } }) => ({ projection: projection.name, key, shard, position })))
+  return folds.map(({ fact }) => fact)
 }
