@@ -6,12 +6,10 @@ import { createApp, createHealthApp } from '../http/app.ts'
 import { isLoopbackHost } from '../http/loopback.ts'
 import { projections } from '../projections/index.ts'
 import { describeUnbuilt, unbuiltOf } from '../projections/generations.ts'
-import { listenForAppends } from '../projections/listener.ts'
 import { createFreshness, type Freshness } from '../projections/wait.ts'
-import { startWorker, type Worker } from '../projections/worker.ts'
 import { createAppender, type Appender } from '../store/appender.ts'
 import { createCheckpoints, readVersions } from '../store/checkpoints.ts'
-import { closePool, databaseOf, openForSteps, openPool, type Db } from '../store/database.ts'
+import { closePool, databaseOf, openPool, type Db } from '../store/database.ts'
 import { hasKeys } from '../store/keys.ts'
 import { migrationStatus } from '../store/migrate.ts'
 import { createNotifier } from '../store/notify.ts'
@@ -19,6 +17,8 @@ import { countShards } from '../store/shards.ts'
 import { CommandError } from './errors.ts'
 import { migrate, openPlace, requireMigrated, type Place } from './open.ts'
 import type { Output } from './output.ts'
+import { startProjecting, type Projecting, type WorkerSettings } from './projecting.ts'
+import { startProjectingThread } from './projecting-thread.ts'
 import { webhookSecrets } from './secrets.ts'
 import { createShutdown, type Shutdown } from './shutdown.ts'
 
@@ -47,12 +47,14 @@ export async function serveCommand (config: Config, output: Output, options: Ser
   await shutdown.stopped
 }
 
-/** What a service is started with. */
-interface Start { place: Place, config: Config, options: ServeOptions, log: FastifyBaseLogger, shutdown: Shutdown, output: Output }
+/** What a service is made of. */
+interface Service { place: Place, config: Config, options: ServeOptions, log: FastifyBaseLogger, shutdown: Shutdown, output: Output }
 
-async function start (given: Start): Promise<void> {
-  const { config, options, log, shutdown, output } = given
-  const { pool, db, steps } = openPools(given)
+async function start (service: Service): Promise<void> {
+  const { config, options, log, shutdown, output } = service
+  const forSteps = options.only === 'api' || config.DATABASE_POOL_SIZE < 2 * STEPS_POOL ? 0 : STEPS_POOL
+  const pool = openOwnPool(service, config.DATABASE_POOL_SIZE - forSteps)
+  const db = databaseOf(pool)
   await requireMigrated(pool, line => { log.warn(line) })
   const shards = await countShards(db)
   if (shards === 0) throw new CommandError('shards_missing', 'The database has no shards yet. Run `npx loyalty-ledger migrate up`, or serve with --migrate.')
@@ -63,7 +65,7 @@ async function start (given: Start): Promise<void> {
   if (unbuilt.length > 0) output.progress(describeUnbuilt(unbuilt))
 
   const freshness = createFreshness(db, projections)
-  const worker = options.only === 'api' ? undefined : runWorker(given, steps, freshness)
+  const worker = options.only === 'api' ? undefined : project(service, forSteps, db, freshness)
   const pendingMigrations = async (): Promise<string[]> => (await migrationStatus(pool)).pending
   const health = { db, pendingMigrations, worker: worker?.health, logger: log, bodyLimitBytes: config.BODY_LIMIT_BYTES }
   if (options.only === 'worker') {
@@ -71,48 +73,40 @@ async function start (given: Start): Promise<void> {
     output.progress(`The worker of loyalty ledger ${options.version} runs; ${url}/readyz tells how it is.`)
     return
   }
-  const appender = runAppender(given, db, worker)
+  const appender = runAppender(service, db, worker)
   const { secrets, file } = await webhookSecrets(config)
   const app = await createApp({ ...health, projections, freshness, shards, appender, secrets, version: options.version })
   const url = await listen(app, config, shutdown)
-  output.progress(welcome(url, given, file, await hasKeys(db)))
+  output.progress(welcome(url, service, file, await hasKeys(db)))
 }
 
-/** Opens the connections that the service uses, and those that only its worker does: the same where there are too few for two kinds. */
-function openPools ({ place, config, options, log, shutdown }: Start): { pool: pg.Pool, db: Db, steps: Db } {
-  const ofSteps = options.only === 'api' || config.DATABASE_POOL_SIZE < 2 * STEPS_POOL ? 0 : STEPS_POOL
-  const access = {
+function openOwnPool ({ place, config, options, log, shutdown }: Service, poolSize: number): pg.Pool {
+  const pool = openPool({
     url: place.url,
     role: config.DATABASE_ROLE,
     silence_ms: config.DATABASE_SILENCE_MS,
-    onIdleError: (error: Error) => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
-  }
-  const pool = openPool({ ...access, poolSize: config.DATABASE_POOL_SIZE - ofSteps, name: options.only ?? 'serve' })
+    poolSize,
+    name: options.only ?? 'serve',
+    onIdleError: error => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
+  })
   shutdown.onStop('connections', async () => { await closePool(pool) })
-  const db = databaseOf(pool)
-  if (ofSteps === 0) return { pool, db, steps: db }
-  const steps = openForSteps({ ...access, poolSize: ofSteps, name: 'worker' })
-  shutdown.onStop('connections of the worker', async () => { await closePool(steps.pool) })
-  return { pool, db, steps: steps.db }
+  return pool
 }
 
-function runWorker ({ place, config, log, shutdown }: Start, steps: Db, freshness: Freshness): Worker {
-  const worker = startWorker(steps, {
-    projections,
-    batch: config.PROJECTION_BATCH_EVENTS,
-    onStep: freshness.moved,
-    onFailure: error => { log.error({ err: error }, 'a projection step failed; it is tried again') }
-  })
-  const listener = listenForAppends(place.url, worker.nudge, config.DATABASE_SILENCE_MS)
-  shutdown.onStop('worker', async () => {
-    await listener.stop()
-    await worker.stop()
-  })
-  return worker
+/** Starts the worker: with connections of its own where there are some, and beside the API in a thread of its own then. */
+function project ({ place, config, options, log, shutdown }: Service, poolSize: number, db: Db, { moved }: Freshness): Projecting {
+  const settings: WorkerSettings = {
+    url: place.url, role: config.DATABASE_ROLE, silence_ms: config.DATABASE_SILENCE_MS, poolSize, batch: config.PROJECTION_BATCH_EVENTS
+  }
+  const projecting = options.only === undefined && poolSize > 0
+    ? startProjectingThread({ ...settings, logLevel: config.LOG_LEVEL }, moved)
+    : startProjecting(settings, { log, onStep: moved, ...(poolSize > 0 ? {} : { shared: db }) })
+  shutdown.onStop('worker', projecting.stop)
+  return projecting
 }
 
 /** The way into the log: who projects is told of what is stored, in this process and in others. */
-function runAppender ({ config, shutdown }: Start, db: Db, worker: Worker | undefined): Appender {
+function runAppender ({ config, shutdown }: Service, db: Db, worker: Projecting | undefined): Appender {
   const notify = createNotifier(db)
   const appender = createAppender(db, {
     queueLimit: config.APPEND_QUEUE_LIMIT,
@@ -153,7 +147,7 @@ async function listen (app: FastifyInstance, config: Config, shutdown: Shutdown)
   }
 }
 
-function welcome (url: string, { config, options, place }: Start, secretFile: string | undefined, keys: boolean): string {
+function welcome (url: string, { config, options, place }: Service, secretFile: string | undefined, keys: boolean): string {
   const lines = [
     `Loyalty ledger ${options.version} is ready on ${url}`,
     '',

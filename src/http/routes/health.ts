@@ -10,7 +10,7 @@ export interface HealthOptions {
   /** Names of migrations that this code has and the database lacks. */
   pendingMigrations: () => Promise<string[]>
   /** Of the worker in this process; undefined where there is none. */
-  worker: (() => WorkerHealth) | undefined
+  worker: (() => WorkerHealth | Promise<WorkerHealth>) | undefined
 }
 
 const Check = Type.Object({ ok: Type.Boolean(), detail: Type.String() })
@@ -40,7 +40,7 @@ export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (app, opti
       return 'reachable'
     })
     const migrations = database.ok ? await probe(() => migrationsCurrent(options)) : { ok: false, detail: 'unknown while the database is away' }
-    const checks = { database, migrations, worker: workerAlive(options.worker?.()) }
+    const checks = { database, migrations, worker: workerAlive(await options.worker?.()) }
     const ready = Object.values(checks).every(check => check.ok)
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'unready', checks })
   })

@@ -17,5 +17,5 @@ export const status: FastifyPluginAsyncTypebox<ReadOptions & Pick<HealthOptions,
       querystring: Type.Object({}, { additionalProperties: false }),
       response: { 200: Status, ...problems(400, 401, 403, 503) }
     }
-  }, async () => await readStatus(db, projections, worker?.()))
+  }, async () => await readStatus(db, projections, await worker?.()))
 }
