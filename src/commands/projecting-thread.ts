@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { extname } from 'node:path'
 import { Worker as Thread } from 'node:worker_threads'
 import type { Stepped } from '../projections/step.ts'
@@ -22,7 +21,9 @@ const ENTRY = new URL(`./projecting-thread-entry${extname(import.meta.url)}`, im
  */
 export function startProjectingThread (settings: ThreadSettings, onStep: (stepped: Stepped) => void): Projecting {
   const thread = new Thread(ENTRY, { workerData: settings })
-  const exited = once(thread, 'exit')
+  const exited = new Promise<void>(resolve => {
+    thread.once('exit', () => { resolve() })
+  })
   const asked: Array<(health: WorkerHealth) => void> = []
   let alive = true
 
