@@ -2,7 +2,7 @@ import { advanceCheckpoints, claimShard, claimTogether, readVersions, type Claim
 import type { Db, Trx } from '../store/database.ts'
 import { readShard, readShards, type StoredEvent } from '../store/events.ts'
 import { failureOf } from '../store/errors.ts'
-import { addWaiting, anyParked, park } from '../store/parked.ts'
+import { addWaiting, park } from '../store/parked.ts'
 import { foldCarefully, isPoison } from './poison.ts'
 import type { Projection } from './projection.ts'
 import { readEvent, type ReadEvent } from './read.ts'
@@ -111,12 +111,19 @@ async function take (db: Db, projections: readonly Projection[], options: Taking
 }
 
 async function takeWithin (trx: Trx, projections: readonly Projection[], options: Taking): Promise<Stepped[]> {
-  const built = await builtOf(trx, projections)
-  const [first, ...others] = await claim(trx, built, options)
+  const { built, claimed: [first, ...others] } = await claimBuilt(trx, projections, options)
   if (first === undefined) return []
   const claims: Claims = [first, ...others]
   options.claimed(claims)
   return await project(trx, built, claims, options)
+}
+
+/** Nearly always all projections are built, and what is claimed shows it: near the end of the log a step is made of its statements. */
+async function claimBuilt (trx: Trx, projections: readonly Projection[], options: Taking): Promise<{ built: readonly Projection[], claimed: Claim[] }> {
+  const claimed = await claim(trx, projections, options)
+  if (claimed.length > 0 && claimed.every(({ positions }) => positions.size === projections.length)) return { built: projections, claimed }
+  const built = await builtOf(trx, projections)
+  return { built, claimed: built.length === projections.length ? claimed : await claim(trx, built, options) }
 }
 
 /** Claims all shards that a batch has room for, or the one that was moved longest ago. */
@@ -140,8 +147,8 @@ interface Batch { claim: Claim, after: bigint, read: ReadEvent[] }
 
 /** @returns what was done in each shard that could be taken along */
 async function project (trx: Trx, projections: readonly Projection[], claims: Claims, { batch, fold }: Taking): Promise<Stepped[]> {
-  const batches = await readBatches(trx, projections, claims, batch)
-  const holding = batches.some(({ read }) => read.some(({ unreadable }) => unreadable !== undefined)) || await anyParked(trx)
+  const { batches, parked } = await readBatches(trx, projections, claims, batch)
+  const holding = parked || batches.some(({ read }) => read.some(({ unreadable }) => unreadable !== undefined))
   // What must be kept back is kept back by shard.
   const taken = holding ? batches.slice(0, 1) : batches
   for (const projection of projections) {
@@ -157,7 +164,8 @@ async function project (trx: Trx, projections: readonly Projection[], claims: Cl
   return moves.map(({ claim: { shard }, position, events }) => ({ shard, position, events }))
 }
 
-async function readBatches (trx: Trx, projections: readonly Projection[], claims: Claims, batch: number): Promise<Batch[]> {
+/** @returns what is to be folded, and whether anything is parked at all: most often not, and then no step needs to look closer */
+async function readBatches (trx: Trx, projections: readonly Projection[], claims: Claims, batch: number): Promise<{ batches: Batch[], parked: boolean }> {
   const spans = claims.map(claim => {
     const after = leastOf(claim, projections)
     const left = claim.head - after
@@ -167,11 +175,12 @@ async function readBatches (trx: Trx, projections: readonly Projection[], claims
   const stored = spans.length === 1 && only !== undefined
     ? [await readShard(trx, only.shard, only.after, only.count)]
     : await readShards(trx, spans)
+  const parked = stored.some(([event]) => event?.any_parked === true)
   // Of large events not all fit: a shard that came away with nothing waits for a step of which it is the first.
   const batches = spans.map(({ claim, after }, index) => ({ claim, after, events: stored[index] ?? [] }))
     .filter(({ events }, index) => index === 0 || events.length > 0)
   for (const { claim, after, events } of batches) assertContiguous(claim, after, events)
-  return batches.map(({ claim, after, events }) => ({ claim, after, read: events.map(readEvent) }))
+  return { batches: batches.map(({ claim, after, events }) => ({ claim, after, read: events.map(readEvent) })), parked }
 }
 
 function standing ({ positions }: Claim, { name }: Projection): bigint {

@@ -6,6 +6,11 @@ import type { EventRow } from './tables.ts'
 /** What a projection needs of a stored event. */
 export type StoredEvent = Pick<EventRow, 'event_id' | 'subject' | 'position' | 'received_at' | 'test' | 'fact_digest' | 'body'>
 
+/** An event as a step reads it. `any_parked`: is anything parked in its generation, whatever it is? */
+export type SteppedEvent = StoredEvent & { any_parked: boolean }
+
+const ANY_PARKED = sql`(select exists (select from parked)) as any_parked`
+
 /** Of bodies as received: keeps a batch of large ones in memory, and what is made of it under V8's longest string. */
 export const BATCH_BYTES = 16_000_000
 
@@ -15,9 +20,9 @@ export const BATCH_BYTES = 16_000_000
  * select … from ledger.events where shard = $1 and position > $2 order by position limit $3
  * ```
  */
-export async function readShard (trx: Trx, shard: number, after: bigint, limit: number): Promise<StoredEvent[]> {
-  const { rows } = await sql<StoredEvent>`
-    select event_id, subject, position, received_at, test, fact_digest, body
+export async function readShard (trx: Trx, shard: number, after: bigint, limit: number): Promise<SteppedEvent[]> {
+  const { rows } = await sql<SteppedEvent>`
+    select event_id, subject, position, received_at, test, fact_digest, body, ${ANY_PARKED}
     from (
       select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
       from ledger.events e
@@ -38,10 +43,10 @@ export interface Span { shard: number, after: bigint, count: number }
  * ones come short; the first has at least one event.
  * @returns the events of each span
  */
-export async function readShards (trx: Trx, spans: readonly Span[]): Promise<StoredEvent[][]> {
+export async function readShards (trx: Trx, spans: readonly Span[]): Promise<SteppedEvent[][]> {
   const asked = spans.map(({ shard, after, count }, ordinal) => ({ ordinal, shard, after, count }))
-  const { rows } = await sql<StoredEvent & Pick<EventRow, 'shard'>>`
-    select shard, event_id, subject, position, received_at, test, fact_digest, body
+  const { rows } = await sql<SteppedEvent & Pick<EventRow, 'shard'>>`
+    select shard, event_id, subject, position, received_at, test, fact_digest, body, ${ANY_PARKED}
     from (
       select e.*, sum(e.body_bytes) over (order by span.ordinal, e.position) - e.body_bytes as bytes_before
       from ${recordset(asked, { ordinal: 'integer', shard: 'smallint', after: 'bigint', count: 'integer' }, 'span')}

@@ -130,11 +130,6 @@ async function listParked (db: Db, page: { after?: { key: string, projection: st
   return rows
 }
 
-/** Is anything parked at all? Most often not, and then no step needs to look closer. */
-export async function anyParked (db: Db): Promise<boolean> {
-  return await db.selectFrom('parked').select('key').limit(1).executeTakeFirst() !== undefined
-}
-
 /** How many keys are parked. */
 export async function countParked (db: Db): Promise<number> {
   const { count } = await db.selectFrom('parked').select(({ fn }) => fn.countAll<bigint>().as('count')).executeTakeFirstOrThrow()
