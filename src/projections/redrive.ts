@@ -101,7 +101,6 @@ async function unclaimedFacts (
     return factsFor(projection, [read]).map(fact => ({ fact, key: keyOfPlaced(fact), shard })).filter(({ key }) => !others.includes(key))
   })
   const parked = await holdParked(trx, projection.name, unclaimed.map(({ key }) => key))
-  const [waits, folds] = [unclaimed.filter(({ key }) => parked.has(key)), unclaimed.filter(({ key }) => !parked.has(key))]
-  await addWaiting(trx, waits.map(({ key, shard, fact: { position } }) => ({ projection: projection.name, key, shard, position })))
-  return folds.map(({ fact }) => fact)
+  await addWaiting(trx, unclaimed.filter(({ key }) => parked.has(key)).map(({ key, shard, fact: { position } }) => ({ projection: projection.name, key, shard, position })))
+  return unclaimed.filter(({ key }) => !parked.has(key)).map(({ fact }) => fact)
 }

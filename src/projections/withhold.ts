@@ -29,10 +29,10 @@ export function factsFor (projection: Projection, events: readonly ReadEvent[]):
  * @returns the facts that may be folded
  */
 export async function withhold (trx: Trx, projection: Projection, shard: number, events: readonly ReadEvent[]): Promise<Placed[]> {
-  const placed = factsFor(projection, events)
+  const placed = factsFor(projection, events).map(fact => ({ fact, key: keyOfPlaced(fact) }))
   const unreadable = events.flatMap(({ event, unreadable }) => unreadable === undefined ? [] : [{ event, ...unreadable }])
   const concerned = new Map(unreadable.map(({ event, body }) => [event.position, concernedKeys(projection, body)]))
-  const parked = await holdParked(trx, projection.name, [...new Set([...placed.map(keyOfPlaced), ...[...concerned.values()].flat()])])
+  const parked = await holdParked(trx, projection.name, [...new Set([...placed.map(({ key }) => key), ...[...concerned.values()].flat()])])
 
   // From which position on a key stands still.
   const since = new Map([...parked].map(key => [key, 0n]))
@@ -46,11 +46,11 @@ export async function withhold (trx: Trx, projection: Projection, shard: number,
       parkings.push(parkingOf(projection, key, shard, event, 'event_unreadable', error))
     }
   }
-  const waits = (fact: Placed): boolean => fact.position >= (since.get(keyOfPlaced(fact)) ?? fact.position + 1n)
-  waiting.push(...placed.filter(waits).map(fact => ({ projection: projection.name, key: keyOfPlaced(fact), shard, position: fact.position })))
+  const waits = ({ fact: { position }, key }: typeof placed[number]): boolean => position >= (since.get(key) ?? position + 1n)
+  waiting.push(...placed.filter(waits).map(({ fact: { position }, key }) => ({ projection: projection.name, key, shard, position })))
   await park(trx, parkings)
   await addWaiting(trx, waiting)
-  return placed.filter(fact => !waits(fact))
+  return placed.filter(one => !waits(one)).map(({ fact }) => fact)
 }
 
 export function parkingOf (
