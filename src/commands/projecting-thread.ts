@@ -21,16 +21,16 @@ const ENTRY = new URL(`./projecting-thread-entry${extname(import.meta.url)}`, im
  */
 export function startProjectingThread (settings: ThreadSettings, onStep: (stepped: Stepped) => void): Projecting {
   const thread = new Thread(ENTRY, { workerData: settings })
-  const exited = new Promise<void>(resolve => {
-    thread.once('exit', () => { resolve() })
-  })
   const asked: Array<(health: WorkerHealth) => void> = []
   let alive = true
 
   thread.on('error', error => { setImmediate(() => { throw error }) })
-  thread.on('exit', () => {
-    alive = false
-    tell(GONE)
+  const exited = new Promise<void>(resolve => {
+    thread.on('exit', () => {
+      alive = false
+      tell(GONE)
+      resolve()
+    })
   })
   thread.on('message', (said: Answer) => {
     if ('health' in said) tell(said.health)

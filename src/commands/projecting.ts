@@ -2,14 +2,14 @@ import type { Logger } from 'pino'
 import { projections } from '../projections/index.ts'
 import { listenForAppends } from '../projections/listener.ts'
 import type { Stepped } from '../projections/step.ts'
-import { startWorker, type WorkerHealth } from '../projections/worker.ts'
+import { startWorker, type Worker, type WorkerHealth } from '../projections/worker.ts'
 import { closePool, openForSteps, type Db } from '../store/database.ts'
 
+/** How a service gets at its database. */
+export interface Access { url: string, role: string, silence_ms: number }
+
 /** What a worker is started with: plain values, since it may run in another thread. */
-export interface WorkerSettings {
-  url: string
-  role: string
-  silence_ms: number
+export interface WorkerSettings extends Access {
   /** Connections of its own. */
   poolSize: number
   /** Events a step takes at most. */
@@ -17,15 +17,17 @@ export interface WorkerSettings {
 }
 
 /** A worker, in this thread or in another. */
-export interface Projecting {
-  /** Something was appended. */
-  nudge: () => void
-  health: () => WorkerHealth | Promise<WorkerHealth>
-  stop: () => Promise<void>
+export interface Projecting extends Omit<Worker, 'health'> { health: () => WorkerHealth | Promise<WorkerHealth> }
+
+type Log = Pick<Logger, 'warn' | 'error'>
+
+/** What a service's pools do about connections that break while nobody uses them. */
+export function logsIdleErrors (log: Pick<Log, 'warn'>): (error: Error) => void {
+  return error => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
 }
 
 export interface Surroundings {
-  log: Pick<Logger, 'warn' | 'error'>
+  log: Log
   onStep: (stepped: Stepped) => void
   /** Connections that it shares with others; where nothing is said it opens its own. */
   shared?: Db
@@ -33,19 +35,17 @@ export interface Surroundings {
 
 /** Starts a worker in this thread, and what tells it of appends by other processes. */
 export function startProjecting (settings: WorkerSettings, { log, onStep, shared }: Surroundings): Projecting {
-  const { url, role, silence_ms, poolSize, batch } = settings
-  const onIdleError = (error: Error): void => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
-  const { pool, db } = shared !== undefined ? { pool: undefined, db: shared } : openForSteps({ url, role, silence_ms, poolSize, name: 'worker', onIdleError })
+  const { batch, ...access } = settings
+  const { pool, db } = shared !== undefined ? { pool: undefined, db: shared } : openForSteps({ ...access, name: 'worker', onIdleError: logsIdleErrors(log) })
   const worker = startWorker(db, {
     projections,
     batch,
     onStep,
     onFailure: error => { log.error({ err: error }, 'a projection step failed; it is tried again') }
   })
-  const listener = listenForAppends(url, worker.nudge, silence_ms)
+  const listener = listenForAppends(access.url, worker.nudge, access.silence_ms)
   return {
-    nudge: worker.nudge,
-    health: worker.health,
+    ...worker,
     async stop () {
       await listener.stop()
       await worker.stop()

@@ -17,7 +17,7 @@ import { countShards } from '../store/shards.ts'
 import { CommandError } from './errors.ts'
 import { migrate, openPlace, requireMigrated, type Place } from './open.ts'
 import type { Output } from './output.ts'
-import { startProjecting, type Projecting, type WorkerSettings } from './projecting.ts'
+import { logsIdleErrors, startProjecting, type Access, type Projecting } from './projecting.ts'
 import { startProjectingThread } from './projecting-thread.ts'
 import { webhookSecrets } from './secrets.ts'
 import { createShutdown, type Shutdown } from './shutdown.ts'
@@ -80,24 +80,21 @@ async function start (service: Service): Promise<void> {
   output.progress(welcome(url, service, file, await hasKeys(db)))
 }
 
-function openOwnPool ({ place, config, options, log, shutdown }: Service, poolSize: number): pg.Pool {
-  const pool = openPool({
-    url: place.url,
-    role: config.DATABASE_ROLE,
-    silence_ms: config.DATABASE_SILENCE_MS,
-    poolSize,
-    name: options.only ?? 'serve',
-    onIdleError: error => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
-  })
+function accessOf ({ place, config }: Service): Access {
+  return { url: place.url, role: config.DATABASE_ROLE, silence_ms: config.DATABASE_SILENCE_MS }
+}
+
+function openOwnPool (service: Service, poolSize: number): pg.Pool {
+  const { options, log, shutdown } = service
+  const pool = openPool({ ...accessOf(service), poolSize, name: options.only ?? 'serve', onIdleError: logsIdleErrors(log) })
   shutdown.onStop('connections', async () => { await closePool(pool) })
   return pool
 }
 
 /** Starts the worker: with connections of its own where there are some, and beside the API in a thread of its own then. */
-function project ({ place, config, options, log, shutdown }: Service, poolSize: number, db: Db, { moved }: Freshness): Projecting {
-  const settings: WorkerSettings = {
-    url: place.url, role: config.DATABASE_ROLE, silence_ms: config.DATABASE_SILENCE_MS, poolSize, batch: config.PROJECTION_BATCH_EVENTS
-  }
+function project (service: Service, poolSize: number, db: Db, { moved }: Freshness): Projecting {
+  const { config, options, log, shutdown } = service
+  const settings = { ...accessOf(service), poolSize, batch: config.PROJECTION_BATCH_EVENTS }
   const projecting = options.only === undefined && poolSize > 0
     ? startProjectingThread({ ...settings, logLevel: config.LOG_LEVEL }, moved)
     : startProjecting(settings, { log, onStep: moved, ...(poolSize > 0 ? {} : { shared: db }) })
