@@ -20,7 +20,7 @@ export function * bodiesOf (of: Iterable<Buffer>): Generator<{ body: Buffer }> {
 export interface Filled { events: number, bytes: number }
 
 const BATCH_EVENTS = 512
-/** One batch is made while another one is stored. */
+/** One batch is made while another one is stored. Each has a connection, and so have the two lanes of `catchUp`. */
 const BATCHES_IN_FLIGHT = 2
 /** As the service takes it. */
 const STEP_EVENTS = 2000
@@ -89,7 +89,7 @@ async function store (db: Db, batch: readonly Appendable[]): Promise<void> {
 }
 
 /**
- * Brings the projections up to the log, in the steps that a worker takes.
+ * Brings the projections up to the log as an import does, in steps as large as a worker's.
  * @throws Error when they do not get there
  */
 export async function project (url: string): Promise<void> {
