@@ -7,6 +7,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --include=dev --omit=optional --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
+COPY simulator simulator
+COPY scripts/compile.js scripts/
 RUN npm run build
 
 # Optional packages are the binaries of the embedded PostgreSQL, for people without a database: 100 MB not needed here.
@@ -26,5 +28,5 @@ COPY migrations migrations
 COPY samples samples
 USER node
 EXPOSE 3000
-ENTRYPOINT ["node", "dist/main.js"]
+ENTRYPOINT ["node", "dist/src/main.js"]
 CMD ["serve"]

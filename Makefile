@@ -1,14 +1,14 @@
 # Works with GNU make 3.81 (macOS) and newer; needs nothing else but Node.js with npm.
 
 .DEFAULT_GOAL := help
-# A build that failed leaves no dist/main.js behind that would look up to date.
+# A build that failed leaves no dist/src/main.js behind that would look up to date.
 .DELETE_ON_ERROR:
 .PHONY: help run demo test install build lint clean check-node
 
 INSTALLED := node_modules/.package-lock.json
-BUILT := dist/main.js
+BUILT := dist/src/main.js
 # Folders too: their time changes when a file goes away.
-SOURCES := $(shell find src -type d -o -name '*.ts')
+SOURCES := $(shell find src simulator -type d -o -name '*.ts')
 # Settings may stand in .env (see .env.example); variables of the environment win over it.
 NODE := node $(if $(wildcard .env),--env-file=.env)
 

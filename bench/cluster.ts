@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { openCluster } from '../src/embedded/index.ts'
+import { openCluster } from '../src/postgres/embedded/index.ts'
 
 /** One configuration for everybody. Durable as in production: fsync and synchronous_commit stay on. */
 export const SETTINGS: Record<string, string> = {

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { loadConfig, type Config } from './config.ts'
-import { explain } from './commands/errors.ts'
-import { createOutput, type Output } from './commands/output.ts'
-import type { SimulateOptions } from './commands/simulate.ts'
+import { explain } from './app/errors.ts'
+import { createOutput, type Output } from './app/output.ts'
+import type { SimulateOptions } from './cli/simulate.ts'
 
 // To twice what lives in it, and not to four times as V8 would by itself: it is collected more often instead (docs/operations.md, Memory).
 setFlagsFromString('--heap-growing-percent=100')
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+const { version } = JSON.parse(readFileSync(new URL(import.meta.resolve('#root/package.json')), 'utf8')) as { version: string }
 
 /** Apart from 1, which says that there are differences. */
 const COULD_NOT_VERIFY = 2
@@ -27,7 +27,7 @@ program.command('serve')
   .addOption(new Option('--only <part>', 'only the API, or only the worker').choices(['api', 'worker']))
   .option('--migrate', 'bring the database up to date first', false)
   .action(run(async (config, output, options: { only?: 'api' | 'worker', migrate: boolean }) => {
-    const { serveCommand } = await import('./commands/serve.ts')
+    const { serveCommand } = await import('./app/serve.ts')
     await serveCommand(config, output, { only: options.only, migrate: options.migrate, version })
   }))
 
@@ -37,7 +37,7 @@ migrate.command('up')
   .description('apply what is pending; safe while the service runs')
   .addOption(wait)
   .action(run(async (config, output, options: { wait?: number }) => {
-    const { migrateUpCommand } = await import('./commands/migrate.ts')
+    const { migrateUpCommand } = await import('./cli/migrate.ts')
     await migrateUpCommand(config, output, options)
   }))
 migrate.command('down')
@@ -45,13 +45,13 @@ migrate.command('down')
   .option('--count <n>', 'how many to take back', positiveInteger, 1)
   .addOption(wait)
   .action(run(async (config, output, options: { count: number, wait?: number }) => {
-    const { migrateDownCommand } = await import('./commands/migrate.ts')
+    const { migrateDownCommand } = await import('./cli/migrate.ts')
     await migrateDownCommand(config, output, options)
   }))
 migrate.command('status')
   .description('say what is applied and what is pending, and which indexes are of no use')
   .action(run(async (config, output) => {
-    const { migrateStatusCommand } = await import('./commands/migrate.ts')
+    const { migrateStatusCommand } = await import('./cli/migrate.ts')
     await migrateStatusCommand(config, output)
   }))
 
@@ -61,20 +61,20 @@ keys.command('create')
   .argument('<name>', 'who will use it')
   .addOption(new Option('--scope <scope>', 'read: customers, cards, orders; operate: all').choices(['read', 'operate']).default('read'))
   .action(run(async (config, output, options: { scope: 'read' | 'operate' }, name: string) => {
-    const { keysCreateCommand } = await import('./commands/keys.ts')
+    const { keysCreateCommand } = await import('./cli/keys.ts')
     await keysCreateCommand(config, output, name, options.scope)
   }))
 keys.command('list')
   .description('list every key, in force and revoked')
   .action(run(async (config, output) => {
-    const { keysListCommand } = await import('./commands/keys.ts')
+    const { keysListCommand } = await import('./cli/keys.ts')
     await keysListCommand(config, output)
   }))
 keys.command('revoke')
   .description('end a key')
   .argument('<key>', 'its id, key_…')
   .action(run(async (config, output, _options, key: string) => {
-    const { keysRevokeCommand } = await import('./commands/keys.ts')
+    const { keysRevokeCommand } = await import('./cli/keys.ts')
     await keysRevokeCommand(config, output, key)
   }))
 
@@ -85,14 +85,14 @@ quarantine.command('list')
   .addOption(new Option('--state <state>', 'open, redriven or discarded ones').choices(['open', 'redriven', 'discarded']).default('open'))
   .option(reasonOption, 'only rows of this reason, as not_json or conflict')
   .action(run(async (config, output, options: { state: 'open' | 'redriven' | 'discarded', reason?: string }) => {
-    const { quarantineListCommand } = await import('./commands/quarantine.ts')
+    const { quarantineListCommand } = await import('./cli/quarantine.ts')
     await quarantineListCommand(config, output, { state: options.state, reason: options.reason })
   }))
 quarantine.command('show')
   .description('show a row with what was received; of a conflict, how it differs from what is stored')
   .argument('<id>', 'its id')
   .action(run(async (config, output, _options, id: string) => {
-    const { quarantineShowCommand } = await import('./commands/quarantine.ts')
+    const { quarantineShowCommand } = await import('./cli/quarantine.ts')
     await quarantineShowCommand(config, output, id)
   }))
 quarantine.command('redrive')
@@ -106,7 +106,7 @@ stored. A redrive lets it in as one more telling of that movement, and where it 
 --all leaves such rows out: look at each with \`quarantine show ID\`, then redrive it by its id or discard it. Who means all of
 them says --all --reason contradicts_movement. No redrive can be taken back: events are stored for ever.`)
   .action(run(async (config, output, options: { all: boolean, reason?: string }, ids: string[]) => {
-    const { quarantineRedriveCommand } = await import('./commands/quarantine.ts')
+    const { quarantineRedriveCommand } = await import('./cli/quarantine.ts')
     await quarantineRedriveCommand(config, output, ids, { all: options.all, reason: options.reason })
   }))
 quarantine.command('discard')
@@ -114,7 +114,7 @@ quarantine.command('discard')
   .argument('<ids...>', 'their ids')
   .requiredOption('--because <text>', 'why, for those who come after')
   .action(run(async (config, output, options: { because: string }, ids: string[]) => {
-    const { quarantineDiscardCommand } = await import('./commands/quarantine.ts')
+    const { quarantineDiscardCommand } = await import('./cli/quarantine.ts')
     await quarantineDiscardCommand(config, output, ids, options.because)
   }))
 
@@ -134,7 +134,7 @@ Running an import again is always safe: what is stored is stored, what is known 
 quarantine stays decided. A row that contradicts what is known is a conflict: it waits in quarantine, and what was told first
 stands. The exit status is not 0 when there are conflicts or bad lines, also where all else was imported.`)
   .action(run(async (config, output, options: { dryRun: boolean, skipBad: boolean }, files: unknown) => {
-    const { importCommand } = await import('./commands/import.ts')
+    const { importCommand } = await import('./cli/import.ts')
     await importCommand(config, output, files as string[], options)
   }))
 
@@ -150,7 +150,7 @@ The live projections go on and are read meanwhile; the server need not stop. A r
 Needed after an upgrade that folds some events otherwise: the server says so when it starts. The database login of this command
 must own the database.`)
   .action(run(async (config, output, options: { diff: boolean, switch: boolean, abandon: boolean, limit: number }, projection: unknown) => {
-    const { rebuildCommand } = await import('./commands/rebuild.ts')
+    const { rebuildCommand } = await import('./cli/rebuild.ts')
     await rebuildCommand(config, output, projection as string | undefined, options)
   }))
 
@@ -158,7 +158,7 @@ const parked = program.command('parked').description('cards and orders that stan
 parked.command('list')
   .description('list them, with why and how many events wait')
   .action(run(async (config, output) => {
-    const { parkedListCommand } = await import('./commands/parked.ts')
+    const { parkedListCommand } = await import('./cli/parked.ts')
     await parkedListCommand(config, output)
   }))
 parked.command('redrive')
@@ -166,7 +166,7 @@ parked.command('redrive')
   .argument('[keys...]', 'as listed, card:v_… or order:ord_…')
   .option('--all', 'everything that is parked', false)
   .action(run(async (config, output, options: { all: boolean }, keys: string[]) => {
-    const { parkedRedriveCommand } = await import('./commands/parked.ts')
+    const { parkedRedriveCommand } = await import('./cli/parked.ts')
     await parkedRedriveCommand(config, output, keys, options)
   }))
 
@@ -175,7 +175,7 @@ program.command('demo')
   .option('--url <url>', 'where the server is (default: http://HOST:PORT)')
   .option('--key <token>', 'an API key, where the server asks for one: of scope read, or operate to compare the quarantine too')
   .action(run(async (config, output, options: { url?: string, key?: string }) => {
-    const { demoCommand } = await import('./commands/demo.ts')
+    const { demoCommand } = await import('./cli/demo.ts')
     await demoCommand(config, output, { url: options.url, key: options.key })
   }))
 
@@ -194,7 +194,7 @@ program.command('simulate')
   .option('--verify', 'compare everything the server then says with what it should say', false)
   .option('--export <file>', 'write what truly happened to a CSV file, as the provider would export it: to try import with')
   .action(run(async (config, output, options: SimulateOptions) => {
-    const { simulateCommand } = await import('./commands/simulate.ts')
+    const { simulateCommand } = await import('./cli/simulate.ts')
     await simulateCommand(config, output, options)
   }))
 
@@ -202,7 +202,7 @@ program.command('checkpoint')
   .description('write where the log stands, signed: to keep outside the database and to verify against later')
   .argument('[file]', 'replaced whole where it is there (default: standard output)')
   .action(run(async (config, output, _options, file?: string) => {
-    const { checkpointCommand } = await import('./commands/checkpoint.ts')
+    const { checkpointCommand } = await import('./cli/anchor.ts')
     await checkpointCommand(config, output, file)
   }))
 
@@ -217,7 +217,7 @@ folded anew in some, which take about the room of the live ones until the end. W
 events were cut off together with their head, nor that a chain was rewritten up to its head.
 Exit status: 0 no difference, 1 differences, 2 it could not be verified (the database, the checkpoint or its key).`)
   .action(run(async (config, output, options: { against?: string, limit: number, only?: 'log' | 'projections' }) => {
-    const { verifyCommand } = await import('./commands/verify.ts')
+    const { verifyCommand } = await import('./cli/verify.ts')
     await verifyCommand(config, output, options)
   }, COULD_NOT_VERIFY))
 
@@ -234,7 +234,7 @@ reason: do not write there what is erased here. The server may run meanwhile. Ru
 after a kill or when more came in. It needs the login that owns the ledger. What it does not reach: backups, logs of the server
 and of PostgreSQL, files that were imported or exported, and the provider itself, which must erase the customer, too.`)
   .action(run(async (config, output, options: { reason: string, dryRun: boolean, yes: boolean }, customer: string) => {
-    const { eraseCommand } = await import('./commands/erase.ts')
+    const { eraseCommand } = await import('./cli/erase.ts')
     await eraseCommand(config, output, customer, options)
   }))
 
@@ -246,7 +246,7 @@ Bodies are in it as they were received, each with the time at which it was first
 not: projections follow from the events, and for all of it there is pg_dump. The server may run meanwhile: the file holds what was
 stored when the export began. It holds personal data.`)
   .action(run(async (config, output, _options, file: string | undefined) => {
-    const { exportCommand } = await import('./commands/export.ts')
+    const { exportCommand } = await import('./cli/export.ts')
     await exportCommand(config, output, file)
   }))
 
@@ -256,7 +256,7 @@ program.command('status')
 The exit status is 1 when something needs a person: something is parked, a projection is not built by this version of the code, one
 lags by more than 60 s, or the log lacks an event. What is open in quarantine is shown and does not count.`)
   .action(run(async (config, output) => {
-    const { statusCommand } = await import('./commands/status.ts')
+    const { statusCommand } = await import('./cli/status.ts')
     await statusCommand(config, output)
   }))
 

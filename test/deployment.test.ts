@@ -7,11 +7,12 @@ import { parseEnv } from 'node:util'
 import t from 'tap'
 import { parse } from 'yaml'
 import { ConfigSchema } from '../src/config.ts'
+import { root } from './support/root.ts'
 
-const root = path.resolve(import.meta.dirname, '..')
 const text = (name: string) => readFileSync(path.join(root, name), 'utf8')
 const isThere = (name: string) => existsSync(path.join(root, name))
-const isCommand = (name: string | undefined) => name !== undefined && isThere(`src/commands/${name}.ts`)
+const commandLine = text('src/main.ts')
+const isCommand = (name: string | undefined) => name !== undefined && commandLine.includes(`command('${name}')`)
 
 interface Service {
   image: string
@@ -42,7 +43,7 @@ t.test('docker-compose.yml: the services and what they run', async t => {
   t.strictSame(api.command, ['serve', '--only', 'api'])
   t.strictSame(worker.command, ['serve', '--only', 'worker'])
   for (const [name, { command, image, build }] of Object.entries({ migrate, api, worker })) {
-    t.ok(isCommand(command?.[0]), `${name} runs a command of src/commands`)
+    t.ok(isCommand(command?.[0]), `${name} runs a command of the command line`)
     t.strictSame({ image, build }, { image: api.image, build: '.' }, `${name} is made from the one image`)
   }
 })
@@ -136,7 +137,7 @@ t.test('Dockerfile: what it copies is there, and gets past .dockerignore', async
 t.test('Dockerfile: runs as an ordinary user, the commands as they are', async t => {
   const [last = ''] = text('Dockerfile').split(/^FROM /m).slice(-1)
   t.match(last, /^USER node$/m)
-  t.match(last, /^ENTRYPOINT \["node", "dist\/main\.js"\]$/m)
+  t.match(last, /^ENTRYPOINT \["node", "dist\/src\/main\.js"\]$/m)
   t.match(last, /^CMD \["serve"\]$/m)
   for (const needed of ['dist', 'node_modules', 'package.json', 'migrations']) {
     t.match(last, new RegExp(`^COPY .*${needed}`, 'm'), `${needed} is beside it`)
@@ -149,7 +150,7 @@ t.test('Makefile: what the README says to type is there', async t => {
   const named = new Set([...text('README.md').matchAll(/[`$] ?make ([a-z-]+)|^make ([a-z-]+)(?=\s*(?:#|$))/gm)].map(match => match[1] ?? match[2]))
   t.ok(named.has('run') && named.has('test'), 'the README names the two commands')
   for (const name of named) t.ok(targets.has(name), `make ${name}`)
-  for (const [, command] of makefile.matchAll(/\$\(NODE\) \$\(BUILT\) (\S+)/g)) t.ok(isCommand(command), `${command} is a command of src/commands`)
+  for (const [, command] of makefile.matchAll(/\$\(NODE\) \$\(BUILT\) (\S+)/g)) t.ok(isCommand(command), `${command} is a command of the command line`)
 })
 
 t.test('scripts/test.js counts what tap wrote, and not how it ended', async t => {

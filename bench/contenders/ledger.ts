@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Contender } from './contender.ts'
 
-export const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+export const MAIN = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url))
 
 /** This product, as it is shipped: its API, without a worker beside it. */
 export const ledger: Contender = {

@@ -1,12 +1,12 @@
 import { projections } from '../../src/projections/index.ts'
-import { catchUp } from '../../src/projections/catch-up.ts'
+import { catchUp } from '../../src/engine/catch-up.ts'
 import type { Instant } from '../../src/ledger/instant.ts'
-import { identify } from '../../src/provider/voucherify/delivery.ts'
-import { append, type Appendable } from '../../src/store/append.ts'
-import { readLogSize } from '../../src/store/audit.ts'
-import { closePool, databaseOf, openPool, type Db } from '../../src/store/database.ts'
-import { restore } from '../../src/store/restore.ts'
-import { countShards, shardOf } from '../../src/store/shards.ts'
+import { identify } from '../../src/providers/voucherify/identify.ts'
+import { append, type Appendable } from '../../src/log/append.sql.ts'
+import { readLogSize } from '../../src/audit/log.sql.ts'
+import { closePool, databaseOf, openPool, type Db } from '../../src/postgres/database.ts'
+import { restore } from '../../src/log/restore.sql.ts'
+import { countShards, shardOf } from '../../src/log/shards.sql.ts'
 
 /** A body to store, and when it was first stored where that matters; else now. */
 export interface Storable { body: Buffer, received_at?: Instant }

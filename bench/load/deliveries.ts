@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { sign } from '../../src/provider/voucherify/signature.ts'
+import { sign } from '../../src/providers/voucherify/wire/signature.ts'
 
 /** What all deliveries of the bench are signed with. */
 export const SECRET = 'bench-secret'

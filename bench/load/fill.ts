@@ -1,7 +1,7 @@
-import { identify } from '../../src/provider/voucherify/delivery.ts'
-import { append, type Appendable } from '../../src/store/append.ts'
-import { closePool, databaseOf, openPool } from '../../src/store/database.ts'
-import { countShards, shardOf } from '../../src/store/shards.ts'
+import { identify } from '../../src/providers/voucherify/identify.ts'
+import { append, type Appendable } from '../../src/log/append.sql.ts'
+import { closePool, databaseOf, openPool } from '../../src/postgres/database.ts'
+import { countShards, shardOf } from '../../src/log/shards.sql.ts'
 import type { Unsent } from './deliveries.ts'
 
 /** As the appender's batches are at most. */

@@ -1,8 +1,8 @@
 import { loadConfig } from '../../src/config.ts'
 import { projections } from '../../src/projections/index.ts'
-import { startWorker } from '../../src/projections/worker.ts'
-import { closePool, openForSteps } from '../../src/store/database.ts'
-import { readHeads } from '../../src/store/shards.ts'
+import { startWorker } from '../../src/engine/worker.ts'
+import { closePool, openForSteps } from '../../src/postgres/database.ts'
+import { readHeads } from '../../src/log/shards.sql.ts'
 import { ledgerLog } from './log.ts'
 import type { Projector } from './projector.ts'
 

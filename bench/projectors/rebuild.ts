@@ -1,7 +1,7 @@
-import { BATCH_EVENTS } from '../../src/commands/rebuild.ts'
+import { BATCH_EVENTS } from '../../src/cli/rebuild.ts'
 import { projections } from '../../src/projections/index.ts'
-import { beginRebuild, buildUp } from '../../src/projections/rebuild.ts'
-import { closePool, databaseOf, openPool } from '../../src/store/database.ts'
+import { beginRebuild, buildUp } from '../../src/engine/rebuild/rebuild.ts'
+import { closePool, databaseOf, openPool } from '../../src/postgres/database.ts'
 import { ledgerLog } from './log.ts'
 import type { Projector } from './projector.ts'
 

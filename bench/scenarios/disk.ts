@@ -1,6 +1,6 @@
 import pg from 'pg'
-import { simulate } from '../../src/simulator/simulate.ts'
-import { identify } from '../../src/provider/voucherify/delivery.ts'
+import { simulate } from '../../simulator/simulate.ts'
+import { identify } from '../../src/providers/voucherify/identify.ts'
 import { ledger } from '../contenders/ledger.ts'
 import { bodiesOf, fill } from '../load/big.ts'
 import { makeDeliveries } from '../load/deliveries.ts'

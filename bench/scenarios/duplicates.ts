@@ -1,4 +1,4 @@
-import { createRandom } from '../../src/simulator/random.ts'
+import { createRandom } from '../../simulator/random.ts'
 import { ledger } from '../contenders/ledger.ts'
 import { deliver } from '../load/client.ts'
 import { makeDeliveries, type Delivery } from '../load/deliveries.ts'

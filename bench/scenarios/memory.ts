@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readChainHeads } from '../../src/store/audit.ts'
+import { readChainHeads } from '../../src/audit/log.sql.ts'
 import { start } from '../contenders/contender.ts'
 import { ledger, MAIN } from '../contenders/ledger.ts'
 import { watch, watchRun, type Memory } from '../contenders/watch.ts'

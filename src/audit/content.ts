@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { AuditedEvent } from '../store/audit.ts'
+import type { AuditedEvent } from './log.sql.ts'
 import type { Found } from './finding.ts'
 import { compareIdentity } from './identity.ts'
 import type { Vouching } from './vouchers.ts'

@@ -1,6 +1,6 @@
-import { identify, identifyAsUnread, type IdentifiedDelivery, type Unusable } from '../provider/voucherify/delivery.ts'
-import type { AuditedEvent } from '../store/audit.ts'
-import { shardOf } from '../store/shards.ts'
+import { identify, identifyAsUnread, type IdentifiedDelivery, type Unusable } from '../providers/voucherify/identify.ts'
+import type { AuditedEvent } from './log.sql.ts'
+import { shardOf } from '../log/shards.sql.ts'
 
 /** How the columns of an event fit its body. */
 export type Identity =

@@ -1,6 +1,6 @@
-import { findBodiesOfType, type AuditedEvent } from '../store/audit.ts'
-import type { Db } from '../store/database.ts'
-import { ERASED_TYPE } from '../store/erasure.ts'
+import { findBodiesOfType, type AuditedEvent } from './log.sql.ts'
+import type { Db } from '../postgres/database.ts'
+import { ERASED_TYPE } from '../erasure/erasure.sql.ts'
 
 /** Events that the lists held at a time may name: some 30 MB. A single list is held whatever its size. */
 const HELD_ENTRIES = 100_000

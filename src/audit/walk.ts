@@ -1,4 +1,4 @@
-import type { LogEnd } from '../store/audit.ts'
+import type { LogEnd } from './log.sql.ts'
 import { CHAIN_START, chainAfter, type Link } from './chain.ts'
 import { positions, type Found } from './finding.ts'
 

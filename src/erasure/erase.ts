@@ -1,14 +1,14 @@
-import { redact, type Extent } from '../provider/voucherify/privacy/redaction.ts'
-import type { ProjectionKey } from '../store/checkpoints.ts'
-import type { Db, Generation, Trx } from '../store/database.ts'
+import { redact, type Extent } from '../providers/voucherify/privacy/redaction.ts'
+import type { ProjectionKey } from '../engine/checkpoints.sql.ts'
+import type { Db, Generation, Trx } from '../postgres/database.ts'
 import {
   listGenerations, lockCheckpoints, lockErasures, readKept, readQuarantine, writeErasure,
   type Kept, type RedactedEvent, type Standing
-} from '../store/erasure.ts'
-import { lookAt, takeBuildLock } from '../store/generation.ts'
-import { failureOf } from '../store/errors.ts'
-import { findBodies } from '../store/events.ts'
-import { countShards } from '../store/shards.ts'
+} from './erasure.sql.ts'
+import { lookAt, takeBuildLock } from '../engine/rebuild/projection-schema.sql.ts'
+import { failureOf } from '../postgres/errors.ts'
+import { findBodies } from '../log/read.sql.ts'
+import { countShards } from '../log/shards.sql.ts'
 import { inBatches } from './batches.ts'
 import { concernsRow, redactRow } from './quarantined.ts'
 import { erasureEvent, type Order } from './record.ts'

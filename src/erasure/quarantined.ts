@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
-import { redact, type Extent } from '../provider/voucherify/privacy/redaction.ts'
-import { treeOf } from '../provider/voucherify/privacy/tree.ts'
-import type { Kept, RedactedRow } from '../store/erasure.ts'
+import { redact, type Extent } from '../providers/voucherify/privacy/redaction.ts'
+import { treeOf } from '../providers/voucherify/privacy/json-tree.ts'
+import type { Kept, RedactedRow } from './erasure.sql.ts'
 import type { Search } from './search.ts'
 
 /** In place of a text that named the customer. */

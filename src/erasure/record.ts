@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { identify } from '../provider/voucherify/delivery.ts'
-import type { Appendable } from '../store/append.ts'
-import { ERASED_TYPE, type RedactedEvent, type RedactedRow } from '../store/erasure.ts'
-import { shardOf } from '../store/shards.ts'
+import { identify } from '../providers/voucherify/identify.ts'
+import type { Appendable } from '../log/append.sql.ts'
+import { ERASED_TYPE, type RedactedEvent, type RedactedRow } from './erasure.sql.ts'
+import { shardOf } from '../log/shards.sql.ts'
 
 /** Why a customer is erased, and who says so. Both are kept for ever: they must not name the customer. */
 export interface Order { customer_id: string, reason: string, decided_by: string }

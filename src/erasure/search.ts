@@ -1,10 +1,10 @@
 import type { CustomerSighting, Fact } from '../ledger/facts.ts'
-import { factsOf } from '../provider/voucherify/delivery.ts'
-import { isAddress, recognise, type Known } from '../provider/voucherify/privacy/known.ts'
-import { identifyingTexts } from '../provider/voucherify/privacy/told.ts'
-import type { Db } from '../store/database.ts'
-import { readKnown, searchShard, type Found, type Sought } from '../store/erasure.ts'
-import { readHeads } from '../store/shards.ts'
+import { factsOf } from '../providers/voucherify/identify.ts'
+import { isAddress, recognise, type Known } from '../providers/voucherify/privacy/person.ts'
+import { identifyingTexts } from '../providers/voucherify/privacy/identifying-texts.ts'
+import type { Db } from '../postgres/database.ts'
+import { readKnown, searchShard, type Found, type Sought } from './erasure.sql.ts'
+import { readHeads } from '../log/shards.sql.ts'
 
 /** An event that may concern the customer, as its body stands now. */
 export interface Entry extends Omit<Found, 'body'>, Shown {}

@@ -1,11 +1,11 @@
 import { groupBy } from '../ledger/group.ts'
 import type { Clocks } from '../ledger/time-travel.ts'
 import { winners, type MergedField, type Winners } from '../ledger/movements.ts'
-import type { Recomputed } from '../provider/voucherify/arithmetic.ts'
-import type { Trx } from '../store/database.ts'
-import { readSources, type Source } from '../store/sightings.ts'
-import type { LineRow } from '../store/tables.ts'
-import { recomputeAwards } from './recomputed.ts'
+import type { Recomputed } from '../providers/voucherify/rules/recompute.ts'
+import type { Trx } from '../postgres/database.ts'
+import { readSources, type Source } from '../projections/cards/sources.sql.ts'
+import type { LineRow } from '../postgres/tables.ts'
+import { recomputeAwards } from './recompute.ts'
 
 /** Which event a field of a movement is from; null where nobody told it. */
 export type Won = Record<MergedField, { event_id: string, subject: string } | null>

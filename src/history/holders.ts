@@ -1,10 +1,10 @@
 import { groupBy } from '../ledger/group.ts'
 import { readHoldings } from '../ledger/holders.ts'
 import { holderAmong, type Clocks } from '../ledger/time-travel.ts'
-import type { Trx } from '../store/database.ts'
-import { listEverHeld, listToldHolders, readHolderTellings } from '../store/past-tellings.ts'
-import type { ShownCard } from '../store/cards.ts'
-import type { CardRow } from '../store/tables.ts'
+import type { Trx } from '../postgres/database.ts'
+import { listEverHeld, listToldHolders, readHolderTellings } from './holders.sql.ts'
+import type { ShownCard } from '../projections/cards/reads.sql.ts'
+import type { CardRow } from '../postgres/tables.ts'
 
 /** The cards, as they stand now, that a customer held at a moment of the two clocks. One that nothing had told of by then is none of them. */
 export async function cardsHeldAt (trx: Trx, customer_id: string, clocks: Clocks): Promise<ShownCard[]> {

@@ -3,9 +3,9 @@ import { groupBy } from '../ledger/group.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { Movement } from '../ledger/movements.ts'
 import { foldAsKnown, type Clocks } from '../ledger/time-travel.ts'
-import type { Trx } from '../store/database.ts'
-import { findBarelyKnown, findRetold, readBefore, readKnown, readRetold, readUntouched, type Cut } from '../store/past.ts'
-import { readOpenings } from '../store/write-sightings.ts'
+import type { Trx } from '../postgres/database.ts'
+import { findBarelyKnown, findRetold, readBefore, readKnown, readRetold, readUntouched, type Cut } from './lines.sql.ts'
+import { readOpenings } from '../projections/cards/observations.sql.ts'
 
 /** A card's history at a moment of the two clocks: live lines up to the cut, and what stands behind it instead. */
 export interface Past {

@@ -1,8 +1,8 @@
 import type { Clocks } from '../ledger/time-travel.ts'
-import { standing, type LineMark } from '../store/cards.ts'
-import type { Trx } from '../store/database.ts'
-import { listLinesBefore } from '../store/past.ts'
-import type { LineRow } from '../store/tables.ts'
+import { standing, type LineMark } from '../projections/cards/reads.sql.ts'
+import type { Trx } from '../postgres/database.ts'
+import { listLinesBefore } from './lines.sql.ts'
+import type { LineRow } from '../postgres/tables.ts'
 import { cardsHeldAt } from './holders.ts'
 import { readPast } from './past.ts'
 

@@ -1,7 +1,7 @@
 import type { ExplainedLine } from '../history/explain.ts'
 import { INFORMED } from '../ledger/facts.ts'
-import type { Source } from '../store/sightings.ts'
-import { parseJson } from './routes/reads.ts'
+import type { Source } from '../projections/cards/sources.sql.ts'
+import { parseJson } from './read-options.ts'
 
 const NAMES = new Map<number, string>(Object.entries(INFORMED).map(([name, rank]) => [rank, name]))
 

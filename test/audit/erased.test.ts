@@ -1,6 +1,6 @@
 // An erased body is no difference when an erasure event lists what it was redacted to, and one when none does.
 import { test, type Test } from 'tap'
-import { shardOf } from '../../src/store/shards.ts'
+import { shardOf } from '../../src/log/shards.sql.ts'
 import { audit, awardsOf, store, tamper } from '../support/audit.ts'
 import { enveloped } from '../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../support/ledger.ts'

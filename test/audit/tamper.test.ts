@@ -1,7 +1,7 @@
 // What an owner of the database can do to the log with its guard off, and what the two verifiers say then: the command, and
 // the query of docs/verify.sql. They must name the same codes at the same places.
 import { test, type Test } from 'tap'
-import { shardOf } from '../../src/store/shards.ts'
+import { shardOf } from '../../src/log/shards.sql.ts'
 import { audit, awardsOf, checkpointNow, rechain, setHead, store, tamper } from '../support/audit.ts'
 import { seeds } from '../support/deliveries.ts'
 import { openLedger } from '../support/ledger.ts'

@@ -1,11 +1,11 @@
 // What must be true once everything is healed, asked of the rows and over HTTP.
 import type pg from 'pg'
 import type { Test } from 'tap'
-import { checkQuarantine } from '../../src/simulator/checks/quarantine.ts'
-import { openClient } from '../../src/simulator/client.ts'
-import type { Differences } from '../../src/simulator/differences.ts'
-import { expectationOf } from '../../src/simulator/oracle/expectation.ts'
-import { awaitProjection, verify } from '../../src/simulator/verifying.ts'
+import { checkQuarantine } from '../../simulator/checks/quarantine.ts'
+import { openClient } from '../../simulator/client.ts'
+import type { Differences } from '../../simulator/differences.ts'
+import { expectationOf } from '../../simulator/oracle/expectation.ts'
+import { awaitProjection, verify } from '../../simulator/verifying.ts'
 import { run } from '../support/cli.ts'
 import type { Load } from './load.ts'
 

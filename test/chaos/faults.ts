@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
-import type { Random } from '../../src/simulator/random.ts'
+import type { Random } from '../../simulator/random.ts'
 import type { ChaosCluster } from './cluster.ts'
 import type { Link } from './link.ts'
 import type { Supervised } from './processes.ts'

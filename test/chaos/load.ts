@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { openClient, type Client } from '../../src/simulator/client.ts'
-import type { Delivery } from '../../src/simulator/delivery.ts'
-import type { Differences } from '../../src/simulator/differences.ts'
-import { send, type Sent } from '../../src/simulator/sending.ts'
-import { simulate } from '../../src/simulator/simulate.ts'
-import type { Heard } from '../../src/simulator/checks/card.ts'
-import type { SetAside } from '../../src/simulator/checks/quarantine.ts'
+import { openClient, type Client } from '../../simulator/client.ts'
+import type { Delivery } from '../../simulator/delivery.ts'
+import type { Differences } from '../../simulator/differences.ts'
+import { send, type Sent } from '../../simulator/sending.ts'
+import { simulate } from '../../simulator/simulate.ts'
+import type { Heard } from '../../simulator/checks/card.ts'
+import type { SetAside } from '../../simulator/checks/quarantine.ts'
 
 /** A 2xx: what the server said it had stored. */
 export type Acknowledged =

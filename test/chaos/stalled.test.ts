@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { sign, SIGNATURE_HEADER } from '../../src/provider/voucherify/signature.ts'
+import { sign, SIGNATURE_HEADER } from '../../src/providers/voucherify/wire/signature.ts'
 import { serve } from '../support/cli.ts'
 import { createDatabase } from '../support/database.ts'
 import { awardData } from '../support/deliveries.ts'

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
 import { test, type Test } from 'tap'
-import { append, type Appendable } from '../../src/store/append.ts'
-import { lockErasures, writeErasure, type RedactedEvent, type RedactedRow } from '../../src/store/erasure.ts'
+import { append, type Appendable } from '../../src/log/append.sql.ts'
+import { lockErasures, writeErasure, type RedactedEvent, type RedactedRow } from '../../src/erasure/erasure.sql.ts'
 import { erasureEvent } from '../../src/erasure/record.ts'
 import { awardData } from '../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../support/ledger.ts'
@@ -145,7 +145,7 @@ test('what is sent again brings nothing back', async t => {
 test('the migration goes down and up again with data in the tables; not down once something was erased', async t => {
   const { ledger } = await filled(t)
   const halves = ['0006_erasure.sql', '0007_quarantine-erasure.sql']
-    .map(name => readFileSync(new URL(`../../migrations/${name}`, import.meta.url), 'utf8').split('-- Down Migration'))
+    .map(name => readFileSync(new URL(import.meta.resolve(`#root/migrations/${name}`)), 'utf8').split('-- Down Migration'))
   const up = halves.map(([up = '']) => up)
   const down = halves.map(([, down = '']) => down).reverse()
   const before = await ledger.owner.query('select quarantine_id, encode(body_digest, \'hex\') as digest, times_seen from ledger.quarantine')

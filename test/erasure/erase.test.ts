@@ -1,10 +1,10 @@
 // A customer is erased from a ledger full of secrets: what is personal is nowhere, all else is as it was.
 import { test } from 'tap'
-import { identify } from '../../src/provider/voucherify/delivery.ts'
+import { identify } from '../../src/providers/voucherify/identify.ts'
 import { enveloped, orderData } from '../support/deliveries.ts'
 import { findEverywhere } from '../support/everywhere.ts'
 import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
-import { SECRETS } from '../provider/voucherify/personal.ts'
+import { SECRETS } from '../providers/voucherify/personal.ts'
 import { erase, impersonal, ownerOf, plantedHistory, refolded, restoreAll, SHARDS, takeAll } from './support.ts'
 
 /** Do the digests of received bodies still chain, and does a stored erasure vouch for each body that is another by now? */

@@ -1,15 +1,15 @@
 // What becomes of an erasure that is killed, and of one beside a ledger that goes on.
 import { test } from 'tap'
-import { append } from '../../src/store/append.ts'
+import { append } from '../../src/log/append.sql.ts'
 import { projections } from '../../src/projections/index.ts'
-import { step } from '../../src/projections/step.ts'
-import { shardOf } from '../../src/store/shards.ts'
-import { identify } from '../../src/provider/voucherify/delivery.ts'
+import { step } from '../../src/engine/step.ts'
+import { shardOf } from '../../src/log/shards.sql.ts'
+import { identify } from '../../src/providers/voucherify/identify.ts'
 import { findEverywhere } from '../support/everywhere.ts'
 import { enveloped, orderData } from '../support/deliveries.ts'
 import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
-import { SECRETS } from '../provider/voucherify/personal.ts'
+import { SECRETS } from '../providers/voucherify/personal.ts'
 import { erase, impersonal, ownerOf, plantedHistory, refolded, SHARDS, takeAll } from './support.ts'
 
 class Killed extends Error {

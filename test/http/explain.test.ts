@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { explainLines } from '../../src/history/explain.ts'
-import { listCardLines } from '../../src/store/cards.ts'
-import type { Trx } from '../../src/store/database.ts'
-import { onOneState } from '../../src/store/snapshot.ts'
+import { listCardLines } from '../../src/projections/cards/reads.sql.ts'
+import type { Trx } from '../../src/postgres/database.ts'
+import { onOneState } from '../../src/engine/snapshot.sql.ts'
 import { awardData, enveloped, seeds } from '../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../support/ledger.ts'
 

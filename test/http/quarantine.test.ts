@@ -1,8 +1,8 @@
 import type { LightMyRequestResponse } from 'fastify'
 import { test } from 'tap'
-import { createKey } from '../../src/store/keys.ts'
-import { databaseOf } from '../../src/store/database.ts'
-import { quarantine } from '../../src/store/quarantine.ts'
+import { createKey } from '../../src/access/api-keys.sql.ts'
+import { databaseOf } from '../../src/postgres/database.ts'
+import { quarantine } from '../../src/ingest/quarantine/quarantine.sql.ts'
 import { awardData, enveloped } from '../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../support/ledger.ts'
 

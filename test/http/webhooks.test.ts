@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { test } from 'tap'
-import { sign, SIGNATURE_HEADER } from '../../src/provider/voucherify/signature.ts'
+import { sign, SIGNATURE_HEADER } from '../../src/providers/voucherify/wire/signature.ts'
 import { databaseUrl } from '../support/database.ts'
 import { awardData, enveloped, orderData, seeds } from '../support/deliveries.ts'
 import { openLedger, SECRET, type TestLedger } from '../support/ledger.ts'

@@ -1,7 +1,7 @@
 // A merchant who subscribed to the two event types this project began from, awards and paid orders, and to nothing else.
 import { test } from 'tap'
-import { settleDelivery } from '../../src/intake/settle.ts'
-import { simulate } from '../../src/simulator/simulate.ts'
+import { settleDelivery } from '../../src/ingest/store-delivery.ts'
+import { simulate } from '../../simulator/simulate.ts'
 import { openLedger } from '../support/ledger.ts'
 
 interface Line { movement_id: string, kind: string, points: number, balance: number }

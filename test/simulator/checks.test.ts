@@ -1,12 +1,12 @@
 import { test } from 'tap'
-import { waitBeforeRetry_ms, type Client } from '../../src/simulator/client.ts'
-import { checkCard } from '../../src/simulator/checks/card.ts'
-import { checkQuarantine } from '../../src/simulator/checks/quarantine.ts'
-import { createDifferences } from '../../src/simulator/differences.ts'
-import { RANK } from '../../src/simulator/facts.ts'
-import { expectationFrom } from '../../src/simulator/oracle/expectation.ts'
-import { send } from '../../src/simulator/sending.ts'
-import { simulate } from '../../src/simulator/simulate.ts'
+import { waitBeforeRetry_ms, type Client } from '../../simulator/client.ts'
+import { checkCard } from '../../simulator/checks/card.ts'
+import { checkQuarantine } from '../../simulator/checks/quarantine.ts'
+import { createDifferences } from '../../simulator/differences.ts'
+import { RANK } from '../../simulator/facts.ts'
+import { expectationFrom } from '../../simulator/oracle/expectation.ts'
+import { send } from '../../simulator/sending.ts'
+import { simulate } from '../../simulator/simulate.ts'
 
 test('given a busy server, then the next try waits as long as it asks for, else twice as long each time', async t => {
   t.equal(waitBeforeRetry_ms({ status: 503, json: {}, retry_after_seconds: 3 }, 5, 200), 3000)

@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { RANK, type Fact, type MovementFact } from '../../src/simulator/facts.ts'
-import { expectationFrom } from '../../src/simulator/oracle/expectation.ts'
+import { RANK, type Fact, type MovementFact } from '../../simulator/facts.ts'
+import { expectationFrom } from '../../simulator/oracle/expectation.ts'
 
 function at (minute: number): string {
   return `2024-02-01T10:${String(minute).padStart(2, '0')}:00.000000Z`

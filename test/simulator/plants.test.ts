@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { history } from '../support/histories.ts'
-import { compileSources, plant, planted } from '../support/planting.ts'
+import { plant, planted } from '../support/planting.ts'
 import { PLANTS, type Plant } from './plants.ts'
 
 const BY_TURNS = 3
@@ -27,10 +27,8 @@ function chosen (): readonly Plant[] {
 
 test('bugs that are planted in the ledger are noticed', { timeout: 1_800_000 }, async t => {
   const folder = t.testdir({})
-  const compiled = join(folder, 'compiled')
-  compileSources(compiled)
   for (const [index, bug] of chosen().entries()) {
-    const { wrongWith } = await plant(bug, compiled, join(folder, String(index)))
+    const { wrongWith } = await plant(bug, join(folder, String(index)))
     const found: string[] = []
     const noticed = (): boolean => found.some(difference => bug.noticed.test(difference))
     for (let attempt = 0; attempt < TRIES && !noticed(); attempt++) {

@@ -46,42 +46,42 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     bug: 'who leaves a tier stays in it',
-    file: 'provider/voucherify/families/tier.ts',
+    file: 'providers/voucherify/families/tier.ts',
     find: "change === 'left' ? null : requiredId(to?.id",
     instead: "requiredId(change === 'left' ? from?.id : to?.id",
     noticed: /tier in \S+ should be "?none/
   },
   {
     bug: 'failed redemptions spend points',
-    file: 'provider/voucherify/objects/redemption.ts',
+    file: 'providers/voucherify/payloads/redemption.ts',
     find: "result !== 'FAILURE' && status !== 'FAILED'",
     instead: 'true || result === status',
     noticed: /line redemption:\S+ should be no such line/
   },
   {
     bug: 'a redemption fails only where both its fields say so',
-    file: 'provider/voucherify/objects/redemption.ts',
+    file: 'providers/voucherify/payloads/redemption.ts',
     find: "result !== 'FAILURE' && status !== 'FAILED'",
     instead: "result !== 'FAILURE' || status !== 'FAILED'",
     noticed: /line redemption:\S+ should be no such line/
   },
   {
     bug: 'the items of an order are dropped',
-    file: 'provider/voucherify/objects/order.ts',
+    file: 'providers/voucherify/payloads/order.ts',
     find: 'const items = jsonText(this.#described.items)',
     instead: 'const items = null',
     noticed: /^order \S+: items should be/
   },
   {
     bug: 'a customer never ends',
-    file: 'provider/voucherify/families/customer.ts',
+    file: 'providers/voucherify/families/customer.ts',
     find: '{ deleted_at: occurred_at }',
     instead: '{}',
     noticed: /^customer \S+: deleted_at should be/
   },
   {
     bug: 'a card never ends',
-    file: 'provider/voucherify/families/card.ts',
+    file: 'providers/voucherify/families/card.ts',
     find: 'sighting.fields.deleted_at = at',
     instead: "sighting.fields.active = 'true'",
     noticed: /^card \S+: deleted_at should be/
@@ -102,7 +102,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     bug: 'the day on which pending points become available is dropped',
-    file: 'provider/voucherify/families/pending.ts',
+    file: 'providers/voucherify/families/pending.ts',
     find: 'activates_on: dayOf(lot.activates_at)',
     instead: 'activates_on: null',
     noticed: /activates_on should be/
@@ -123,21 +123,21 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     bug: 'two awards that differ in points only are one',
-    file: 'provider/voucherify/families/award.ts',
+    file: 'providers/voucherify/families/award.ts',
     find: 'points: movement.points,',
     instead: '',
     noticed: /delivery of conflict \S+loyalty_points.* answer should be/
   },
   {
     bug: 'two awards that differ in the balance only are one',
-    file: 'provider/voucherify/families/award.ts',
+    file: 'providers/voucherify/families/award.ts',
     find: 'balance: movement.reported_balance,',
     instead: '',
     noticed: /delivery of conflict \S+loyalty_points.* answer should be/
   },
   {
     bug: 'an award is told from another one of its order by its card alone',
-    file: 'provider/voucherify/families/award.ts',
+    file: 'providers/voucherify/families/award.ts',
     find: "movementKey('award', trigger, rule, card_id)",
     instead: "movementKey('award', trigger, card_id)",
     noticed: /line award:/
@@ -151,7 +151,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     bug: 'credits of gift cards are points',
-    file: 'provider/voucherify/families/row-reading.ts',
+    file: 'providers/voucherify/families/row-reading.ts',
     find: "startsWith('CREDITS_') === true",
     instead: "startsWith('CREDITS_') === null",
     noticed: /row should be none/

@@ -1,8 +1,8 @@
 import { test } from 'tap'
-import type { Answer, Client } from '../../src/simulator/client.ts'
-import type { Delivery } from '../../src/simulator/delivery.ts'
-import { createDifferences } from '../../src/simulator/differences.ts'
-import { send } from '../../src/simulator/sending.ts'
+import type { Answer, Client } from '../../simulator/client.ts'
+import type { Delivery } from '../../simulator/delivery.ts'
+import { createDifferences } from '../../simulator/differences.ts'
+import { send } from '../../simulator/sending.ts'
 
 function delivery (name: string, kind: Delivery['kind'], key: string): Delivery {
   return { kind, type: name, route: undefined, traits: [], key, event_id: undefined, reason: undefined, body: Buffer.from(name), facts: [], signature: () => '' }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { test } from 'tap'
-import { isAuthentic } from '../../src/provider/voucherify/signature.ts'
-import { takeIn } from '../../src/simulator/intake.ts'
-import { expectationOf } from '../../src/simulator/oracle/expectation.ts'
-import { simulate, type SimulationOptions } from '../../src/simulator/simulate.ts'
+import { isAuthentic } from '../../src/providers/voucherify/wire/signature.ts'
+import { takeIn } from '../../simulator/intake.ts'
+import { expectationOf } from '../../simulator/oracle/expectation.ts'
+import { simulate, type SimulationOptions } from '../../simulator/simulate.ts'
 import { truthFirst } from '../support/arrivals.ts'
 
 function fingerprint (options: SimulationOptions): string {

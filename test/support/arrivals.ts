@@ -1,4 +1,4 @@
-import type { Delivery } from '../../src/simulator/delivery.ts'
+import type { Delivery } from '../../simulator/delivery.ts'
 
 /**
  * The same deliveries, but a false telling waits for the true one of its key, and is left out where that never comes. Which

@@ -1,15 +1,15 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type pg from 'pg'
-import { signCheckpoint, type Checkpoint } from '../../src/audit/checkpoint.ts'
+import { signCheckpoint, type Checkpoint } from '../../src/audit/anchor.ts'
 import { placeOf, type Finding } from '../../src/audit/finding.ts'
 import { verifyLog, type LogCounts } from '../../src/audit/log.ts'
-import { identifySafely, settleIdentified } from '../../src/intake/settle.ts'
-import { readChainHeads } from '../../src/store/audit.ts'
+import { identifySafely, settleIdentified } from '../../src/ingest/store-delivery.ts'
+import { readChainHeads } from '../../src/audit/log.sql.ts'
 import { awardData, enveloped } from './deliveries.ts'
 import type { TestLedger } from './ledger.ts'
 
-const query = readFileSync(new URL('../../docs/verify.sql', import.meta.url), 'utf8')
+const query = readFileSync(new URL(import.meta.resolve('#root/docs/verify.sql')), 'utf8')
 const key = generateKeyPairSync('ed25519')
 
 /** A row of what docs/verify.sql says. */

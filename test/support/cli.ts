@@ -1,21 +1,12 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { waitUntil } from './wait.ts'
+import { root } from './root.ts'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
-const main = join(root, 'dist/main.js')
-
-/** What is tested is what is shipped: the build, made anew where a source is newer. */
-function build (): void {
-  const newest = Math.max(...readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).map(file => statSync(join(root, 'src', file)).mtimeMs))
-  if (existsSync(main) && statSync(main).mtimeMs > newest) return
-  execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' })
-}
-build()
+/** What is tested is what is shipped: the compiler emits both at once. */
+const main = join(root, 'dist/src/main.js')
 
 export interface Finished { code: number | null, signal: string | null, stdout: string, stderr: string }
 export interface Running {

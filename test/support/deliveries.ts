@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 
 /** The two real payloads this project began from, byte for byte. */
 export const seeds = {
-  award: readFileSync(new URL('../../samples/customer.rewarded.loyalty_points.json', import.meta.url)),
-  order: readFileSync(new URL('../../samples/customer.order.paid.json', import.meta.url))
+  award: readFileSync(new URL(import.meta.resolve('#root/samples/customer.rewarded.loyalty_points.json'))),
+  order: readFileSync(new URL(import.meta.resolve('#root/samples/customer.order.paid.json')))
 }
 
 export interface AwardOptions {

@@ -1,9 +1,9 @@
 import { readdir, realpath, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import pg from 'pg'
-import { findPlace } from '../../src/embedded/place.ts'
-import { isAlive } from '../../src/embedded/postmaster.ts'
-import { stop } from '../../src/embedded/server.ts'
+import { findPlace } from '../../src/postgres/embedded/place.ts'
+import { isAlive } from '../../src/postgres/embedded/postmaster.ts'
+import { stop } from '../../src/postgres/embedded/server.ts'
 import { dataDirPrefix, removeRun } from './run.ts'
 
 /** Takes down what killed runs of tap left behind: their servers, data and, on a server of our own, databases. */

@@ -1,30 +1,21 @@
 // A copy of the sources with one bug in it, as plain JavaScript that runs beside the sources themselves.
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import ts from 'typescript'
 import type { Plant } from '../simulator/plants.ts'
 import type * as Histories from './histories.ts'
-
-const root = fileURLToPath(new URL('../../', import.meta.url))
-
-/** Compiles the sources and what tests need to run histories. @param folder inside the repository: packages are found from there */
-export function compileSources (folder: string): void {
-  for (const part of ['src', 'test/support']) {
-    for (const file of readdirSync(join(root, part), { recursive: true, encoding: 'utf8' })) {
-      if (file.endsWith('.ts')) write(join(folder, part, file), readFileSync(join(root, part, file), 'utf8'))
-    }
-  }
-}
+import { root } from './root.ts'
 
 /**
  * Copies the compiled sources and plants a bug in the copy.
+ * @param folder inside the repository: packages are found from there
  * @returns the copy's own `test/support/histories.ts`
  * @throws Error as `planted`
  */
-export async function plant (plant: Plant, compiled: string, folder: string): Promise<typeof Histories> {
+export async function plant (plant: Plant, folder: string): Promise<typeof Histories> {
   const source = planted(plant)
-  cpSync(compiled, folder, { recursive: true })
+  for (const part of ['src', 'simulator', 'test/support']) cpSync(join(root, 'dist', part), join(folder, part), { recursive: true })
   // The server of this run of tests is found from the folder of the copy.
   mkdirSync(join(folder, '.tap'), { recursive: true })
   symlinkSync(join(root, '.tap/postgres'), join(folder, '.tap/postgres'))

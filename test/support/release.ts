@@ -5,18 +5,19 @@ import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type pg from 'pg'
 import type { Test } from 'tap'
-import { redrive } from '../../src/intake/redrive.ts'
+import { redrive } from '../../src/ingest/quarantine/redrive.ts'
 import { projections } from '../../src/projections/index.ts'
-import { step } from '../../src/projections/step.ts'
-import { simulate } from '../../src/simulator/simulate.ts'
-import { createKey } from '../../src/store/keys.ts'
-import { databaseOf } from '../../src/store/database.ts'
-import { migrationsFolder } from '../../src/store/migrate.ts'
-import { markDiscarded } from '../../src/store/quarantine.ts'
+import { step } from '../../src/engine/step.ts'
+import { simulate } from '../../simulator/simulate.ts'
+import { createKey } from '../../src/access/api-keys.sql.ts'
+import { databaseOf } from '../../src/postgres/database.ts'
+import { migrationsFolder } from '../../src/postgres/migrations/migrate.ts'
+import { markDiscarded } from '../../src/ingest/quarantine/quarantine.sql.ts'
 import { openLedger } from './ledger.ts'
 import { copyOut, type CopiedRow } from './table-copy.ts'
+import { root } from './root.ts'
 
-const releasesFolder = join(import.meta.dirname, '../releases')
+const releasesFolder = join(root, 'test/releases')
 
 /** A release: the digests of its migrations by file name, and every row of a database that its code wrote. */
 export interface Release { version: string, migrations: Map<string, string>, rows: CopiedRow[] }

@@ -3,11 +3,12 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { root } from './root.ts'
 
 /** The run this process belongs to: the process number of tap. */
 export const runId = process.ppid
 
-const folder = join(import.meta.dirname, '../../.tap/postgres')
+const folder = join(root, '.tap/postgres')
 
 /** `url`: the server. `template`: the migrated database to clone, or in `failure` why there is none. */
 export interface Run { url: string, template: string, failure?: string }

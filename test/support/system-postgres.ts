@@ -2,9 +2,9 @@
 import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { chooseAccount } from '../../src/embedded/account.ts'
-import { run, type Account } from '../../src/embedded/run.ts'
-import { dataFolder } from '../embedded/support.ts'
+import { chooseAccount } from '../../src/postgres/embedded/account.ts'
+import { run, type Account } from '../../src/postgres/embedded/run.ts'
+import { dataFolder } from '../postgres/embedded/support.ts'
 
 const NEEDED = ['initdb', 'pg_ctl', 'pg_dump', 'pg_restore']
 

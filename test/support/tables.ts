@@ -1,9 +1,9 @@
 // What no answer of the API shows, read in the tables and compared with what the simulator knows.
 import type pg from 'pg'
-import type { Delivery } from '../../src/simulator/delivery.ts'
-import type { Differences } from '../../src/simulator/differences.ts'
-import { factsOf } from '../../src/simulator/intake.ts'
-import type { Expectation } from '../../src/simulator/oracle/expectation.ts'
+import type { Delivery } from '../../simulator/delivery.ts'
+import type { Differences } from '../../simulator/differences.ts'
+import { factsOf } from '../../simulator/intake.ts'
+import type { Expectation } from '../../simulator/oracle/expectation.ts'
 
 export async function checkTables (owner: pg.Pool, expected: Expectation, sent: readonly Delivery[], differences: Differences): Promise<void> {
   await checkNoMore(owner, expected, differences)

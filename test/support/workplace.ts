@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
-import { closePool, databaseOf, openPool, type Db, type Generation } from '../../src/store/database.ts'
-import type { Workplace } from '../../src/projections/rebuild.ts'
+import { closePool, databaseOf, openPool, type Db, type Generation } from '../../src/postgres/database.ts'
+import type { Workplace } from '../../src/engine/rebuild/rebuild.ts'
 
 /** A database seen as one generation, as the login that owns it. */
 export function openGeneration (t: Test, url: string, generation: Generation, poolSize = 3): Db {

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { failureOf } from '../../store/errors.ts'
+import { failureOf } from '../../postgres/errors.ts'
 import { Problem } from '../problem.ts'
 
 /** What Fastify's own refusals mean in our words. */

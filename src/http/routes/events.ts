@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { findEvents, listEvents, type ListedEvent } from '../../store/events.ts'
+import { findEvents, listEvents, type ListedEvent } from '../../log/read.sql.ts'
 import { pageOf, readCursor, rowsFor } from '../paging.ts'
 import { notFound } from '../problem.ts'
 import { ListOf, Page, problems } from '../schemas/common.ts'
 import { Event, EventWithBody } from '../schemas/event.ts'
-import { askable, type ReadOptions } from './reads.ts'
+import { askable, type ReadOptions } from '../read-options.ts'
 
 /** The log, for operators. */
 export const events: FastifyPluginAsyncTypebox<ReadOptions> = async (app, { db }) => {

@@ -1,9 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { sql } from 'kysely'
-import { describeUnbuilt } from '../../projections/generations.ts'
-import type { WorkerHealth } from '../../projections/worker.ts'
-import type { Db } from '../../store/database.ts'
+import { describeUnbuilt } from '../../engine/rebuild/versions.ts'
+import type { WorkerHealth } from '../../engine/worker.ts'
+import { ping, type Db } from '../../postgres/database.ts'
 
 export interface HealthOptions {
   db: Db
@@ -36,7 +35,7 @@ export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (app, opti
     }
   }, async (_request, reply) => {
     const database = await probe(async () => {
-      await sql`select 1`.execute(options.db)
+      await ping(options.db)
       return 'reachable'
     })
     const migrations = database.ok ? await probe(() => migrationsCurrent(options)) : { ok: false, detail: 'unknown while the database is away' }

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { findOrder, listOrderStates } from '../../store/orders.ts'
-import { onOneState } from '../../store/snapshot.ts'
-import type { OrderRow, OrderStateRow } from '../../store/tables.ts'
+import { findOrder, listOrderStates } from '../../projections/orders/reads.sql.ts'
+import { onOneState } from '../../engine/snapshot.sql.ts'
+import type { OrderRow, OrderStateRow } from '../../postgres/tables.ts'
 import { notFound } from '../problem.ts'
 import { Freshness, problems } from '../schemas/common.ts'
 import { OrderWithStates } from '../schemas/order.ts'
-import { askable, awaitPosition, parseJson, type ReadOptions } from './reads.ts'
+import { askable, awaitPosition, parseJson, type ReadOptions } from '../read-options.ts'
 
 /** One order, with every state it was observed in. */
 export const orders: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {

@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { readStatus } from '../../projections/status.ts'
+import { readStatus } from '../../engine/status.ts'
 import { problems } from '../schemas/common.ts'
 import { Status } from '../schemas/status.ts'
 import type { HealthOptions } from './health.ts'
-import type { ReadOptions } from './reads.ts'
+import type { ReadOptions } from '../read-options.ts'
 
 /** How the ledger is, for operators. */
 export const status: FastifyPluginAsyncTypebox<ReadOptions & Pick<HealthOptions, 'worker'>> = async (app, { db, projections, worker }) => {

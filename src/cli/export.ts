@@ -1,0 +1,40 @@
+import { once } from 'node:events'
+import type { Config } from '../config.ts'
+import { exportLog, measureLog } from '../transfer/export/export.ts'
+import { writeWholeFile } from '../transfer/export/whole-file.ts'
+import { withReading } from '../app/open.ts'
+import { say, type Output } from '../app/output.ts'
+import { showProgress } from './support/progress.ts'
+
+const LEFT_OUT = 'Quarantine, API keys and projections are not in it.'
+
+/**
+ * `export [FILE]`: writes every stored event, as of now, in a form that `import` takes in. Into a file, which is whole or not there, or to
+ * standard output.
+ */
+export async function exportCommand (config: Config, output: Output, file: string | undefined): Promise<void> {
+  await withReading(config, async ({ db }) => {
+    const extent = await measureLog(db)
+    const progress = showProgress('exporting', extent.events, output.json)
+    async function * pieces (): AsyncGenerator<string> {
+      for await (const { text, events } of exportLog(db, extent, new Date().toISOString())) {
+        yield text
+        progress.add(events)
+      }
+    }
+    try {
+      if (file === undefined) await writeOut(pieces())
+      else await writeWholeFile(file, pieces())
+    } finally {
+      progress.stop()
+    }
+    const { events, heads } = extent
+    if (file === undefined) output.progress(`Exported ${events} event(s) of ${heads.length} shards. ${LEFT_OUT}`)
+    else say(output, { file, events, shards: heads.length }, `Exported ${events} event(s) of ${heads.length} shards to ${file}. ${LEFT_OUT}`)
+  })
+}
+
+/** As fast as the reader takes it. */
+async function writeOut (pieces: AsyncIterable<string>): Promise<void> {
+  for await (const piece of pieces) if (!process.stdout.write(piece)) await once(process.stdout, 'drain')
+}

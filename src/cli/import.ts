@@ -1,0 +1,76 @@
+import type { Config } from '../config.ts'
+import { checkEntries, importEntries, skimEntries } from '../transfer/import/import.ts'
+import { rehearsing, storing, type Sink } from '../transfer/import/sink.ts'
+import { openSource, type Source } from '../transfer/import/source.ts'
+import { catchUp, waitForProjections, type Lagging } from '../engine/catch-up.ts'
+import { projections } from '../projections/index.ts'
+import type { Db } from '../postgres/database.ts'
+import { createReport, type Report } from './support/import-report.ts'
+import { withIntake, withReading, withRestoring } from '../app/open.ts'
+import type { Output } from '../app/output.ts'
+import { showProgress, type Progress } from './support/progress.ts'
+
+export interface ImportOptions { dryRun: boolean, skipBad: boolean }
+
+/** How long an import waits for shards that workers hold. */
+const CATCH_UP_MS = 60_000
+/** A rehearsal cannot project, so it is of use to wait only where a worker is about to be done. */
+const REHEARSAL_WAIT_MS = 2000
+
+/**
+ * `import FILE…`: takes in exports of the provider and files of deliveries. Files that hold a line that cannot be read are
+ * refused before anything is written, unless told to skip such lines; running it again is always safe.
+ */
+export async function importCommand (config: Config, output: Output, files: readonly string[], options: ImportOptions): Promise<void> {
+  const sources = await Promise.all(files.map(async file => await openSource(file, config.BODY_LIMIT_BYTES)))
+  // Also where bad lines are skipped: a file that cannot be read to its end must not be found out half-way.
+  if (!options.dryRun) await check(sources, options.skipBad ? skimEntries : checkEntries, output)
+  const report = createReport(output, options)
+  try {
+    if (options.dryRun) await withReading(config, async log => { await rehearse(sources, rehearsing(log), output, report) })
+    else if (sources.some(({ restores }) => restores)) await withRestoring(config, async (intake, restoring) => { await takeIn(sources, storing(intake, restoring), config, output, report) })
+    else await withIntake(config, async intake => { await takeIn(sources, storing(intake), config, output, report) })
+  } catch (error) {
+    report.breakOff(error)
+  }
+  report.conclude()
+}
+
+async function check (sources: readonly Source[], look: typeof checkEntries, output: Output): Promise<void> {
+  const report = createReport(output, { dryRun: true })
+  await withProgress('checking', sources, output, async progress => {
+    for (const { file, entries } of sources) await look(entries(), report.tallyOf(file, progress.add))
+  })
+  report.refuseBad()
+}
+
+async function takeIn (sources: readonly Source[], sink: Sink, config: Config, output: Output, report: Report): Promise<void> {
+  // What is known decides what is new: first everything that is stored must have been projected.
+  report.lagBefore(await bringUpToDate(sink.intake.db, config))
+  await importAll(sources, sink, 'importing', output, report)
+  report.lagAfter(await bringUpToDate(sink.intake.db, config))
+}
+
+async function rehearse (sources: readonly Source[], sink: Sink, output: Output, report: Report): Promise<void> {
+  report.lagBefore(await waitForProjections(sink.intake.db, projections, { wait_ms: REHEARSAL_WAIT_MS }))
+  await importAll(sources, sink, 'rehearsing', output, report)
+}
+
+async function importAll (sources: readonly Source[], sink: Sink, doing: string, output: Output, report: Report): Promise<void> {
+  await withProgress(doing, sources, output, async progress => {
+    for (const { file, entries } of sources) await importEntries(entries(), sink, report.tallyOf(file, progress.add))
+  })
+}
+
+async function bringUpToDate (db: Db, config: Config): Promise<Lagging[]> {
+  return await catchUp(db, projections, { batch: config.PROJECTION_BATCH_EVENTS, wait_ms: CATCH_UP_MS })
+}
+
+async function withProgress (doing: string, sources: readonly Source[], output: Output, action: (progress: Progress) => Promise<void>): Promise<void> {
+  const progress = showProgress(doing, sources.reduce((sum, { bytes }) => sum + bytes, 0), output.json)
+  try {
+    await action(progress)
+  } finally {
+    progress.stop()
+  }
+}

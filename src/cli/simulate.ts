@@ -1,0 +1,184 @@
+import { randomInt } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import type { Config } from '../config.ts'
+import type { ChaosLevel } from '../../simulator/chaos.ts'
+import { checkQuarantine } from '../../simulator/checks/quarantine.ts'
+import { openClient, SimulatorFailure, type Client } from '../../simulator/client.ts'
+import { createDifferences, type Difference, type Differences } from '../../simulator/differences.ts'
+import { exportOf } from '../../simulator/export.ts'
+import { expectationOf, type Expectation } from '../../simulator/oracle/expectation.ts'
+import { send, type Sent } from '../../simulator/sending.ts'
+import { simulate, type Simulation, type Sources } from '../../simulator/simulate.ts'
+import { awaitProjection, sizeOf, verify } from '../../simulator/verifying.ts'
+import { CommandError } from '../app/errors.ts'
+import { say, type Output } from '../app/output.ts'
+import { showProgress } from './support/progress.ts'
+import { webhookSecrets } from '../app/webhook-secrets.ts'
+import { serverUrl } from './support/server-url.ts'
+
+export interface SimulateOptions {
+  url?: string
+  key?: string
+  secret?: string
+  seed?: string
+  customers: number
+  events: number
+  rate?: number
+  chaos: ChaosLevel
+  sources: string
+  concurrency: number
+  verify: boolean
+  export?: string
+}
+
+/**
+ * `simulate`: sends a server what the provider would send, and worse; with `verify` it then compares everything the server
+ * says with what it should say; with `export` it writes what truly happened as the provider would export it.
+ * @throws CommandError what SimulatorFailure says, simulation_empty, file_unwritable, ledger_differs
+ */
+export async function simulateCommand (config: Config, output: Output, options: SimulateOptions): Promise<void> {
+  const seed = options.seed ?? String(randomInt(1_000_000_000))
+  const again = `--seed ${quoted(seed)} --events ${options.events} --customers ${options.customers} --chaos ${options.chaos} --sources ${quoted(options.sources)}`
+  const base = serverUrl(config, options.url)
+  const secret = options.secret ?? (await webhookSecrets(config)).secrets[0] ?? ''
+  // Said first: whatever happens, the run can be repeated.
+  if (!output.json) output.progress(`Seed ${seed}. The same seed and options send the same deliveries.`)
+  else if (options.seed === undefined) output.progress(JSON.stringify({ seed }))
+
+  const simulation = simulate({ seed, customers: options.customers, events: options.events, chaos: options.chaos, sources: sourcesOf(options.sources) })
+  if (simulation.deliveries.length === 0) throw new CommandError('simulation_empty', `Nothing is sent with --sources ${options.sources}. Say all, seeds, or event types with commas between them.`)
+  if (options.export !== undefined) await writeExport(options.export, simulation)
+  const differences = createDifferences()
+  const client = openClient(base, { connections: options.concurrency, key: options.key })
+  try {
+    // Nobody there is said at once, and not after all the retries.
+    const { date_ms: began_ms } = await client.get('/livez')
+    const sent = await sendAll(client, simulation, { ...options, secret }, differences, output)
+    const expected = expectationOf(sent.acknowledged)
+    const remarks = options.verify ? await verifyAll(client, began_ms, sent, expected, differences, output) : []
+    const summary = summarise(seed, simulation, sent, expected, differences, { verified: options.verify, remarks })
+    say(output, summary, describe(summary))
+    if (differences.total > 0) throw new CommandError('ledger_differs', `${differences.total} ${differences.total === 1 ? 'thing is' : 'things are'} not as expected. Repeat with ${again}.`)
+  } catch (error) {
+    if (error instanceof SimulatorFailure) throw new CommandError(error.code, error.message, { cause: error })
+    throw error
+  } finally {
+    client.close()
+  }
+}
+
+/** As a shell takes it for one word. */
+function quoted (text: string): string {
+  return /^[\w.,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}
+
+function sourcesOf (text: string): Sources {
+  return text === 'all' || text === 'seeds' ? text : text.split(',').map(type => type.trim()).filter(type => type !== '')
+}
+
+async function writeExport (file: string, { world }: Simulation): Promise<void> {
+  await writeFile(file, exportOf(world)).catch((cause: unknown) => {
+    throw new CommandError('file_unwritable', `The export cannot be written to ${file}: ${(cause as Error).message}.`, { cause })
+  })
+}
+
+async function sendAll (client: Client, { deliveries }: Simulation, options: SimulateOptions & { secret: string }, differences: Differences, output: Output): Promise<Sent> {
+  const progress = showProgress('sending', deliveries.length, output.json)
+  try {
+    const { secret, concurrency, rate } = options
+    return await send(client, deliveries, { secret, concurrency, ...(rate === undefined ? {} : { rate }), onAnswered: () => progress.add(1) }, differences)
+  } finally {
+    progress.stop()
+  }
+}
+
+/** @returns what could not be compared */
+async function verifyAll (
+  client: Client, began_ms: number | undefined, { positions, heard, asides }: Sent, expected: Expectation, differences: Differences, output: Output
+): Promise<string[]> {
+  await awaitProjection(client, positions)
+  const progress = showProgress('verifying', sizeOf(expected), output.json)
+  try {
+    await verify(client, expected, differences, {
+      ...(began_ms === undefined ? {} : { recording: { began_ms, heard } }),
+      onCompared: () => progress.add(1)
+    })
+    const remark = await checkQuarantine(client, asides, differences)
+    return remark === undefined ? [] : [remark]
+  } finally {
+    progress.stop()
+  }
+}
+
+interface Summary {
+  seed: string
+  deliveries: number
+  accepted: number
+  duplicate: number
+  quarantined: number
+  refused: number
+  given_up: number
+  retries: number
+  events: number
+  customers: number
+  cards: number
+  orders: number
+  movements_true: number
+  movements_delivered: number
+  unexplained: number
+  seconds: number
+  deliveries_per_second: number
+  verified: boolean
+  /** What could not be compared, and why. */
+  remarks: readonly string[]
+  differences: number
+  listed: readonly Difference[]
+}
+
+function summarise (
+  seed: string, { deliveries, world }: Simulation, sent: Sent, expected: Expectation, differences: Differences, verification: Pick<Summary, 'verified' | 'remarks'>
+): Summary {
+  const cards = [...expected.cards.values()]
+  const lines = cards.flatMap(card => card.lines)
+  return {
+    seed,
+    deliveries: deliveries.length,
+    ...sent.outcomes,
+    retries: sent.retries,
+    events: new Set(sent.acknowledged.map(({ key }) => key)).size,
+    customers: expected.customers.size,
+    cards: cards.length,
+    orders: expected.orders.size,
+    movements_true: world.cards.reduce((sum, card) => sum + card.movements.length, 0),
+    movements_delivered: lines.filter(({ kind }) => kind !== 'unexplained').length,
+    unexplained: cards.reduce((sum, card) => sum + card.unexplained, 0),
+    seconds: Math.round(sent.seconds * 1000) / 1000,
+    deliveries_per_second: Math.round(deliveries.length / sent.seconds),
+    ...verification,
+    differences: differences.total,
+    listed: differences.kept
+  }
+}
+
+const LISTED = 20
+
+function describe (summary: Summary): string {
+  const { listed } = summary
+  const shown = listed.slice(0, LISTED).map(({ about, field, expected, got }) => `  ${about}\n    ${field}: expected ${text(expected)}, got ${text(got)}`)
+  const more = summary.differences - shown.length
+  return [
+    `${summary.deliveries} deliveries sent in ${summary.seconds.toFixed(1)} s, ${summary.deliveries_per_second} a second.`,
+    `  accepted ${summary.accepted}, duplicate ${summary.duplicate}, quarantined ${summary.quarantined}, refused ${summary.refused}, given up ${summary.given_up}; ${summary.retries} retries`,
+    `  ${summary.events} events about ${summary.customers} customers, ${summary.cards} cards, ${summary.orders} orders`,
+    `  ${summary.movements_true} movements happened, ${summary.movements_delivered} were told; ${summary.unexplained} points should be unexplained`,
+    ...summary.remarks,
+    ...(summary.differences > 0 ? ['Not as expected:', ...shown] : []),
+    ...(more > 0 && shown.length > 0 ? [`  and ${more} more`] : []),
+    ...(summary.verified && summary.differences === 0 ? ['Verified: every customer, card, statement and order is as it should be.'] : [])
+  ].join('\n')
+}
+
+function text (value: unknown): string {
+  if (value === undefined) return 'nothing'
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}

@@ -1,0 +1,48 @@
+import { placeOf, type Finding, type Found } from '../../audit/finding.ts'
+import { table } from '../../app/output.ts'
+
+/** A finding for people and programs; position as `shard:position`. */
+export type ListedFinding = Omit<Finding, 'shard' | 'position'> & { position: string }
+
+/** The first findings, and how many there are of each code. */
+export interface Listed {
+  readonly total: number
+  readonly items: readonly ListedFinding[]
+  byCode: () => Record<string, number>
+}
+
+/** Counts findings and keeps the first `limit`: there can be as many as events. */
+export function listFindings (limit: number): Listed & { found: Found } {
+  const items: ListedFinding[] = []
+  const counts = new Map<string, number>()
+  let total = 0
+  return {
+    get total () { return total },
+    items,
+    byCode: () => Object.fromEntries(counts),
+    found (finding) {
+      total++
+      counts.set(finding.code, (counts.get(finding.code) ?? 0) + 1)
+      if (items.length >= limit) return
+      const { code, event_id, subject, detail } = finding
+      items.push({ code, position: placeOf(finding), event_id, subject, detail })
+    }
+  }
+}
+
+/** As lines for a terminal. */
+export function describeFindings (findings: Listed): string[] {
+  const { items, total } = findings
+  const more = total - items.length
+  return [
+    table(['code', 'position', 'event_id', 'subject', 'difference'],
+      items.map(({ code, position, event_id, subject, detail }) => [code, position, printable(event_id), printable(subject), printable(detail)])),
+    ...(more > 0 ? [`and ${more} more; --limit shows more of them.`] : []),
+    `${total} ${total === 1 ? 'difference' : 'differences'}: ${Object.entries(findings.byCode()).map(([code, count]) => `${count} ${code}`).join(', ')}.`
+  ]
+}
+
+// What was tampered with can hold anything, also what moves a terminal's cursor.
+function printable (text: string | null): string {
+  return (text ?? '').replace(/\p{C}/gu, '\ufffd')
+}

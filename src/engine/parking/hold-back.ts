@@ -1,0 +1,76 @@
+import { concernedBy } from '../../providers/voucherify/mentioned-ids.ts'
+import { addWaiting, holdParked, park, type Parking, type Waiting } from './parked.sql.ts'
+import type { Trx } from '../../postgres/database.ts'
+import type { StoredEvent } from '../../log/read.sql.ts'
+import { entityOf, keyFor, keyOf, keyOfEvent } from './parking-keys.ts'
+import type { Projection, Told } from '../projection.ts'
+import type { ReadEvent } from '../decode.ts'
+
+/** A fact at its place in the shard. */
+export interface Placed { told: Told, position: bigint }
+
+/** What it changes: nearly always nobody asks. */
+export function keyOfPlaced ({ told }: Placed): string {
+  return keyOf(told.fact)
+}
+
+/** The facts of some events that a projection folds, in order. */
+export function factsFor (projection: Projection, events: readonly ReadEvent[]): Placed[] {
+  const placed: Placed[] = []
+  for (const { event: { position }, told } of events) {
+    for (const one of told) if (entityOf(one.fact) === projection.entity) placed.push({ told: one, position })
+  }
+  return placed
+}
+
+/**
+ * Keeps back what must wait: facts about what is parked, and about what an event concerns that cannot be read, from that event
+ * on. What such an event tells waits under a key of its own besides.
+ * @returns the facts that may be folded
+ */
+export async function withhold (trx: Trx, projection: Projection, shard: number, events: readonly ReadEvent[]): Promise<Placed[]> {
+  const placed = factsFor(projection, events).map(fact => ({ fact, key: keyOfPlaced(fact) }))
+  const unreadable = events.flatMap(({ event, unreadable }) => unreadable === undefined ? [] : [{ event, ...unreadable }])
+  const concerned = new Map(unreadable.map(({ event, body }) => [event.position, concernedKeys(projection, body)]))
+  const parked = await holdParked(trx, projection.name, [...new Set([...placed.map(({ key }) => key), ...[...concerned.values()].flat()])])
+
+  // From which position on a key stands still.
+  const since = new Map([...parked].map(key => [key, 0n]))
+  const parkings: Parking[] = []
+  const waiting: Waiting[] = []
+  for (const { event, error } of unreadable) {
+    for (const key of [keyOfEvent(event), ...concerned.get(event.position) ?? []]) {
+      waiting.push({ projection: projection.name, key, shard, position: event.position })
+      if (since.has(key)) continue
+      since.set(key, event.position)
+      parkings.push(parkingOf(projection, key, shard, event, 'event_unreadable', error))
+    }
+  }
+  const waits = ({ fact: { position }, key }: typeof placed[number]): boolean => position >= (since.get(key) ?? position + 1n)
+  waiting.push(...placed.filter(waits).map(({ fact: { position }, key }) => ({ projection: projection.name, key, shard, position })))
+  await park(trx, parkings)
+  await addWaiting(trx, waiting)
+  return placed.filter(one => !waits(one)).map(({ fact }) => fact)
+}
+
+export function parkingOf (
+  projection: Projection, key: string, shard: number, { event_id, subject, position }: Pick<StoredEvent, 'event_id' | 'subject' | 'position'>,
+  code: Parking['code'], error: unknown
+): Parking {
+  return { projection: projection.name, key, shard, position, event_id, subject, code, reason: reasonOf(error) }
+}
+
+/** An error as a person reads it in a list; a database's text can be long, and hold what text columns cannot. */
+export function reasonOf (error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replaceAll('\u0000', '').slice(0, 500)
+}
+
+function concernedKeys (projection: Projection, body: string): string[] {
+  const { cards, orders } = concernedBy(body)
+  switch (projection.entity) {
+    case 'card': return cards.map(id => keyFor('card', id))
+    case 'order': return orders.map(id => keyFor('order', id))
+    // What is told of a person goes by clocks, field by field: nothing is overtaken.
+    case 'customer': case 'tier': return []
+  }
+}

@@ -1,0 +1,137 @@
+import { sql, type RawBuilder } from 'kysely'
+import type { Instant } from '../../ledger/instant.ts'
+import type { Db, Trx } from '../../postgres/database.ts'
+import { recordset } from '../../postgres/unnest.ts'
+import type { ParkedRow, ParkingCode } from '../../postgres/tables.ts'
+
+/** What is parked, where and why; the database adds when. */
+export type Parking = Pick<ParkedRow, 'projection' | 'key' | 'shard' | 'position' | 'event_id' | 'subject' | 'code' | 'reason'>
+
+/** An event that a parked key waits with. */
+export interface Waiting { projection: string, key: string, shard: number, position: bigint }
+
+/** Of a row that people read: since when events about it wait to be folded, so that it lacks them; null where none does. */
+export interface Standstill { parked_at: Instant | null }
+
+/**
+ * What stands still of a projection, as the `with` of a read: `standstill (key, parked_at)`. In a `with` it comes before the
+ * projection's own tables, as in a switch of generations, which would else wait with the read in a circle.
+ */
+export function standstill (projection: string): RawBuilder<unknown> {
+  return sql`standstill as (select p.key, p.parked_at from parked p where p.projection = ${projection})`
+}
+
+/** A row as it is read. */
+export interface ParkedKey extends Parking { parked_at: string, tries: number, last_tried_at: string, waiting: bigint }
+
+/**
+ * Which of some keys are parked. They stay so until the transaction ends: a redrive waits, and then sees what this
+ * transaction adds to those that wait.
+ */
+export async function holdParked (trx: Trx, projection: string, keys: readonly string[]): Promise<Set<string>> {
+  const { rows } = await sql<{ key: string }>`
+    select key from parked
+    where projection = ${projection} and key = any (${keys}::text[])
+    order by key
+    for share`.execute(trx)
+  return new Set(rows.map(({ key }) => key))
+}
+
+/**
+ * Parks keys; one that another step parked meanwhile stays parked for that step's reason. Touching its row waits for a redrive
+ * that holds it, and parks the key anew where that redrive has let it go: what is added to those that wait is never its own.
+ */
+export async function park (trx: Trx, parkings: readonly Parking[]): Promise<void> {
+  if (parkings.length === 0) return
+  await sql`
+    insert into parked (projection, key, shard, position, event_id, subject, code, reason)
+    select projection, key, shard, position, event_id, subject, code, reason
+    from ${recordset(parkings, {
+      projection: 'text',
+      key: 'text',
+      shard: 'smallint',
+      position: 'bigint',
+      event_id: 'text',
+      subject: 'text',
+      code: 'text',
+      reason: 'text'
+    })}
+    order by projection, key collate "C"
+    on conflict (projection, key) do update set key = excluded.key`.execute(trx)
+}
+
+/** Lets events wait with their parked keys. */
+export async function addWaiting (trx: Trx, waiting: readonly Waiting[]): Promise<void> {
+  if (waiting.length === 0) return
+  await sql`
+    insert into waiting (projection, key, shard, position)
+    select projection, key, shard, position
+    from ${recordset(waiting, { projection: 'text', key: 'text', shard: 'smallint', position: 'bigint' })}
+    on conflict do nothing`.execute(trx)
+}
+
+/** Locks a parked key: steps that come across it wait. @returns what it was parked for; undefined when it is not parked (any more) */
+export async function lockParked (trx: Trx, projection: string, key: string): Promise<ParkedRow | undefined> {
+  const row = await trx.selectFrom('parked').selectAll().where('projection', '=', projection).where('key', '=', key).forUpdate().executeTakeFirst()
+  return row as ParkedRow | undefined
+}
+
+/** An event that waits, with what else of it waits under a key of its own. */
+export interface WaitingEvent { shard: number, position: bigint, other_keys: string[] }
+
+/** The events that a parked key waits with, in order. */
+export async function readWaiting (trx: Trx, projection: string, key: string): Promise<WaitingEvent[]> {
+  const { rows } = await sql<WaitingEvent>`
+    select w.shard, w.position,
+           array(select o.key from waiting o
+                 where o.projection = w.projection and o.shard = w.shard and o.position = w.position and o.key <> w.key) as other_keys
+    from waiting w
+    where w.projection = ${projection} and w.key = ${key}
+    order by w.shard, w.position`.execute(trx)
+  return rows
+}
+
+/** A parked key goes on: nothing of it waits any more. */
+export async function unpark (trx: Trx, projection: string, key: string): Promise<void> {
+  await trx.deleteFrom('waiting').where('projection', '=', projection).where('key', '=', key).execute()
+  await trx.deleteFrom('parked').where('projection', '=', projection).where('key', '=', key).execute()
+}
+
+/** Notes that a parked key could not go on this time either, and why. */
+export async function parkedStill (trx: Trx, projection: string, key: string, why: { code: ParkingCode, reason: string }): Promise<void> {
+  await sql`
+    update parked
+    set code = ${why.code}, reason = ${why.reason}, tries = tries + 1, last_tried_at = clock_timestamp()
+    where projection = ${projection} and key = ${key}`.execute(trx)
+}
+
+const PAGE_KEYS = 500
+
+/** Everything that is parked, in order of its key. What is redriven or parked meanwhile makes it skip nothing else. */
+export async function * walkParked (db: Db): AsyncGenerator<ParkedKey> {
+  for (let after: ParkedKey | undefined; ;) {
+    const page = await listParked(db, { after, limit: PAGE_KEYS })
+    yield * page
+    after = page.at(-1)
+    if (after === undefined) return
+  }
+}
+
+/** What is parked, in order of its key, a page at a time; `after` names the last of the page before. */
+async function listParked (db: Db, page: { after?: { key: string, projection: string } | undefined, limit: number }): Promise<ParkedKey[]> {
+  const { after } = page
+  const { rows } = await sql<ParkedKey>`
+    select p.projection, p.key, p.shard, p.position, p.event_id, p.subject, p.code, p.reason, p.parked_at, p.tries, p.last_tried_at,
+           (select count(*) from waiting w where w.projection = p.projection and w.key = p.key) as waiting
+    from parked p
+    where ${after === undefined ? sql`true` : sql`(p.key, p.projection) > (${after.key}, ${after.projection})`}
+    order by p.key, p.projection
+    limit ${page.limit}`.execute(db)
+  return rows
+}
+
+/** How many keys are parked. */
+export async function countParked (db: Db): Promise<number> {
+  const { count } = await db.selectFrom('parked').select(({ fn }) => fn.countAll<bigint>().as('count')).executeTakeFirstOrThrow()
+  return Number(count)
+}

@@ -1,0 +1,179 @@
+import { setTimeout as rest } from 'node:timers/promises'
+import { beginCheckpoints, readLag, readStandings } from '../checkpoints.sql.ts'
+import type { Db, Trx } from '../../postgres/database.ts'
+import { failureOf } from '../../postgres/errors.ts'
+import { readHeads } from '../../log/shards.sql.ts'
+import { BOOKKEEPING, buildExists, createBuildTables, dropBuild, lookAt, resetTables, takeBuildLock } from './projection-schema.sql.ts'
+import { lockLive, setLockTimeout, switchTables } from './switch.sql.ts'
+import { createAnalyst } from '../auto-analyze.ts'
+import { livePositions, tablesOf } from './versions.ts'
+import { inTwoLanes } from '../two-lanes.ts'
+import type { Projection } from '../projection.ts'
+import { builtOf, step, StepFailed, stepUpTo, type Positions, type Stepped, type StepOptions } from '../step.ts'
+
+/** Where a rebuild works: `build` sees its tables, `live` the live ones; both as a login that may make tables. */
+export interface Workplace { build: Db, live: Db }
+
+/** What a rebuild found when it began: nothing, or what an earlier one left. */
+export type Begun = 'begun' | 'resumed'
+
+/**
+ * Makes the tables of a rebuild, or finds those of one that was broken off. A projection that was being built by another
+ * version of its rules begins anew.
+ */
+export async function beginRebuild ({ build }: Workplace, projections: readonly Projection[]): Promise<Begun> {
+  return await build.transaction().execute(async trx => {
+    await takeBuildLock(trx)
+    await createBuildTables(trx, [...BOOKKEEPING, ...tablesOf(projections)])
+    await lookAt(trx, 'projection_build')
+    const built = await builtOf(trx, projections)
+    const fresh = projections.filter(projection => !built.includes(projection))
+    await resetTables(trx, fresh.map(({ name }) => name), tablesOf(fresh))
+    await beginCheckpoints(trx, fresh)
+    return fresh.length === projections.length ? 'begun' : 'resumed'
+  })
+}
+
+/** The projections that are being rebuilt by this version of the code. */
+export async function underRebuild ({ build }: Workplace, projections: readonly Projection[]): Promise<Projection[]> {
+  return await buildExists(build) ? await builtOf(build, projections) : []
+}
+
+/** Drops what a rebuild has made. @returns whether there was anything */
+export async function abandonRebuild ({ build }: Workplace): Promise<boolean> {
+  return await build.transaction().execute(async trx => {
+    await takeBuildLock(trx)
+    await setLockTimeout(trx, 5000)
+    const found = await buildExists(trx)
+    await dropBuild(trx)
+    return found
+  })
+}
+
+/** Near enough to the end of a log that grows meanwhile: a switch folds so few in a moment. */
+export const NEAR_EVENTS = 500n
+
+export interface BuildOptions { batch: number, onStep?: (stepped: Stepped) => void }
+
+/** While events come in, a step takes no more than these: the live projections go between two of them. */
+const POLITE_EVENTS = 250
+
+/** Another process folds what is left into the same tables. */
+const OTHERS_REST_MS = 50
+
+/**
+ * Folds the log into the tables of a rebuild until they are near its end, in ordinary steps: after a kill the next run goes on
+ * from the last one. Between steps the live projections go first, as long as that brings the end nearer.
+ * @throws StepFailed
+ */
+export async function buildUp (workplace: Workplace, projections: readonly Projection[], options: BuildOptions): Promise<void> {
+  const analyse = createAnalyst(workplace.build, projections)
+  let left = (await readLag(workplace.build, projections)).events
+  for (let patient = true; ;) {
+    // What comes in meanwhile is for the next round: a busy log has no end.
+    const upTo = new Map((await readHeads(workplace.build)).map(({ shard, head }) => [shard, head]))
+    await inTwoLanes(async ({ first, ended }) => {
+      for (let worked_ms = 0; !ended();) {
+        const { moving } = await readLag(workplace.live, projections)
+        if (moving && !first) return
+        if (moving && patient) await giveWay(workplace.live, projections, worked_ms)
+        const began = performance.now()
+        const stepped = await stepAgain(workplace.build, projections, { batch: moving ? Math.min(options.batch, POLITE_EVENTS) : options.batch, upTo })
+        if (stepped === undefined) return
+        options.onStep?.(stepped)
+        await analyse(stepped.events)
+        worked_ms = performance.now() - began
+      }
+    })
+    const { events } = await readLag(workplace.build, projections)
+    if (events <= NEAR_EVENTS) return
+    patient = events < left / 2n
+    left = events
+    await rest(OTHERS_REST_MS)
+  }
+}
+
+/** Tries a step again that lost a race or its database; the log itself being damaged, or a table missing, does not pass. */
+async function stepAgain (build: Db, projections: readonly Projection[], options: StepOptions): Promise<Stepped | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await step(build, projections, options)
+    } catch (error) {
+      const cause = error instanceof StepFailed ? error.cause : error
+      if (!['retry', 'unavailable'].includes(failureOf(cause)) || attempt === 8) throw error
+      await rest(Math.random() * 50 * 2 ** attempt)
+    }
+  }
+}
+
+const GIVE_WAY_POLL_MS = 5
+
+/**
+ * A rebuild has time, a customer has not. While events come in, it rests as long as it worked, and once more so long at most
+ * until the live projections have caught up.
+ */
+async function giveWay (live: Db, projections: readonly Projection[], worked_ms: number): Promise<void> {
+  await rest(worked_ms)
+  const deadline = performance.now() + worked_ms
+  while (performance.now() < deadline && (await readLag(live, projections)).events > 0n) await rest(GIVE_WAY_POLL_MS)
+}
+
+/** Live tables could not be had for themselves: something reads or writes them without an end. */
+export class SwitchBlocked extends Error {
+  override name = 'SwitchBlocked'
+  readonly code = 'switch_blocked'
+}
+
+/** Other objects depend on a table that was to be dropped; PostgreSQL names them. */
+function isDependence (error: unknown): error is { detail: string } {
+  return (error as { code?: unknown }).code === '2BP01'
+}
+
+/** Shorter than PostgreSQL's deadlock_timeout of 1 s: in a circle of waits it is the switch that gives up, and not a reader. */
+const SWITCH_LOCK_MS = 500
+
+/**
+ * Puts rebuilt projections into the place of the live ones, in one transaction: it locks out steps and reads for the moment,
+ * folds what came in since the last step of the rebuild, and swaps the tables. Who reads waits that moment and sees the new rows.
+ * @param options.tries how often to try to get the locks
+ * @throws SwitchBlocked
+ */
+export async function switchRebuilt (
+  workplace: Workplace, projections: readonly Projection[], options: { batch: number, tries: number }
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    await buildUp(workplace, projections, options)
+    try {
+      await workplace.build.transaction().execute(async trx => { await switchWithin(trx, projections, options.batch) })
+      return
+    } catch (error) {
+      if (isDependence(error)) throw new SwitchBlocked(`something was made of the live tables that is no plain view: ${error.detail}. Drop it, switch, and make it anew; nothing was changed`, { cause: error })
+      if (failureOf(error) !== 'retry') throw error
+      if (attempt >= options.tries) throw new SwitchBlocked('the live tables are in use without an end, most often by a long report; nothing was changed', { cause: error })
+      await rest(Math.random() * SWITCH_LOCK_MS)
+    }
+  }
+}
+
+async function switchWithin (trx: Trx, projections: readonly Projection[], batch: number): Promise<void> {
+  await setLockTimeout(trx, SWITCH_LOCK_MS)
+  await takeBuildLock(trx)
+  await lockLive(trx, tablesOf(projections))
+  const names = projections.map(({ name }) => name)
+  await foldUpTo(trx, projections, await livePositions(trx, projections), batch)
+  await switchTables(trx, names, tablesOf(projections))
+  if ((await readStandings(trx, 'projection_build')).length === 0) await dropBuild(trx)
+}
+
+async function foldUpTo (trx: Trx, projections: readonly Projection[], upTo: Positions, batch: number): Promise<void> {
+  await lookAt(trx, 'projection_build')
+  await stepUpTo(trx, projections, { batch, upTo })
+  const behind = (await readStandings(trx, 'projection_build'))
+    .some(({ projection, shard, position }) => projections.some(({ name }) => name === projection) && position < (upTo.get(shard) ?? 0n))
+  if (behind) throw new BuildInUse('another process folds into the rebuild right now')
+}
+
+/** Another rebuild holds a shard of the same build: it passes. The code is PostgreSQL's for a lock that was not to be had. */
+class BuildInUse extends Error {
+  readonly code = '55P03'
+}

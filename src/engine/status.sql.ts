@@ -1,0 +1,130 @@
+import { sql } from 'kysely'
+import type { Instant } from '../ledger/instant.ts'
+import type { Db, Trx } from '../postgres/database.ts'
+import { buildExists } from './rebuild/projection-schema.sql.ts'
+import { BY_INDEX } from '../postgres/unnest.ts'
+import { onOneState } from './snapshot.sql.ts'
+
+/** How one live projection stands. */
+export interface ProjectionStanding {
+  name: string
+  /** By which version of its rules its rows were folded; null: it has none yet. */
+  version: number | null
+  lag_events: bigint
+  /** When the oldest event that it lacks was stored; null where it lacks none. */
+  oldest_lacking_at: Instant | null
+  /** Places of events that it needs next and that the log lacks: damage. */
+  missing: string[]
+  parked: number
+  oldest_parked_at: Instant | null
+}
+
+export interface ShardStanding { shard: number, head: bigint, chain: Buffer, newest_at: Instant | null }
+export interface RebuildStanding { name: string, version: number, lag_events: bigint }
+export interface OpenReason { reason: string, open: number }
+
+/** How the ledger stands, as one state of the database. */
+export interface Standing {
+  as_of: Instant
+  projections: ProjectionStanding[]
+  shards: ShardStanding[]
+  /** Projections that are folded anew beside the live ones. */
+  rebuild: RebuildStanding[]
+  quarantine: OpenReason[]
+}
+
+/**
+ * Reads how the ledger stands, from small tables and the ends of shards: of the log one event a shard at most, and one more
+ * for each place that a projection lags at, however long the log is.
+ * @param names of the projections
+ */
+export async function readStanding (db: Db, names: readonly string[]): Promise<Standing> {
+  return await onOneState(db, async trx => await standingWithin(trx, names))
+}
+
+/** The same inside a transaction that sees one state. */
+export async function standingWithin (trx: Trx, names: readonly string[]): Promise<Standing> {
+  return {
+    as_of: await readNow(trx),
+    projections: await readProjections(trx, names),
+    shards: await readShards(trx),
+    rebuild: await readRebuild(trx),
+    quarantine: await countOpenByReason(trx)
+  }
+}
+
+async function readNow (trx: Trx): Promise<Instant> {
+  const { rows: [row] } = await sql<{ now: Instant }>`select now() as now`.execute(trx)
+  if (row === undefined) throw new Error('the database told no time')
+  return row.now
+}
+
+async function readProjections (trx: Trx, names: readonly string[]): Promise<ProjectionStanding[]> {
+  const { rows } = await sql<ProjectionStanding>`
+    with stand as (
+      select p.name, p.ordinal, s.shard, s.head, c.version, coalesce(c.position, 0) as position
+      from unnest(${names}::text[]) with ordinality as p (name, ordinal)
+      left join ledger.shards s on true
+      left join checkpoints c on c.projection = p.name and c.shard = s.shard
+    ), next as (
+      select n.shard, n.position, e.received_at
+      from (select distinct shard, position + 1 as position from stand where position < head) n
+      left join lateral (
+        select e.received_at from ledger.events e where e.shard = n.shard and e.position = n.position ${BY_INDEX}
+      ) e on true
+    ), still as (
+      select projection, count(*)::integer as parked, min(parked_at) as oldest_parked_at from parked group by projection
+    )
+    select stand.name, min(stand.version) as version,
+           coalesce(sum(greatest(stand.head - stand.position, 0)), 0) as lag_events,
+           min(next.received_at) as oldest_lacking_at,
+           coalesce(array_agg(next.shard || ':' || next.position order by next.shard)
+                    filter (where next.shard is not null and next.received_at is null), '{}') as missing,
+           coalesce(min(still.parked), 0) as parked, min(still.oldest_parked_at) as oldest_parked_at
+    from stand
+    left join next on next.shard = stand.shard and next.position = stand.position + 1
+    left join still on still.projection = stand.name
+    group by stand.name, stand.ordinal
+    order by stand.ordinal`.execute(trx)
+  return rows
+}
+
+async function readShards (trx: Trx): Promise<ShardStanding[]> {
+  const { rows } = await sql<ShardStanding>`
+    select s.shard, s.head, s.chain,
+           (select e.received_at from ledger.events e where e.shard = s.shard and e.position = s.head) as newest_at
+    from ledger.shards s
+    order by s.shard`.execute(trx)
+  return rows
+}
+
+const UNDEFINED_TABLE = '42P01'
+
+async function readRebuild (trx: Trx): Promise<RebuildStanding[]> {
+  if (!await buildExists(trx)) return []
+  await sql`savepoint before_rebuild`.execute(trx)
+  try {
+    const { rows } = await sql<RebuildStanding>`
+      select c.projection as name, c.version, sum(greatest(s.head - c.position, 0)) as lag_events
+      from projection_build.checkpoints c
+      join ledger.shards s on s.shard = c.shard
+      group by c.projection, c.version
+      order by c.projection`.execute(trx)
+    return rows
+  } catch (error) {
+    // Abandoned since we looked whether there is one.
+    if ((error as { code?: string }).code !== UNDEFINED_TABLE) throw error
+    await sql`rollback to savepoint before_rebuild`.execute(trx)
+    return []
+  }
+}
+
+async function countOpenByReason (trx: Trx): Promise<OpenReason[]> {
+  const { rows } = await sql<OpenReason>`
+    select reason, count(*)::integer as open
+    from ledger.quarantine
+    where state = 'open'
+    group by reason
+    order by open desc, reason`.execute(trx)
+  return rows
+}

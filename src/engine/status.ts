@@ -1,0 +1,135 @@
+import type { Instant } from '../ledger/instant.ts'
+import type { Db } from '../postgres/database.ts'
+import { CONTRADICTS_MOVEMENT } from '../ingest/quarantine/quarantine.sql.ts'
+import { readStanding, type OpenReason, type ProjectionStanding, type RebuildStanding, type Standing } from './status.sql.ts'
+import { describeUnbuilt, unbuiltOf, type Unbuilt } from './rebuild/versions.ts'
+import type { Projection } from './projection.ts'
+import type { WorkerHealth } from './worker.ts'
+
+/** Something that a person has to look at. */
+export interface Attention {
+  code: 'parked' | 'unbuilt' | 'lagging' | 'log_gap' | 'worker_ended'
+  detail: string
+}
+
+export interface ProjectionStatus {
+  name: string
+  version: number | null
+  code_version: number
+  unbuilt: boolean
+  lag_events: bigint
+  lag_seconds: number | null
+  parked: number
+  oldest_parked_at: Instant | null
+}
+
+export interface ShardStatus { shard: number, head: bigint, chain: string, newest_recorded_at: Instant | null }
+
+/** How the ledger is, for people and programs. */
+export interface LedgerStatus {
+  as_of: Instant
+  attention: Attention[]
+  projections: ProjectionStatus[]
+  rebuild: RebuildStanding[]
+  quarantine: { open: number, conflicts: number, reasons: OpenReason[] }
+  log: { events: bigint, newest_recorded_at: Instant | null, silence_seconds: number | null, shards: ShardStatus[] }
+  worker: Omit<WorkerHealth, 'unbuilt' | 'waiting'> & { waiting: string | null } | null
+}
+
+/** A projection that lags by more than a worker's longest rest waits for a person. */
+export const LAG_LIMIT_SECONDS = 60
+
+/** Reads how the ledger is. @param worker of this process, where there is one */
+export async function readStatus (db: Db, projections: readonly Projection[], worker: WorkerHealth | undefined): Promise<LedgerStatus> {
+  return statusOf(await readStanding(db, projections.map(({ name }) => name)), projections, worker)
+}
+
+/** What a standing means for this version of the code. */
+export function statusOf (standing: Standing, projections: readonly Projection[], worker: WorkerHealth | undefined): LedgerStatus {
+  const { as_of, rebuild, quarantine } = standing
+  const unbuilt = unbuiltAmong(standing, projections)
+  const live = projections.map(projection => projectionStatus(projection, standing, unbuilt))
+  return {
+    as_of,
+    attention: [...attentionFor(live, unbuilt, standing), ...workerAttention(worker)],
+    projections: live,
+    rebuild,
+    quarantine: {
+      open: countOf(quarantine),
+      conflicts: countOf(quarantine.filter(({ reason }) => CONFLICTS.has(reason))),
+      reasons: quarantine
+    },
+    log: logStatus(standing),
+    worker: worker === undefined ? null : { alive: worker.alive, waiting: worker.waiting ?? null, resting: worker.resting }
+  }
+}
+
+const CONFLICTS = new Set(['conflict', CONTRADICTS_MOVEMENT])
+
+function countOf (reasons: readonly OpenReason[]): number {
+  return reasons.reduce((sum, { open }) => sum + open, 0)
+}
+
+/** A worker that starts on a new ledger makes what has no rows yet; on any other those have to be rebuilt. */
+function unbuiltAmong ({ projections: standings, shards }: Standing, projections: readonly Projection[]): Unbuilt[] {
+  const versions = new Map(standings.flatMap(({ name, version }) => version === null ? [] : [[name, version]]))
+  const fresh = versions.size === 0 || shards.every(({ head }) => head === 0n)
+  return unbuiltOf(projections, versions).filter(({ live }) => live !== undefined || !fresh)
+}
+
+function projectionStatus ({ name, version: code_version }: Projection, { as_of, projections }: Standing, unbuilt: readonly Unbuilt[]): ProjectionStatus {
+  const { version, lag_events, oldest_lacking_at, parked, oldest_parked_at } = standingOf(name, projections)
+  return {
+    name,
+    version,
+    code_version,
+    unbuilt: unbuilt.some(one => one.name === name),
+    lag_events,
+    lag_seconds: lag_events === 0n ? 0 : secondsBetween(oldest_lacking_at, as_of),
+    parked,
+    oldest_parked_at
+  }
+}
+
+function standingOf (name: string, standings: readonly ProjectionStanding[]): ProjectionStanding {
+  const found = standings.find(standing => standing.name === name)
+  if (found === undefined) throw new Error(`nobody read how projection ${name} stands`)
+  return found
+}
+
+function logStatus ({ as_of, shards }: Standing): LedgerStatus['log'] {
+  const newest = shards.reduce<Instant | null>((latest, { newest_at }) => newest_at !== null && (latest === null || newest_at > latest) ? newest_at : latest, null)
+  return {
+    events: shards.reduce((sum, { head }) => sum + head, 0n),
+    newest_recorded_at: newest,
+    silence_seconds: secondsBetween(newest, as_of),
+    shards: shards.map(({ shard, head, chain, newest_at }) => ({ shard, head, chain: chain.toString('hex'), newest_recorded_at: newest_at }))
+  }
+}
+
+/** To the millisecond; not below 0, though the database's clock may have been set back. */
+function secondsBetween (from: Instant | null, to: Instant): number | null {
+  return from === null ? null : Math.max(Date.parse(to) - Date.parse(from), 0) / 1000
+}
+
+function attentionFor (live: readonly ProjectionStatus[], unbuilt: readonly Unbuilt[], { projections: standings }: Standing): Attention[] {
+  const late = live.filter(one => !one.unbuilt && (one.lag_seconds ?? 0) > LAG_LIMIT_SECONDS)
+  const missing = [...new Set(standings.flatMap(one => one.missing))]
+  return [
+    ...live.filter(({ parked }) => parked > 0).map(({ name, parked, oldest_parked_at }): Attention => ({
+      code: 'parked',
+      detail: `${parked === 1 ? `1 key of ${name} stands still` : `${parked} keys of ${name} stand still, the first`} since ${oldest_parked_at}: an event could not be folded. \`loyalty-ledger parked list\` says which and why`
+    })),
+    ...(unbuilt.length === 0 ? [] : [{ code: 'unbuilt' as const, detail: describeUnbuilt(unbuilt) }]),
+    ...(late.length === 0 ? [] : [{ code: 'lagging' as const, detail: `${late.map(lateness).join('; ')}. Look at /readyz and the log of the workers: none may run, or a shard of theirs keeps failing` }]),
+    ...(missing.length === 0 ? [] : [{ code: 'log_gap' as const, detail: `the log lacks ${missing.join(', ')}, and nothing behind is projected. The database is damaged: \`loyalty-ledger verify\` says how far, and a backup has what is gone` }])
+  ]
+}
+
+function lateness ({ name, lag_events, lag_seconds }: ProjectionStatus): string {
+  return `${name} lacks ${lag_events} event(s), the oldest stored ${Math.floor(lag_seconds ?? 0)} s ago`
+}
+
+function workerAttention (worker: WorkerHealth | undefined): Attention[] {
+  return worker?.alive === false ? [{ code: 'worker_ended', detail: 'the worker of this process has ended: restart the process' }] : []
+}

@@ -1,0 +1,48 @@
+import type { Winners } from '../ledger/movements.ts'
+import { recompute, type NotRecomputed, type Recomputed } from '../providers/voucherify/rules/recompute.ts'
+import type { Trx } from '../postgres/database.ts'
+import { BATCH_BYTES, findBodies } from '../log/read.sql.ts'
+import type { Source } from '../projections/cards/sources.sql.ts'
+import type { LineRow } from '../postgres/tables.ts'
+
+/**
+ * Recomputes the awards among some lines, each from the best-informed event whose payload allows it, by movement. Where
+ * none does, the best-informed one says why not. Bodies are read in batches that fit in memory, and let go of.
+ * @param told_by the tellings of each movement
+ */
+export async function recomputeAwards (
+  trx: Trx, lines: readonly LineRow[], told_by: ReadonlyMap<string, Winners<Source>>
+): Promise<Map<string, Recomputed | NotRecomputed>> {
+  const points = new Map(lines.filter(({ kind }) => kind === 'accrual').map(line => [line.movement_id, line.points]))
+  const sources = [...points.keys()].flatMap(movement_id => told_by.get(movement_id)?.ranked ?? [])
+  const advice = new Map<string, Recomputed | NotRecomputed>()
+  for (const batch of batches(sources)) {
+    const bodies = new Map((await findBodies(trx, batch)).map(({ event_id, subject, body }) => [keyOf({ event_id, subject }), body]))
+    for (const source of batch) {
+      const { movement_id } = source
+      const known = advice.get(movement_id)
+      if (known !== undefined && 'points' in known) continue
+      const result = recompute(bodies.get(keyOf(source)) ?? '', points.get(movement_id) ?? 0n)
+      if (known === undefined || 'points' in result) advice.set(movement_id, result)
+    }
+  }
+  return advice
+}
+
+function batches (sources: readonly Source[]): Source[][] {
+  const cut: Source[][] = []
+  let bytes = Infinity
+  for (const source of sources) {
+    bytes += source.body_bytes
+    if (bytes > BATCH_BYTES) {
+      cut.push([])
+      bytes = source.body_bytes
+    }
+    cut.at(-1)?.push(source)
+  }
+  return cut
+}
+
+function keyOf ({ event_id, subject }: Pick<Source, 'event_id' | 'subject'>): string {
+  return JSON.stringify([event_id, subject])
+}

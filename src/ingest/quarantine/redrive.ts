@@ -1,0 +1,80 @@
+import type { Db } from '../../postgres/database.ts'
+import { markRedriven, markStillUnusable, listOpen, newestQuarantineId, readQuarantined, type OpenRow, type QuarantineState } from './quarantine.sql.ts'
+import { inBatches, type BatchLimits } from '../batches.ts'
+import { settleDelivery, type Intake, type Refusal, type Stored } from '../store-delivery.ts'
+
+/** What became of a redrive. `event`: stored by it, or stored before. */
+export type Redriven =
+  | { status: 'redriven', event: 'accepted' | 'duplicate' } & Stored
+  | { status: 'still_unusable' } & Refusal
+  | { status: 'still_conflicting' } & Refusal & Stored
+  | { status: 'not_open', state: QuarantineState }
+  | { status: 'not_found' }
+
+/**
+ * Reads the bytes of an open quarantine row again, with the code of today, as if they came in now. One that still cannot be
+ * used stays open and tells why as of now. Two redrives of one row at once do no harm: the append stores the event once.
+ * @param by who asks for it
+ * @throws AppendRefused when nothing was committed as far as we know; the row stays open, try again
+ */
+export async function redrive (quarantine_id: bigint, by: string, intake: Intake): Promise<Redriven> {
+  const kept = await readQuarantined(intake.db, quarantine_id)
+  if (kept === undefined) return { status: 'not_found' }
+  if (kept.state !== 'open') return { status: 'not_open', state: kept.state }
+  const settled = await settleDelivery(kept.body, intake)
+  switch (settled.status) {
+    case 'accepted': case 'duplicate': {
+      const { status: event, ...stored } = settled
+      // Not in one transaction with the append: if we die in between, the row is open, and its next redrive a duplicate.
+      await markRedriven(intake.db, quarantine_id, stored, by)
+      return { status: 'redriven', event, ...stored }
+    }
+    case 'unusable': {
+      const { status: _, ...why } = settled
+      await markStillUnusable(intake.db, quarantine_id, { ...why, event_id: null, subject: null })
+      return { status: 'still_unusable', ...why }
+    }
+    case 'conflict': {
+      const { status: _, ...why } = settled
+      const { reason, detail, event_id, subject } = why
+      await markStillUnusable(intake.db, quarantine_id, { reason, detail, event_id, subject })
+      return { status: 'still_conflicting', ...why }
+    }
+  }
+}
+
+/** Rows read again at once: enough for the appender to batch, few enough for its queue and the memory. */
+const ABREAST: BatchLimits = { items: 64, bytes: 8_000_000 }
+/** Ids read at once. */
+const PAGE_ROWS = 1000
+
+/**
+ * Redrives every row that is open now, in order of their ids, up to the highest id there is at the start: rows that leave
+ * the list because they succeed do not make it skip others, and rows that come in meanwhile do not keep it going. What
+ * contradicts a movement is left out unless it is the reason asked for.
+ * @param each told of each row's fate, in order
+ * @throws AppendRefused as `redrive`, after the rows under way have settled; what is done is done, begin again for the rest
+ */
+export async function redriveAll (
+  intake: Intake, by: string, filter: { reason?: string | undefined }, each: (quarantine_id: bigint, redriven: Redriven) => void
+): Promise<void> {
+  for await (const rows of inBatches(walk(intake.db, filter), ABREAST)) {
+    const settled = await Promise.allSettled(rows.map(async ({ quarantine_id }) => await redrive(quarantine_id, by, intake)))
+    for (const [index, result] of settled.entries()) {
+      if (result.status === 'fulfilled') each((rows[index] as OpenRow).quarantine_id, result.value)
+    }
+    const failed = settled.find(result => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+  }
+}
+
+async function * walk (db: Db, filter: { reason?: string | undefined }): AsyncGenerator<OpenRow> {
+  const upTo = await newestQuarantineId(db)
+  for (let after = 0n; after < upTo;) {
+    const rows = await listOpen(db, { ...filter, after, upTo, limit: PAGE_ROWS })
+    yield * rows
+    const last = rows.at(-1)
+    if (last === undefined) return
+    after = last.quarantine_id
+  }
+}

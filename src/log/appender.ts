@@ -1,0 +1,181 @@
+import { append, type Appendable, type Appended } from './append.sql.ts'
+import type { Db } from '../postgres/database.ts'
+import { failureOf } from '../postgres/errors.ts'
+
+export interface AppenderOptions {
+  /** Events that may wait; beyond it `append` refuses. */
+  queueLimit: number
+  /** Told after a commit that stored something new. */
+  onStored?: () => void
+  /** What stores a batch; `append` unless told. */
+  store?: typeof append
+}
+
+export interface Appender {
+  /**
+   * Stores an event, or learns that it is stored: resolves after the commit.
+   * @throws AppendRefused when the queue is full, the database is away or too slow, or the input cannot be stored
+   */
+  append: (event: Appendable) => Promise<Appended>
+  /** Waits until everything taken on has been settled. New events are refused from now on. */
+  close: () => Promise<void>
+}
+
+/** Why an event was not stored. After `unavailable` it may have been: the sender's retry finds out. */
+export class AppendRefused extends Error {
+  override name = 'AppendRefused'
+  readonly code: 'queue_full' | 'unavailable' | 'unstorable' | 'defect'
+
+  constructor (code: AppendRefused['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+interface Waiting {
+  event: Appendable
+  resolve: (appended: Appended) => void
+  reject: (error: AppendRefused) => void
+}
+
+/** Batches in flight at once. Lanes own disjoint shards, so they never wait for each other's row locks. */
+const LANES = 2
+/** A batch of 512 is past the knee of the curve; the byte bounds keep large bodies from filling the memory. */
+const BATCH_EVENTS = 512
+const BATCH_CHARACTERS = 8_000_000
+const QUEUE_CHARACTERS = 64_000_000
+/** A deadlock or a key that two shards raced for settles at the next try. */
+const TRIES = 5
+/** The provider waits 10 s for an answer: a 503 in time is better than its time-out. */
+const COMMIT_TIMEOUT_MS = 8000
+
+/**
+ * Gathers events into batches, without a timer: a free lane flushes what has arrived, and what arrives meanwhile is
+ * its next batch. So batches grow under load, and a lonely event does not wait.
+ */
+export function createAppender (db: Db, options: AppenderOptions): Appender {
+  const lanes = Array.from({ length: LANES }, () => createLane({ db, store: append, ...options }))
+  const depth = (): number => lanes.reduce((total, lane) => total + lane.size(), 0)
+  const characters = (): number => lanes.reduce((total, lane) => total + lane.characters(), 0)
+  let closing = false
+  return {
+    async append (event) {
+      if (closing) throw new AppendRefused('unavailable', 'the server is stopping')
+      if (depth() >= options.queueLimit || characters() >= QUEUE_CHARACTERS) {
+        throw new AppendRefused('queue_full', 'too many deliveries are waiting')
+      }
+      return await new Promise((resolve, reject) => {
+        lanes[event.shard % lanes.length]?.add({ event, resolve, reject })
+      })
+    },
+    async close () {
+      closing = true
+      await Promise.all(lanes.map(async lane => { await lane.idle() }))
+    }
+  }
+}
+
+interface Storing extends Pick<AppenderOptions, 'onStored'> { db: Db, store: typeof append }
+
+function createLane (storing: Storing) {
+  const queue: Waiting[] = []
+  let characters = 0
+  let inFlight = 0
+  let running: Promise<void> | undefined
+
+  async function run (): Promise<void> {
+    // One turn of the event loop gathers the requests that were read together.
+    await new Promise(resolve => setImmediate(resolve))
+    while (queue.length > 0) {
+      const batch = takeBatch()
+      inFlight = batch.length
+      const error = await settle(storing, batch)
+      inFlight = 0
+      if (error?.code === 'unavailable') {
+        rejectAll(queue.splice(0), error)
+        characters = 0
+      }
+    }
+    running = undefined
+  }
+
+  function takeBatch (): Waiting[] {
+    let count = 0
+    let size = 0
+    while (count < queue.length && count < BATCH_EVENTS && (count === 0 || size < BATCH_CHARACTERS)) {
+      size += queue[count++]?.event.body.length ?? 0
+    }
+    characters -= size
+    return queue.splice(0, count)
+  }
+
+  return {
+    size: () => queue.length + inFlight,
+    characters: () => characters,
+    add (waiting: Waiting): void {
+      queue.push(waiting)
+      characters += waiting.event.body.length
+      running ??= run()
+    },
+    async idle (): Promise<void> { await running }
+  }
+}
+
+/** Settles every member of a batch. @returns the error when the batch failed as a whole */
+async function settle (storing: Storing, batch: readonly Waiting[]): Promise<AppendRefused | undefined> {
+  try {
+    const answers = await appendResolutely(storing, batch.map(waiting => waiting.event))
+    batch.forEach((waiting, index) => { waiting.resolve(answers[index] as Appended) })
+    if (answers.some(answer => answer.outcome === 'accepted')) storing.onStored?.()
+    return undefined
+  } catch (error) {
+    if (failureOf(error) === 'input' && batch.length > 1) {
+      // One that PostgreSQL refuses must not harm its batch-mates: halve until it stands alone.
+      const middle = batch.length >> 1
+      const first = await settle(storing, batch.slice(0, middle))
+      const second = await settle(storing, batch.slice(middle))
+      return second ?? first
+    }
+    const refused = refusal(error)
+    rejectAll(batch, refused)
+    return refused
+  }
+}
+
+async function appendResolutely ({ db, store }: Storing, events: readonly Appendable[]): Promise<Appended[]> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await withTimeout(store(db, events))
+    } catch (error) {
+      // A key that another shard's append took meanwhile is a duplicate at the next look.
+      if (!['retry', 'taken'].includes(failureOf(error)) || attempt === TRIES) throw error
+    }
+  }
+}
+
+async function withTimeout<T> (work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new AppendRefused('unavailable', 'the database took too long'))
+    }, COMMIT_TIMEOUT_MS)
+  })
+  try {
+    return await Promise.race([work, timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function refusal (error: unknown): AppendRefused {
+  if (error instanceof AppendRefused) return error
+  switch (failureOf(error)) {
+    case 'input': return new AppendRefused('unstorable', `PostgreSQL cannot store the body: ${(error as Error).message}`, { cause: error })
+    case 'retry': case 'taken': case 'unavailable': return new AppendRefused('unavailable', 'the database is not available', { cause: error })
+    case 'defect': return new AppendRefused('defect', 'the append failed; the server log says why', { cause: error })
+  }
+}
+
+function rejectAll (batch: readonly Waiting[], error: AppendRefused): void {
+  for (const waiting of batch) waiting.reject(error)
+}

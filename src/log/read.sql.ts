@@ -1,0 +1,157 @@
+import { sql } from 'kysely'
+import type { Db, Trx } from '../postgres/database.ts'
+import { BY_INDEX, recordset } from '../postgres/unnest.ts'
+import type { EventRow } from '../postgres/tables.ts'
+
+/** What a projection needs of a stored event. */
+export type StoredEvent = Pick<EventRow, 'event_id' | 'subject' | 'position' | 'received_at' | 'test' | 'fact_digest' | 'body'>
+
+/** An event as a step reads it. `any_parked`: is anything parked in its generation, whatever it is? */
+export type SteppedEvent = StoredEvent & { any_parked: boolean }
+
+const ANY_PARKED = sql`(select exists (select from parked)) as any_parked`
+
+/** Of bodies as received: keeps a batch of large ones in memory, and what is made of it under V8's longest string. */
+export const BATCH_BYTES = 16_000_000
+
+/**
+ * The events of a shard after a position, in order, up to a count and a size (at least one).
+ * ```sql
+ * select … from ledger.events where shard = $1 and position > $2 order by position limit $3
+ * ```
+ */
+export async function readShard (trx: Trx, shard: number, after: bigint, limit: number): Promise<SteppedEvent[]> {
+  const { rows } = await sql<SteppedEvent>`
+    select event_id, subject, position, received_at, test, fact_digest, body, ${ANY_PARKED}
+    from (
+      select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
+      from ledger.events e
+      where e.shard = ${shard} and e.position > ${after}
+      order by e.position
+      limit ${limit}
+    ) batch
+    where bytes_before < ${BATCH_BYTES}
+    order by position`.execute(trx)
+  return rows
+}
+
+/** Where to read a shard on. */
+export interface Span { shard: number, after: bigint, count: number }
+
+/**
+ * As `readShard`, of several shards that have little to read each. Where all together are larger than a batch may be, the last
+ * ones come short; the first has at least one event.
+ * @returns the events of each span
+ */
+export async function readShards (trx: Trx, spans: readonly Span[]): Promise<SteppedEvent[][]> {
+  const asked = spans.map(({ shard, after, count }, ordinal) => ({ ordinal, shard, after, count }))
+  const { rows } = await sql<SteppedEvent & Pick<EventRow, 'shard'>>`
+    select shard, event_id, subject, position, received_at, test, fact_digest, body, ${ANY_PARKED}
+    from (
+      select e.*, sum(e.body_bytes) over (order by span.ordinal, e.position) - e.body_bytes as bytes_before
+      from ${recordset(asked, { ordinal: 'integer', shard: 'smallint', after: 'bigint', count: 'integer' }, 'span')}
+      cross join lateral (
+        select * from ledger.events e
+        where e.shard = span.shard and e.position > span.after
+        order by e.position
+        limit span.count
+      ) e
+    ) batch
+    where bytes_before < ${BATCH_BYTES}
+    order by position`.execute(trx)
+  return spans.map(({ shard }) => rows.filter(row => row.shard === shard))
+}
+
+/** A piece of an export is in memory twice, as read and as written. */
+const SPAN_BYTES = 1_000_000
+
+/** Of an event what an export tells. */
+export type SpanEvent = Pick<EventRow, 'event_id' | 'subject' | 'position' | 'received_at' | 'body'>
+
+/** As `readShard`, up to a position, for whoever only reads the log. */
+export async function readSpan (db: Db, { shard, after, upTo }: { shard: number, after: bigint, upTo: bigint }, limit: number): Promise<SpanEvent[]> {
+  const { rows } = await sql<SpanEvent>`
+    select event_id, subject, position, received_at, body
+    from (
+      select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
+      from ledger.events e
+      where e.shard = ${shard} and e.position > ${after} and e.position <= ${upTo}
+      order by e.position
+      limit ${limit}
+    ) span
+    where bytes_before < ${SPAN_BYTES}
+    order by position`.execute(db)
+  return rows
+}
+
+/** Some events by their places, in order of shard and position. Ask for no more at once than fits in memory. */
+export async function readEventsAt (trx: Trx, places: ReadonlyArray<Pick<EventRow, 'shard' | 'position'>>): Promise<Array<StoredEvent & Pick<EventRow, 'shard'>>> {
+  const { rows } = await sql<StoredEvent & Pick<EventRow, 'shard'>>`
+    select e.shard, e.event_id, e.subject, e.position, e.received_at, e.test, e.fact_digest, e.body
+    from ${recordset(places.map(({ shard, position }) => ({ shard, position })), { shard: 'smallint', position: 'bigint' }, 'p')}
+    cross join lateral (select * from ledger.events e where e.shard = p.shard and e.position = p."position" ${BY_INDEX}) e
+    order by e.shard, e.position`.execute(trx)
+  return rows
+}
+
+/** The body of a stored event, verbatim. */
+export async function findBody (db: Db, event_id: string, subject: string): Promise<string | undefined> {
+  const event = await db.selectFrom('ledger.events').select('body').where('event_id', '=', event_id).where('subject', '=', subject).executeTakeFirst()
+  return event?.body
+}
+
+/** What names a stored event. */
+export type EventKey = Pick<EventRow, 'event_id' | 'subject'>
+
+/** The bodies of some stored events, verbatim. Ask for no more at once than fits in memory. */
+export async function findBodies (db: Db, keys: readonly EventKey[]): Promise<Array<EventKey & Pick<EventRow, 'body'>>> {
+  const { rows } = await sql<EventKey & Pick<EventRow, 'body'>>`
+    select e.event_id, e.subject, e.body
+    from ${recordset(keys, { event_id: 'text', subject: 'text' }, 'k')}
+    cross join lateral (select * from ledger.events e where e.event_id = k.event_id and e.subject = k.subject ${BY_INDEX}) e`.execute(db)
+  return rows
+}
+
+/** Where an event is stored, and the digest of its facts. */
+export type Located = Pick<EventRow, 'shard' | 'position' | 'fact_digest'>
+
+/** Looks events up by their keys, in one query. @returns one answer a key, in order */
+export async function locateEvents (db: Db, keys: readonly EventKey[]): Promise<Array<Located | undefined>> {
+  const asked = keys.map(({ event_id, subject }, ordinal) => ({ ordinal, event_id, subject }))
+  const { rows } = await sql<Located & { ordinal: number }>`
+    select k.ordinal, e.shard, e.position, e.fact_digest
+    from ${recordset(asked, { ordinal: 'integer', event_id: 'text', subject: 'text' }, 'k')}
+    cross join lateral (
+      select s.shard, s.position, s.fact_digest from ledger.events s where s.event_id = k.event_id and s.subject = k.subject ${BY_INDEX}
+    ) e`.execute(db)
+  const located = new Array<Located | undefined>(keys.length).fill(undefined)
+  for (const { ordinal, ...place } of rows) located[ordinal] = place
+  return located
+}
+
+const LISTED = [
+  'event_id', 'subject', 'shard', 'position', 'type', 'customer_id', 'occurred_at', 'received_at', 'test',
+  'send_out_id', 'source', 'source_id', 'group_id', 'project_id', 'channel', 'body_digest', 'fact_digest', 'chain', 'erased_by'
+] as const
+export type ListedEvent = Pick<EventRow, typeof LISTED[number]>
+
+/** The log in order of shard and position, a page at a time. `after` names the last event of the page before. */
+export async function listEvents (
+  db: Db, page: { shard?: number | undefined, after?: { shard: number, position: bigint } | undefined, limit: number }
+): Promise<ListedEvent[]> {
+  const { shard, after, limit } = page
+  return await db.selectFrom('ledger.events').select(LISTED)
+    .$if(shard !== undefined, query => query.where('shard', '=', shard as number))
+    .$if(after !== undefined, query => query.where(sql<boolean>`(shard, position) > (${after?.shard}::smallint, ${after?.position}::bigint)`))
+    .orderBy('shard').orderBy('position').limit(limit)
+    .execute()
+}
+
+/** The events that carry an id, one for each subject, a page at a time. */
+export async function findEvents (db: Db, event_id: string, page: { after?: string | undefined, limit: number }): Promise<Array<ListedEvent & Pick<EventRow, 'body'>>> {
+  return await db.selectFrom('ledger.events').select([...LISTED, 'body'])
+    .where('event_id', '=', event_id)
+    .$if(page.after !== undefined, query => query.where('subject', '>', page.after as string))
+    .orderBy('subject').limit(page.limit)
+    .execute()
+}

@@ -1,0 +1,192 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { describeBlocker, watchBlockers, type Watch } from './lock-holders.ts'
+import { invalidIndexes, invalidIndexesText } from './invalid-indexes.ts'
+import { MigrationError } from './error.ts'
+import { listMigrations, loadScripts, migrationsFolder, notMigrations, type Direction } from './files.ts'
+import { isBlocked, pauseAfter, waitForLock } from './locks.ts'
+
+export { MigrationError } from './error.ts'
+export { migrationsFolder } from './files.ts'
+
+const migrationsTable = 'ledger_migrations'
+const lock_wait_ms = 60_000
+const blocked_wait_ms = 600_000
+/** Whoever comes after a statement that waits for a lock waits, too: so long may appends and reads stand still. */
+const lock_timeout_ms = 2000
+
+export interface MigrateOptions {
+  log?: (line: string) => void
+  /** Where the migrations are; the product's own unless a test says otherwise. */
+  dir?: string
+  /** How long to wait for another process that migrates the same database. */
+  lock_wait_ms?: number
+  /** How long to go on trying where others hold the locks that a migration needs. */
+  blocked_wait_ms?: number
+  /** How long one try waits for a lock, and others behind it. */
+  lock_timeout_ms?: number
+}
+
+/** Names of migrations without `.sql`, oldest first. `unknown`: applied by a newer version of the code. */
+export interface MigrationStatus { applied: string[], pending: string[], unknown: string[] }
+
+/**
+ * Applies the pending migrations in order, each in its own transaction, and returns their names. A second process waits
+ * for the first and then finds nothing to do. A database newer than the code is left alone.
+ *
+ * Safe while the service runs: a migration never waits long for a lock, since all behind it would wait, too. It gives up,
+ * keeps nothing, and is tried again.
+ * @throws MigrationError
+ */
+export async function migrateUp (databaseUrl: string, options: MigrateOptions & { count?: number } = {}): Promise<string[]> {
+  return await migrate(databaseUrl, { count: Infinity, ...options, direction: 'up' })
+}
+
+/** Takes back the last `count` migrations, newest first, and returns their names. Waits and fails as `migrateUp`. */
+export async function migrateDown (databaseUrl: string, options: MigrateOptions & { count: number }): Promise<string[]> {
+  return await migrate(databaseUrl, { ...options, direction: 'down' })
+}
+
+/** Compares the database with the code. Changes nothing: a database without our table has applied nothing. */
+export async function migrationStatus (database: string | pg.ClientBase | pg.Pool, { dir = migrationsFolder }: { dir?: string } = {}): Promise<MigrationStatus> {
+  const known = await listMigrations(dir)
+  const applied = typeof database === 'string' ? await withClient(database, readApplied) : await readApplied(database)
+  return {
+    applied,
+    pending: known.filter(name => !applied.includes(name)),
+    unknown: applied.filter(name => !known.includes(name))
+  }
+}
+
+/** The indexes of ours that are invalid: see `invalidIndexes`. */
+export async function findInvalidIndexes (databaseUrl: string): Promise<string[]> {
+  return await withClient(databaseUrl, invalidIndexes)
+}
+
+type Migrating = MigrateOptions & { direction: Direction, count: number }
+
+async function migrate (databaseUrl: string, options: Migrating): Promise<string[]> {
+  const { direction, count, log = () => {} } = options
+  return await withClient(databaseUrl, async client => {
+    await waitForLock(client, options.lock_wait_ms ?? lock_wait_ms)
+    const watch = await watchBlockers(databaseUrl, await pidOf(client), blockers => { log(`waiting for ${blockers.map(describeBlocker).join('; ')}`) })
+    try {
+      const done: string[] = []
+      while (done.length < count) {
+        const name = await migrateOne(client, watch, options)
+        if (name === undefined) break
+        log(`${direction === 'up' ? 'applied' : 'took back'} ${name}`)
+        done.push(name)
+      }
+      const invalid = await invalidIndexes(client)
+      if (invalid.length > 0) log(invalidIndexesText(invalid))
+      return done
+    } finally {
+      await watch.close()
+    }
+  })
+}
+
+/** The next migration, tried until it gets its locks. @returns its name; undefined when there is none left */
+async function migrateOne (client: pg.Client, watch: Watch, options: Migrating): Promise<string | undefined> {
+  const { log = () => {} } = options
+  const timeout_ms = options.lock_timeout_ms ?? lock_timeout_ms
+  const wait_ms = options.blocked_wait_ms ?? blocked_wait_ms
+  const deadline = performance.now() + wait_ms
+  for (let attempt = 1; ; attempt++) {
+    const tried = { name: 'the migration', live: false }
+    try {
+      return await run(client, options, tried, { short_ms: timeout_ms, long_ms: Math.max(timeout_ms, deadline - performance.now()) })
+    } catch (cause) {
+      if (!isBlocked(cause)) throw failed(cause, options.direction, tried)
+      await client.query('rollback')
+      const pause_ms = pauseAfter(attempt, timeout_ms)
+      if (performance.now() + pause_ms >= deadline) throw blocked(cause, watch, tried, wait_ms)
+      log(`${tried.name} did not get its locks within ${timeout_ms / 1000} s; it is tried again in ${(pause_ms / 1000).toFixed(1)} s`)
+      await sleep(pause_ms)
+    }
+  }
+}
+
+/** Applies the next one through the library. @param tried filled in as soon as it is known which one that is */
+async function run (client: pg.Client, options: Migrating, tried: { name: string, live: boolean }, waits: { short_ms: number, long_ms: number }): Promise<string | undefined> {
+  const { direction, dir = migrationsFolder, log = () => {} } = options
+  // Loaded here: it costs 100 ms, and a server or a test that only asks for the status need not pay.
+  const { runner } = await import('node-pg-migrate')
+  const [done] = await runner({
+    dbClient: client,
+    dir,
+    ignorePattern: notMigrations,
+    migrationLoaderStrategies: [{
+      extensions: ['.sql'],
+      loader: loadScripts(({ live }, name) => {
+        Object.assign(tried, { name, live })
+        // What bears with others while it waits may wait: nobody stands behind it, and a second try would begin from nothing.
+        return `set lock_timeout = ${Math.ceil(live ? waits.long_ms : waits.short_ms)}`
+      })
+    }],
+    direction,
+    // One at a time: what went well stays, and a failure names one file.
+    count: 1,
+    migrationsSchema: 'public',
+    migrationsTable,
+    checkOrder: true,
+    singleTransaction: false,
+    noLock: true,
+    // A failure for want of a lock is told with who holds it.
+    logger: { info: () => {}, warn: () => {}, error: text => { if (!text.includes('lock timeout')) log(excerpt(text)) } }
+  })
+  return done?.name
+}
+
+function failed (cause: unknown, direction: Direction, { live }: { live: boolean }): MigrationError {
+  // The library puts the stack into the message.
+  const [reason] = (cause as Error).message.split(/\n +at /)
+  const grant = (cause as { code?: string }).code === '42501' || /permission denied/.test(reason ?? '')
+    ? ' The login that migrates must own the database, or have CREATE on it, and CREATEROLE.'
+    : ''
+  return new MigrationError('migration_failed', `The database could not be migrated ${direction}: ${reason}.${grant} ${leftBehind(live)}`, { cause })
+}
+
+function blocked (cause: unknown, watch: Watch, { name, live }: { name: string, live: boolean }, wait_ms: number): MigrationError {
+  const who = watch.seen().map(describeBlocker).join('; ') || 'sessions that could not be seen'
+  return new MigrationError('migration_blocked', `${name} did not get its locks in ${wait_ms / 1000} s: they are held by ${who}. Wait for that to end, or end it with select pg_terminate_backend(…), and run \`migrate up\` again. ${leftBehind(live)}`, { cause })
+}
+
+function leftBehind (live: boolean): string {
+  return live
+    ? 'It works outside a transaction, so an index may be left half-built, which no query uses and the next run mends; migrations before it stay.'
+    : 'What failed left nothing behind; migrations before it stay.'
+}
+
+async function pidOf (client: pg.Client): Promise<number> {
+  const { rows: [session] } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+  return session?.pid ?? 0
+}
+
+async function withClient<Result> (connectionString: string, action: (client: pg.Client) => Promise<Result>): Promise<Result> {
+  const client = new pg.Client({ connectionString, application_name: 'loyalty-ledger migrate', connectionTimeoutMillis: 5000 })
+  // A connection that breaks shows in the next query; between two of them it would end the process.
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    return await action(client)
+  } finally {
+    await client.end()
+  }
+}
+
+/** The library reports a failure with the whole file in front; what helps is the line it points at, and the database's words. */
+function excerpt (text: string): string {
+  const lines = text.trimEnd().split('\n')
+  const mark = lines.findIndex(line => line.includes('^^^^'))
+  return mark === -1 ? lines.slice(-1).join() : [lines[mark - 1], lines[mark], lines.at(-1)].join('\n')
+}
+
+async function readApplied (db: pg.ClientBase | pg.Pool): Promise<string[]> {
+  const table = `public.${migrationsTable}`
+  const { rows: [found] } = await db.query<{ exists: boolean }>('select to_regclass($1) is not null as exists', [table])
+  if (found?.exists !== true) return []
+  const { rows } = await db.query<{ name: string }>(`select name from ${table} order by run_on, id`)
+  return rows.map(({ name }) => name)
+}

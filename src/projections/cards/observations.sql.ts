@@ -1,0 +1,87 @@
+import { sql } from 'kysely'
+import type { Instant } from '../../ledger/instant.ts'
+import type { RecordedSighting } from '../../ledger/movements.ts'
+import type { Trx } from '../../postgres/database.ts'
+import { BY_INDEX, recordset } from '../../postgres/unnest.ts'
+import type { SightingRow } from '../../postgres/tables.ts'
+
+/** Every sighting of what some cards were made with, stored up to a time where one is given. */
+export async function readOpenings (trx: Trx, card_ids: readonly string[], known_at: Instant | null = null): Promise<RecordedSighting[]> {
+  const { rows } = await sql<SightingRow>`
+    select s.*
+    from unnest(${card_ids}::text[]) as c (card_id)
+    cross join lateral (
+      select s.* from sightings s
+      where s.movement_id = 'opening:' || c.card_id and s.card_id = c.card_id
+        and s.recorded_at <= coalesce(${known_at}::timestamptz, 'infinity')
+      ${BY_INDEX}
+    ) s`.execute(trx)
+  return rows.map(recordedOf)
+}
+
+/** A stored sighting in the ledger's own words. */
+export function recordedOf (row: SightingRow): RecordedSighting {
+  return { ...row, fact_digest: row.fact_digest.toString('hex') } as RecordedSighting
+}
+
+/** The sightings of some movements: those that were stored before, and those that were not. */
+export interface Sighted { known: RecordedSighting[], added: RecordedSighting[] }
+
+/**
+ * Keeps new sightings of movements; a sighting that is known already stays as it is. The cards' rows must be locked: nobody
+ * else tells of their movements meanwhile.
+ * @returns every sighting, old and new, of the movements concerned
+ */
+export async function addSightings (trx: Trx, sightings: readonly RecordedSighting[]): Promise<Sighted> {
+  if (sightings.length === 0) return { known: [], added: [] }
+  const known = await readSightings(trx, sightings)
+  const keys = new Set(known.map(keyOf))
+  const added = sightings.filter(sighting => keys.size !== keys.add(keyOf(sighting)).size)
+  if (added.length > 0) await insertSightings(trx, added)
+  return { known, added }
+}
+
+/** Neither ids nor keys hold control characters. */
+function keyOf ({ movement_id, card_id, event_id, subject }: RecordedSighting): string {
+  return `${movement_id}\n${card_id}\n${event_id}\n${subject}`
+}
+
+async function readSightings (trx: Trx, movements: ReadonlyArray<Pick<RecordedSighting, 'movement_id' | 'card_id'>>): Promise<RecordedSighting[]> {
+  const { rows } = await sql<SightingRow>`
+    select s.*
+    from (select distinct movement_id, card_id from ${recordset(movements, { movement_id: 'text', card_id: 'text' })}) touched
+    cross join lateral (
+      select s.* from sightings s
+      where s.movement_id = touched.movement_id and s.card_id = touched.card_id
+      ${BY_INDEX}
+    ) s`.execute(trx)
+  return rows.map(recordedOf)
+}
+
+async function insertSightings (trx: Trx, sightings: readonly RecordedSighting[]): Promise<void> {
+  await sql`
+    insert into sightings
+      (movement_id, card_id, event_id, subject, informed, kind, points, reported_balance, occurred_at, recorded_at,
+       order_id, earning_rule_id, holder_id, details, fact_digest)
+    select movement_id, card_id, event_id, subject, informed, kind, points, reported_balance, occurred_at, recorded_at,
+           order_id, earning_rule_id, holder_id, details::json, decode(fact_digest, 'hex')
+    from ${recordset(sightings, {
+      movement_id: 'text',
+      card_id: 'text',
+      event_id: 'text',
+      subject: 'text',
+      informed: 'smallint',
+      kind: 'text',
+      points: 'bigint',
+      reported_balance: 'bigint',
+      occurred_at: 'timestamptz',
+      recorded_at: 'timestamptz',
+      order_id: 'text',
+      earning_rule_id: 'text',
+      holder_id: 'text',
+      details: 'text',
+      fact_digest: 'text'
+    })}
+    order by movement_id collate "C"
+    on conflict do nothing`.execute(trx)
+}

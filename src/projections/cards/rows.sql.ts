@@ -1,0 +1,201 @@
+import { sql } from 'kysely'
+import type { Instant } from '../../ledger/instant.ts'
+import type { KeptLine } from '../../ledger/milestones.ts'
+import type { Movement } from '../../ledger/movements.ts'
+import type { Trx } from '../../postgres/database.ts'
+import { lockOrMake } from '../../postgres/lock-or-insert.ts'
+import { BY_INDEX, recordset } from '../../postgres/unnest.ts'
+import type { CardRow, LineRow } from '../../postgres/tables.ts'
+
+/** The end of a card's stored statement, from the earliest moment that a step touches. */
+export interface Tail {
+  from: Instant
+  lines: LineRow[]
+  /** The running balance before `from`; null when nothing stands before it. */
+  balance_before: bigint | null
+}
+
+/** Locks the rows of cards in key order, and makes those that are missing: a card that changed holder is told of in two shards. */
+export async function lockCards (trx: Trx, ids: readonly string[]): Promise<CardRow[]> {
+  return await lockOrMake(ids, ({ card_id }) => card_id, async ids => await selectCards(trx, ids), async missing => {
+    await sql`
+      insert into cards
+        (card_id, clocks, holders, balance, opening, earned, spent, refunded, expired, adjusted, transferred, unexplained, pending, movements)
+      select id, '{}', '[]', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from unnest(${missing}::text[]) as t (id) order by id collate "C"
+      on conflict do nothing`.execute(trx)
+  })
+}
+
+async function selectCards (trx: Trx, ids: readonly string[]): Promise<CardRow[]> {
+  return await trx.selectFrom('cards').selectAll()
+    .where('card_id', '=', sql<string>`any (${ids}::text[])`)
+    .orderBy('card_id')
+    .forUpdate()
+    .execute()
+}
+
+/**
+ * Finds the tail of each card. One to which movements are only added behind its last line has none to read, and most cards are
+ * like that: one look at the last line tells.
+ * @param retold cards of which some touched movement was told before, so that it may have a line
+ */
+export async function findTails (trx: Trx, touched: ReadonlyMap<string, readonly Movement[]>, retold: ReadonlySet<string>): Promise<Map<string, Tail>> {
+  const perhaps = [...touched].filter(([card_id, movements]) => !retold.has(card_id) && movements.every(({ kind }) => kind !== 'opening'))
+  const ends = await readEnds(trx, perhaps.map(([card_id]) => card_id))
+  const tails = new Map<string, Tail>()
+  for (const [card_id, movements] of perhaps) {
+    const from = movements.reduce((least, { occurred_at }) => occurred_at < least ? occurred_at : least, LAST)
+    const end = ends.get(card_id)
+    if (end === undefined || end.occurred_at < from) tails.set(card_id, { from, lines: [], balance_before: end?.balance ?? null })
+  }
+  const others = await readTails(trx, new Map([...touched].filter(([card_id]) => !tails.has(card_id))))
+  for (const [card_id, tail] of others) tails.set(card_id, tail)
+  return tails
+}
+
+/** Behind every moment. */
+const LAST = '~' as Instant
+
+/** The last line of each card that has any. */
+async function readEnds (trx: Trx, ids: readonly string[]): Promise<Map<string, Pick<LineRow, 'occurred_at' | 'balance'>>> {
+  if (ids.length === 0) return new Map()
+  const { rows } = await sql<Pick<LineRow, 'card_id' | 'occurred_at' | 'balance'>>`
+    select c.card_id, l.occurred_at, l.balance
+    from unnest(${ids}::text[]) as c (card_id)
+    cross join lateral (
+      select l.occurred_at, l.balance from lines l
+      where l.card_id = c.card_id
+      order by l.occurred_at desc, l.tie desc
+      limit 1
+    ) l`.execute(trx)
+  return new Map(rows.map(({ card_id, ...end }) => [card_id, end]))
+}
+
+/** Reads, for each card, the lines from the earliest of: a touched movement's new time, and the time it stood at so far. */
+export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly Movement[]>): Promise<Map<string, Tail>> {
+  const movements = [...touched.values()].flat()
+  if (movements.length === 0) return new Map()
+  const { rows: starts } = await sql<{ card_id: string, from: Instant, balance_before: bigint | null }>`
+    with starts as (
+      select t.card_id, min(least(t.occurred_at, l.occurred_at, first.occurred_at)) as "from"
+      from ${recordset(movements, { card_id: 'text', movement_id: 'text', kind: 'text', occurred_at: 'timestamptz' }, 't')}
+      left join lateral (
+        select l.occurred_at from lines l
+        where l.movement_id = t.movement_id and l.card_id = t.card_id
+        ${BY_INDEX}
+      ) l on true
+      -- What a card was made with counts from its first line on, whenever it was made.
+      left join lateral (
+        select l.occurred_at from lines l
+        where l.card_id = t.card_id and t.kind = 'opening'
+        order by l.occurred_at
+        limit 1
+      ) first on true
+      group by t.card_id
+    )
+    select s.card_id, s."from", before.balance as balance_before
+    from starts s
+    left join lateral (
+      select l.balance from lines l
+      where l.card_id = s.card_id and l.occurred_at < s."from"
+      order by l.occurred_at desc, l.tie desc
+      limit 1
+    ) before on true`.execute(trx)
+  const tails = new Map<string, Tail>(starts.map(({ card_id, from, balance_before }) => [card_id, { from, balance_before, lines: [] }]))
+  const { rows: lines } = await sql<LineRow>`
+    select l.*
+    from ${recordset(starts, { card_id: 'text', from: 'timestamptz' }, 's')}
+    cross join lateral (
+      select l.* from lines l
+      where l.card_id = s.card_id and l.occurred_at >= s."from"
+      ${BY_INDEX}
+    ) l`.execute(trx)
+  for (const line of lines) tails.get(line.card_id)?.lines.push(line)
+  return tails
+}
+
+/** Writes the card rows. */
+export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<void> {
+  await sql`
+    update cards c
+    set code = r.code, campaign_id = r.campaign_id, campaign = r.campaign, customer_id = r.customer_id, active = r.active,
+        deleted_at = r.deleted_at, clocks = r.clocks::json, holders = r.holders::json,
+        balance = r.balance, opening = r.opening, earned = r.earned, spent = r.spent, refunded = r.refunded, expired = r.expired,
+        adjusted = r.adjusted, transferred = r.transferred, unexplained = r.unexplained, pending = r.pending, movements = r.movements,
+        first_movement_at = r.first_movement_at, last_movement_at = r.last_movement_at
+    from ${recordset(rows, {
+      card_id: 'text',
+      code: 'text',
+      campaign_id: 'text',
+      campaign: 'text',
+      customer_id: 'text',
+      active: 'boolean',
+      deleted_at: 'timestamptz',
+      clocks: 'text',
+      holders: 'text',
+      balance: 'numeric',
+      opening: 'numeric',
+      earned: 'numeric',
+      spent: 'numeric',
+      refunded: 'numeric',
+      expired: 'numeric',
+      adjusted: 'numeric',
+      transferred: 'numeric',
+      unexplained: 'numeric',
+      pending: 'numeric',
+      movements: 'bigint',
+      first_movement_at: 'timestamptz',
+      last_movement_at: 'timestamptz'
+    })}
+    where c.card_id = r.card_id`.execute(trx)
+}
+
+/** The end of a card's statement as it shall stand. `added`: there was none so far. */
+export interface NewTail { card_id: string, from: Instant, lines: KeptLine[], added?: boolean }
+
+/** Puts the refolded ends of statements in the place of the stored ones. The cards' rows must be locked: nobody else writes their lines. */
+export async function replaceTails (trx: Trx, tails: readonly NewTail[]): Promise<void> {
+  const replaced = tails.filter(({ added }) => added !== true)
+  if (replaced.length > 0) await dropTails(trx, replaced)
+  const lines = tails.flatMap(({ card_id, lines }) => lines.map(line => ({ ...line, card_id })))
+  if (lines.length > 0) await addLines(trx, lines)
+}
+
+async function dropTails (trx: Trx, tails: readonly NewTail[]): Promise<void> {
+  await sql`
+    delete from lines
+    where ctid = any (array(
+      select l.ctid
+      from ${recordset(tails, { card_id: 'text', from: 'timestamptz' }, 's')}
+      cross join lateral (
+        select l.ctid from lines l
+        where l.card_id = s.card_id and l.occurred_at >= s."from"
+        ${BY_INDEX}
+      ) l
+    ))`.execute(trx)
+}
+
+async function addLines (trx: Trx, lines: ReadonlyArray<KeptLine & { card_id: string }>): Promise<void> {
+  await sql`
+    insert into lines
+      (card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id,
+       milestone)
+    select card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id,
+           milestone::json
+    from ${recordset(lines, {
+      card_id: 'text',
+      occurred_at: 'timestamptz',
+      tie: 'integer',
+      movement_id: 'text',
+      kind: 'text',
+      points: 'numeric',
+      balance: 'numeric',
+      reported_balance: 'numeric',
+      recorded_at: 'timestamptz',
+      order_id: 'text',
+      earning_rule_id: 'text',
+      event_id: 'text',
+      milestone: 'text'
+    })}
+    order by card_id collate "C", occurred_at`.execute(trx)
+}

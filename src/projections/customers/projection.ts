@@ -1,0 +1,35 @@
+import type { CustomerField, CustomerSighting } from '../../ledger/facts.ts'
+import { groupBy } from '../../ledger/group.ts'
+import type { Instant } from '../../ledger/instant.ts'
+import type { CustomerRow } from '../../postgres/tables.ts'
+import { lockCustomers, updateCustomers } from './rows.sql.ts'
+import { latestOf, toldOf, type Projection } from '../../engine/projection.ts'
+
+const FIELDS = ['source_id', 'name', 'email', 'metadata', 'deleted_at'] as const satisfies readonly CustomerField[]
+
+/** Customer profiles: the newest told value of each field. */
+export const customers: Projection = {
+  name: 'customers',
+  version: 1,
+  entity: 'customer',
+  tables: [
+    { name: 'customers', about: 'customer_id', key: ['customer_id'] }
+  ],
+  async apply (trx, told) {
+    const sightings = toldOf(told, 'customer').map(({ fact }) => fact)
+    if (sightings.length === 0) return
+    const byCustomer = groupBy(sightings, sighting => sighting.customer_id)
+    const stored = await lockCustomers(trx, [...byCustomer.keys()])
+    await updateCustomers(trx, stored.map(row => fold(row, byCustomer.get(row.customer_id) ?? [])))
+  }
+}
+
+function fold (row: CustomerRow, sightings: readonly CustomerSighting[]): CustomerRow {
+  const times = [row.first_seen_at, row.last_seen_at, ...sightings.map(sighting => sighting.occurred_at)].filter(time => time !== null).sort()
+  return {
+    customer_id: row.customer_id,
+    ...latestOf(row, FIELDS, sightings) as Pick<CustomerRow, typeof FIELDS[number] | 'clocks'>,
+    first_seen_at: times[0] as Instant,
+    last_seen_at: times.at(-1) as Instant
+  }
+}

@@ -1,0 +1,16 @@
+import { addTierChanges } from './rows.sql.ts'
+import { toldOf, type Projection } from '../../engine/projection.ts'
+
+/** Tier membership: every told change; the newest one of a customer in a programme says where they are. */
+export const tiers: Projection = {
+  name: 'tiers',
+  version: 1,
+  entity: 'tier',
+  tables: [
+    { name: 'tier_changes', about: 'customer_id', key: ['customer_id', 'campaign_id', 'event_id', 'subject'] }
+  ],
+  async apply (trx, told) {
+    const changes = toldOf(told, 'tier').map(({ fact: { fact: _, ...change }, event_id, subject, recorded_at }) => ({ ...change, event_id, subject, recorded_at }))
+    if (changes.length > 0) await addTierChanges(trx, changes)
+  }
+}

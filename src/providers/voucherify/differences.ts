@@ -1,0 +1,105 @@
+import { coreOf } from './identify.ts'
+import { openEnvelope } from './wire/envelope.ts'
+import { canonical, isObject, parseBody, type Json } from './wire/json.ts'
+
+/** One place in which two versions differ. A value is JSON text, or the bare word `absent`, which no JSON text is. */
+export interface Difference {
+  /** `points` of a fact; `data.balance.points` of a payload. */
+  path: string
+  stored: string
+  received: string
+}
+
+/** How a delivery differs from the stored event that it contradicts. */
+export interface Differences {
+  /** In what the ledger reads from each: where a conflict comes from. */
+  facts: Difference[]
+  /** In the payloads, whatever the ledger makes of them. What wraps them for sending is left out. */
+  fields: Difference[]
+  /** How many differing fields are not listed. */
+  more_fields: number
+}
+
+/** A person reads these. Two payloads that differ in more places are two different things, not two versions of one. */
+const MAX_FIELDS = 200
+/** Of a value: enough for an order's line; long texts are shown from a little before where they part. */
+const MAX_CHARACTERS = 200
+const LEAD_CHARACTERS = 40
+
+const ABSENT = 'absent'
+
+/**
+ * Compares a stored event with a delivery of the same key, field by field. Works across the shapes of deliveries: a stored
+ * bare award and a received enveloped one are compared payload by payload.
+ * @returns undefined when one of them is not a JSON object, so that there are no fields to compare
+ */
+export function differencesBetween (stored: Buffer, received: Buffer): Differences | undefined {
+  const versions = [stored, received].map(parseBody)
+  const [before, after] = versions.flatMap(parsed => 'json' in parsed ? [parsed] : [])
+  if (before === undefined || after === undefined) return undefined
+
+  const fields: Difference[] = []
+  let more_fields = 0
+  compare('data', openEnvelope(before.json).data, openEnvelope(after.json).data, difference => {
+    if (fields.length < MAX_FIELDS) fields.push(difference)
+    else more_fields++
+  })
+  return { facts: factDifferences(factsTold(before.text), factsTold(after.text)), fields, more_fields }
+}
+
+function factDifferences (stored: Map<string, string>, received: Map<string, string>): Difference[] {
+  const names = [...new Set([...stored.keys(), ...received.keys()])]
+  return names.flatMap(name => differs(name, stored.get(name) ?? ABSENT, received.get(name) ?? ABSENT))
+}
+
+/** The facts of a body by name, as JSON text; none where today's code cannot read the version: the fields still show how it differs. */
+function factsTold (body: string): Map<string, string> {
+  try {
+    return new Map(Object.entries(coreOf(body)).map(([name, value]) => [name, typeof value === 'bigint' ? String(value) : JSON.stringify(value)]))
+  } catch {
+    return new Map()
+  }
+}
+
+/** Walks two values together, members by name and list items by place. What only one side has is one difference, whole. */
+function compare (path: string, stored: Json | undefined, received: Json | undefined, tell: (difference: Difference) => void): void {
+  if (isObject(stored) && isObject(received)) {
+    for (const name of [...new Set([...Object.keys(stored), ...Object.keys(received)])].sort()) {
+      compare(`${path}${step(name)}`, own(stored, name), own(received, name), tell)
+    }
+  } else if (Array.isArray(stored) && Array.isArray(received)) {
+    for (let index = 0; index < Math.max(stored.length, received.length); index++) {
+      compare(`${path}[${index}]`, stored[index], received[index], tell)
+    }
+  } else {
+    differs(path, textOf(stored), textOf(received)).forEach(tell)
+  }
+}
+
+/** A member of its own, never one of the prototype: payloads may have a member named `__proto__`. */
+function own (value: { [key: string]: Json | undefined }, name: string): Json | undefined {
+  return Object.hasOwn(value, name) ? value[name] : undefined
+}
+
+function step (name: string): string {
+  return /^[\p{L}_$][\p{L}\p{N}_$-]*$/u.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`
+}
+
+function textOf (value: Json | undefined): string {
+  return value === undefined ? ABSENT : canonical(value)
+}
+
+function differs (path: string, stored: string, received: string): Difference[] {
+  return stored === received ? [] : [{ path, ...excerpts(stored, received) }]
+}
+
+function excerpts (stored: string, received: string): Pick<Difference, 'stored' | 'received'> {
+  let same = 0
+  while (same < stored.length && stored[same] === received[same]) same++
+  const from = Math.max(stored.length, received.length) <= MAX_CHARACTERS || same <= LEAD_CHARACTERS ? 0 : same - LEAD_CHARACTERS
+  const cut = (text: string): string => {
+    const shown = text.slice(from, from + MAX_CHARACTERS)
+    return `${from > 0 ? '…' : ''}${shown}${from + MAX_CHARACTERS < text.length ? '…' : ''}`.toWellFormed()
+  }
+  return { stored: cut(stored), received: cut(received) }
+}

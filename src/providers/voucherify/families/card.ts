@@ -1,0 +1,84 @@
+import { Type, type Static } from '@sinclair/typebox'
+import type { CardSighting, MovementSighting } from '../../../ledger/facts.ts'
+import type { Envelope } from '../wire/envelope.ts'
+import { subjectOf } from '../wire/subject.ts'
+import { Campaign, Card, cardSighting, holderOf, isLoyaltyCard } from '../payloads/card.ts'
+import { Customer, people } from '../payloads/customer.ts'
+import { exact, exactInteger, maybe, reader } from '../payloads/decoder.ts'
+import { movementKey, optionalId, optionalInstant, requiredId, requiredInstant } from '../payloads/values.ts'
+import { informedBy, type Family, type Reading } from './family.ts'
+
+const CREATED = 'voucher.created'
+const PUBLISHED = 'voucher.published'
+const DELETED = 'voucher.deleted'
+
+const Payload = Type.Object({
+  customer: maybe(Customer),
+  holder: maybe(Customer),
+  campaign: maybe(Campaign),
+  voucher: maybe(Type.Composite([Card, Type.Object({ created_at: maybe(Type.String()), updated_at: maybe(Type.String()) })]))
+})
+type Payload = Static<typeof Payload>
+const readPayload = reader(Payload)
+
+/** The points of a new card are what it was imported with; later they are a snapshot that nobody dates. */
+const readOpening = reader(Type.Object({
+  voucher: Type.Object({ loyalty_card: maybe(Type.Object({ points: maybe(exactInteger()), balance: maybe(exactInteger()) })) })
+}))
+
+/** The life of a card: made, handed to a customer, switched on and off, deleted. Vouchers of other types hold no points. */
+export const card: Family = {
+  types: [CREATED, PUBLISHED, DELETED, 'voucher.updated', 'voucher.enabled', 'voucher.disabled'],
+  recognises: () => false,
+  read
+}
+
+function read (envelope: Envelope): Reading {
+  const data = readPayload(envelope.data)
+  const { voucher } = data
+  const occurred_at = optionalInstant('event.created_at', envelope.occurred_at, voucher?.updated_at, voucher?.created_at)
+  const customer_id = holderOf(data) ?? optionalId(data.customer?.id, 'customer.id')
+  const named = { subject: subjectOf(String(envelope.type), envelope.data), customer_id, ids: [voucher?.id, customer_id] }
+  // Of publishing, enabling and so on two sends say only that it happened; of making a card, with how many points.
+  const core = { type: String(envelope.type), card: voucher?.id ?? null }
+  if (!isLoyaltyCard(voucher) || occurred_at === null) return { ...named, occurred_at, facts: [], core }
+  const card_id = requiredId(voucher.id, 'voucher.id')
+  const opening = envelope.type === CREATED ? openingOf(envelope, data, card_id) : []
+  return {
+    ...named,
+    occurred_at,
+    facts: [...opening, lifeOf(envelope, data, card_id, customer_id), ...people(occurred_at, [data.customer, data.holder], [customer_id])],
+    core: { ...core, points: opening[0]?.points ?? null }
+  }
+
+  function lifeOf (told: Envelope, { campaign }: Payload, id: string, holder_id: string | null): CardSighting {
+    const at = requiredInstant('event.created_at', told.occurred_at, voucher?.updated_at, voucher?.created_at)
+    const sighting = cardSighting(id, { voucher, campaign }, holder_id, at)
+    if (told.type === 'voucher.enabled') sighting.fields.active = 'true'
+    if (told.type === 'voucher.disabled') sighting.fields.active = 'false'
+    if (told.type === DELETED) sighting.fields.deleted_at = at
+    return sighting
+  }
+}
+
+/** What the card held when it was made: 0, or the points it was imported with. */
+function openingOf (envelope: Envelope, { voucher }: Payload, card_id: string): MovementSighting[] {
+  const { loyalty_card } = readOpening(envelope.data).voucher
+  const points = exact(loyalty_card?.balance ?? loyalty_card?.points)
+  if (points === null) return []
+  return [{
+    fact: 'movement',
+    movement_id: movementKey('opening', card_id),
+    card_id,
+    informed: informedBy(envelope),
+    kind: 'opening',
+    points,
+    reported_balance: points,
+    occurred_at: requiredInstant('data.voucher.created_at', voucher?.created_at, envelope.occurred_at),
+    order_id: null,
+    earning_rule_id: null,
+    // The card sighting of the same event tells the holder, at the time of the event.
+    holder_id: null,
+    details: null
+  }]
+}

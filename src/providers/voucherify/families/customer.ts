@@ -1,0 +1,33 @@
+import { Type } from '@sinclair/typebox'
+import { Customer, customerSighting } from '../payloads/customer.ts'
+import { maybe, reader } from '../payloads/decoder.ts'
+import { requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
+import { naturalKey } from '../wire/ids.ts'
+import type { Family } from './family.ts'
+
+const DELETED = 'customer.deleted'
+
+const readCustomer = reader(Type.Object({
+  customer: Type.Composite([Customer, Type.Object({ created_at: maybe(Type.String()), updated_at: maybe(Type.String()) })])
+}))
+
+/** A customer's profile, and its end. What the provider deletes, the ledger marks: points and orders stay explained. */
+export const customer: Family = {
+  types: ['customer.created', 'customer.updated', DELETED],
+  recognises: () => false,
+  read (envelope) {
+    const { customer } = readCustomer(envelope.data)
+    const customer_id = requiredId(customer.id, 'customer.id')
+    const occurred_at = requiredInstant('event.created_at', envelope.occurred_at, customer.updated_at, customer.created_at)
+    const [sighting] = customerSighting(customer, occurred_at)
+    const fields = { ...sighting?.fields, ...(envelope.type === DELETED ? { deleted_at: occurred_at } : {}) }
+    return {
+      subject: naturalKey('customer', customer_id),
+      customer_id,
+      occurred_at,
+      facts: [{ fact: 'customer', customer_id, occurred_at, fields }],
+      core: { customer: customer_id, deleted: String(envelope.type === DELETED), occurred_at: toMilliseconds(occurred_at) },
+      ids: [customer_id]
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import { Type } from '@sinclair/typebox'
+import { INFORMED } from '../../../ledger/facts.ts'
+import type { Envelope } from '../wire/envelope.ts'
+import { naturalKey } from '../wire/ids.ts'
+import { isObject } from '../wire/json.ts'
+import { cardSighting } from '../payloads/card.ts'
+import { readRow, Transaction } from '../payloads/transaction.ts'
+import { exactInteger, maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
+import { requiredId } from '../payloads/values.ts'
+import type { Family, Reading } from './family.ts'
+import { endOfLot } from './row-reading.ts'
+
+/** How a row of an export is kept: its cells as they stand in the file. */
+export const EXPORT = 'transactions'
+/** The type that such a row is stored under. */
+export const EXPORTED_TYPE = 'export.transaction'
+
+const Cell = Type.Optional(Type.String())
+const readExported = reader(Type.Object({
+  export: Type.Literal(EXPORT),
+  row: Type.Object({
+    id: Type.String(),
+    voucher_id: Type.String(),
+    type: Type.String(),
+    amount: Type.String(),
+    balance: Cell,
+    created_at: Type.String(),
+    campaign_id: Cell,
+    source_id: Cell,
+    reason: Cell,
+    source: Cell,
+    related_transaction_id: Cell,
+    details: Cell
+  })
+}))
+const readTransaction = reader(Transaction)
+const readNumber = reader(maybe(exactInteger()))
+
+/**
+ * A row of the provider's transaction export: the same row of its card ledger that `transaction.created` carries, so the
+ * same movement; less informed, since an export may cut times to the second.
+ */
+export const exported: Family = {
+  types: [],
+  recognises: data => data.export === EXPORT && isObject(data.row),
+  read
+}
+
+function read ({ data }: Envelope): Reading {
+  const { row } = readExported(data)
+  const event = { bare: { event_id: naturalKey('export', row.id), type: EXPORTED_TYPE }, customer_id: null }
+  if (row.type.startsWith('CREDITS_')) {
+    const id = requiredId(row.id, 'row.id')
+    return { ...event, subject: naturalKey('transaction', id), occurred_at: null, facts: [], core: { transaction: id, type: row.type }, ids: [id] }
+  }
+  const amount = wholeNumber(row.amount, 'amount')
+  if (amount === null) throw new UnreadablePayload('data.row.amount: how many points moved is needed here')
+  const told = detailsOf(row.details)
+  const transaction = readTransaction({
+    ...row,
+    created_at: utc(row.created_at),
+    // The columns are the row; the cell of details repeats them at best.
+    details: { ...told, balance: { points: amount, balance: wholeNumber(row.balance, 'balance') } },
+    reason: orNull(row.reason),
+    source: orNull(row.source),
+    source_id: orNull(row.source_id),
+    related_transaction_id: orNull(row.related_transaction_id)
+  })
+  const campaign_id = orNull(row.campaign_id)
+  const read = readRow(transaction, {}, { card_id: null, holder_id: null, informed: INFORMED.exported })
+  const { vtx, movement, core } = read
+  return {
+    ...event,
+    subject: naturalKey('transaction', vtx),
+    occurred_at: movement.occurred_at,
+    facts: [movement, ...endOfLot(read), cardSighting(movement.card_id, { campaign: campaign_id === null ? null : { id: campaign_id } }, null, movement.occurred_at)],
+    core,
+    ids: [vtx, movement.card_id]
+  }
+}
+
+/** An empty cell says nothing. */
+function orNull (cell: string | undefined): string | null {
+  return cell === undefined || cell === '' ? null : cell
+}
+
+function wholeNumber (cell: string | undefined, column: string): number | null {
+  const text = cell?.trim() ?? ''
+  if (text === '') return null
+  if (!/^[-+]?\d+$/.test(text)) throw new UnreadablePayload(`data.row.${column}: ${JSON.stringify(text.slice(0, 40))} is no whole number`)
+  return readNumber(Number(text)) ?? null
+}
+
+function detailsOf (cell: string | undefined): object {
+  if (cell === undefined || cell.trim() === '') return {}
+  try {
+    const parsed: unknown = JSON.parse(cell)
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed
+    if (parsed === null) return {}
+  } catch { /* said below */ }
+  throw new UnreadablePayload('data.row.details: a JSON object is needed in this cell, or nothing')
+}
+
+/** Exports tell times in UTC, with or without saying so: `2024-01-18 15:19:20.676`, `… UTC`, or RFC 3339. */
+function utc (cell: string): string {
+  const text = cell.trim().replace(/ ?UTC$/, 'Z')
+  return /(?:[Zz]|[+-]\d{2}:?\d{2})$/.test(text) ? text : `${text}Z`
+}

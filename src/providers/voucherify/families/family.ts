@@ -1,0 +1,36 @@
+import { INFORMED, type Fact, type Informed } from '../../../ledger/facts.ts'
+import type { Instant } from '../../../ledger/instant.ts'
+import type { Envelope } from '../wire/envelope.ts'
+import type { JsonObject } from '../wire/json.ts'
+import type { Core } from '../payloads/decoder.ts'
+
+/** What a family reads out of a payload. */
+export interface Reading {
+  /** For bare data only: the identity that a wrapping would have carried. Undefined: such data cannot come bare. */
+  bare?: { event_id: string, type: string }
+  subject: string
+  customer_id: string | null
+  occurred_at: Instant | null
+  facts: Fact[]
+  /** The facts about the subject, from which the fact digest is made: equal for every send of one fact. */
+  core: Core
+  /** Ids that tell a test delivery. */
+  ids: readonly unknown[]
+}
+
+/**
+ * One event family: the payloads of one shape. `schema` requires what identity and the fold need; all else is optional
+ * and nullable, because the provider's own samples break its schema, and unknown fields are kept.
+ */
+export interface Family {
+  types: readonly string[]
+  /** Does bare data, which carries no type, have this family's fields? */
+  recognises: (data: JsonObject) => boolean
+  /** @throws UnreadablePayload */
+  read: (envelope: Envelope) => Reading
+}
+
+/** How well informed a telling is by how it came: bare data knows less than what it knows in an envelope. */
+export function informedBy (envelope: Envelope): Informed {
+  return envelope.shape === 'bare' ? INFORMED.bare : INFORMED.enveloped
+}

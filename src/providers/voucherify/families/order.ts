@@ -1,0 +1,60 @@
+import { Type } from '@sinclair/typebox'
+import type { Envelope } from '../wire/envelope.ts'
+import { naturalKey } from '../wire/ids.ts'
+import { isObject, type JsonObject } from '../wire/json.ts'
+import { Customer, people } from '../payloads/customer.ts'
+import { Order, orderCore, orderSighting } from '../payloads/order.ts'
+import { maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
+import { optionalId } from '../payloads/values.ts'
+import type { Family, Reading } from './family.ts'
+
+const readOrderEvent = reader(Type.Object({
+  customer: maybe(Customer),
+  order: Order
+}))
+
+// Bare data has no type: the state says which event it must have been. FULFILLED has none of its own.
+const TYPE_OF_STATUS = new Map([
+  ['CREATED', 'customer.order.created'],
+  ['PAID', 'customer.order.paid'],
+  ['CANCELED', 'customer.order.canceled']
+])
+
+// And the other way: an event that says so need not repeat it in the order.
+const STATUS_OF_TYPE = new Map([...TYPE_OF_STATUS].map(([status, type]) => [type, status]))
+
+/** One observed state of an order. */
+export const order: Family = {
+  types: ['customer.order.created', 'customer.order.updated', 'customer.order.paid', 'customer.order.canceled'],
+  recognises,
+  read
+}
+
+/** A redemption's payload holds an order, too, but it is about the redemption; and an order's can hold the redemption that paid for it. */
+function recognises (data: JsonObject): boolean {
+  if (!isObject(data.order) || ['event', 'transaction', 'pending_points'].some(name => isObject(data[name]))) return false
+  if ('holder' in data || 'promotion_stack' in data) return false
+  if ('referrer' in data) return true
+  return isObject(data.redemption) ? !('date' in data.redemption) : !isObject(data.voucher)
+}
+
+function read (envelope: Envelope): Reading {
+  const data = readOrderEvent(envelope.data)
+  const status = data.order.status ?? STATUS_OF_TYPE.get(String(envelope.type))
+  const sighting = orderSighting(status === undefined ? data.order : { ...data.order, status }, optionalId(data.customer?.id, 'customer.id'), envelope.occurred_at)
+  const { order_id, customer_id } = sighting
+  if (customer_id === null) throw new UnreadablePayload('data.customer.id: neither customer nor order says whose order this is')
+  const updated = data.order.updated_at ?? data.order.created_at ?? sighting.updated_at
+  return {
+    bare: {
+      event_id: `${naturalKey('order', order_id, sighting.status)}:${updated}`,
+      type: TYPE_OF_STATUS.get(sighting.status) ?? 'customer.order.updated'
+    },
+    subject: naturalKey('order', order_id),
+    customer_id,
+    occurred_at: sighting.updated_at,
+    facts: [sighting, ...people(sighting.updated_at, [data.customer], [customer_id])],
+    core: { customer: customer_id, ...orderCore(sighting) },
+    ids: [order_id, customer_id]
+  }
+}

@@ -1,0 +1,65 @@
+import { Type } from '@sinclair/typebox'
+import { INFORMED } from '../../../ledger/facts.ts'
+import type { Envelope } from '../wire/envelope.ts'
+import { naturalKey } from '../wire/ids.ts'
+import { isObject } from '../wire/json.ts'
+import { customerOf, isLoyaltyCard, type Card } from '../payloads/card.ts'
+import { besideRedemption, pointsOf, redemptionPayload, spend } from '../payloads/redemption.ts'
+import { maybe, reader } from '../payloads/decoder.ts'
+import { optionalId, requiredId, requiredInstant } from '../payloads/values.ts'
+import type { Family, Reading } from './family.ts'
+
+const readPayload = reader(Type.Object({
+  ...redemptionPayload,
+  reward_redemption: Type.Object({
+    id: maybe(Type.String()),
+    state: maybe(Type.String()),
+    voucher_id: maybe(Type.String()),
+    created_at: maybe(Type.String())
+  }),
+  reward_assignment: maybe(Type.Object({
+    parameters: maybe(Type.Object({ loyalty: maybe(Type.Object({ points: Type.Optional(Type.Unknown()) })) }))
+  }))
+}))
+
+/**
+ * The states of a reward on its way to the customer. The points were spent with the redemption of the same id, once, whatever
+ * the states; how many, only the reward's price says here, and a reward of coins has none: the least informed telling.
+ */
+export const rewardRedemption: Family = {
+  types: ['created', 'pending', 'completed'].map(state => `customer.reward_redemptions.${state}`),
+  recognises: data => isObject(data.reward_redemption),
+  read
+}
+
+function read (envelope: Envelope): Reading {
+  const data = readPayload(envelope.data)
+  const { reward_redemption } = data
+  const id = requiredId(reward_redemption.id, 'reward_redemption.id')
+  const state = optionalId(reward_redemption.state, 'reward_redemption.state') ?? 'UNKNOWN'
+  const occurred_at = requiredInstant('data.reward_redemption.created_at', reward_redemption.created_at, envelope.occurred_at)
+  const card = cardOf(data.voucher, reward_redemption.voucher_id)
+  const price = card === undefined ? null : pointsOf(data.reward_assignment?.parameters?.loyalty?.points)
+  const points = price === null ? null : -price
+  const customer_id = customerOf(data)
+  return {
+    bare: { event_id: naturalKey('reward_redemption', id, state), type: `customer.reward_redemptions.${state.toLowerCase()}` },
+    subject: naturalKey('redemption', id),
+    customer_id,
+    occurred_at,
+    facts: [
+      ...(card === undefined
+        ? []
+        : spend(data, card, { entity: 'redemption', id, kind: 'redemption', points, informed: INFORMED.priced, occurred_at, also: { redemption_id: id, reward_state: state } })),
+      ...besideRedemption(data, customer_id, occurred_at)
+    ],
+    core: { redemption: id, card: card?.id ?? null, points },
+    ids: [id, card?.id, customer_id]
+  }
+}
+
+/** The card that paid. A voucher of another type in the payload is the reward itself. */
+function cardOf (voucher: Card | null | undefined, voucher_id: string | null | undefined): Card | undefined {
+  if (voucher !== null && voucher !== undefined) return isLoyaltyCard(voucher) ? voucher : undefined
+  return voucher_id === null || voucher_id === undefined ? undefined : { id: voucher_id }
+}

@@ -1,0 +1,94 @@
+import type { Static, TObject } from '@sinclair/typebox'
+import { INFORMED, type Fact, type MovementKind, type PendingSighting } from '../../../ledger/facts.ts'
+import type { Envelope } from '../wire/envelope.ts'
+import { naturalKey } from '../wire/ids.ts'
+import { bystanders } from '../payloads/related-facts.ts'
+import { about, Balance, cardSighting, customerOf, isLoyaltyCard } from '../payloads/card.ts'
+import { observedOrder } from '../payloads/order.ts'
+import { PendingPoints, readRow, Transaction, type Row } from '../payloads/transaction.ts'
+import { Described, maybe } from '../payloads/decoder.ts'
+import { optionalInstant, Ref, requiredId } from '../payloads/values.ts'
+import type { Reading } from './family.ts'
+
+/** The fields of every payload that carries a row of the provider's card ledger. */
+export const rowPayload = {
+  ...about,
+  transaction: Transaction,
+  balance: maybe(Balance),
+  order: Described,
+  event: maybe(Ref),
+  earning_rule: maybe(Ref),
+  redemption: maybe(Ref),
+  rollback: maybe(Ref),
+  pending_points: maybe(PendingPoints)
+}
+type RowPayload = Static<TObject<typeof rowPayload>>
+
+/**
+ * What an event that carries a row tells: the row's movement, the card, the people, an order it shows, and the end of a
+ * lot of pending points that became available by it.
+ * @param event `type`: what to call it when it came bare; `kind`: of the movement where the row does not say; `also`: more
+ *   that explains it
+ */
+export function readingOfRow (envelope: Envelope, data: RowPayload, event: { type: string, kind?: MovementKind, also?: Record<string, unknown> }): Reading {
+  if (!holdsPoints(data)) return withoutPoints(envelope, data)
+  const customer_id = customerOf(data)
+  const row = readRow(data.transaction, data, {
+    card_id: data.voucher?.id ?? null,
+    holder_id: customer_id,
+    // Whatever event brings it: what is told is the provider's own row.
+    informed: INFORMED.transaction,
+    ...event
+  }, envelope.occurred_at)
+  const { card_id, occurred_at } = row.movement
+  const orders = observedOrder(data.order, customer_id)
+  return {
+    bare: { event_id: naturalKey('transaction', row.vtx), type: event.type },
+    subject: naturalKey('transaction', row.vtx),
+    customer_id,
+    occurred_at,
+    facts: [
+      row.movement,
+      ...endOfLot(row),
+      cardSighting(card_id, data, customer_id, occurred_at),
+      ...bystanders(data, [customer_id], orders, occurred_at)
+    ],
+    core: row.core,
+    ids: [row.vtx, card_id, customer_id]
+  }
+}
+
+/** Gift cards have rows too, of credits. */
+function holdsPoints ({ transaction, voucher }: RowPayload): boolean {
+  if (transaction.type?.startsWith('CREDITS_') === true) return false
+  return voucher?.type === undefined || voucher.type === null || isLoyaltyCard(voucher)
+}
+
+function withoutPoints (envelope: Envelope, data: RowPayload): Reading {
+  const id = requiredId(data.transaction.id, 'transaction.id')
+  return {
+    subject: naturalKey('transaction', id),
+    customer_id: customerOf(data),
+    occurred_at: optionalInstant('data.transaction.created_at', data.transaction.created_at, envelope.occurred_at),
+    facts: [],
+    core: { transaction: id, type: data.transaction.type ?? null },
+    ids: [id]
+  }
+}
+
+/** Points that became available are pending no more, whatever says so. */
+export function endOfLot ({ lot, movement }: Row): Fact[] {
+  if (lot === null) return []
+  const ended: PendingSighting = {
+    fact: 'pending',
+    ...lot,
+    card_id: movement.card_id,
+    state: 'activated',
+    points: 0n,
+    occurred_at: movement.occurred_at,
+    order_id: movement.order_id,
+    earning_rule_id: movement.earning_rule_id,
+    holder_id: movement.holder_id
+  }
+  return [ended]
+}

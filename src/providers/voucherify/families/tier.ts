@@ -1,0 +1,59 @@
+import { Type } from '@sinclair/typebox'
+import type { TierChange, TierSighting } from '../../../ledger/facts.ts'
+import type { Envelope } from '../wire/envelope.ts'
+import { naturalKey } from '../wire/ids.ts'
+import { Campaign } from '../payloads/card.ts'
+import { Customer, people } from '../payloads/customer.ts'
+import { Described, maybe, reader } from '../payloads/decoder.ts'
+import { optionalId, textIn, requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
+import type { Family, Reading } from './family.ts'
+
+const PREFIX = 'customer.loyalty.tier.'
+const CHANGES: readonly TierChange[] = ['joined', 'upgraded', 'downgraded', 'prolonged', 'left']
+
+const Tier = Type.Object({ id: maybe(Type.String()), name: Described, campaign_id: maybe(Type.String()) })
+
+const readTier = reader(Type.Object({
+  customer: Customer,
+  campaign: maybe(Campaign),
+  loyalty_tier: maybe(Tier),
+  loyalty_tier_from: maybe(Tier),
+  loyalty_tier_to: maybe(Tier),
+  created_at: maybe(Type.String())
+}))
+
+/** A customer's way through the tiers of a loyalty programme. */
+export const tier: Family = {
+  types: CHANGES.map(change => PREFIX + change),
+  // Bare, joining and leaving look the same: without its name nobody can tell which it is.
+  recognises: () => false,
+  read
+}
+
+function read (envelope: Envelope): Reading {
+  const data = readTier(envelope.data)
+  const customer_id = requiredId(data.customer.id, 'customer.id')
+  const change = String(envelope.type).slice(PREFIX.length) as TierChange
+  const from = data.loyalty_tier_from ?? (change === 'left' ? data.loyalty_tier : undefined)
+  const to = change === 'left' ? undefined : data.loyalty_tier_to ?? data.loyalty_tier
+  const occurred_at = requiredInstant('data.created_at', data.created_at, envelope.occurred_at)
+  const sighting: TierSighting = {
+    fact: 'tier',
+    customer_id,
+    campaign_id: requiredId(data.campaign?.id ?? to?.campaign_id ?? from?.campaign_id, 'campaign.id'),
+    change,
+    tier_id: change === 'left' ? null : requiredId(to?.id, 'loyalty_tier.id'),
+    tier: textIn(to?.name) ?? null,
+    from_tier_id: optionalId(from?.id, 'loyalty_tier_from.id'),
+    from_tier: textIn(from?.name) ?? null,
+    occurred_at
+  }
+  return {
+    subject: naturalKey('tier', requiredId(to?.id ?? from?.id, 'loyalty_tier.id')),
+    customer_id,
+    occurred_at,
+    facts: [sighting, ...people(occurred_at, [data.customer], [customer_id])],
+    core: { change, customer: customer_id, campaign: sighting.campaign_id, tier: sighting.tier_id, from: sighting.from_tier_id, occurred_at: toMilliseconds(occurred_at) },
+    ids: [customer_id, sighting.tier_id, sighting.from_tier_id]
+  }
+}

@@ -1,0 +1,24 @@
+import { isUsableId } from './wire/ids.ts'
+import type { Json } from './wire/json.ts'
+
+/** The cards and orders that a body names, wherever in it. */
+export interface Concerned { cards: string[], orders: string[] }
+
+/**
+ * Whom an event may be about that cannot be read: every card and order that its body names, by the documented prefixes of
+ * their ids. More than it tells of, rather than less: later events of a card must not overtake one that nobody can read.
+ * @param body JSON text
+ */
+export function concernedBy (body: string): Concerned {
+  const ids = new Set<string>()
+  collect(JSON.parse(body) as Json, ids)
+  const named = [...ids]
+  return { cards: named.filter(id => id.startsWith('v_')), orders: named.filter(id => id.startsWith('ord_')) }
+}
+
+function collect (value: Json | undefined, ids: Set<string>): void {
+  if (isUsableId(value)) ids.add(value)
+  else if (typeof value === 'object' && value !== null) {
+    for (const [name, part] of Object.entries(value)) if (name !== 'metadata') collect(part, ids)
+  }
+}

@@ -1,0 +1,138 @@
+import { Type, type Static } from '@sinclair/typebox'
+import type { Fact, OrderSighting } from '../../../ledger/facts.ts'
+import type { Instant } from '../../../ledger/instant.ts'
+import { Customer } from './customer.ts'
+import { digest, exact, exactInteger, maybe, reader, UnreadablePayload, type Core } from './decoder.ts'
+import { jsonText, optionalId, optionalInstant, optionalText, requiredId, requiredInstant, toMilliseconds } from './values.ts'
+
+const Amount = maybe(exactInteger())
+
+export const Order = Type.Object({
+  id: maybe(Type.String()),
+  source_id: maybe(Type.String()),
+  status: maybe(Type.String()),
+  amount: Amount,
+  initial_amount: Amount,
+  discount_amount: Amount,
+  items_discount_amount: Amount,
+  total_discount_amount: Amount,
+  total_amount: Amount,
+  items: maybe(Type.Array(Type.Unknown())),
+  metadata: maybe(Type.Record(Type.String(), Type.Unknown())),
+  created_at: maybe(Type.String()),
+  updated_at: maybe(Type.String()),
+  customer_id: maybe(Type.String()),
+  customer: maybe(Customer)
+})
+export type Order = Static<typeof Order>
+const readOrder = reader(Order)
+
+/**
+ * The state an order object shows. `updated_at`, else `created_at`, else the time of the telling event dates it.
+ * @param customerId whose order it is when the order itself does not say
+ */
+export function orderSighting (order: Order, customerId: string | null, toldAt?: unknown): OrderSighting {
+  return new ShownState(order, customerId, toldAt)
+}
+
+type Description = Pick<OrderSighting, 'items' | 'metadata' | 'state_digest'>
+
+/**
+ * What describes the state, and the digest over all of it, is made when it is asked for: who only names an event does not, and
+ * it is two thirds of the work. A class: getters in an object literal give each object a hidden class of its own, which
+ * outlives it, and with it the whole payload, until the old generation is collected.
+ */
+class ShownState implements OrderSighting {
+  readonly fact = 'order'
+  readonly order_id: string
+  readonly customer_id: string | null
+  readonly source_id: string | null
+  readonly status: string
+  readonly amount: bigint | null
+  readonly initial_amount: bigint | null
+  readonly discount_amount: bigint | null
+  readonly items_discount_amount: bigint | null
+  readonly total_discount_amount: bigint | null
+  readonly total_amount: bigint | null
+  readonly created_at: Instant | null
+  readonly updated_at: Instant
+  /** As the payload has it, which is large: until the description is made. */
+  #described: { items?: unknown, metadata?: unknown }
+  #description: Description | undefined
+
+  constructor (order: Order, customerId: string | null, toldAt: unknown) {
+    this.created_at = optionalInstant('data.order.created_at', order.created_at)
+    this.order_id = requiredId(order.id, 'order.id')
+    this.customer_id = optionalId(order.customer_id, 'order.customer_id') ?? optionalId(order.customer?.id, 'order.customer.id') ?? customerId
+    this.source_id = optionalText(order.source_id)
+    this.status = requiredId(order.status, 'order.status')
+    this.amount = exact(order.amount)
+    this.initial_amount = exact(order.initial_amount)
+    this.discount_amount = exact(order.discount_amount)
+    this.items_discount_amount = exact(order.items_discount_amount)
+    this.total_discount_amount = exact(order.total_discount_amount)
+    this.total_amount = exact(order.total_amount)
+    this.updated_at = requiredInstant('data.order.updated_at', order.updated_at, order.created_at, toldAt)
+    this.#described = { items: order.items, metadata: order.metadata }
+  }
+
+  get items (): string | null { return this.describe().items }
+  get metadata (): string | null { return this.describe().metadata }
+  get state_digest (): string { return this.describe().state_digest }
+
+  describe (): Description {
+    if (this.#description === undefined) {
+      const items = jsonText(this.#described.items)
+      const metadata = jsonText(this.#described.metadata)
+      this.#description = { items, metadata, state_digest: this.#digest(items, metadata) }
+      this.#described = {}
+    }
+    return this.#description
+  }
+
+  /** Over the fields of a sighting, in their order. */
+  #digest (items: string | null, metadata: string | null): string {
+    return digest([
+      this.order_id, this.customer_id, this.source_id, this.status, this.amount, this.initial_amount, this.discount_amount,
+      this.items_discount_amount, this.total_discount_amount, this.total_amount, items, metadata, this.created_at, this.updated_at
+    ])
+  }
+}
+
+/** Makes what describes a state at once: until then it holds on to the payload that shows it. */
+export function describeNow (fact: Fact): void {
+  if (fact instanceof ShownState) fact.describe()
+}
+
+/**
+ * An order inside another event is an observation of that order, when it says which state it is in and since when. One that
+ * cannot be read is none: what it stands beside counts all the same.
+ */
+export function observedOrder (beside: unknown, customerId: string | null): OrderSighting[] {
+  try {
+    const order = readOrder(beside)
+    return order.id && order.status && order.updated_at ? [orderSighting(order, customerId)] : []
+  } catch (error) {
+    if (error instanceof UnreadablePayload) return []
+    throw error
+  }
+}
+
+/**
+ * Of an order's state what two honest sends of one event agree on: which order, which state, how much. Items and metadata
+ * describe; senders may show more or less of them. A discount of 0 is one that is absent.
+ */
+export function orderCore (order: OrderSighting): Core {
+  const discount = (amount: bigint | null): bigint | null => amount === 0n ? null : amount
+  return {
+    order: order.order_id,
+    order_source_id: order.source_id === '' ? null : order.source_id,
+    order_status: order.status,
+    order_updated_at: toMilliseconds(order.updated_at),
+    order_amount: order.amount,
+    order_total_amount: order.total_amount,
+    order_discount_amount: discount(order.discount_amount),
+    order_items_discount_amount: discount(order.items_discount_amount),
+    order_total_discount_amount: discount(order.total_discount_amount)
+  }
+}

@@ -1,0 +1,105 @@
+import { Type, type Static, type TObject } from '@sinclair/typebox'
+import type { Fact, Informed, MovementKind, MovementSighting } from '../../../ledger/facts.ts'
+import type { Instant } from '../../../ledger/instant.ts'
+import { isObject } from '../wire/json.ts'
+import { idOf } from '../wire/subject.ts'
+import { bystanders } from './related-facts.ts'
+import { about, Card, cardSighting, holderOf, isLoyaltyCard } from './card.ts'
+import { observedOrder } from './order.ts'
+import { Described, maybe, UnreadablePayload } from './decoder.ts'
+import { details, movementKey, optionalId, requiredId } from './values.ts'
+
+/** A redemption or a rollback, as the provider's payloads hold it. */
+export const Redemption = Type.Object({
+  id: maybe(Type.String()),
+  date: Described,
+  created_at: Described,
+  // Of a loyalty card it is points; of other vouchers it is money or nothing, and not ours to check.
+  amount: Described,
+  result: Described,
+  status: Described,
+  reason: Described,
+  voucher: maybe(Card),
+  /** What was redeemed: of a stack or a referral not the card that the payload shows. */
+  related_object_id: Described,
+  order: Described,
+  reward: Described
+})
+export type Redemption = Static<typeof Redemption>
+
+/** The fields of every payload about a redemption. */
+export const redemptionPayload = {
+  ...about,
+  order: Described,
+  redemption: maybe(Redemption),
+  reward: Described
+}
+export type RedemptionPayload = Static<TObject<typeof redemptionPayload>>
+
+/**
+ * The loyalty card that points were spent from or given back to; undefined for other vouchers, promotions and the parent of
+ * a stack. The redemption says what was redeemed; the payload's own voucher, which can be the reward, only where it does not.
+ */
+export function loyaltyCardOf (data: RedemptionPayload, { voucher: redeemed, related_object_id }: Redemption): Card | undefined {
+  const other = typeof related_object_id === 'string' && related_object_id !== data.voucher?.id
+  const shown = other ? undefined : data.voucher ?? undefined
+  const same = redeemed?.id !== undefined && redeemed.id === shown?.id
+  const candidates = same ? [redeemed, shown] : redeemed?.type ? [redeemed] : [shown, redeemed]
+  return candidates.find(isLoyaltyCard) ?? undefined
+}
+
+/** A failed redemption moves nothing. */
+export function succeeded ({ result, status }: Redemption): boolean {
+  return result !== 'FAILURE' && status !== 'FAILED'
+}
+
+/** An amount of points without its sign: rollbacks tell it negative. Null where none is told. */
+export function pointsOf (amount: unknown): bigint | null {
+  if (amount === null || amount === undefined) return null
+  if (!Number.isSafeInteger(amount)) throw new UnreadablePayload('data.redemption.amount: a whole number of points is needed here, not beyond 2^53 − 1')
+  return BigInt(Math.abs(amount as number))
+}
+
+export interface Spent {
+  entity: 'redemption' | 'rollback'
+  id: string
+  kind: MovementKind
+  /** Signed. */
+  points: bigint | null
+  informed: Informed
+  occurred_at: Instant
+  also: Record<string, unknown>
+}
+
+/** Points spent from a card or given back to it, with what the payload says of the card. */
+export function spend (data: RedemptionPayload, card: Card, spent: Spent): Fact[] {
+  const card_id = requiredId(card.id, 'voucher.id')
+  const holder_id = holderOf({ ...data, voucher: card })
+  const movement: MovementSighting = {
+    fact: 'movement',
+    movement_id: movementKey(spent.entity, spent.id, card_id),
+    card_id,
+    informed: spent.informed,
+    kind: spent.kind,
+    points: spent.points,
+    // The card in a redemption is a snapshot that may be the state before it: no balance is read from it.
+    reported_balance: null,
+    occurred_at: spent.occurred_at,
+    order_id: idOf(data.order) ?? idOf(data.redemption?.order) ?? null,
+    earning_rule_id: null,
+    holder_id,
+    details: details({ ...rewardOf(data), ...spent.also })
+  }
+  return [movement, cardSighting(card_id, { voucher: card, campaign: data.campaign }, holder_id, spent.occurred_at)]
+}
+
+function rewardOf ({ reward, redemption }: RedemptionPayload): Record<string, unknown> {
+  const told = [reward, redemption?.reward].find(isObject)
+  return { reward_id: told?.id, reward: told?.name }
+}
+
+/** The people and the orders that a payload about a redemption shows, whatever was redeemed. */
+export function besideRedemption (data: RedemptionPayload, customer_id: string | null, occurred_at: Instant): Fact[] {
+  const orders = [data.order, data.redemption?.order].flatMap(order => observedOrder(order, optionalId(data.customer?.id, 'customer.id') ?? customer_id))
+  return bystanders(data, [customer_id, holderOf(data)], orders, occurred_at)
+}

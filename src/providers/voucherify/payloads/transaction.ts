@@ -1,0 +1,171 @@
+import { Type, type Static } from '@sinclair/typebox'
+import type { Informed, MovementKind, MovementSighting } from '../../../ledger/facts.ts'
+import { firstId } from '../wire/ids.ts'
+import { idOf } from '../wire/subject.ts'
+import { Balance } from './card.ts'
+import { Described, exact, exactInteger, maybe, UnreadablePayload, type Core } from './decoder.ts'
+import { dayOf, details, movementKey, optionalId, Ref, requiredId, requiredInstant, toMilliseconds } from './values.ts'
+
+/** A row of the provider's own card ledger, `vtx_…`, and the lots of pending points it can name. */
+
+export const PendingPoints = Type.Object({
+  id: maybe(Type.String()),
+  voucher_id: maybe(Type.String()),
+  customer_id: maybe(Type.String()),
+  order_id: Described,
+  points: maybe(exactInteger()),
+  activates_at: Described,
+  created_at: Described,
+  updated_at: Described,
+  details: maybe(Type.Object({ event: maybe(Ref), earning_rule: maybe(Ref), order: Described }))
+})
+export type PendingPoints = Static<typeof PendingPoints>
+
+export const Transaction = Type.Object({
+  id: maybe(Type.String()),
+  type: maybe(Type.String()),
+  voucher_id: maybe(Type.String()),
+  created_at: Described,
+  reason: Described,
+  source: Described,
+  source_id: Described,
+  related_transaction_id: Described,
+  details: maybe(Type.Object({
+    balance: maybe(Balance),
+    order: Described,
+    event: maybe(Ref),
+    custom_event: maybe(Ref),
+    earning_rule: maybe(Ref),
+    redemption: maybe(Ref),
+    rollback: maybe(Ref),
+    pending_points: maybe(PendingPoints),
+    source_voucher: Described,
+    destination_voucher: Described
+  }))
+})
+export type Transaction = Static<typeof Transaction>
+
+/** What stands beside the row in a payload and fills in where the row's own details are silent. */
+export interface Beside {
+  balance?: Static<typeof Balance> | null | undefined
+  order?: unknown
+  event?: Static<typeof Ref> | null | undefined
+  earning_rule?: Static<typeof Ref> | null | undefined
+  redemption?: Static<typeof Ref> | null | undefined
+  rollback?: Static<typeof Ref> | null | undefined
+  pending_points?: PendingPoints | null | undefined
+}
+
+const KINDS: Record<string, MovementKind> = {
+  POINTS_ACCRUAL: 'accrual',
+  PENDING_POINTS_ACTIVATION: 'accrual',
+  POINTS_REDEMPTION: 'redemption',
+  POINTS_REFUND: 'refund',
+  POINTS_EXPIRATION: 'expiration',
+  POINTS_ADDITION: 'addition',
+  POINTS_REMOVAL: 'removal',
+  POINTS_TRANSFER_IN: 'transfer_in',
+  POINTS_TRANSFER_OUT: 'transfer_out'
+}
+
+/** What a row tells, whatever event or export carries it. */
+export interface Row {
+  vtx: string
+  movement: MovementSighting
+  core: Core
+  /** The lot of pending points that became available by it. */
+  lot: { pending_id: string, activates_on: string | null } | null
+}
+
+/**
+ * Reads a row.
+ * @param card_id the card, where the row itself does not name it
+ * @param fallbacks times for a row that carries none
+ */
+export function readRow (
+  row: Transaction, beside: Beside, told: { card_id: string | null, holder_id: string | null, informed: Informed, kind?: MovementKind, also?: Record<string, unknown> }, ...fallbacks: unknown[]
+): Row {
+  const vtx = requiredId(row.id, 'transaction.id')
+  const inside = row.details ?? {}
+  const card_id = requiredId(row.voucher_id ?? told.card_id ?? idOf(inside.balance?.related_object) ?? idOf(beside.balance?.related_object), 'transaction.voucher_id')
+  const occurred_at = requiredInstant('data.transaction.created_at', row.created_at, ...fallbacks)
+  const points = exact(inside.balance?.points ?? beside.balance?.points)
+  const kind = KINDS[row.type ?? ''] ?? told.kind ?? (points !== null && points < 0n ? 'removal' : 'addition')
+  const lot = inside.pending_points ?? beside.pending_points
+  const trigger = optionalId(inside.event?.id ?? lot?.details?.event?.id ?? beside.event?.id ?? inside.custom_event?.id, 'transaction.details.event.id')
+  const rule = optionalId(inside.earning_rule?.id ?? lot?.details?.earning_rule?.id ?? beside.earning_rule?.id, 'transaction.details.earning_rule.id')
+  const redemption = optionalId(inside.redemption?.id ?? beside.redemption?.id, 'transaction.details.redemption.id')
+  const rollback = optionalId(inside.rollback?.id ?? beside.rollback?.id, 'transaction.details.rollback.id')
+  if (kind === 'accrual' && (points ?? 0n) >= 0n && row.details === null && trigger === null) {
+    throw new UnreadablePayload('data.transaction.details: without them the row of an accrual cannot be told from its award, and would count twice')
+  }
+  const movement: MovementSighting = {
+    fact: 'movement',
+    movement_id: movementOfRow({ vtx, kind, card_id, points, trigger, rule, redemption, rollback, lot: firstId(lot?.id) ?? null }),
+    card_id,
+    informed: told.informed,
+    kind,
+    points,
+    reported_balance: exact(inside.balance?.balance ?? beside.balance?.balance),
+    occurred_at,
+    order_id: firstId(idOf(inside.order), lot?.order_id, idOf(beside.order)) ?? null,
+    earning_rule_id: rule,
+    holder_id: told.holder_id,
+    details: details({
+      transaction_id: vtx,
+      transaction_type: row.type,
+      reason: row.reason,
+      source: row.source,
+      source_id: row.source_id,
+      related_transaction_id: row.related_transaction_id,
+      redemption_id: redemption,
+      rollback_id: rollback,
+      pending_id: lot?.id,
+      source_card_id: idOf(inside.source_voucher),
+      destination_card_id: idOf(inside.destination_voucher),
+      ...told.also
+    })
+  }
+  return {
+    vtx,
+    movement,
+    lot: kind === 'accrual' ? activatedLot(lot) : null,
+    core: {
+      transaction: vtx,
+      kind,
+      card: card_id,
+      points,
+      balance: movement.reported_balance,
+      occurred_at: toMilliseconds(occurred_at),
+      trigger,
+      rule,
+      redemption,
+      rollback
+    }
+  }
+}
+
+function activatedLot (lot: PendingPoints | null | undefined): Row['lot'] {
+  const pending_id = optionalId(lot?.id, 'transaction.details.pending_points.id')
+  return pending_id === null ? null : { pending_id, activates_on: dayOf(lot?.activates_at) }
+}
+
+interface Named { vtx: string, kind: MovementKind, card_id: string, points: bigint | null, trigger: string | null, rule: string | null, redemption: string | null, rollback: string | null, lot: string | null }
+
+/**
+ * The movement a row is about: the same as the other event that tells it, an award, a spend, a refund. A row of a spend or a
+ * refund that does not say of which could be counted beside its own event: it is set aside, never guessed at.
+ * Points taken back under an award's own trigger and rule are another movement: only points given are the award.
+ */
+function movementOfRow ({ vtx, kind, card_id, points, trigger, rule, redemption, rollback, lot }: Named): string {
+  if (kind === 'redemption') return movementKey('redemption', named(redemption, 'redemption'), card_id)
+  if (kind === 'refund') return movementKey('rollback', named(rollback, 'rollback'), card_id)
+  if (kind !== 'accrual' || (points ?? 0n) < 0n) return movementKey('transaction', vtx)
+  if (trigger !== null && rule !== null) return movementKey('award', trigger, rule, card_id)
+  return lot === null ? movementKey('transaction', vtx) : movementKey('pending', lot, card_id)
+}
+
+function named (id: string | null, entity: string): string {
+  if (id !== null) return id
+  throw new UnreadablePayload(`data.transaction.details.${entity}.id: without it the row cannot be told from the event of its ${entity}, and would count twice`)
+}

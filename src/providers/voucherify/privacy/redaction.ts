@@ -1,0 +1,105 @@
+import { isPersonalId, type Known } from './person.ts'
+import { memberOf, nestedTree, textOf, treeOf, type JsonNode, type Member, type ObjectNode, type StringNode } from './json-tree.ts'
+import { isDefinition, isPastOf, whoseIs, type Whose } from './ownership.ts'
+
+/** Whom to erase. */
+export interface Erased {
+  customer_id: string
+  /** By which texts that name them are recognised. */
+  known: Known
+}
+
+/**
+ * `all` that is personal, or only the `mentions`: texts elsewhere that name the customer. Those can be found only as long as
+ * something still says what the customer is called.
+ */
+export type Extent = 'all' | 'mentions'
+
+/** What stays of a customer object: who it is, and since when. */
+const KEPT_OF_CUSTOMER = new Set(['id', 'object', 'created_at', 'updated_at', 'source_id'])
+/** Personal by its name, wherever it stands beside something of the customer's. */
+const PERSONAL = /^(.*_)?(e?mail|email_address|phone|phone_number|mobile|first_name|last_name|full_name|customer_name|address|birthdate|birthday|date_of_birth|gender|ip|ip_address|tracking_id)$/i
+/** Typed by people, in prose. */
+const PROSE = /^(.*_)?(reason|notes?|description|comments?|message|remark|additional_info)$/i
+/** Ids, times and states, which identity and amounts hang on, and what cards and programmes are called. */
+const NEVER_PROSE = /(^|_)id$|_at$|^(date|object|type|status|state|result|code|campaign)$/
+
+/**
+ * A stored body without what is personal about one customer. Of the customer's own objects stay ids and times; `metadata` goes
+ * from whatever is theirs; texts that name them go wherever they stand, also in JSON inside a string. What identifies the event
+ * and what the ledger counts with stays, and so does every character of what is kept. Doing it again changes nothing.
+ * @returns undefined where the text is not JSON
+ */
+export function redact (body: string, erased: Erased, extent: Extent = 'all'): string | undefined {
+  const tree = treeOf(body)
+  return tree === undefined ? undefined : redactedValue(tree, undefined, { ...erased, extent, whose: 'theirs', definition: false }) ?? 'null'
+}
+
+interface Place extends Erased { extent: Extent, whose: Whose, definition: boolean }
+
+/** @returns what stays of a value; undefined: nothing */
+function redactedValue (node: JsonNode, key: string | undefined, around: Place): string | undefined {
+  switch (node.kind) {
+    case 'other': return node.raw
+    case 'string': return redactedText(node, key, around)
+    case 'array': {
+      const items = node.items.map(item => redactedValue(item, key, around) ?? 'null')
+      return items.every((item, index) => item === node.items[index]?.raw) ? node.raw : `[${items.join(',')}]`
+    }
+    case 'object': return redactedObject(node, key, { ...around, whose: whoseIs(node, key, around.whose, around.customer_id), definition: around.definition || isDefinition(key) })
+  }
+}
+
+function redactedText (node: StringNode, key: string | undefined, place: Place): string | undefined {
+  const nested = nestedTree(node.value)
+  if (nested !== undefined) {
+    const kept = redactedValue(nested, key, place)
+    return kept === nested.raw ? node.raw : kept === undefined ? undefined : JSON.stringify(kept)
+  }
+  return isMention(node.value, key, place) ? undefined : node.raw
+}
+
+function isMention (text: string, key: string | undefined, { known, whose, definition }: Place): boolean {
+  if (definition || whose === 'other' || (key !== undefined && NEVER_PROSE.test(key))) return false
+  return key !== undefined && PROSE.test(key) ? known.hintedIn(text) : known.namedIn(text)
+}
+
+function redactedObject (node: ObjectNode, key: string | undefined, place: Place): string {
+  if (place.whose === 'own') return place.extent === 'all' ? withoutProfile(node, place) : node.raw
+  const kept = node.members.map(member => redactedMember(member, node, key, place))
+  return written(node, kept)
+}
+
+function redactedMember (member: Member, parent: ObjectNode, parent_key: string | undefined, place: Place): string | undefined {
+  const { key, value } = member
+  if (place.extent === 'all' && !place.definition) {
+    if (place.whose === 'theirs' && (key === 'metadata' || PERSONAL.test(key))) return undefined
+    if (isPastOf(parent, key, place.customer_id)) return value.kind === 'object' ? `${member.raw_key}:${withoutProfile(value, place)}` : undefined
+  }
+  if (isMention(key, undefined, place)) return undefined
+  // An order's own id at the merchant's is among the facts by which two sends of an event are compared.
+  if (key === 'source_id' && !isOrder(parent, parent_key) && isMention(textOf(value) ?? '', undefined, place)) return undefined
+  const kept = redactedValue(value, key, place)
+  return kept === undefined ? undefined : `${member.raw_key}:${kept}`
+}
+
+function isOrder (node: ObjectNode, key: string | undefined): boolean {
+  return key === 'order' || textOf(memberOf(node, 'object')) === 'order'
+}
+
+function withoutProfile (node: ObjectNode, { known }: Place): string {
+  return written(node, node.members.map(({ key, raw_key, value }) => {
+    if (!KEPT_OF_CUSTOMER.has(key) || value.kind === 'object' || value.kind === 'array') return undefined
+    const personal = key === 'source_id' && value.kind === 'string' && (isPersonalId(value.value) || known.reachedBy(value.value))
+    return personal ? undefined : `${raw_key}:${value.raw}`
+  }))
+}
+
+/** The text as it came where every member is as it was: also the spaces between them. */
+function written (node: ObjectNode, members: ReadonlyArray<string | undefined>): string {
+  const same = members.every((member, index) => {
+    const before = node.members[index]
+    return member !== undefined && before !== undefined && member === `${before.raw_key}:${before.value.raw}`
+  })
+  return same ? node.raw : `{${members.filter(member => member !== undefined).join(',')}}`
+}

@@ -1,0 +1,87 @@
+import { inBatches, type BatchLimits } from '../../ingest/batches.ts'
+import { settleIdentified } from '../../ingest/store-delivery.ts'
+import { CONTRADICTS_MOVEMENT, type SetAside } from '../../ingest/quarantine/quarantine.sql.ts'
+import type { Entry } from './entry.ts'
+import { whatIsKnown, type Known } from './known.ts'
+import { readEntry, type ReadEntry } from './read.ts'
+import type { Sink } from './sink.ts'
+import type { Outcome, Tally } from './tally.ts'
+
+/** What is looked up and appended together: far less than an appender's queue takes. */
+const BATCH: BatchLimits = { items: 256, bytes: 8_000_000 }
+
+/**
+ * Takes the entries of one file in: through the same identity and the same append as a webhook.
+ * @throws AppendRefused when the database is away: what is counted is done, begin again for the rest
+ */
+export async function importEntries (entries: AsyncIterable<Entry>, sink: Sink, tally: Tally): Promise<void> {
+  for await (const batch of inBatches(entries, BATCH)) await takeBatch(batch, sink, tally)
+}
+
+/** Counts the entries that cannot be read, and stores nothing. */
+export async function checkEntries (entries: AsyncIterable<Entry>, tally: Tally): Promise<void> {
+  for await (const entry of entries) {
+    const read = readEntry(entry)
+    tally.progress(entry.bytes)
+    if (read.as === 'bad') count(read, read, tally)
+  }
+}
+
+/** Reads entries without a look at what they tell, for errors of the file as a whole. */
+export async function skimEntries (entries: AsyncIterable<Entry>, tally: Tally): Promise<void> {
+  for await (const { bytes } of entries) tally.progress(bytes)
+}
+
+interface Taken { as: Outcome, stored?: boolean, reason?: string }
+
+async function takeBatch (batch: readonly Entry[], sink: Sink, tally: Tally): Promise<void> {
+  const entries = batch.map(readEntry)
+  const rows = entries.flatMap(entry => entry.as === 'row' ? [{ ...entry.identified, movement: entry.movement }] : [])
+  const known = rows.length === 0 ? [] : await whatIsKnown(sink.intake.db, rows)
+  let row = 0
+  const settled = await Promise.allSettled(entries.map(async entry => await take(entry, entry.as === 'row' ? known[row++] : undefined, sink)))
+  settled.forEach((result, index) => {
+    if (result.status === 'fulfilled') count(result.value, entries[index] as ReadEntry, tally)
+  })
+  const failed = settled.find(result => result.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+  tally.progress(batch.reduce((sum, { bytes }) => sum + bytes, 0))
+}
+
+function count ({ as, stored = false, reason }: Taken, entry: ReadEntry, { counts, remark }: Tally): void {
+  counts[as]++
+  if (stored) counts.stored++
+  if (stored && entry.as === 'row' && entry.to_the_second) counts.to_the_second++
+  if (as === 'conflict' || as === 'bad') remark({ line: entry.line, what: as, reason: reason ?? '' })
+}
+
+async function take (entry: ReadEntry, known: Known | undefined, sink: Sink): Promise<Taken> {
+  if (entry.as === 'bad') return entry
+  if (entry.as === 'pointless') return { as: 'ignored' }
+  if (known?.as === 'same') return { as: 'duplicate' }
+  if (known?.as === 'contradicted') {
+    const { event_id, subject } = known.by
+    const detail = `the row contradicts what event ${event_id} about ${subject} told of the same movement; that stands until a person decides`
+    return await setAside(entry.body, { reason: CONTRADICTS_MOVEMENT, detail, event_id, subject }, sink)
+  }
+  const settled = await settleIdentified(entry.identified, entry.as === 'event' ? sink.restoring : sink.intake)
+  switch (settled.status) {
+    case 'accepted': return { as: known?.as === 'told' ? 'duplicate' : 'new', stored: true }
+    case 'duplicate': return { as: 'duplicate' }
+    case 'unusable': return { as: 'bad', reason: `${settled.reason}: ${settled.detail}` }
+    case 'conflict': {
+      const { reason, detail, event_id, subject } = settled
+      return await setAside(entry.body, { reason, detail, event_id, subject }, sink)
+    }
+  }
+}
+
+async function setAside (body: Buffer, why: { reason: string, detail: string, event_id: string, subject: string }, sink: Sink): Promise<Taken> {
+  const { quarantine_id, fate } = await sink.setAside({ body, headers: {}, ...why })
+  return fate === 'discarded' ? { as: 'discarded' } : { as: 'conflict', reason: `${why.detail}; ${waiting(fate, quarantine_id)}` }
+}
+
+function waiting (fate: SetAside['fate'], quarantine_id: bigint | undefined): string {
+  if (quarantine_id === undefined) return 'it would wait in quarantine'
+  return fate === 'reopened' ? `row ${quarantine_id} of quarantine is open again` : `it waits in quarantine as row ${quarantine_id}`
+}

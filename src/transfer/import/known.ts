@@ -1,0 +1,58 @@
+import { INFORMED, type MovementSighting } from '../../ledger/facts.ts'
+import type { Db } from '../../postgres/database.ts'
+import { locateEvents, type EventKey } from '../../log/read.sql.ts'
+import { readTellings, type Telling } from '../../projections/cards/sources.sql.ts'
+
+/** A row of an export: the movement it tells, and the event that it would be. */
+export interface ExportedRow extends EventKey { movement: MovementSighting }
+
+/** What the ledger knew of a row's movement before the row came. */
+export type Known =
+  /** Nothing, or not how many points. */
+  | { as: 'unknown' }
+  /** The points are known; the row has something to add, or is better informed. */
+  | { as: 'told' }
+  /** All that the row tells, from the provider's own row or another export: storing it would add nothing. */
+  | { as: 'same' }
+  /** Something else: other points, or another balance after it. */
+  | { as: 'contradicted', by: Telling }
+
+/** Looks up what is told already, in one query or two. @returns one answer a row, in order */
+export async function whatIsKnown (db: Db, rows: readonly ExportedRow[]): Promise<Known[]> {
+  const told = await readTellings(db, rows.map(({ movement }) => movement))
+  const known = rows.map(({ movement }) => compare(movement, told.get(movement.movement_id) ?? []))
+  return await exceptStored(db, rows, known)
+}
+
+function compare (movement: MovementSighting, told: readonly Telling[]): Known {
+  // A price list is no witness.
+  const witnesses = told.filter(({ card_id, informed }) => card_id === movement.card_id && informed !== INFORMED.priced)
+  if (witnesses.some(telling => telling.informed >= INFORMED.exported && saysAll(telling, movement))) return { as: 'same' }
+  const by = witnesses.find(telling => differ(telling.points, movement.points) || differ(telling.reported_balance, movement.reported_balance))
+  if (by !== undefined) return { as: 'contradicted', by }
+  return { as: witnesses.some(({ points }) => points !== null) ? 'told' : 'unknown' }
+}
+
+/** A row that was let in before is no newcomer to accuse, whatever others tell: the append knows it again. */
+async function exceptStored (db: Db, rows: readonly ExportedRow[], known: readonly Known[]): Promise<Known[]> {
+  const accused = rows.filter((_, index) => known[index]?.as === 'contradicted')
+  if (accused.length === 0) return [...known]
+  const located = await locateEvents(db, accused)
+  const stored = new Set(accused.filter((_, index) => located[index] !== undefined))
+  return known.map((answer, index) => stored.has(rows[index] as ExportedRow) ? { as: 'told' } : answer)
+}
+
+function saysAll (telling: Telling, movement: MovementSighting): boolean {
+  return telling.points === movement.points && telling.kind === movement.kind &&
+    covers(telling.reported_balance, movement.reported_balance) &&
+    covers(telling.order_id, movement.order_id) &&
+    covers(telling.earning_rule_id, movement.earning_rule_id)
+}
+
+function covers<T> (known: T | null, told: T | null): boolean {
+  return told === null || told === known
+}
+
+function differ (a: bigint | null, b: bigint | null): boolean {
+  return a !== null && b !== null && a !== b
+}

@@ -1,0 +1,39 @@
+import { identifySafely, identifySent } from '../../ingest/store-delivery.ts'
+import type { Exported } from '../export/format.ts'
+import type { MovementSighting } from '../../ledger/facts.ts'
+import { parseInstant, type Instant } from '../../ledger/instant.ts'
+import { factsOf, type IdentifiedDelivery } from '../../providers/voucherify/identify.ts'
+import { EXPORTED_TYPE } from '../../providers/voucherify/families/exported.ts'
+import type { Entry } from './entry.ts'
+
+/** An entry of a file, as far as it can be told without asking the database. */
+export type ReadEntry =
+  | { as: 'bad', line: number, reason: string }
+  /** A row that moves no points. */
+  | { as: 'pointless', line: number }
+  | { as: 'row', line: number, body: Buffer, identified: IdentifiedDelivery, movement: MovementSighting, to_the_second: boolean }
+  | { as: 'delivery', line: number, body: Buffer, identified: IdentifiedDelivery }
+  /** An event out of an export of a ledger, with the time at which that stored it first. */
+  | { as: 'event', line: number, body: Buffer, identified: IdentifiedDelivery & { received_at: Instant } }
+
+export function readEntry (entry: Entry): ReadEntry {
+  const { line } = entry
+  if ('bad' in entry) return { as: 'bad', line, reason: entry.bad }
+  const { body, to_the_second = false, exported } = entry
+  const identified = exported === undefined ? identifySent(body) : identifySafely(body)
+  if ('reason' in identified) return { as: 'bad', line, reason: `${identified.reason}: ${identified.detail}` }
+  if (exported !== undefined) return restored(line, identified, exported, body)
+  if (identified.type !== EXPORTED_TYPE) return { as: 'delivery', line, body, identified }
+  const movement = factsOf(identified.body).find(fact => fact.fact === 'movement')
+  return movement === undefined ? { as: 'pointless', line } : { as: 'row', line, body, identified, movement, to_the_second }
+}
+
+/** What the file says about an event is compared, never trusted: the body alone names it. */
+function restored (line: number, identified: IdentifiedDelivery, { event_id, subject, recorded_at }: Exported, body: Buffer): ReadEntry {
+  if (event_id !== identified.event_id || subject !== identified.subject) {
+    return { as: 'bad', line, reason: `the body tells event ${identified.event_id} about ${identified.subject}, and the line says ${event_id} about ${subject}` }
+  }
+  const received_at = parseInstant(recorded_at)
+  if (received_at === undefined) return { as: 'bad', line, reason: `recorded_at: ${recorded_at} is no time` }
+  return { as: 'event', line, body, identified: { ...identified, received_at } }
+}
