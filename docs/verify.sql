@@ -3,17 +3,17 @@
 --
 --   psql "$DATABASE_URL" -f docs/verify.sql
 --
--- Against a checkpoint that was kept outside the database. Its signature is checked first, without the database
+-- Against an anchor that was kept outside the database. Its signature is checked first, without the database
 -- (docs/operations.md says how); what is compared here is its first line:
 --
---   psql "$DATABASE_URL" -c "set audit.checkpoint = '$(head -n 1 checkpoint.json)'" -f docs/verify.sql
+--   psql "$DATABASE_URL" -c "set audit.anchor = '$(head -n 1 anchor.json)'" -f docs/verify.sql
 --
 -- One row a difference, with the codes of `loyalty-ledger verify`, and a last row SUMMARY. What is checked:
 --
---   GAP, TRUNCATED      positions are 1 … head; the checkpoint's head is reached
+--   GAP, TRUNCATED      positions are 1 … head; the anchor's head is reached
 --   CHAIN_MISMATCH      chain(n) = sha256(chain(n - 1) || link(n)), from the stored value before: one change is one difference
 --   HEAD_MISMATCH       ledger.shards has the position and the chain value of the newest row
---   REWRITTEN           the chain value at the checkpoint's head is the one that was signed
+--   REWRITTEN           the chain value at the anchor's head is the one that was signed
 --   DIGEST_MISMATCH     body_digest = sha256(body), but for erased bodies
 --   ERASURE_UNVOUCHED   for those: the erasure event lists the sha256 of the body as it is now
 --   SIZE_MISMATCH       body_bytes is the size of the body
@@ -24,13 +24,13 @@
 --                       surrogates, which PostgreSQL does not read, is not compared with its envelope here.
 --   UNGUARDED           unique indexes keep positions and keys unique
 --
--- received_at is covered by nothing. Without a checkpoint, a tail that was cut off with its head and a chain that was rewritten up
+-- recorded_at is covered by nothing. Without an anchor, a tail that was cut off with its head and a chain that was rewritten up
 -- to its head cannot be seen, here or anywhere. It is one statement on one snapshot: on a large log run it on a replica.
 
-with recursive checkpoint as materialized (
+with recursive anchor as materialized (
   select given.line ->> 'made_at' as made_at, (signed.head ->> 'shard')::smallint as shard, (signed.head ->> 'head')::bigint as head,
          decode(signed.head ->> 'chain', 'hex') as chain
-  from (select nullif(current_setting('audit.checkpoint', true), '')::json as line) given
+  from (select nullif(current_setting('audit.anchor', true), '')::json as line) given
   cross join lateral json_array_elements(given.line -> 'shards') as signed (head)
 
 -- Shards that have rows, whether or not ledger.shards knows them.
@@ -41,9 +41,9 @@ with recursive checkpoint as materialized (
 ), heads as materialized (
   select k.shard, s.shard is not null as known, coalesce(s.head, 0) as head, s.chain,
          c.head as signed_head, c.chain as signed_chain, c.made_at
-  from (select shard from ledger.shards union select shard from told where shard is not null union select shard from checkpoint) k
+  from (select shard from ledger.shards union select shard from told where shard is not null union select shard from anchor) k
   left join ledger.shards s on s.shard = k.shard
-  left join checkpoint c on c.shard = k.shard
+  left join anchor c on c.shard = k.shard
 ), size as materialized (
   select count(*) as shards from ledger.shards
 
@@ -87,8 +87,8 @@ with recursive checkpoint as materialized (
         ('event_id', e.event_id, case envelope.year when 2024 then event.id else top.id end, true),
         ('type', e.type, case envelope.year when 2024 then event.type else top.type end, true),
         ('send_out_id', e.send_out_id, case envelope.year when 2024 then top.id else top.webhook_id end, false),
-        ('source', e.source, case envelope.year when 2024 then source.object else to_json('webhook'::text) end, false),
-        ('source_id', e.source_id, case envelope.year when 2024 then source.id end, false),
+        ('sender_kind', e.sender_kind, case envelope.year when 2024 then source.object else to_json('webhook'::text) end, false),
+        ('sender_id', e.sender_id, case envelope.year when 2024 then source.id end, false),
         ('group_id', e.group_id, case envelope.year when 2024 then event.group_id end, false),
         ('project_id', e.project_id, top.project_id, false),
         ('channel', e.channel, case envelope.year when 2024 then event_source.channel end, false)
@@ -167,7 +167,7 @@ with recursive checkpoint as materialized (
     select 'HEAD_MISMATCH', w.position, w.event_id, w.subject, 'ledger.shards has another chain value than the row at the head'
     where w.position = h.head and w.chain <> h.chain
     union all
-    select 'REWRITTEN', w.position, w.event_id, w.subject, format('the checkpoint of %s signed another chain value here', h.made_at)
+    select 'REWRITTEN', w.position, w.event_id, w.subject, format('the anchor of %s signed another chain value here', h.made_at)
     where w.position = h.signed_head and w.chain <> h.signed_chain
     union all
     select 'DIGEST_MISMATCH', w.position, w.event_id, w.subject, 'the sha256 of the body is another than body_digest'
@@ -197,7 +197,7 @@ with recursive checkpoint as materialized (
     where e.known and e.newest > e.head
     union all
     select 'TRUNCATED', e.newest + 1, format('positions %s to %s are missing at the end: the head says %s', e.newest + 1, greatest(e.head, e.signed_head), e.head)
-                                      || coalesce(format(', the checkpoint of %s signed %s', e.made_at, e.signed_head), '')
+                                      || coalesce(format(', the anchor of %s signed %s', e.made_at, e.signed_head), '')
     where greatest(e.head, e.signed_head) > e.newest
   ) f
 
@@ -224,6 +224,6 @@ from (
   union all
   select 1, null, null, 'SUMMARY', null, null, null,
          format('%s events in %s shards, %s erased; %s differences; %s', (select sum(events) from ends), (select shards from size), (select sum(erased) from ends),
-                (select count(*) from findings), coalesce('compared with the checkpoint of ' || (select min(made_at) from checkpoint), 'compared with no checkpoint'))
+                (select count(*) from findings), coalesce('compared with the anchor of ' || (select min(made_at) from anchor), 'compared with no anchor'))
 ) r
 order by r.last, r.shard nulls first, r.place nulls first, r.code;

@@ -47,11 +47,11 @@ create table ledger.events (
   type text collate "C" not null,
   customer_id text collate "C",
   occurred_at timestamptz,
-  received_at timestamptz not null,
+  recorded_at timestamptz not null,
   test boolean not null,
   send_out_id text,
-  source text,
-  source_id text,
+  sender_kind text,
+  sender_id text,
   group_id text,
   project_id text,
   channel text,
@@ -67,7 +67,7 @@ comment on table ledger.events is 'Facts the provider told us, each stored once,
 comment on column ledger.events.subject is 'What the event is about, as a natural key; keeps apart facts that share an event id';
 comment on column ledger.events.position is 'Place in the shard: 1, 2, 3 … without holes, in commit order';
 comment on column ledger.events.occurred_at is 'When it happened at the provider; null where a type we do not know carries no time';
-comment on column ledger.events.received_at is 'When we first stored it (recorded_at in answers)';
+comment on column ledger.events.recorded_at is 'When we first stored it (recorded_at in answers)';
 comment on column ledger.events.test is 'A test delivery of the provider (all-zero ids): kept, never projected';
 comment on column ledger.events.body is 'The JSON exactly as received: json, not jsonb, because it is the evidence';
 comment on column ledger.events.body_bytes is 'Size of the body as received; what is stored may be compressed a hundredfold';
@@ -107,7 +107,7 @@ comment on aggregate ledger.chain_over(bytea, bytea) is 'The chain value after l
 
 -- Append. One call is one round trip and, run on its own, one transaction.
 --   records  one record an event, separated by U+001E; its fields, in the order below, by U+001F:
---            event_id, subject, shard, type, customer_id, occurred_at, send_out_id, source, source_id, group_id,
+--            event_id, subject, shard, type, customer_id, occurred_at, send_out_id, sender_kind, sender_id, group_id,
 --            project_id, channel, fact_digest (hex), test
 --   bodies   the JSON bodies in the same order, separated by U+001E
 -- Neither separator can occur in a valid JSON text, and the identity rules refuse ids that contain control characters.
@@ -181,8 +181,8 @@ begin
     where p.fresh
   ), inserted as (
     insert into ledger.events
-      (event_id, subject, shard, position, type, customer_id, occurred_at, received_at, test,
-       send_out_id, source, source_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain)
+      (event_id, subject, shard, position, type, customer_id, occurred_at, recorded_at, test,
+       send_out_id, sender_kind, sender_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain)
     select c.event_id, c.subject, c.shard, c.position, c.f[4], nullif(c.f[5], ''), nullif(c.f[6], '')::timestamptz, clock_timestamp(), c.f[14]::boolean,
            nullif(c.f[7], ''), nullif(c.f[8], ''), nullif(c.f[9], ''), nullif(c.f[10], ''), nullif(c.f[11], ''), nullif(c.f[12], ''),
            c.body::json, octet_length(c.body), c.body_digest, c.fact_digest, c.chain

@@ -13,13 +13,13 @@ create table projection.customers (
   email text,
   metadata json,
   deleted_at timestamptz,
-  clocks json not null,
+  field_times json not null,
   first_seen_at timestamptz,
   last_seen_at timestamptz
 );
 comment on table projection.customers is 'The newest told value of each profile field, field by field';
 comment on column projection.customers.deleted_at is 'When the provider deleted the customer; points and orders stay';
-comment on column projection.customers.clocks is 'For each field the time of the telling that set it: what a later one must beat; of one moment the greater value stands';
+comment on column projection.customers.field_times is 'For each field the time of the telling that set it: what a later one must beat; of one moment the greater value stands';
 -- Hash indexes: these texts are the merchant's own and of any length, and a btree entry must stay under 2.7 kB.
 create index customers_source_id on projection.customers using hash (source_id);
 
@@ -31,7 +31,7 @@ create table projection.cards (
   customer_id text collate "C",
   active boolean,
   deleted_at timestamptz,
-  clocks json not null,
+  field_times json not null,
   holders json not null,
   balance numeric not null,
   opening numeric not null,
@@ -54,12 +54,12 @@ comment on column projection.cards.holders is 'For each customer told to hold th
 create index cards_customer_id on projection.cards (customer_id, card_id);
 create index cards_code on projection.cards using hash (code);
 
-create table projection.sightings (
+create table projection.movement_observations (
   movement_id text collate "C" not null,
   card_id text collate "C" not null,
   event_id text collate "C" not null,
   subject text collate "C" not null,
-  informed smallint not null,
+  source_rank smallint not null,
   kind text not null,
   points bigint,
   reported_balance bigint,
@@ -73,11 +73,11 @@ create table projection.sightings (
   primary key (movement_id, card_id, event_id, subject)
 );
 -- For what was known at a time: which movements of a card were told of later.
-create index sightings_recorded_at on projection.sightings (card_id, recorded_at);
-comment on table projection.sightings is 'Each telling of a movement by an event. Kept, not only their merger: what was known at a time is the fold of the sightings recorded by then.';
-comment on column projection.sightings.informed is 'How well informed the source is: 4 row of the provider''s card ledger, 3 the same out of an export, 2 enveloped event, 1 bare data, 0 price list; the better one wins field by field';
-comment on column projection.sightings.points is 'Signed; null where the telling does not say how many';
-comment on column projection.sightings.details is 'What else explains the movement: the provider''s row, a reason, expired buckets';
+create index movement_observations_recorded_at on projection.movement_observations (card_id, recorded_at);
+comment on table projection.movement_observations is 'Each telling of a movement by an event. Kept, not only their merger: what was known at a time is the fold of the movement_observations recorded by then.';
+comment on column projection.movement_observations.source_rank is 'How well source_rank the source is: 4 row of the provider''s card ledger, 3 the same out of an export, 2 enveloped event, 1 bare data, 0 price list; the better one wins field by field';
+comment on column projection.movement_observations.points is 'Signed; null where the telling does not say how many';
+comment on column projection.movement_observations.details is 'What else explains the movement: the provider''s row, a reason, expired buckets';
 
 create table projection.pending_observations (
   pending_id text collate "C" not null,
@@ -104,7 +104,7 @@ create table projection.holdings (
 );
 comment on table projection.holdings is 'Which customers were ever told to hold which card; who does stands in cards, who did in the tellings';
 
-create table projection.holder_tellings (
+create table projection.holder_observations (
   card_id text collate "C" not null,
   customer_id text collate "C" not null,
   held boolean not null,
@@ -114,7 +114,7 @@ create table projection.holder_tellings (
   subject text collate "C" not null,
   primary key (card_id, customer_id, held, event_id, subject)
 );
-comment on table projection.holder_tellings is 'Tellings of a card''s holder by events that tell neither a movement nor pending points: those say it in their own rows';
+comment on table projection.holder_observations is 'Tellings of a card''s holder by events that tell neither a movement nor pending points: those say it in their own rows';
 
 create table projection.tier_changes (
   customer_id text collate "C" not null,
@@ -133,10 +133,10 @@ create table projection.tier_changes (
 comment on table projection.tier_changes is 'Every told step of a customer between the tiers of a loyalty programme';
 comment on column projection.tier_changes.tier_id is 'The tier they are in afterwards; null after leaving';
 
-create table projection.lines (
+create table projection.statement_lines (
   card_id text collate "C" not null,
   occurred_at timestamptz not null,
-  tie integer not null,
+  ordinal integer not null,
   movement_id text collate "C" not null,
   kind text not null,
   points numeric not null,
@@ -146,11 +146,11 @@ create table projection.lines (
   order_id text,
   earning_rule_id text,
   event_id text,
-  primary key (card_id, occurred_at, tie)
+  primary key (card_id, occurred_at, ordinal)
 );
-comment on table projection.lines is 'A card''s statement: movements in order with the running balance, unexplained lines in place';
-comment on column projection.lines.tie is 'Place among the lines of one card at one time';
-create index lines_movement_id on projection.lines (movement_id, card_id);
+comment on table projection.statement_lines is 'A card''s statement: movements in order with the running balance, unexplained lines in place';
+comment on column projection.statement_lines.ordinal is 'Place among the lines of one card at one time';
+create index statement_lines_movement_id on projection.statement_lines (movement_id, card_id);
 
 create table projection.orders (
   order_id text collate "C" primary key,

@@ -58,26 +58,26 @@ comment on column reporting.cards.movements is 'How many movements are known; op
 comment on column reporting.cards.first_movement_at is 'When the first known movement happened';
 comment on column reporting.cards.last_movement_at is 'When the last known movement happened';
 
-create view reporting.movements as
-select l.card_id, k.customer_id, k.campaign_id, l.occurred_at, l.tie, l.movement_id, l.kind, l.points, l.balance, l.reported_balance,
+create view reporting.statement_lines as
+select l.card_id, k.customer_id, k.campaign_id, l.occurred_at, l.ordinal, l.movement_id, l.kind, l.points, l.balance, l.reported_balance,
        l.recorded_at, l.order_id, l.earning_rule_id, l.event_id
-from projection.lines l
+from projection.statement_lines l
 join projection.cards k on k.card_id = l.card_id;
-comment on view reporting.movements is 'The statements of all cards: every movement and every unexplained line. In the order (card_id, occurred_at, tie), balance is the running balance: a card''s opening plus the sum of its points up to the line, not counting the line of kind opening, which is in it already.';
-comment on column reporting.movements.card_id is 'The card';
-comment on column reporting.movements.customer_id is 'The card''s holder now';
-comment on column reporting.movements.campaign_id is 'The card''s loyalty programme';
-comment on column reporting.movements.occurred_at is 'When it happened at the provider';
-comment on column reporting.movements.tie is 'Place among the lines of one card at one time';
-comment on column reporting.movements.movement_id is 'The movement, however many events tell it';
-comment on column reporting.movements.kind is 'opening, accrual, redemption, refund, expiration, addition, removal, transfer_in, transfer_out, or unexplained';
-comment on column reporting.movements.points is 'Signed change of the available points';
-comment on column reporting.movements.balance is 'Running balance after the line';
-comment on column reporting.movements.reported_balance is 'The card''s balance after it as the provider states it; null where it states none';
-comment on column reporting.movements.recorded_at is 'When we first stored an event that told it';
-comment on column reporting.movements.order_id is 'The order behind it, where there is one';
-comment on column reporting.movements.earning_rule_id is 'The earning rule behind an accrual';
-comment on column reporting.movements.event_id is 'The best-informed event that told it';
+comment on view reporting.statement_lines is 'The statements of all cards: every movement and every unexplained line. In the order (card_id, occurred_at, ordinal), balance is the running balance: a card''s opening plus the sum of its points up to the line, not counting the line of kind opening, which is in it already.';
+comment on column reporting.statement_lines.card_id is 'The card';
+comment on column reporting.statement_lines.customer_id is 'The card''s holder now';
+comment on column reporting.statement_lines.campaign_id is 'The card''s loyalty programme';
+comment on column reporting.statement_lines.occurred_at is 'When it happened at the provider';
+comment on column reporting.statement_lines.ordinal is 'Place among the lines of one card at one time';
+comment on column reporting.statement_lines.movement_id is 'The movement, however many events tell it';
+comment on column reporting.statement_lines.kind is 'opening, accrual, redemption, refund, expiration, addition, removal, transfer_in, transfer_out, or unexplained';
+comment on column reporting.statement_lines.points is 'Signed change of the available points';
+comment on column reporting.statement_lines.balance is 'Running balance after the line';
+comment on column reporting.statement_lines.reported_balance is 'The card''s balance after it as the provider states it; null where it states none';
+comment on column reporting.statement_lines.recorded_at is 'When we first stored an event that told it';
+comment on column reporting.statement_lines.order_id is 'The order behind it, where there is one';
+comment on column reporting.statement_lines.earning_rule_id is 'The earning rule behind an accrual';
+comment on column reporting.statement_lines.event_id is 'The best-source_rank event that told it';
 
 create view reporting.orders as
 select o.order_id, o.customer_id, o.source_id, o.status, o.amount, o.initial_amount, o.discount_amount, o.items_discount_amount,

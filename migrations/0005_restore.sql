@@ -77,8 +77,8 @@ begin
     where p.fresh
   ), inserted as (
     insert into ledger.events
-      (event_id, subject, shard, position, type, customer_id, occurred_at, received_at, test,
-       send_out_id, source, source_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain)
+      (event_id, subject, shard, position, type, customer_id, occurred_at, recorded_at, test,
+       send_out_id, sender_kind, sender_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain)
     select c.event_id, c.subject, c.shard, c.position, c.f[4], nullif(c.f[5], ''), nullif(c.f[6], '')::timestamptz, coalesce(times[c.ordinal]::timestamptz, clock_timestamp()), c.f[14]::boolean,
            nullif(c.f[7], ''), nullif(c.f[8], ''), nullif(c.f[9], ''), nullif(c.f[10], ''), nullif(c.f[11], ''), nullif(c.f[12], ''),
            c.body::json, octet_length(c.body), c.body_digest, c.fact_digest, c.chain
@@ -200,8 +200,8 @@ begin
     where p.fresh
   ), inserted as (
     insert into ledger.events
-      (event_id, subject, shard, position, type, customer_id, occurred_at, received_at, test,
-       send_out_id, source, source_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain)
+      (event_id, subject, shard, position, type, customer_id, occurred_at, recorded_at, test,
+       send_out_id, sender_kind, sender_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain)
     select c.event_id, c.subject, c.shard, c.position, c.f[4], nullif(c.f[5], ''), nullif(c.f[6], '')::timestamptz, clock_timestamp(), c.f[14]::boolean,
            nullif(c.f[7], ''), nullif(c.f[8], ''), nullif(c.f[9], ''), nullif(c.f[10], ''), nullif(c.f[11], ''), nullif(c.f[12], ''),
            c.body::json, octet_length(c.body), c.body_digest, c.fact_digest, c.chain

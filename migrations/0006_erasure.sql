@@ -32,7 +32,7 @@ begin
       and listed ->> 'event_id' = new.event_id and listed ->> 'subject' = new.subject
       and listed ->> 'body_digest' = encode(sha256(convert_to(new.body::text, 'UTF8')), 'hex')
       and (old.erased_by is null or erasure.event_id = old.erased_by
-           or erasure.received_at > (select max(standing.received_at) from ledger.events standing where standing.event_id = old.erased_by and standing.type = erasure.type))
+           or erasure.recorded_at > (select max(standing.recorded_at) from ledger.events standing where standing.event_id = old.erased_by and standing.type = erasure.type))
   ) then
     return new;
   end if;

@@ -33,7 +33,7 @@ begin
       and listed ->> 'quarantine_id' = new.quarantine_id::text
       and listed ->> 'body_digest' = encode(sha256(new.body), 'hex')
       and (old.erased_by is null or erasure.event_id = old.erased_by
-           or erasure.received_at > (select max(standing.received_at) from ledger.events standing where standing.event_id = old.erased_by and standing.type = erasure.type))
+           or erasure.recorded_at > (select max(standing.recorded_at) from ledger.events standing where standing.event_id = old.erased_by and standing.type = erasure.type))
   ) then
     return new;
   end if;

@@ -186,7 +186,7 @@ async function runFile (file, { timeout, env }) {
   const parser = new Parser()
   const sum = watch(parser)
   const child = spawn(process.execPath, ['--enable-source-maps', compiled(name)], {
-    cwd: root, env: { ...process.env, TAP: '1', ...env }, stdio: ['ignore', 'pipe', 'inherit']
+    cwd: root, env: { ...process.env, TAP: '1', TAP_TIMEOUT: String(timeout / 1000), ...env }, stdio: ['ignore', 'pipe', 'inherit']
   })
   child.stdout.pipe(createWriteStream(results))
   child.stdout.on('data', chunk => parser.write(chunk))

@@ -59,7 +59,7 @@ export function deliver ({ event, wrapping, looks, kind, traits }: Send): Delive
     get body () { return body() },
     get facts () {
       if (kind === 'forged') return []
-      return event.facts(route).map(fact => fact.fact === 'movement' ? { ...fact, told_by: { key, event_id: told_as } } : fact)
+      return event.facts(route).map(fact => fact.fact === 'movement' ? { ...fact, observed_in: { key, event_id: told_as } } : fact)
     },
     // The provider signs the text without insignificant whitespace.
     signature: secret => kind === 'forged' ? sign(body(), `${secret}-not`) : sign(wrapping.pretty ? compacted(body()) : body(), secret)

@@ -26,7 +26,7 @@ export interface MovementFact {
   order_id: string | null
   earning_rule_id: string | null
   /** Set where it is sent. */
-  told_by?: Teller
+  observed_in?: Teller
 }
 
 /** The event that tells a fact: `key` is the delivery's, which events share that are one to the ledger. */

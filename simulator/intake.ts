@@ -4,7 +4,7 @@ import type { Fact } from './facts.ts'
 /** What a fresh ledger answers. `stored`: accepted or duplicate; test deliveries share ids, so it cannot be said which. */
 export type Answer = 'accepted' | 'duplicate' | 'stored' | 'quarantined' | 'refused'
 
-export interface Intake {
+export interface Ingest {
   /** One answer a delivery, in order. */
   answers: Answer[]
   /** What was stored and counts, in order of arrival. */
@@ -15,7 +15,7 @@ export interface Intake {
  * What a fresh ledger does with deliveries that arrive one after the other: of one key the first is stored for ever, the same
  * facts again are a duplicate, and other facts go to quarantine.
  */
-export function takeIn (deliveries: Iterable<Delivery>): Intake {
+export function takeIn (deliveries: Iterable<Delivery>): Ingest {
   const kinds = new Map<string, Delivery['kind']>()
   const answers: Answer[] = []
   const stored: Delivery[] = []

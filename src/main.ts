@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { loadConfig, type Config } from './config.ts'
 import { explain } from './app/errors.ts'
 import { createOutput, type Output } from './app/output.ts'
+import type { RebuildAction } from './cli/rebuild.ts'
 import type { SimulateOptions } from './cli/simulate.ts'
 
 // To twice what lives in it, and not to four times as V8 would by itself: it is collected more often instead (docs/operations.md, Memory).
@@ -79,14 +80,14 @@ keys.command('revoke')
   }))
 
 const quarantine = program.command('quarantine').description('what came in and could not be used: look, try again, put away')
-const reasonOption = '--reason <reason>'
+const filterOption = '--filter-reason <reason>'
 quarantine.command('list')
   .description('list rows, oldest first')
   .addOption(new Option('--state <state>', 'open, redriven or discarded ones').choices(['open', 'redriven', 'discarded']).default('open'))
-  .option(reasonOption, 'only rows of this reason, as not_json or conflict')
-  .action(run(async (config, output, options: { state: 'open' | 'redriven' | 'discarded', reason?: string }) => {
+  .option(filterOption, 'only rows of this reason, as not_json or conflict')
+  .action(run(async (config, output, options: { state: 'open' | 'redriven' | 'discarded', filterReason?: string }) => {
     const { quarantineListCommand } = await import('./cli/quarantine.ts')
-    await quarantineListCommand(config, output, { state: options.state, reason: options.reason })
+    await quarantineListCommand(config, output, { state: options.state, reason: options.filterReason })
   }))
 quarantine.command('show')
   .description('show a row with what was received; of a conflict, how it differs from what is stored')
@@ -99,23 +100,23 @@ quarantine.command('redrive')
   .description('read the kept bytes again, with the code of today; can change balances')
   .argument('[ids...]', 'their ids')
   .option('--all', 'every row that is open now, but for those that contradict a movement', false)
-  .option(reasonOption, 'with --all: only rows of this reason')
+  .option(filterOption, 'with --all: only rows of this reason')
   .addHelpText('after', `
 A row of reason contradicts_movement comes from an import: it tells other points, or another balance, than an event that is
-stored. A redrive lets it in as one more telling of that movement, and where it is better informed, balances follow it. So
+stored. A redrive lets it in as one more telling of that movement, and where it is better source_rank, balances follow it. So
 --all leaves such rows out: look at each with \`quarantine show ID\`, then redrive it by its id or discard it. Who means all of
-them says --all --reason contradicts_movement. No redrive can be taken back: events are stored for ever.`)
-  .action(run(async (config, output, options: { all: boolean, reason?: string }, ids: string[]) => {
+them says --all --filter-reason contradicts_movement. No redrive can be taken back: events are stored for ever.`)
+  .action(run(async (config, output, options: { all: boolean, filterReason?: string }, ids: string[]) => {
     const { quarantineRedriveCommand } = await import('./cli/quarantine.ts')
-    await quarantineRedriveCommand(config, output, ids, { all: options.all, reason: options.reason })
+    await quarantineRedriveCommand(config, output, ids, { all: options.all, reason: options.filterReason })
   }))
 quarantine.command('discard')
   .description('say that deliveries are not wanted; rows and bytes stay')
   .argument('<ids...>', 'their ids')
-  .requiredOption('--because <text>', 'why, for those who come after')
-  .action(run(async (config, output, options: { because: string }, ids: string[]) => {
+  .requiredOption('--reason <text>', 'why, for those who come after')
+  .action(run(async (config, output, options: { reason: string }, ids: string[]) => {
     const { quarantineDiscardCommand } = await import('./cli/quarantine.ts')
-    await quarantineDiscardCommand(config, output, ids, options.because)
+    await quarantineDiscardCommand(config, output, ids, options.reason)
   }))
 
 program.command('import')
@@ -138,21 +139,31 @@ stands. The exit status is not 0 when there are conflicts or bad lines, also whe
     await importCommand(config, output, files as string[], options)
   }))
 
-program.command('rebuild')
-  .description('fold the log anew beside the live projections, then compare or put in their place')
-  .argument('[projection]', 'customers, tiers, orders or cards (default: what is being rebuilt, else all)')
-  .option('--diff', 'show what would change', false)
-  .option('--switch', 'put the rebuilt ones in the place of the live ones', false)
-  .option('--abandon', 'drop what was rebuilt', false)
-  .option('--limit <n>', 'with --diff: how many changed items of a kind to name', positiveInteger, 50)
+const rebuild = program.command('rebuild').description('fold the log anew beside the live projections, then compare or switch to the result')
   .addHelpText('after', `
-The live projections go on and are read meanwhile; the server need not stop. A rebuild that was broken off goes on where it was.
-Needed after an upgrade that folds some events otherwise: the server says so when it starts. The database login of this command
-must own the database.`)
-  .action(run(async (config, output, options: { diff: boolean, switch: boolean, abandon: boolean, limit: number }, projection: unknown) => {
+The live projections go on and are read meanwhile; the server need not stop. A rebuild that was interrupted continues where
+it was. Needed after an upgrade that changed how events are folded: the server says so when it starts. The database login of
+this command must own the database.`)
+const projectionArgument = new Argument('[projection]', 'customers, tiers, orders or cards (default: what is being rebuilt, else all)')
+const rebuildAction = (action: RebuildAction): ReturnType<typeof run> =>
+  run(async (config, output, options: { limit?: number }, projection?: string) => {
     const { rebuildCommand } = await import('./cli/rebuild.ts')
-    await rebuildCommand(config, output, projection as string | undefined, options)
-  }))
+    await rebuildCommand(config, output, projection, action, options.limit)
+  })
+rebuild.command('start')
+  .description('fold the log anew beside the live projections, up to its end')
+  .addArgument(projectionArgument).action(rebuildAction('start'))
+rebuild.command('diff')
+  .description('fold what came in since, and show what a switch would change')
+  .addArgument(projectionArgument)
+  .option('--limit <n>', 'how many changed items of a kind to name', positiveInteger, 50)
+  .action(rebuildAction('diff'))
+rebuild.command('switch')
+  .description('put the rebuilt projections in the place of the live ones')
+  .addArgument(projectionArgument).action(rebuildAction('switch'))
+rebuild.command('abandon')
+  .description('drop what was rebuilt')
+  .action(rebuildAction('abandon'))
 
 const parked = program.command('parked').description('cards and orders that stand still because an event could not be folded')
 parked.command('list')
@@ -198,24 +209,24 @@ program.command('simulate')
     await simulateCommand(config, output, options)
   }))
 
-program.command('checkpoint')
+program.command('anchor')
   .description('write where the log stands, signed: to keep outside the database and to verify against later')
   .argument('[file]', 'replaced whole where it is there (default: standard output)')
   .action(run(async (config, output, _options, file?: string) => {
-    const { checkpointCommand } = await import('./cli/anchor.ts')
-    await checkpointCommand(config, output, file)
+    const { anchorCommand } = await import('./cli/anchor.ts')
+    await anchorCommand(config, output, file)
   }))
 
 program.command('verify')
   .description('recompute the log and every projection from the rows of the log, and name each difference')
-  .option('--against <file>', 'a signed checkpoint: the log must extend it')
+  .option('--against <file>', 'a signed anchor: the log must extend it')
   .addOption(new Option('--only <part>', 'only the log, or only the projections').choices(['log', 'projections']))
   .option('--limit <n>', 'how many differences to show; all are counted', positiveInteger, 100)
   .addHelpText('after', `
 Reads only, beside a running service; a login that may only select suffices, and make temporary tables: the projections are
 folded anew in some, which take about the room of the live ones until the end. Without --against it cannot show that the newest
 events were cut off together with their head, nor that a chain was rewritten up to its head.
-Exit status: 0 no difference, 1 differences, 2 it could not be verified (the database, the checkpoint or its key).`)
+Exit status: 0 no difference, 1 differences, 2 it could not be verified (the database, the anchor or its key).`)
   .action(run(async (config, output, options: { against?: string, limit: number, only?: 'log' | 'projections' }) => {
     const { verifyCommand } = await import('./cli/verify.ts')
     await verifyCommand(config, output, options)

@@ -14,7 +14,7 @@ export const insert: Contender = {
         event_id text not null unique,
         customer_id text not null,
         body json not null,
-        received_at timestamptz not null default now()
+        recorded_at timestamptz not null default now()
       )`)
     await client.end()
   },

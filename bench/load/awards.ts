@@ -38,7 +38,7 @@ export function createAwards ({ customers, tag }: AwardsOptions): Awards {
     const owner = owners[index % customers] as typeof owners[number]
     const points = 1 + index % 500
     owner.balance += points
-    const told: Record<string, string | number> = {
+    const observed: Record<string, string | number> = {
       ...owner,
       points,
       event: `evcus_${id(tag, 'event', index, 18)}`,
@@ -46,7 +46,7 @@ export function createAwards ({ customers, tag }: AwardsOptions): Awards {
       at: new Date(ORIGIN_MS + index * 1000).toISOString()
     }
     index++
-    return Buffer.from(pieces.map((piece, place) => place % 2 === 0 ? piece : told[piece]).join(''))
+    return Buffer.from(pieces.map((piece, place) => place % 2 === 0 ? piece : observed[piece]).join(''))
   }
 
   return {

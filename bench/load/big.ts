@@ -9,7 +9,7 @@ import { restore } from '../../src/log/restore.sql.ts'
 import { countShards, shardOf } from '../../src/log/shards.sql.ts'
 
 /** A body to store, and when it was first stored where that matters; else now. */
-export interface Storable { body: Buffer, received_at?: Instant }
+export interface Storable { body: Buffer, recorded_at?: Instant }
 
 /** Bodies that are first stored now. */
 export function * bodiesOf (of: Iterable<Buffer>): Generator<{ body: Buffer }> {
@@ -70,10 +70,10 @@ async function appendAll (db: Db, bodies: Iterable<Storable>): Promise<Filled> {
 
 function * batchesOf (bodies: Iterable<Storable>, shards: number): Generator<Appendable[]> {
   let batch: Appendable[] = []
-  for (const { body, received_at } of bodies) {
+  for (const { body, recorded_at } of bodies) {
     const identified = identify(body)
     if ('reason' in identified) throw new Error(`a body cannot be stored: ${identified.detail}`)
-    batch.push({ ...identified, shard: shardOf(identified.shard_key, shards), ...(received_at === undefined ? {} : { received_at }) })
+    batch.push({ ...identified, shard: shardOf(identified.shard_key, shards), ...(recorded_at === undefined ? {} : { recorded_at }) })
     if (batch.length === BATCH_EVENTS) {
       yield batch
       batch = []
@@ -83,7 +83,7 @@ function * batchesOf (bodies: Iterable<Storable>, shards: number): Generator<App
 }
 
 async function store (db: Db, batch: readonly Appendable[]): Promise<void> {
-  const answers = await (batch[0]?.received_at === undefined ? append : restore)(db, batch)
+  const answers = await (batch[0]?.recorded_at === undefined ? append : restore)(db, batch)
   const other = answers.find(({ outcome }) => outcome !== 'accepted')
   if (other !== undefined) throw new Error(`an event that should be new is a ${other.outcome} of ${other.shard}:${other.position}`)
 }

@@ -43,7 +43,7 @@ export function createStatement (name: string, movements: number): Statement {
       for (let index = 0; index < movements; index++) {
         balance += pointsOf(index)
         yield {
-          received_at: instantOf(momentOf(index) + RECORDED_AFTER_MS),
+          recorded_at: instantOf(momentOf(index) + RECORDED_AFTER_MS),
           body: Buffer.from(JSON.stringify({
             customer: { id: customer_id, object: 'customer' },
             voucher: { id: card_id, code: name, type: 'LOYALTY_CARD', holder_id: customer_id },

@@ -14,7 +14,7 @@ export const projector: Projector = {
   module: import.meta.url,
   log: ledgerLog,
   async fold (url) {
-    const { pool, db } = openForSteps({ url, role: config.DATABASE_ROLE, poolSize: 3, silence_ms: config.DATABASE_SILENCE_MS, name: 'bench worker' })
+    const { pool, db } = openForSteps({ url, role: config.DATABASE_ROLE, poolSize: 3, timeout_ms: config.DATABASE_TIMEOUT_MS, name: 'bench worker' })
     try {
       const stored = (await readHeads(db)).reduce((sum, { head }) => sum + Number(head), 0)
       const began = performance.now()

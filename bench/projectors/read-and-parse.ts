@@ -21,7 +21,7 @@ export const projector: Projector = {
         for (let position = '0'; position !== head;) {
           const { rows } = await client.query<{ position: string, body: string }>({
             name: 'read',
-            text: `select event_id, subject, position, received_at, test, fact_digest, body
+            text: `select event_id, subject, position, recorded_at, test, fact_digest, body
                    from ledger.events where shard = $1 and position > $2 order by position limit $3`,
             values: [shard, position, PROJECTION_BATCH_EVENTS]
           })

@@ -15,7 +15,7 @@ export const projector: Projector = {
   log: ledgerLog,
   async fold (url) {
     const live = openPool({ url, poolSize: 2, name: 'bench rebuild' })
-    const build = openPool({ url, poolSize: 2, name: 'bench rebuild', generation: 'projection_build' })
+    const build = openPool({ url, poolSize: 2, name: 'bench rebuild', projectionSchema: 'projection_build' })
     try {
       const workplace = { live: databaseOf(live), build: databaseOf(build) }
       await beginRebuild(workplace, projections)

@@ -62,8 +62,8 @@ async function ofCommands (bench: Bench, events: number, file: string): Promise<
   await bench.cluster.drop(nameOf(log.url))
   log.url = copy
   const verified = await command(copy, 'verify')
-  const rebuilt = await command(copy, 'rebuild')
-  await command(copy, 'rebuild', '--abandon')
+  const rebuilt = await command(copy, 'rebuild', 'start')
+  await command(copy, 'rebuild', 'abandon')
   return Object.entries({ export: exported, import: imported, verify: verified, rebuild: rebuilt }).map(([name, { memory, seconds }]) => {
     const figure = figureOf(`${name}, ${counted(log.events)} events`, memory)
     return { ...figure, detail: `${figure.detail}; ${seconds.toFixed(0)} s` }

@@ -117,7 +117,7 @@ const LINES = 50
 
 function newestLines ({ card_id, balance }: Statement): Question {
   return {
-    path: `/v1/cards/${card_id}/movements?limit=${LINES}`,
+    path: `/v1/cards/${card_id}/statement?limit=${LINES}`,
     right (body) {
       const { items } = JSON.parse(body) as { items: Array<{ balance: number, points: number }> }
       return items.length === LINES && items[0]?.balance === balance &&

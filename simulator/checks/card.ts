@@ -34,7 +34,7 @@ export async function checkCard (client: Client, expected: ExpectedCard, recordi
 async function readStatement (client: Client, path: string): Promise<GotLine[]> {
   const lines: GotLine[] = []
   for (let cursor: string | null = ''; cursor !== null;) {
-    const answer = await ask(client, `${path}/movements?limit=500${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`)
+    const answer = await ask(client, `${path}/statement?limit=500${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`)
     const page = answer.json as { items: GotLine[], next_cursor: string | null }
     lines.push(...page.items)
     cursor = page.next_cursor
@@ -68,8 +68,8 @@ function compareLines (
 const SLACK_MS = 2000
 
 /** A line is recorded before the first event that tells it is acknowledged, and in this run unless one was stored before. */
-function compareTime (about: string, { told_by }: ExpectedLine, { recorded_at }: GotLine, { began_ms, heard }: Recording, differences: Differences): void {
-  const tellings = told_by.flatMap(key => heard.get(key) ?? [])
+function compareTime (about: string, { observed_in }: ExpectedLine, { recorded_at }: GotLine, { began_ms, heard }: Recording, differences: Differences): void {
+  const tellings = observed_in.flatMap(key => heard.get(key) ?? [])
   if (tellings.length === 0) return
   const recorded_ms = Date.parse(recorded_at)
   const latest_ms = Math.min(...tellings.map(({ acknowledged_ms }) => acknowledged_ms)) + SLACK_MS

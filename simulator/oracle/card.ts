@@ -52,7 +52,7 @@ function unexplained (movement: MergedMovement, before: number, points: number):
     order_id: null,
     earning_rule_id: null,
     event_id: movement.event_id,
-    told_by: movement.told_by
+    observed_in: movement.observed_in
   }
 }
 

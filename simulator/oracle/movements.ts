@@ -12,7 +12,7 @@ export interface MergedMovement {
   /** The best-informed event; undefined where several are equally well informed. */
   event_id: string | undefined
   /** Every event that tells it, by the key of its deliveries, in order. */
-  told_by: string[]
+  observed_in: string[]
 }
 
 /**
@@ -25,7 +25,7 @@ export function merged (tellings: readonly MovementFact[]): MergedMovement | und
   const points = known(ranked.map(telling => telling.points))
   if (best === undefined || points === null) return undefined
   const equals = ranked.filter(({ rank, occurred_at }) => rank === best.rank && occurred_at === best.occurred_at)
-  const event_ids = new Set(equals.map(({ told_by }) => told_by?.event_id))
+  const event_ids = new Set(equals.map(({ observed_in }) => observed_in?.event_id))
   return {
     movement_id: best.movement_id,
     kind: best.kind,
@@ -34,8 +34,8 @@ export function merged (tellings: readonly MovementFact[]): MergedMovement | und
     occurred_at: best.occurred_at,
     order_id: known(ranked.map(telling => telling.order_id)),
     earning_rule_id: known(ranked.map(telling => telling.earning_rule_id)),
-    event_id: event_ids.size === 1 ? best.told_by?.event_id : undefined,
-    told_by: [...new Set(tellings.flatMap(({ told_by }) => told_by === undefined ? [] : [told_by.key]))].sort()
+    event_id: event_ids.size === 1 ? best.observed_in?.event_id : undefined,
+    observed_in: [...new Set(tellings.flatMap(({ observed_in }) => observed_in === undefined ? [] : [observed_in.key]))].sort()
   }
 }
 

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { Config } from '../config.ts'
 import { openCluster } from '../postgres/embedded/index.ts'
-import type { Intake } from '../ingest/store-delivery.ts'
+import type { Ingest } from '../ingest/store-delivery.ts'
 import { projections } from '../projections/index.ts'
 import type { Workplace } from '../engine/rebuild/rebuild.ts'
 import { append } from '../log/append.sql.ts'
@@ -30,7 +30,7 @@ export async function openPlace (config: Config, log: (line: string) => void): P
 }
 
 /** How a command uses the database: as the login itself where nothing else is said, for what a service must not be able to do. */
-type Access = Pick<DatabaseOptions, 'role' | 'readOnly' | 'generation'>
+type Access = Pick<DatabaseOptions, 'role' | 'readOnly' | 'projectionSchema'>
 
 /** For two lanes at once (`inTwoLanes`), each in a transaction of its own. */
 const COMMAND_POOL = 2
@@ -81,7 +81,7 @@ export async function withLedger<T> (config: Config, action: (db: Db) => Promise
 export async function withWorkplace<T> (config: Config, action: (workplace: Workplace) => Promise<T>): Promise<T> {
   return await withPlace(config, async place => await withPool(place, {}, async (live, pool) => {
     await requireMigrated(pool, () => {})
-    return await withPool(place, { generation: 'projection_build' }, async build => await action({ live, build }))
+    return await withPool(place, { projectionSchema: 'projection_build' }, async build => await action({ live, build }))
   }))
 }
 
@@ -89,7 +89,7 @@ export async function withWorkplace<T> (config: Config, action: (workplace: Work
 const QUEUE_LIMIT = 1000
 
 /** Runs a command that takes deliveries in, beside whatever servers run, and like them as the service's role. */
-export async function withIntake<T> (config: Config, action: (intake: Intake) => Promise<T>): Promise<T> {
+export async function withIngest<T> (config: Config, action: (intake: Ingest) => Promise<T>): Promise<T> {
   return await withLedger(config, async db => await withAppender(db, append, action), { role: config.DATABASE_ROLE })
 }
 
@@ -98,7 +98,7 @@ export async function withIntake<T> (config: Config, action: (intake: Intake) =>
  * that, so the command does it as the login.
  * @throws CommandError restore_forbidden
  */
-export async function withRestoring<T> (config: Config, action: (intake: Intake, restoring: Intake) => Promise<T>): Promise<T> {
+export async function withRestoring<T> (config: Config, action: (intake: Ingest, restoring: Ingest) => Promise<T>): Promise<T> {
   return await withLedger(config, async db => {
     const { may, owner } = await whoMayRestore(db)
     if (!may) throw new CommandError('restore_forbidden', `An export of a ledger says when each event was first stored, and this login may not keep that: let DATABASE_URL log in as ${owner}, who owns the ledger.`)
@@ -106,7 +106,7 @@ export async function withRestoring<T> (config: Config, action: (intake: Intake,
   })
 }
 
-async function withAppender<T> (db: Db, store: typeof append, action: (intake: Intake) => Promise<T>): Promise<T> {
+async function withAppender<T> (db: Db, store: typeof append, action: (intake: Ingest) => Promise<T>): Promise<T> {
   const shards = await shardsOf(db)
   const appender = createAppender(db, { queueLimit: QUEUE_LIMIT, store })
   try {
@@ -123,7 +123,7 @@ export async function withReading<T> (config: Config, action: (log: { db: Db, sh
 
 /** Runs a command in temporary tables of one connection; beside them it only reads, but a session that makes tables cannot be read-only. */
 export async function withScratch<T> (config: Config, action: (db: Db) => Promise<T>): Promise<T> {
-  return await withPlace(config, async place => await withPool(place, { generation: 'pg_temp' }, action))
+  return await withPlace(config, async place => await withPool(place, { projectionSchema: 'pg_temp' }, action))
 }
 
 async function shardsOf (db: Db): Promise<number> {

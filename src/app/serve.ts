@@ -5,7 +5,7 @@ import type { Config } from '../config.ts'
 import { createApp, createHealthApp } from '../http/app.ts'
 import { isLoopbackHost } from '../access/loopback.ts'
 import { projections } from '../projections/index.ts'
-import { describeUnbuilt, unbuiltOf } from '../engine/rebuild/versions.ts'
+import { describeOutdated, outdatedOf } from '../engine/rebuild/versions.ts'
 import { createFreshness, type Freshness } from '../engine/freshness.ts'
 import { createAppender, type Appender } from '../log/appender.ts'
 import { createCheckpoints, readVersions } from '../engine/checkpoints.sql.ts'
@@ -17,8 +17,8 @@ import { countShards } from '../log/shards.sql.ts'
 import { CommandError } from './errors.ts'
 import { migrate, openPlace, requireMigrated, type Place } from './open.ts'
 import type { Output } from './output.ts'
-import { logsIdleErrors, startProjecting, type Access, type Projecting } from './worker.ts'
-import { startProjectingThread } from './worker-thread.ts'
+import { logsIdleErrors, startLocalWorker, type Access, type RunningWorker } from './worker.ts'
+import { startWorkerThread } from './worker-thread.ts'
 import { webhookSecrets } from './webhook-secrets.ts'
 import { createShutdown, type Shutdown } from './shutdown.ts'
 
@@ -61,8 +61,8 @@ async function start (service: Service): Promise<void> {
   await createCheckpoints(db, projections)
   await guardEntrance(config, options, db)
 
-  const unbuilt = unbuiltOf(projections, await readVersions(db))
-  if (unbuilt.length > 0) output.progress(describeUnbuilt(unbuilt))
+  const outdated = outdatedOf(projections, await readVersions(db))
+  if (outdated.length > 0) output.progress(describeOutdated(outdated))
 
   const freshness = createFreshness(db, projections)
   const worker = options.only === 'api' ? undefined : project(service, forSteps, db, freshness)
@@ -81,7 +81,7 @@ async function start (service: Service): Promise<void> {
 }
 
 function accessOf ({ place, config }: Service): Access {
-  return { url: place.url, role: config.DATABASE_ROLE, silence_ms: config.DATABASE_SILENCE_MS }
+  return { url: place.url, role: config.DATABASE_ROLE, timeout_ms: config.DATABASE_TIMEOUT_MS }
 }
 
 function openOwnPool (service: Service, poolSize: number): pg.Pool {
@@ -92,18 +92,18 @@ function openOwnPool (service: Service, poolSize: number): pg.Pool {
 }
 
 /** Starts the worker: with connections of its own where there are some, and beside the API in a thread of its own then. */
-function project (service: Service, poolSize: number, db: Db, { moved }: Freshness): Projecting {
+function project (service: Service, poolSize: number, db: Db, { moved }: Freshness): RunningWorker {
   const { config, options, log, shutdown } = service
   const settings = { ...accessOf(service), poolSize, batch: config.PROJECTION_BATCH_EVENTS }
-  const projecting = options.only === undefined && poolSize > 0
-    ? startProjectingThread({ ...settings, logLevel: config.LOG_LEVEL }, moved)
-    : startProjecting(settings, { log, onStep: moved, ...(poolSize > 0 ? {} : { shared: db }) })
-  shutdown.onStop('worker', projecting.stop)
-  return projecting
+  const worker = options.only === undefined && poolSize > 0
+    ? startWorkerThread({ ...settings, logLevel: config.LOG_LEVEL }, moved)
+    : startLocalWorker(settings, { log, onStep: moved, ...(poolSize > 0 ? {} : { shared: db }) })
+  shutdown.onStop('worker', worker.stop)
+  return worker
 }
 
 /** The way into the log: who projects is told of what is stored, in this process and in others. */
-function runAppender ({ config, shutdown }: Service, db: Db, worker: Projecting | undefined): Appender {
+function runAppender ({ config, shutdown }: Service, db: Db, worker: RunningWorker | undefined): Appender {
   const notify = createNotifier(db)
   const appender = createAppender(db, {
     queueLimit: config.APPEND_QUEUE_LIMIT,

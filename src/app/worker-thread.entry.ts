@@ -1,14 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { pino } from 'pino'
 import type { Stepped } from '../engine/step.ts'
-import { startProjecting } from './worker.ts'
+import { startLocalWorker } from './worker.ts'
 import type { Answer, Request, ThreadSettings } from './worker-thread.ts'
 
 // What the thread runs: a worker, and the answers to what the other thread asks of it.
 
 const { logLevel, ...settings } = workerData as ThreadSettings
 let moved: Stepped[] = []
-const projecting = startProjecting(settings, {
+const worker = startLocalWorker(settings, {
   log: pino({ level: logLevel }),
   onStep (stepped) {
     // A step of several shards tells of each: one message for all.
@@ -30,11 +30,11 @@ parentPort?.on('message', (request: Request) => { void take(request) })
 
 async function take (request: Request): Promise<void> {
   if (request === 'nudge') {
-    projecting.nudge()
+    worker.nudge()
   } else if (request === 'health') {
-    answer({ health: await projecting.health() })
+    answer({ health: await worker.health() })
   } else {
-    await projecting.stop()
+    await worker.stop()
     parentPort?.close()
   }
 }

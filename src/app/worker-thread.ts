@@ -2,7 +2,7 @@ import { extname } from 'node:path'
 import { Worker as Thread } from 'node:worker_threads'
 import type { Stepped } from '../engine/step.ts'
 import type { WorkerHealth } from '../engine/worker.ts'
-import type { Projecting, WorkerSettings } from './worker.ts'
+import type { RunningWorker, WorkerSettings } from './worker.ts'
 
 /** The settings of a worker, and of what it logs. */
 export interface ThreadSettings extends WorkerSettings { logLevel: string }
@@ -19,7 +19,7 @@ const ENTRY = new URL(`./worker-thread.entry${extname(import.meta.url)}`, import
  * Starts a worker in a thread of its own: what it computes holds up neither deliveries nor reads, and these not its steps.
  * Should the thread fail, the process ends, as it does where all runs in one.
  */
-export function startProjectingThread (settings: ThreadSettings, onStep: (stepped: Stepped) => void): Projecting {
+export function startWorkerThread (settings: ThreadSettings, onStep: (stepped: Stepped) => void): RunningWorker {
   const thread = new Thread(ENTRY, { workerData: settings })
   const asked: Array<(health: WorkerHealth) => void> = []
   let alive = true
@@ -28,16 +28,16 @@ export function startProjectingThread (settings: ThreadSettings, onStep: (steppe
   const exited = new Promise<void>(resolve => {
     thread.on('exit', () => {
       alive = false
-      tell(GONE)
+      observeFields(GONE)
       resolve()
     })
   })
   thread.on('message', (said: Answer) => {
-    if ('health' in said) tell(said.health)
+    if ('health' in said) observeFields(said.health)
     else said.stepped.forEach(onStep)
   })
 
-  function tell (health: WorkerHealth): void {
+  function observeFields (health: WorkerHealth): void {
     for (const answer of asked.splice(0)) answer(health)
   }
 
@@ -65,5 +65,5 @@ export function startProjectingThread (settings: ThreadSettings, onStep: (steppe
   }
 }
 
-const GONE: WorkerHealth = { alive: false, waiting: undefined, unbuilt: [], resting: [] }
+const GONE: WorkerHealth = { alive: false, waiting: undefined, outdated: [], resting: [] }
 const STUCK: WorkerHealth = { ...GONE, alive: true, waiting: `its thread has not answered for ${HEALTH_TIMEOUT_MS} ms` }

@@ -7,7 +7,7 @@ import { startWorker, type Worker, type WorkerHealth } from '../engine/worker.ts
 import { closePool, openForSteps, type Db } from '../postgres/database.ts'
 
 /** How a service gets at its database. */
-export interface Access { url: string, role: string, silence_ms: number }
+export interface Access { url: string, role: string, timeout_ms: number }
 
 /** What a worker is started with: plain values, since it may run in another thread. */
 export interface WorkerSettings extends Access {
@@ -18,7 +18,7 @@ export interface WorkerSettings extends Access {
 }
 
 /** A worker, in this thread or in another. */
-export interface Projecting extends Omit<Worker, 'health'> { health: () => WorkerHealth | Promise<WorkerHealth> }
+export interface RunningWorker extends Omit<Worker, 'health'> { health: () => WorkerHealth | Promise<WorkerHealth> }
 
 type Log = Pick<Logger, 'warn' | 'error'>
 
@@ -35,7 +35,7 @@ export interface Surroundings {
 }
 
 /** Starts a worker in this thread, and what tells it of appends by other processes. */
-export function startProjecting (settings: WorkerSettings, { log, onStep, shared }: Surroundings): Projecting {
+export function startLocalWorker (settings: WorkerSettings, { log, onStep, shared }: Surroundings): RunningWorker {
   const { batch, ...access } = settings
   const { pool, db } = shared !== undefined ? { pool: undefined, db: shared } : openForSteps({ ...access, name: 'worker', onIdleError: logsIdleErrors(log) })
   const worker = startWorker(db, {
@@ -44,7 +44,7 @@ export function startProjecting (settings: WorkerSettings, { log, onStep, shared
     onStep,
     onFailure: error => { log.error({ err: error }, 'a projection step failed; it is tried again') }
   })
-  const listener = listen(access.url, APPENDED_CHANNEL, worker.nudge, access.silence_ms)
+  const listener = listen(access.url, APPENDED_CHANNEL, worker.nudge, access.timeout_ms)
   return {
     ...worker,
     async stop () {

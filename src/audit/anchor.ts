@@ -3,7 +3,7 @@ import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 
 /** The state of the whole log at a moment: with the heads goes all that is before them. */
-export interface Checkpoint {
+export interface Anchor {
   /** RFC 3339, on the clock of the machine that made it. */
   made_at: string
   /** How many events there were. */
@@ -11,18 +11,18 @@ export interface Checkpoint {
   shards: Array<{ shard: number, head: bigint, chain: Buffer }>
 }
 
-/** A checkpoint that cannot be used: a stable code, and a sentence that says what to do. */
-export class CheckpointError extends Error {
+/** An anchor that cannot be used: a stable code, and a sentence that says what to do. */
+export class AnchorError extends Error {
   override name = 'CheckpointError'
-  readonly code: 'checkpoint_malformed' | 'checkpoint_format_unknown' | 'checkpoint_untrusted' | 'checkpoint_forged' | 'checkpoint_key_unusable'
+  readonly code: 'anchor_malformed' | 'anchor_format_unknown' | 'anchor_untrusted' | 'anchor_forged' | 'anchor_key_unusable'
 
-  constructor (code: CheckpointError['code'], message: string, options?: ErrorOptions) {
+  constructor (code: AnchorError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code
   }
 }
 
-const FORMAT = 'loyalty-ledger-checkpoint/1'
+const FORMAT = 'loyalty-ledger-anchor/1'
 const CHAIN_HEX = '^[0-9a-f]{64}$'
 
 const Heads = Type.Object({
@@ -44,11 +44,11 @@ const Signature = Type.Object({
 }, { additionalProperties: false })
 
 /**
- * Signs a checkpoint. The file has two lines: the heads as JSON, and over the exact bytes of that line, without its end, an
+ * Signs an anchor. The file has two lines: the heads as JSON, and over the exact bytes of that line, without its end, an
  * Ed25519 signature (RFC 8032, unhashed), so that `openssl pkeyutl -verify -rawin` can check it, too.
- * @throws CheckpointError checkpoint_key_unusable
+ * @throws CheckpointError anchor_key_unusable
  */
-export function signCheckpoint ({ made_at, events, shards }: Checkpoint, key: KeyObject): string {
+export function signAnchor ({ made_at, events, shards }: Anchor, key: KeyObject): string {
   requireEd25519(key, 'private')
   const heads = JSON.stringify({
     format: FORMAT,
@@ -65,34 +65,34 @@ export function signCheckpoint ({ made_at, events, shards }: Checkpoint, key: Ke
 }
 
 /**
- * Reads a checkpoint that was signed with the private half of `key`.
+ * Reads an anchor that was signed with the private half of `key`.
  * @throws CheckpointError
  */
-export function readCheckpoint (file: string, key: KeyObject): Checkpoint {
+export function readAnchor (file: string, key: KeyObject): Anchor {
   requireEd25519(key, 'public')
   const [heads = '', second = '', ...rest] = file.split('\n')
   const signature = parse(second)
   if (!Value.Check(Signature, signature) || rest.some(line => line !== '')) {
-    throw new CheckpointError('checkpoint_malformed', 'This is no checkpoint: it must have two lines of JSON, the heads and their Ed25519 signature. Take the file as `loyalty-ledger checkpoint` wrote it.')
+    throw new AnchorError('anchor_malformed', 'This is no anchor: it must have two lines of JSON, the heads and their Ed25519 signature. Take the file as `loyalty-ledger anchor` wrote it.')
   }
   if (signature.public_key !== spki(key)) {
-    throw new CheckpointError('checkpoint_untrusted', 'The checkpoint was signed with another key than the configured one. If the key was changed since, set CHECKPOINT_PUBLIC_KEY_FILE to the public key of then; if not, do not trust this file.')
+    throw new AnchorError('anchor_untrusted', 'The anchor was signed with another key than the configured one. If the key was changed since, set ANCHOR_PUBLIC_KEY_FILE to the public key of then; if not, do not trust this file.')
   }
   if (!verify(null, Buffer.from(heads), key, Buffer.from(signature.signature, 'base64'))) {
-    throw new CheckpointError('checkpoint_forged', 'The signature of the checkpoint is wrong: the file was changed after it was signed. Take another copy of it.')
+    throw new AnchorError('anchor_forged', 'The signature of the anchor is wrong: the file was changed after it was signed. Take another copy of it.')
   }
   return readHeads(heads)
 }
 
 // After the signature: from here on, what is odd was signed so.
-function readHeads (line: string): Checkpoint {
+function readHeads (line: string): Anchor {
   const heads = parse(line)
   const format = (heads as { format?: unknown } | null)?.format
   if (format !== FORMAT) {
-    throw new CheckpointError('checkpoint_format_unknown', `The checkpoint has format ${JSON.stringify(format)}; this version reads ${FORMAT}. Use the version that made it, or a newer one.`)
+    throw new AnchorError('anchor_format_unknown', `The anchor has format ${JSON.stringify(format)}; this version reads ${FORMAT}. Use the version that made it, or a newer one.`)
   }
   if (!Value.Check(Heads, heads) || heads.events !== heads.shards.reduce((sum, { head }) => sum + head, 0)) {
-    throw new CheckpointError('checkpoint_malformed', 'The checkpoint is signed, but its heads make no sense. It was not made by `loyalty-ledger checkpoint`.')
+    throw new AnchorError('anchor_malformed', 'The anchor is signed, but its heads make no sense. It was not made by `loyalty-ledger anchor`.')
   }
   return {
     made_at: heads.made_at,
@@ -115,5 +115,5 @@ function spki (key: KeyObject): string {
 
 function requireEd25519 (key: KeyObject, type: 'private' | 'public'): void {
   if (key.type === type && key.asymmetricKeyType === 'ed25519') return
-  throw new CheckpointError('checkpoint_key_unusable', `The checkpoint key is ${key.asymmetricKeyType ?? key.type}, ${key.type}; an Ed25519 key is needed, ${type}. \`openssl genpkey -algorithm ed25519\` makes one.`)
+  throw new AnchorError('anchor_key_unusable', `The anchor key is ${key.asymmetricKeyType ?? key.type}, ${key.type}; an Ed25519 key is needed, ${type}. \`openssl genpkey -algorithm ed25519\` makes one.`)
 }

@@ -2,13 +2,13 @@
 export type FindingCode =
   /** Positions are missing between others: one finding a run. */
   | 'GAP'
-  /** The newest positions are missing that the head, or a checkpoint, says there are. */
+  /** The newest positions are missing that the head, or an anchor, says there are. */
   | 'TRUNCATED'
   /** A chain value does not follow from the one before and the row. */
   | 'CHAIN_MISMATCH'
   /** The head of a shard does not fit its rows. */
   | 'HEAD_MISMATCH'
-  /** The chain is another one than a checkpoint signed. */
+  /** The chain is another one than an anchor signed. */
   | 'REWRITTEN'
   /** A body is not the one that was received. */
   | 'DIGEST_MISMATCH'
@@ -26,7 +26,7 @@ export type FindingCode =
   | 'PROJECTION_PARKED'
   /** Rows folded by another version of the rules than this one, which therefore cannot say what they should be. */
   | 'PROJECTION_UNBUILT'
-  /** A checkpoint stands behind the end of the log. */
+  /** A checkpoint of a projection stands behind the end of the log. */
   | 'CHECKPOINT_AHEAD'
   /** The log itself is too damaged to fold. */
   | 'PROJECTION_UNCOMPARED'

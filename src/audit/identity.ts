@@ -9,7 +9,7 @@ export type Identity =
 
 /** What names an event; also after its body was erased. */
 const KEPT = ['event_id', 'subject', 'type', 'customer_id', 'occurred_at', 'test'] as const
-const SENT = ['send_out_id', 'source', 'source_id', 'group_id', 'project_id', 'channel'] as const
+const SENT = ['send_out_id', 'sender_kind', 'sender_id', 'group_id', 'project_id', 'channel'] as const
 const ALL = [...KEPT, ...SENT] as const
 
 /**
@@ -40,14 +40,14 @@ function read (reading: typeof identify, body: Buffer): IdentifiedDelivery | Unu
 }
 
 // Without an object for either side: this runs for every event of the log.
-function differences (row: AuditedEvent, told: IdentifiedDelivery, shards: number): string[] {
+function differences (row: AuditedEvent, observed: IdentifiedDelivery, shards: number): string[] {
   const erased = row.erased_by !== null
   const differing: string[] = []
   const compare = (column: string, stored: unknown, should: unknown): void => {
     if (stored !== should) differing.push(`${column} is ${JSON.stringify(stored)}, should be ${JSON.stringify(should)}`)
   }
-  for (const column of erased ? KEPT : ALL) compare(column, row[column], told[column])
-  compare('shard', row.shard, shardOf(told.shard_key, shards))
-  if (!erased) compare('fact_digest', row.fact_digest.toString('hex'), told.fact_digest)
+  for (const column of erased ? KEPT : ALL) compare(column, row[column], observed[column])
+  compare('shard', row.shard, shardOf(observed.shard_key, shards))
+  if (!erased) compare('fact_digest', row.fact_digest.toString('hex'), observed.fact_digest)
   return differing
 }

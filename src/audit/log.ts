@@ -1,6 +1,6 @@
 import { BEFORE_ALL, missingUniqueness, readAuditPage, readLogEnds, type AuditedEvent, type LogEnd } from './log.sql.ts'
 import type { Db } from '../postgres/database.ts'
-import type { Checkpoint } from './anchor.ts'
+import type { Anchor } from './anchor.ts'
 import { checkContent } from './content.ts'
 import type { Found } from './finding.ts'
 import { createVouching, type Vouching } from './vouchers.ts'
@@ -17,8 +17,8 @@ export interface LogCounts {
 }
 
 export interface VerifyLogOptions {
-  /** A checkpoint whose signature was checked: the log must extend it. */
-  against?: Checkpoint | undefined
+  /** An anchor whose signature was checked: the log must extend it. */
+  against?: Anchor | undefined
   found: Found
   /** Told how far the log goes before the walk begins. */
   begins?: (events: number) => void
@@ -82,13 +82,13 @@ async function * pagesOf (db: Db, { shard, newest }: LogEnd): AsyncGenerator<Aud
   }
 }
 
-function signedHead (against: Checkpoint | undefined, shard: number): SignedHead | undefined {
+function signedHead (against: Anchor | undefined, shard: number): SignedHead | undefined {
   const signed = against?.shards.find(signed => signed.shard === shard)
   return against === undefined || signed === undefined ? undefined : { ...signed, made_at: against.made_at }
 }
 
-/** With the shards that only the checkpoint knows of. */
-function withLost (ends: LogEnd[], against: Checkpoint | undefined): LogEnd[] {
+/** With the shards that only the anchor knows of. */
+function withLost (ends: LogEnd[], against: Anchor | undefined): LogEnd[] {
   const known = new Set(ends.map(({ shard }) => shard))
   const lost = (against?.shards ?? []).filter(({ shard }) => !known.has(shard)).map(({ shard }) => ({ shard, head: null, chain: null, newest: null }))
   return [...ends, ...lost]

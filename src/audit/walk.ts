@@ -2,7 +2,7 @@ import type { LogEnd } from './log.sql.ts'
 import { CHAIN_START, chainAfter, type Link } from './chain.ts'
 import { positions, type Found } from './finding.ts'
 
-/** A shard as a checkpoint signed it. */
+/** A shard as an anchor signed it. */
 export interface SignedHead { head: bigint, chain: Buffer, made_at: string }
 
 /** Checks the rows of a shard as a sequence: given in order, each once, then the end. Holds nothing but the row before. */
@@ -44,7 +44,7 @@ export function walkShard (end: LogEnd, signed: SignedHead | undefined, found: F
       found({ code: 'HEAD_MISMATCH', ...at, detail: 'ledger.shards has another chain value than the row at the head' })
     }
     if (position === signed?.head && !signed.chain.equals(row.chain)) {
-      found({ code: 'REWRITTEN', ...at, detail: `the checkpoint of ${signed.made_at} signed another chain value here: the log up to here was rewritten since, or is another log` })
+      found({ code: 'REWRITTEN', ...at, detail: `the anchor of ${signed.made_at} signed another chain value here: the log up to here was rewritten since, or is another log` })
     }
     last = position
     before = row.chain
@@ -57,12 +57,12 @@ export function walkShard (end: LogEnd, signed: SignedHead | undefined, found: F
   return {
     next,
     end () {
-      const told = signed?.head ?? 0n
-      const longest = told > head ? told : head
+      const observed = signed?.head ?? 0n
+      const longest = observed > head ? observed : head
       if (longest > last) {
         const witnesses = [
           ...(head > last ? [`the head says ${head}`] : []),
-          ...(signed !== undefined && told > last ? [`the checkpoint of ${signed.made_at} signed ${told}`] : [])
+          ...(signed !== undefined && observed > last ? [`the anchor of ${signed.made_at} signed ${observed}`] : [])
         ]
         found({ code: 'TRUNCATED', ...about(last + 1n), detail: `${missing(last + 1n, longest)} at the end: ${witnesses.join(', ')}` })
       }

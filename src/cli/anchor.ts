@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { signCheckpoint } from '../audit/anchor.ts'
+import { signAnchor } from '../audit/anchor.ts'
 import type { Config } from '../config.ts'
 import { readChainHeads } from '../audit/log.sql.ts'
 import { signingKey } from './support/anchor-keys.ts'
@@ -10,15 +10,15 @@ import { withReading } from '../app/open.ts'
 import { say, type Output } from '../app/output.ts'
 
 /**
- * `checkpoint [FILE]`: writes where the log stands, signed, to a file or standard output.
+ * `anchor [FILE]`: writes where the log stands, signed, to a file or standard output.
  * @throws CommandError what `signingKey` says, file_unwritable
  */
-export async function checkpointCommand (config: Config, output: Output, file: string | undefined): Promise<void> {
+export async function anchorCommand (config: Config, output: Output, file: string | undefined): Promise<void> {
   const key = await signingKey(config)
   const shards = await withReading(config, async ({ db }) => await readChainHeads(db))
   const events = shards.reduce((sum, { head }) => sum + head, 0n)
   const made_at = new Date().toISOString()
-  const signed = signCheckpoint({ made_at, events, shards }, key)
+  const signed = signAnchor({ made_at, events, shards }, key)
   if (file === undefined) {
     output.result(signed.trimEnd())
     return
@@ -28,7 +28,7 @@ export async function checkpointCommand (config: Config, output: Output, file: s
     `${file}: ${events} events in ${shards.length} shards as of ${made_at}, signed. Keep it where who can change the database cannot change it.`)
 }
 
-// Aside, flushed, then renamed: whoever reads the file, also after a power cut, finds the old checkpoint or the new one whole.
+// Aside, flushed, then renamed: whoever reads the file, also after a power cut, finds the old anchor or the new one whole.
 async function writeWhole (file: string, text: string): Promise<void> {
   const draft = `${file}.${randomBytes(6).toString('hex')}`
   try {
@@ -36,7 +36,7 @@ async function writeWhole (file: string, text: string): Promise<void> {
     await rename(draft, file)
     await flushed(dirname(file), 'r', async () => {})
   } catch (error) {
-    throw new CommandError('file_unwritable', `The checkpoint cannot be written to ${file}: ${(error as Error).message}.`, { cause: error })
+    throw new CommandError('file_unwritable', `The anchor cannot be written to ${file}: ${(error as Error).message}.`, { cause: error })
   } finally {
     await rm(draft, { force: true })
   }

@@ -10,7 +10,7 @@ const SAMPLES = ['customer.rewarded.loyalty_points', 'customer.order.paid']
 const READS = [
   '/v1/customers?source_id=jck-wbhk',
   '/v1/customers/cust_IdgAFZxYwwHctOk9pPuMu308/balance',
-  '/v1/cards/L0y4L/movements',
+  '/v1/cards/L0y4L/statement',
   '/v1/customers/cust_IdgAFZxYwwHctOk9pPuMu308/orders',
   '/v1/customers/cust_ufwK2qUNGDYxa1aji7XKzuHm/orders'
 ]

@@ -1,12 +1,12 @@
 import type { Config } from '../config.ts'
 import { checkEntries, importEntries, skimEntries } from '../transfer/import/import.ts'
-import { rehearsing, storing, type Sink } from '../transfer/import/sink.ts'
+import { dryRunning, storing, type Sink } from '../transfer/import/sink.ts'
 import { openSource, type Source } from '../transfer/import/source.ts'
 import { catchUp, waitForProjections, type Lagging } from '../engine/catch-up.ts'
 import { projections } from '../projections/index.ts'
 import type { Db } from '../postgres/database.ts'
 import { createReport, type Report } from './support/import-report.ts'
-import { withIntake, withReading, withRestoring } from '../app/open.ts'
+import { withIngest, withReading, withRestoring } from '../app/open.ts'
 import type { Output } from '../app/output.ts'
 import { showProgress, type Progress } from './support/progress.ts'
 
@@ -15,7 +15,7 @@ export interface ImportOptions { dryRun: boolean, skipBad: boolean }
 /** How long an import waits for shards that workers hold. */
 const CATCH_UP_MS = 60_000
 /** A rehearsal cannot project, so it is of use to wait only where a worker is about to be done. */
-const REHEARSAL_WAIT_MS = 2000
+const DRY_RUN_WAIT_MS = 2000
 
 /**
  * `import FILE…`: takes in exports of the provider and files of deliveries. Files that hold a line that cannot be read are
@@ -27,9 +27,9 @@ export async function importCommand (config: Config, output: Output, files: read
   if (!options.dryRun) await check(sources, options.skipBad ? skimEntries : checkEntries, output)
   const report = createReport(output, options)
   try {
-    if (options.dryRun) await withReading(config, async log => { await rehearse(sources, rehearsing(log), output, report) })
+    if (options.dryRun) await withReading(config, async log => { await dryRun(sources, dryRunning(log), output, report) })
     else if (sources.some(({ restores }) => restores)) await withRestoring(config, async (intake, restoring) => { await takeIn(sources, storing(intake, restoring), config, output, report) })
-    else await withIntake(config, async intake => { await takeIn(sources, storing(intake), config, output, report) })
+    else await withIngest(config, async intake => { await takeIn(sources, storing(intake), config, output, report) })
   } catch (error) {
     report.breakOff(error)
   }
@@ -51,8 +51,8 @@ async function takeIn (sources: readonly Source[], sink: Sink, config: Config, o
   report.lagAfter(await bringUpToDate(sink.intake.db, config))
 }
 
-async function rehearse (sources: readonly Source[], sink: Sink, output: Output, report: Report): Promise<void> {
-  report.lagBefore(await waitForProjections(sink.intake.db, projections, { wait_ms: REHEARSAL_WAIT_MS }))
+async function dryRun (sources: readonly Source[], sink: Sink, output: Output, report: Report): Promise<void> {
+  report.lagBefore(await waitForProjections(sink.intake.db, projections, { wait_ms: DRY_RUN_WAIT_MS }))
   await importAll(sources, sink, 'rehearsing', output, report)
 }
 

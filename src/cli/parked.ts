@@ -30,7 +30,7 @@ export async function parkedRedriveCommand (config: Config, output: Output, keys
 
     async function redriveKey (key: string): Promise<Fate[]> {
       const found = (await Promise.all(projections.map(async ({ name }) => ({ projection: name, key, ...await redriveParked(db, projections, { projection: name, key }) }))))
-        .filter(({ status }) => status !== 'not_parked' && status !== 'unbuilt')
+        .filter(({ status }) => status !== 'not_parked' && status !== 'outdated')
       return found.length > 0 ? found : [{ projection: '-', key, status: 'not_parked' }]
     }
   }, { role: config.DATABASE_ROLE })

@@ -3,7 +3,7 @@ import { describeKept, describeListed, type DescribedDelivery, type ListedDelive
 import { redrive, redriveAll, type Redriven } from '../ingest/quarantine/redrive.ts'
 import { CONTRADICTS_MOVEMENT, countOpen, findQuarantined, listQuarantine, markDiscarded, MAX_QUARANTINE_ID, type QuarantineState } from '../ingest/quarantine/quarantine.sql.ts'
 import { CommandError } from '../app/errors.ts'
-import { withIntake, withLedger } from '../app/open.ts'
+import { withIngest, withLedger } from '../app/open.ts'
 import { say, table, type Output } from '../app/output.ts'
 
 const BY = 'command line'
@@ -39,11 +39,11 @@ export async function quarantineShowCommand (config: Config, output: Output, id:
 /** `quarantine redrive ID…` or `--all`: reads the kept bytes again, with the code of today. */
 export async function quarantineRedriveCommand (config: Config, output: Output, ids: readonly string[], options: { all: boolean, reason?: string | undefined }): Promise<void> {
   if (options.all === (ids.length > 0)) throw new CommandError('ids_missing', 'Say which: ids as `quarantine list` shows them, or --all.')
-  if (options.reason !== undefined && !options.all) throw new CommandError('reason_without_all', '--reason narrows --all down; with ids it says nothing. Leave one of them out.')
+  if (options.reason !== undefined && !options.all) throw new CommandError('reason_without_all', '--filter-reason narrows --all down; with ids it says nothing. Leave one of them out.')
   const wanted = [...new Set(ids.map(idOf))]
   const fates: Array<{ quarantine_id: string } & Redriven> = []
   let left_out = 0
-  await withIntake(config, async intake => {
+  await withIngest(config, async intake => {
     const note = (quarantine_id: bigint, redriven: Redriven): void => {
       fates.push({ quarantine_id: String(quarantine_id), ...redriven })
       if (!output.json && redriven.status !== 'redriven') output.progress(tame(`${quarantine_id}: ${oneLine(fate(redriven))}`))
@@ -58,21 +58,21 @@ export async function quarantineRedriveCommand (config: Config, output: Output, 
   const summary = [
     `Redriven: ${redriven}. Still unusable: ${remaining}.`,
     ...(untouched > 0 ? [`Not open or unknown: ${untouched}.`] : []),
-    ...(left_out > 0 ? [`Left out: ${left_out} that contradict movements; look at them (\`quarantine list --reason ${CONTRADICTS_MOVEMENT}\`) and redrive them by their ids, or discard them.`] : [])
+    ...(left_out > 0 ? [`Left out: ${left_out} that contradict movements; look at them (\`quarantine list --filter-reason ${CONTRADICTS_MOVEMENT}\`) and redrive them by their ids, or discard them.`] : [])
   ]
   say(output, { redriven, still_unusable: remaining, not_open: untouched, left_out, items: fates }, summary.join(' '))
   // With --all a row that someone else settled meanwhile is what was wanted.
   const failed = remaining + (options.all ? 0 : untouched)
   if (failed > 0) {
-    throw new CommandError('still_in_quarantine', `${failed} of ${fates.length} could not be redriven. \`npx loyalty-ledger quarantine show ID\` tells more; what is not wanted, \`quarantine discard ID --because TEXT\` puts away.`)
+    throw new CommandError('still_in_quarantine', `${failed} of ${fates.length} could not be redriven. \`npx loyalty-ledger quarantine show ID\` tells more; what is not wanted, \`quarantine discard ID --reason TEXT\` puts away.`)
   }
 }
 
-/** `quarantine discard ID… --because TEXT`: says that deliveries are not wanted, and why. Rows and bytes stay. */
+/** `quarantine discard ID… --reason TEXT`: says that deliveries are not wanted, and why. Rows and bytes stay. */
 export async function quarantineDiscardCommand (config: Config, output: Output, ids: readonly string[], because: string): Promise<void> {
   const reason = because.trim()
   if (reason === '' || reason.length > MAX_REASON_CHARACTERS) {
-    throw new CommandError('reason_missing', `Say why in 1 to ${MAX_REASON_CHARACTERS} characters, for those who come after: --because "a test of theirs".`)
+    throw new CommandError('reason_missing', `Say why in 1 to ${MAX_REASON_CHARACTERS} characters, for those who come after: --reason "a test of theirs".`)
   }
   const wanted = [...new Set(ids.map(idOf))]
   const { discarded, refused } = await withLedger(config, async db => {

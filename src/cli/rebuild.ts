@@ -11,29 +11,27 @@ import { withWorkplace } from '../app/open.ts'
 import { say, table, type Output } from '../app/output.ts'
 import { showProgress } from './support/progress.ts'
 
-export interface RebuildOptions {
-  diff: boolean
-  switch: boolean
-  abandon: boolean
-  /** How many changed items of a kind to name. */
-  limit: number
-}
+export type RebuildAction = 'start' | 'diff' | 'switch' | 'abandon'
+
+/** Changed items of a kind that a diff names. */
+const NAMED_CHANGES = 50
 
 /** As a worker's, while nothing comes in. */
 export const BATCH_EVENTS = 2000
 /** With half a second each: as long as people wait for a prompt. */
 const SWITCH_TRIES = 60
 
-/** `rebuild [projection]`: folds the log anew beside the live projections, shows what would change, and puts the new in their place. */
-export async function rebuildCommand (config: Config, output: Output, name: string | undefined, options: RebuildOptions): Promise<void> {
+/**
+ * `rebuild ACTION [projection]`: folds the log anew beside the live projections, shows what would change, and puts the new in
+ * their place.
+ * @param limit how many changed items of a kind to name
+ */
+export async function rebuildCommand (config: Config, output: Output, name: string | undefined, action: RebuildAction, limit = NAMED_CHANGES): Promise<void> {
   const chosen = choose(name)
-  if ([options.diff, options.switch, options.abandon].filter(Boolean).length > 1) {
-    throw new CommandError('rebuild_options', 'Choose one of --diff, --switch and --abandon.')
-  }
   // On a small machine it shares the cores with the service.
   setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
   await withWorkplace(config, async workplace => {
-    if (options.abandon) {
+    if (action === 'abandon') {
       await abandon(workplace, output)
       return
     }
@@ -42,15 +40,15 @@ export async function rebuildCommand (config: Config, output: Output, name: stri
     const rebuilt = underWay.length > 0 ? underWay : chosen
     const begun = await beginRebuild(workplace, rebuilt)
     const events = await build(workplace, rebuilt, output)
-    if (options.diff) sayDiff(output, await diffRebuild(workplace, rebuilt, { batch: BATCH_EVENTS, limit: options.limit }), options.limit)
-    else if (options.switch) await switchOver(workplace, rebuilt, output)
+    if (action === 'diff') sayDiff(output, await diffRebuild(workplace, rebuilt, { batch: BATCH_EVENTS, limit }), limit)
+    else if (action === 'switch') await switchOver(workplace, rebuilt, output)
     else sayNext(output, rebuilt.map(({ name }) => name), begun, events)
   })
 }
 
 function sayNext (output: Output, names: readonly string[], begun: Begun, events: number): void {
   say(output, { rebuilt: names, begun, events }, `${sentence(names)} ${names.length === 1 ? 'is' : 'are'} rebuilt beside the live ones: ${events} events folded${begun === 'resumed' ? ' since the rebuild was broken off' : ''}.\n\n` +
-    '  loyalty-ledger rebuild --diff      what would change\n  loyalty-ledger rebuild --switch    put them in the place of the live ones\n  loyalty-ledger rebuild --abandon   drop them\n\n' +
+    '  loyalty-ledger rebuild diff      what would change\n  loyalty-ledger rebuild switch    put them in the place of the live ones\n  loyalty-ledger rebuild abandon   drop them\n\n' +
     'Until then each of these commands folds what came in meanwhile.')
 }
 

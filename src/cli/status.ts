@@ -23,7 +23,7 @@ function shown (status: LedgerStatus): string {
 
 function logLine ({ log }: LedgerStatus): string {
   if (log.newest_recorded_at === null) return 'No event is stored yet.'
-  return `${log.events} event(s) stored, the newest ${seconds(log.silence_seconds)} ago, at ${log.newest_recorded_at}.`
+  return `${log.events} event(s) stored, the newest ${seconds(log.timeout_seconds)} ago, at ${log.newest_recorded_at}.`
 }
 
 function quarantineLine ({ quarantine: { open, conflicts, reasons } }: LedgerStatus): string {
@@ -34,7 +34,7 @@ function quarantineLine ({ quarantine: { open, conflicts, reasons } }: LedgerSta
 function projectionTable ({ projections }: LedgerStatus): string {
   return table(['projection', 'version', 'lag_events', 'lag', 'parked', 'oldest_parked_at'], projections.map(one => [
     one.name,
-    one.unbuilt ? `${one.version ?? '-'}, code ${one.code_version}` : String(one.version ?? '-'),
+    one.outdated ? `${one.version ?? '-'}, code ${one.code_version}` : String(one.version ?? '-'),
     String(one.lag_events), one.lag_events === 0n ? '-' : seconds(one.lag_seconds),
     String(one.parked), one.oldest_parked_at ?? '-'
   ]))

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { readCheckpoint, type Checkpoint } from '../audit/anchor.ts'
+import { readAnchor, type Anchor } from '../audit/anchor.ts'
 import type { Config } from '../config.ts'
 import { trustedKey } from './support/anchor-keys.ts'
 import { CommandError } from '../app/errors.ts'
@@ -22,7 +22,7 @@ const checks: readonly Check[] = [log, folded]
  * @throws CommandError file_unreadable, and what `trustedKey` says; CheckpointError
  */
 export async function verifyCommand (config: Config, output: Output, options: VerifyOptions): Promise<void> {
-  const against = options.against === undefined ? undefined : await trustedCheckpoint(config, options.against)
+  const against = options.against === undefined ? undefined : await trustedAnchor(config, options.against)
   const findings = listFindings(options.limit)
   const results = await withReading(config, async ({ db }) => await runChecks({ db, config, limit: options.limit, against, found: findings.found }, options.only, output))
   const { total } = findings
@@ -50,29 +50,29 @@ async function runChecks (audit: Omit<Audit, 'progress'>, only: Check['name'] | 
   return results
 }
 
-async function trustedCheckpoint (config: Config, file: string): Promise<Checkpoint> {
+async function trustedAnchor (config: Config, file: string): Promise<Anchor> {
   const key = await trustedKey(config)
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new CommandError('file_unreadable', `The checkpoint ${file} cannot be read: ${(cause as Error).message}.`, { cause })
+    throw new CommandError('file_unreadable', `The anchor ${file} cannot be read: ${(cause as Error).message}.`, { cause })
   })
-  return readCheckpoint(text, key)
+  return readAnchor(text, key)
 }
 
-function describe (results: ReadonlyArray<{ name: Check['name'], line: string }>, against: Checkpoint | undefined, findings: Listed): string {
+function describe (results: ReadonlyArray<{ name: Check['name'], line: string }>, against: Anchor | undefined, findings: Listed): string {
   const clean = findings.total === 0
   return [
     ...results.map(({ line }) => line),
     ...(clean ? [clearance(results.map(({ name }) => name))] : describeFindings(findings)),
     ...(against === undefined
-      ? ['Without --against this cannot show a tail that was cut off with its head, or a chain rewritten to its head: compare with a signed checkpoint.']
-      : clean ? [`The log extends the checkpoint of ${against.made_at}: its ${against.events} events stand as they stood then.`] : [])
+      ? ['Without --against this cannot show a tail that was cut off with its head, or a chain rewritten to its head: compare with a signed anchor.']
+      : clean ? [`The log extends the anchor of ${against.made_at}: its ${against.events} events stand as they stood then.`] : [])
   ].join('\n')
 }
 
 function clearance (names: ReadonlyArray<Check['name']>): string {
   const shown = {
     log: 'positions have no gaps, and digests, chains, heads and columns recompute from the rows',
-    projections: 'every projection is the fold of the events up to its checkpoint'
+    projections: 'every projection is the fold of the events up to its anchor'
   }
   return `No difference: ${names.map(name => shown[name]).join('; ')}.`
 }

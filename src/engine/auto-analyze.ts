@@ -7,7 +7,7 @@ import type { Projection } from './projection.ts'
 const FIRST_ANALYSIS_EVENTS = 4000
 
 /** Nobody else tells the planner in time that these tables grow by thousands of rows a second. */
-export function createAnalyst (db: Db, projections: readonly Projection[]): (events: number) => Promise<void> {
+export function createAutoAnalyze (db: Db, projections: readonly Projection[]): (events: number) => Promise<void> {
   let total = 0
   let next = FIRST_ANALYSIS_EVENTS
   return async events => {

@@ -1,8 +1,8 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
-import type { Db, Generation, Trx } from '../postgres/database.ts'
+import type { Db, ProjectionSchema, Trx } from '../postgres/database.ts'
 import { prepared } from '../postgres/prepared.ts'
-import { recordset } from '../postgres/unnest.ts'
+import { unnest } from '../postgres/unnest.ts'
 
 /** A projection by name and version: what a checkpoint belongs to. */
 export interface ProjectionKey { name: string, version: number }
@@ -48,9 +48,9 @@ export async function readVersions (db: Db): Promise<Map<string, number>> {
 export interface Standing { projection: string, version: number, shard: number, position: bigint }
 
 /** Where every projection of a generation stands. */
-export async function readStandings (db: Db, generation: Generation): Promise<Standing[]> {
+export async function readStandings (db: Db, projectionSchema: ProjectionSchema): Promise<Standing[]> {
   const { rows } = await sql<Standing>`
-    select projection, version, shard, position from ${sql.id(generation, 'checkpoints')} order by projection, shard`.execute(db)
+    select projection, version, shard, position from ${sql.id(projectionSchema, 'checkpoints')} order by projection, shard`.execute(db)
   return rows
 }
 
@@ -184,7 +184,7 @@ export async function advanceCheckpoints (trx: Trx, projections: readonly Projec
   const { numAffectedRows } = await sql`
     update checkpoints c
     set position = m.position, updated_at = clock_timestamp()
-    from ${recordset(lagging, { name: 'text', version: 'integer', shard: 'smallint', seen: 'bigint', position: 'bigint' }, 'm')}
+    from ${unnest(lagging, { name: 'text', version: 'integer', shard: 'smallint', seen: 'bigint', position: 'bigint' }, 'm')}
     where c.projection = m.name and c.version = m.version and c.shard = m.shard and c.position = m.seen`.execute(trx)
   if (numAffectedRows !== BigInt(lagging.length)) {
     const shards = moves.map(({ claim }) => claim.shard)

@@ -1,12 +1,12 @@
 import type { Fact } from '../ledger/facts.ts'
 import type { Instant } from '../ledger/instant.ts'
-import { mergeLatest, tell, type Latest } from '../ledger/latest.ts'
+import { mergeLatest, observeFields, type Latest } from '../ledger/latest.ts'
 import type { Trx } from '../postgres/database.ts'
 import type { Tables } from '../postgres/tables.ts'
 import type { Entity } from './parking/parking-keys.ts'
 
 /** A fact together with the stored event that tells it. */
-export interface Told<F extends Fact = Fact> {
+export interface Observed<F extends Fact = Fact> {
   fact: F
   event_id: string
   subject: string
@@ -26,25 +26,25 @@ export interface Projection {
   tables: readonly ProjectionTable[]
   /** Raised whenever the same events would give other rows; not where rows only lack a column that came later. */
   version: number
-  apply: (trx: Trx, told: readonly Told[]) => Promise<void>
+  apply: (trx: Trx, observed: readonly Observed[]) => Promise<void>
 }
 
 /** A table of a projection. `about`: the column that names the entity; `later`: one that came later, which older rows may lack. */
 export interface ProjectionTable { name: keyof Tables, about: string, key: readonly string[], later?: string }
 
 /** The facts of one kind. */
-export function toldOf<Kind extends Fact['fact']> (told: readonly Told[], kind: Kind): Array<Told<Extract<Fact, { fact: Kind }>>> {
-  return told.filter((item): item is Told<Extract<Fact, { fact: Kind }>> => item.fact.fact === kind)
+export function observedOf<Kind extends Fact['fact']> (observed: readonly Observed[], kind: Kind): Array<Observed<Extract<Fact, { fact: Kind }>>> {
+  return observed.filter((item): item is Observed<Extract<Fact, { fact: Kind }>> => item.fact.fact === kind)
 }
 
 /** The named fields of a stored row, on their clocks, after more tellings of them: the newest value of each stands. */
 export function latestOf<Field extends string> (
-  row: Record<Field, string | null> & { clocks: string },
+  row: Record<Field, string | null> & { field_times: string },
   fields: readonly Field[],
-  tellings: ReadonlyArray<{ fields: Partial<Record<Field, string | null>>, occurred_at: Instant }>
-): Record<Field, string | null> & { clocks: string } {
-  const before: Latest<Field> = { values: row, clocks: JSON.parse(row.clocks) as Latest<Field>['clocks'] }
-  const { values, clocks } = tellings.reduce((latest, told) => mergeLatest(latest, tell(told.fields, told.occurred_at)), before)
+  observations: ReadonlyArray<{ fields: Partial<Record<Field, string | null>>, occurred_at: Instant }>
+): Record<Field, string | null> & { field_times: string } {
+  const before: Latest<Field> = { values: row, field_times: JSON.parse(row.field_times) as Latest<Field>['field_times'] }
+  const { values, field_times } = observations.reduce((latest, observed) => mergeLatest(latest, observeFields(observed.fields, observed.occurred_at)), before)
   const named = Object.fromEntries(fields.map(field => [field, values[field] ?? null])) as Record<Field, string | null>
-  return { ...named, clocks: JSON.stringify(clocks) }
+  return { ...named, field_times: JSON.stringify(field_times) }
 }

@@ -6,7 +6,7 @@ import type { Db, Trx } from '../postgres/database.ts'
  * before the first read and so before the snapshot: a rebuilt generation takes the place of the live one before all of them or
  * after, never between.
  */
-export async function onOneState<T> (db: Db, read: (trx: Trx) => Promise<T>): Promise<T> {
+export async function inSnapshot<T> (db: Db, read: (trx: Trx) => Promise<T>): Promise<T> {
   return await db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(async trx => {
     await awaitSwitch(trx)
     return await read(trx)

@@ -3,7 +3,7 @@ import type { Instant } from '../ledger/instant.ts'
 import type { Db, Trx } from '../postgres/database.ts'
 import { buildExists } from './rebuild/projection-schema.sql.ts'
 import { BY_INDEX } from '../postgres/unnest.ts'
-import { onOneState } from './snapshot.sql.ts'
+import { inSnapshot } from './snapshot.sql.ts'
 
 /** How one live projection stands. */
 export interface ProjectionStanding {
@@ -39,7 +39,7 @@ export interface Standing {
  * @param names of the projections
  */
 export async function readStanding (db: Db, names: readonly string[]): Promise<Standing> {
-  return await onOneState(db, async trx => await standingWithin(trx, names))
+  return await inSnapshot(db, async trx => await standingWithin(trx, names))
 }
 
 /** The same inside a transaction that sees one state. */
@@ -67,19 +67,19 @@ async function readProjections (trx: Trx, names: readonly string[]): Promise<Pro
       left join ledger.shards s on true
       left join checkpoints c on c.projection = p.name and c.shard = s.shard
     ), next as (
-      select n.shard, n.position, e.received_at
+      select n.shard, n.position, e.recorded_at
       from (select distinct shard, position + 1 as position from stand where position < head) n
       left join lateral (
-        select e.received_at from ledger.events e where e.shard = n.shard and e.position = n.position ${BY_INDEX}
+        select e.recorded_at from ledger.events e where e.shard = n.shard and e.position = n.position ${BY_INDEX}
       ) e on true
     ), still as (
       select projection, count(*)::integer as parked, min(parked_at) as oldest_parked_at from parked group by projection
     )
     select stand.name, min(stand.version) as version,
            coalesce(sum(greatest(stand.head - stand.position, 0)), 0) as lag_events,
-           min(next.received_at) as oldest_lacking_at,
+           min(next.recorded_at) as oldest_lacking_at,
            coalesce(array_agg(next.shard || ':' || next.position order by next.shard)
-                    filter (where next.shard is not null and next.received_at is null), '{}') as missing,
+                    filter (where next.shard is not null and next.recorded_at is null), '{}') as missing,
            coalesce(min(still.parked), 0) as parked, min(still.oldest_parked_at) as oldest_parked_at
     from stand
     left join next on next.shard = stand.shard and next.position = stand.position + 1
@@ -92,7 +92,7 @@ async function readProjections (trx: Trx, names: readonly string[]): Promise<Pro
 async function readShards (trx: Trx): Promise<ShardStanding[]> {
   const { rows } = await sql<ShardStanding>`
     select s.shard, s.head, s.chain,
-           (select e.received_at from ledger.events e where e.shard = s.shard and e.position = s.head) as newest_at
+           (select e.recorded_at from ledger.events e where e.shard = s.shard and e.position = s.head) as newest_at
     from ledger.shards s
     order by s.shard`.execute(trx)
   return rows

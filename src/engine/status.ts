@@ -2,13 +2,13 @@ import type { Instant } from '../ledger/instant.ts'
 import type { Db } from '../postgres/database.ts'
 import { CONTRADICTS_MOVEMENT } from '../ingest/quarantine/quarantine.sql.ts'
 import { readStanding, type OpenReason, type ProjectionStanding, type RebuildStanding, type Standing } from './status.sql.ts'
-import { describeUnbuilt, unbuiltOf, type Unbuilt } from './rebuild/versions.ts'
+import { describeOutdated, outdatedOf, type Outdated } from './rebuild/versions.ts'
 import type { Projection } from './projection.ts'
 import type { WorkerHealth } from './worker.ts'
 
 /** Something that a person has to look at. */
 export interface Attention {
-  code: 'parked' | 'unbuilt' | 'lagging' | 'log_gap' | 'worker_ended'
+  code: 'parked' | 'outdated' | 'lagging' | 'log_gap' | 'worker_ended'
   detail: string
 }
 
@@ -16,7 +16,7 @@ export interface ProjectionStatus {
   name: string
   version: number | null
   code_version: number
-  unbuilt: boolean
+  outdated: boolean
   lag_events: bigint
   lag_seconds: number | null
   parked: number
@@ -32,8 +32,8 @@ export interface LedgerStatus {
   projections: ProjectionStatus[]
   rebuild: RebuildStanding[]
   quarantine: { open: number, conflicts: number, reasons: OpenReason[] }
-  log: { events: bigint, newest_recorded_at: Instant | null, silence_seconds: number | null, shards: ShardStatus[] }
-  worker: Omit<WorkerHealth, 'unbuilt' | 'waiting'> & { waiting: string | null } | null
+  log: { events: bigint, newest_recorded_at: Instant | null, timeout_seconds: number | null, shards: ShardStatus[] }
+  worker: Omit<WorkerHealth, 'outdated' | 'waiting'> & { waiting: string | null } | null
 }
 
 /** A projection that lags by more than a worker's longest rest waits for a person. */
@@ -47,11 +47,11 @@ export async function readStatus (db: Db, projections: readonly Projection[], wo
 /** What a standing means for this version of the code. */
 export function statusOf (standing: Standing, projections: readonly Projection[], worker: WorkerHealth | undefined): LedgerStatus {
   const { as_of, rebuild, quarantine } = standing
-  const unbuilt = unbuiltAmong(standing, projections)
-  const live = projections.map(projection => projectionStatus(projection, standing, unbuilt))
+  const outdated = outdatedAmong(standing, projections)
+  const live = projections.map(projection => projectionStatus(projection, standing, outdated))
   return {
     as_of,
-    attention: [...attentionFor(live, unbuilt, standing), ...workerAttention(worker)],
+    attention: [...attentionFor(live, outdated, standing), ...workerAttention(worker)],
     projections: live,
     rebuild,
     quarantine: {
@@ -71,19 +71,19 @@ function countOf (reasons: readonly OpenReason[]): number {
 }
 
 /** A worker that starts on a new ledger makes what has no rows yet; on any other those have to be rebuilt. */
-function unbuiltAmong ({ projections: standings, shards }: Standing, projections: readonly Projection[]): Unbuilt[] {
+function outdatedAmong ({ projections: standings, shards }: Standing, projections: readonly Projection[]): Outdated[] {
   const versions = new Map(standings.flatMap(({ name, version }) => version === null ? [] : [[name, version]]))
   const fresh = versions.size === 0 || shards.every(({ head }) => head === 0n)
-  return unbuiltOf(projections, versions).filter(({ live }) => live !== undefined || !fresh)
+  return outdatedOf(projections, versions).filter(({ live }) => live !== undefined || !fresh)
 }
 
-function projectionStatus ({ name, version: code_version }: Projection, { as_of, projections }: Standing, unbuilt: readonly Unbuilt[]): ProjectionStatus {
+function projectionStatus ({ name, version: code_version }: Projection, { as_of, projections }: Standing, outdated: readonly Outdated[]): ProjectionStatus {
   const { version, lag_events, oldest_lacking_at, parked, oldest_parked_at } = standingOf(name, projections)
   return {
     name,
     version,
     code_version,
-    unbuilt: unbuilt.some(one => one.name === name),
+    outdated: outdated.some(one => one.name === name),
     lag_events,
     lag_seconds: lag_events === 0n ? 0 : secondsBetween(oldest_lacking_at, as_of),
     parked,
@@ -102,7 +102,7 @@ function logStatus ({ as_of, shards }: Standing): LedgerStatus['log'] {
   return {
     events: shards.reduce((sum, { head }) => sum + head, 0n),
     newest_recorded_at: newest,
-    silence_seconds: secondsBetween(newest, as_of),
+    timeout_seconds: secondsBetween(newest, as_of),
     shards: shards.map(({ shard, head, chain, newest_at }) => ({ shard, head, chain: chain.toString('hex'), newest_recorded_at: newest_at }))
   }
 }
@@ -112,15 +112,15 @@ function secondsBetween (from: Instant | null, to: Instant): number | null {
   return from === null ? null : Math.max(Date.parse(to) - Date.parse(from), 0) / 1000
 }
 
-function attentionFor (live: readonly ProjectionStatus[], unbuilt: readonly Unbuilt[], { projections: standings }: Standing): Attention[] {
-  const late = live.filter(one => !one.unbuilt && (one.lag_seconds ?? 0) > LAG_LIMIT_SECONDS)
+function attentionFor (live: readonly ProjectionStatus[], outdated: readonly Outdated[], { projections: standings }: Standing): Attention[] {
+  const late = live.filter(one => !one.outdated && (one.lag_seconds ?? 0) > LAG_LIMIT_SECONDS)
   const missing = [...new Set(standings.flatMap(one => one.missing))]
   return [
     ...live.filter(({ parked }) => parked > 0).map(({ name, parked, oldest_parked_at }): Attention => ({
       code: 'parked',
       detail: `${parked === 1 ? `1 key of ${name} stands still` : `${parked} keys of ${name} stand still, the first`} since ${oldest_parked_at}: an event could not be folded. \`loyalty-ledger parked list\` says which and why`
     })),
-    ...(unbuilt.length === 0 ? [] : [{ code: 'unbuilt' as const, detail: describeUnbuilt(unbuilt) }]),
+    ...(outdated.length === 0 ? [] : [{ code: 'outdated' as const, detail: describeOutdated(outdated) }]),
     ...(late.length === 0 ? [] : [{ code: 'lagging' as const, detail: `${late.map(lateness).join('; ')}. Look at /readyz and the log of the workers: none may run, or a shard of theirs keeps failing` }]),
     ...(missing.length === 0 ? [] : [{ code: 'log_gap' as const, detail: `the log lacks ${missing.join(', ')}, and nothing behind is projected. The database is damaged: \`loyalty-ledger verify\` says how far, and a backup has what is gone` }])
   ]

@@ -5,8 +5,8 @@ import { failureOf } from '../postgres/errors.ts'
 import { addWaiting, park } from './parking/parked.sql.ts'
 import { foldCarefully, isPoison } from './parking/bisect.ts'
 import type { Projection } from './projection.ts'
-import { readEvent, type ReadEvent } from './decode.ts'
-import { factsFor, keyOfPlaced, parkingOf, withhold, type Placed } from './parking/hold-back.ts'
+import { decodeEvent, type DecodedEvent } from './decode.ts'
+import { factsFor, keyOfPlaced, parkingOf, holdBack, type Placed } from './parking/hold-back.ts'
 
 export interface Stepped {
   shard: number
@@ -111,7 +111,7 @@ async function take (db: Db, projections: readonly Projection[], options: Taking
 }
 
 async function takeWithin (trx: Trx, projections: readonly Projection[], options: Taking): Promise<Stepped[]> {
-  const { built, claimed: [first, ...others] } = await claimBuilt(trx, projections, options)
+  const { built, claimed: [first, ...others] } = await claimCurrent(trx, projections, options)
   if (first === undefined) return []
   const claims: Claims = [first, ...others]
   options.claimed(claims)
@@ -119,10 +119,10 @@ async function takeWithin (trx: Trx, projections: readonly Projection[], options
 }
 
 /** Nearly always all projections are built, and what is claimed shows it: near the end of the log a step is made of its statements. */
-async function claimBuilt (trx: Trx, projections: readonly Projection[], options: Taking): Promise<{ built: readonly Projection[], claimed: Claim[] }> {
+async function claimCurrent (trx: Trx, projections: readonly Projection[], options: Taking): Promise<{ built: readonly Projection[], claimed: Claim[] }> {
   const claimed = await claim(trx, projections, options)
   if (claimed.length > 0 && claimed.every(({ positions }) => positions.size === projections.length)) return { built: projections, claimed }
-  const built = await builtOf(trx, projections)
+  const built = await currentOf(trx, projections)
   return { built, claimed: built.length === projections.length ? claimed : await claim(trx, built, options) }
 }
 
@@ -137,13 +137,13 @@ async function claim (trx: Trx, projections: readonly Projection[], options: Tak
 }
 
 /** The projections whose rows were folded by this version of their rules: nothing else may be folded into them. */
-export async function builtOf (db: Db, projections: readonly Projection[]): Promise<Projection[]> {
+export async function currentOf (db: Db, projections: readonly Projection[]): Promise<Projection[]> {
   const versions = await readVersions(db)
   return projections.filter(({ name, version }) => versions.get(name) === version)
 }
 
 /** What is to be folded of a claimed shard. */
-interface Batch { claim: Claim, after: bigint, read: ReadEvent[] }
+interface Batch { claim: Claim, after: bigint, read: DecodedEvent[] }
 
 /** @returns what was done in each shard that could be taken along */
 async function project (trx: Trx, projections: readonly Projection[], claims: Claims, { batch, fold }: Taking): Promise<Stepped[]> {
@@ -155,7 +155,7 @@ async function project (trx: Trx, projections: readonly Projection[], claims: Cl
     const facts: Placed[] = []
     for (const { claim, read } of taken) {
       const unseen = read.filter(({ event }) => event.position > standing(claim, projection))
-      for (const fact of holding ? await withhold(trx, projection, claim.shard, unseen) : factsFor(projection, unseen)) facts.push(fact)
+      for (const fact of holding ? await holdBack(trx, projection, claim.shard, unseen) : factsFor(projection, unseen)) facts.push(fact)
     }
     if (facts.length > 0) await fold(trx, projection, claims[0].shard, facts)
   }
@@ -180,7 +180,7 @@ async function readBatches (trx: Trx, projections: readonly Projection[], claims
   const batches = spans.map(({ claim, after }, index) => ({ claim, after, events: stored[index] ?? [] }))
     .filter(({ events }, index) => index === 0 || events.length > 0)
   for (const { claim, after, events } of batches) assertContiguous(claim, after, events)
-  return { batches: batches.map(({ claim, after, events }) => ({ claim, after, read: events.map(readEvent) })), parked }
+  return { batches: batches.map(({ claim, after, events }) => ({ claim, after, read: events.map(decodeEvent) })), parked }
 }
 
 function standing ({ positions }: Claim, { name }: Projection): bigint {
@@ -193,13 +193,13 @@ function leastOf (claim: Claim, projections: readonly Projection[]): bigint {
 }
 
 async function fold (trx: Trx, projection: Projection, _shard: number, facts: readonly Placed[]): Promise<void> {
-  await projection.apply(trx, facts.map(({ told }) => told))
+  await projection.apply(trx, facts.map(({ observed }) => observed))
 }
 
 /** Folds what can be folded; what cannot waits, with all that follows it of the same card or order. */
 async function foldOrPark (trx: Trx, projection: Projection, shard: number, facts: readonly Placed[]): Promise<void> {
   for (const { facts: left, error } of await foldCarefully(trx, projection, facts)) {
-    const { told: { event_id, subject }, position } = left[0]
+    const { observed: { event_id, subject }, position } = left[0]
     const key = keyOfPlaced(left[0])
     await park(trx, [parkingOf(projection, key, shard, { event_id, subject, position }, 'fold_failed', error)])
     await addWaiting(trx, left.map(({ position }) => ({ projection: projection.name, key, shard, position })))

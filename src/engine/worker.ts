@@ -1,7 +1,7 @@
 import { createCheckpoints, Fenced, readVersions } from './checkpoints.sql.ts'
 import type { Db } from '../postgres/database.ts'
 import { failureOf } from '../postgres/errors.ts'
-import { unbuiltOf, type Unbuilt } from './rebuild/versions.ts'
+import { outdatedOf, type Outdated } from './rebuild/versions.ts'
 import { createNudge } from './nudge.ts'
 import type { Projection } from './projection.ts'
 import { redriveAllParked } from './parking/redrive.ts'
@@ -23,7 +23,7 @@ export interface WorkerHealth {
   /** Shards whose last step failed, and why. Each is tried again after a rest; the others go on. */
   resting: Array<{ shard: number, reason: string, failures: number }>
   /** Projections whose rows another version of their rules has folded: they stand still until they are rebuilt. */
-  unbuilt: Unbuilt[]
+  outdated: Outdated[]
   /** No shard can be claimed, most often because the database does not answer; the worker keeps trying. */
   waiting: string | undefined
 }
@@ -53,7 +53,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
   const stopped = createNudge()
   const rests = new Map<number, Rest>()
   let waiting: string | undefined
-  let unbuilt: Unbuilt[] = []
+  let outdated: Outdated[] = []
   let stopping = false
   let redriving: Promise<void> | undefined
   let helping: Promise<void> | undefined
@@ -72,7 +72,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
         failures = 0
         waiting = undefined
         if (stepped.length === 0) {
-          unbuilt = unbuiltOf(options.projections, await readVersions(db))
+          outdated = outdatedOf(options.projections, await readVersions(db))
           await nudge.wait(Math.min(idle_ms, untilNextRestEnds()))
           idle_ms = Math.min(idle_ms * 2, POLL_MAX_MS)
         } else {
@@ -156,7 +156,7 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
   const ended = run().then(async () => { await Promise.all([redriving, helping]) }).finally(() => { alive = false })
   return {
     nudge: () => { nudge.ring() },
-    health: () => ({ alive, waiting, unbuilt, resting: [...rests].map(([shard, { reason, failures }]) => ({ shard, reason, failures })) }),
+    health: () => ({ alive, waiting, outdated, resting: [...rests].map(([shard, { reason, failures }]) => ({ shard, reason, failures })) }),
     async stop () {
       stopping = true
       nudge.ring()

@@ -1,8 +1,8 @@
 import { redact, type Extent } from '../providers/voucherify/privacy/redaction.ts'
 import type { ProjectionKey } from '../engine/checkpoints.sql.ts'
-import type { Db, Generation, Trx } from '../postgres/database.ts'
+import type { Db, ProjectionSchema, Trx } from '../postgres/database.ts'
 import {
-  listGenerations, lockCheckpoints, lockErasures, readKept, readQuarantine, writeErasure,
+  listProjectionSchemas, lockCheckpoints, lockErasures, readKept, readQuarantine, writeErasure,
   type Kept, type RedactedEvent, type Standing
 } from './erasure.sql.ts'
 import { lookAt, takeBuildLock } from '../engine/rebuild/projection-schema.sql.ts'
@@ -132,10 +132,10 @@ async function eraseChunk (trx: Trx, search: Search, order: Order, chunk: readon
   await lockErasures(trx)
   // Tables of a rebuild that were made from here on would not be among those that are cleaned.
   await takeBuildLock(trx)
-  const generations: Array<[name: Generation, standing: Standing]> = []
-  for (const name of await listGenerations(trx)) {
+  const projectionSchemas: Array<[name: ProjectionSchema, standing: Standing]> = []
+  for (const name of await listProjectionSchemas(trx)) {
     await lookAt(trx, name)
-    generations.push([name, await lockCheckpoints(trx, projections)])
+    projectionSchemas.push([name, await lockCheckpoints(trx, projections)])
   }
   // No step is under way now: what was projected since the last look is found by this one.
   await search.look(trx)
@@ -143,7 +143,7 @@ async function eraseChunk (trx: Trx, search: Search, order: Order, chunk: readon
   const rows = (await readKept(trx, chunk.flatMap(item => 'quarantine_id' in item ? [item.quarantine_id] : [])))
     .flatMap(row => redactRow(search, row, extent) ?? [])
   if (events.length + rows.length === 0) return undefined
-  for (const [name, standing] of generations) {
+  for (const [name, standing] of projectionSchemas) {
     await lookAt(trx, name)
     await refold(trx, search, changed, standing)
   }

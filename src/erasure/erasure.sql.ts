@@ -1,16 +1,16 @@
 import { sql } from 'kysely'
 import { record, type Appendable } from '../log/append.sql.ts'
 import type { ProjectionKey } from '../engine/checkpoints.sql.ts'
-import type { Db, Generation, Trx } from '../postgres/database.ts'
+import type { Db, ProjectionSchema, Trx } from '../postgres/database.ts'
 import { BATCH_BYTES, type EventKey } from '../log/read.sql.ts'
-import { recordset } from '../postgres/unnest.ts'
-import type { EventRow, QuarantineRow, SightingRow, WaitingRow } from '../postgres/tables.ts'
+import { unnest } from '../postgres/unnest.ts'
+import type { EventRow, QuarantineRow, MovementObservationRow, WaitingRow } from '../postgres/tables.ts'
 
 /** The type of the event that records an erasure, and opens the door for it (migrations 0006 and 0007). */
 export const ERASED_TYPE = 'ledger.customer.erased'
 
 /** A stored event as an erasure looks at it. */
-export type Found = Pick<EventRow, 'shard' | 'position' | 'event_id' | 'subject' | 'received_at' | 'test' | 'fact_digest' | 'body_bytes' | 'body'>
+export type Found = Pick<EventRow, 'shard' | 'position' | 'event_id' | 'subject' | 'recorded_at' | 'test' | 'fact_digest' | 'body_bytes' | 'body'>
 
 const PAGE_EVENTS = 500
 
@@ -31,7 +31,7 @@ export async function searchShard (
     with page as materialized (
       select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
       from (
-        select shard, position, event_id, subject, type, customer_id, received_at, test, fact_digest, body_bytes, body
+        select shard, position, event_id, subject, type, customer_id, recorded_at, test, fact_digest, body_bytes, body
         from ledger.events
         where shard = ${page.shard} and position > ${page.after} and position <= ${page.upTo}
         order by position
@@ -40,7 +40,7 @@ export async function searchShard (
     ), bounded as materialized (
       select * from page where bytes_before < ${BATCH_BYTES}
     )
-    select reach.reached, m.shard, m.position, m.event_id, m.subject, m.received_at, m.test, m.fact_digest, m.body_bytes, m.body
+    select reach.reached, m.shard, m.position, m.event_id, m.subject, m.recorded_at, m.test, m.fact_digest, m.body_bytes, m.body
     from (select max(position) as reached from bounded) reach
     left join (
       select * from bounded
@@ -110,9 +110,9 @@ export interface Standing {
 }
 
 /** Rows of other rules than this code's: nobody here can say what they become without what is erased. */
-export class ErasureUnbuilt extends Error {
+export class ErasureNeedsRebuild extends Error {
   override name = 'ErasureUnbuilt'
-  readonly code = 'projection_unbuilt'
+  readonly code = 'projection_outdated'
 }
 
 /**
@@ -130,7 +130,7 @@ export async function lockCheckpoints (trx: Trx, projections: readonly Projectio
   const positions = new Map<string, Map<number, bigint>>()
   for (const { projection, version, shard, position } of rows) {
     if (!projections.some(({ name, version: current }) => name === projection && current === version)) {
-      throw new ErasureUnbuilt(`The rows of ${projection} are of version ${version} of its rules, which this version of the ledger does not know: rebuild it (or abandon its rebuild), then erase.`)
+      throw new ErasureNeedsRebuild(`The rows of ${projection} are of version ${version} of its rules, which this version of the ledger does not know: rebuild it (or abandon its rebuild), then erase.`)
     }
     positions.set(projection, (positions.get(projection) ?? new Map<number, bigint>()).set(shard, position))
   }
@@ -148,13 +148,13 @@ export async function forgetReasons (trx: Trx, events: readonly EventKey[]): Pro
   await sql`
     update parked p
     set reason = 'told by an event that was erased; the next redrive says it anew'
-    from ${recordset(events, { event_id: 'text', subject: 'text' })}
+    from ${unnest(events, { event_id: 'text', subject: 'text' })}
     where p.event_id = r.event_id and p.subject = r.subject`.execute(trx)
 }
 
 /** The schemas that hold a set of projection tables: the live one, and one that is being built beside it. */
-export async function listGenerations (trx: Trx): Promise<Generation[]> {
-  const { rows } = await sql<{ name: Generation }>`select nspname as name from pg_namespace where nspname in ('projection', 'projection_build') order by nspname`.execute(trx)
+export async function listProjectionSchemas (trx: Trx): Promise<ProjectionSchema[]> {
+  const { rows } = await sql<{ name: ProjectionSchema }>`select nspname as name from pg_namespace where nspname in ('projection', 'projection_build') order by nspname`.execute(trx)
   return rows.map(({ name }) => name)
 }
 
@@ -170,11 +170,11 @@ export async function dropOrders (trx: Trx, order_ids: readonly string[]): Promi
 }
 
 /** Sets anew what else explains some movements. */
-export async function replaceDetails (trx: Trx, tellings: ReadonlyArray<Pick<SightingRow, 'movement_id' | 'card_id' | 'event_id' | 'subject' | 'details'>>): Promise<void> {
+export async function replaceDetails (trx: Trx, observations: ReadonlyArray<Pick<MovementObservationRow, 'movement_id' | 'card_id' | 'event_id' | 'subject' | 'details'>>): Promise<void> {
   await sql`
-    update sightings s
+    update movement_observations s
     set details = r.details::json
-    from ${recordset(tellings, { movement_id: 'text', card_id: 'text', event_id: 'text', subject: 'text', details: 'text' })}
+    from ${unnest(observations, { movement_id: 'text', card_id: 'text', event_id: 'text', subject: 'text', details: 'text' })}
     where s.movement_id = r.movement_id and s.card_id = r.card_id and s.event_id = r.event_id and s.subject = r.subject`.execute(trx)
 }
 

@@ -1,9 +1,9 @@
-import type { Fact, MovementSighting, OrderSighting } from '../ledger/facts.ts'
+import type { Fact, MovementObservation, OrderObservation } from '../ledger/facts.ts'
 import { cards } from '../projections/cards/projection.ts'
 import { customers } from '../projections/customers/projection.ts'
 import { keyFor, keyOfEvent } from '../engine/parking/parking-keys.ts'
 import { orders } from '../projections/orders/projection.ts'
-import type { Projection, Told } from '../engine/projection.ts'
+import type { Projection, Observed } from '../engine/projection.ts'
 import { inBatches } from './batches.ts'
 import type { Trx } from '../postgres/database.ts'
 import { dropCustomer, dropOrders, forgetReasons, replaceDetails, waitingPlace, type Standing } from './erasure.sql.ts'
@@ -38,25 +38,25 @@ function appliedBy (projection: Projection, { positions, waiting }: Standing): A
 
 async function retellDetails (trx: Trx, changed: readonly Changed[]): Promise<void> {
   const details = changed.flatMap(({ entry: { event_id, subject }, before, after }) => {
-    const told = new Map(movementsIn(before).map(movement => [placeOf(movement), movement.details]))
-    return movementsIn(after).filter(movement => told.get(placeOf(movement)) !== movement.details)
+    const observed = new Map(movementsIn(before).map(movement => [placeOf(movement), movement.details]))
+    return movementsIn(after).filter(movement => observed.get(placeOf(movement)) !== movement.details)
       .map(({ movement_id, card_id, details }) => ({ movement_id, card_id, event_id, subject, details }))
   })
   if (details.length > 0) await replaceDetails(trx, details)
 }
 
 async function refoldCustomer (trx: Trx, search: Search, changed: ReadonlyMap<string, Changed>, applied: Applied): Promise<void> {
-  const told: Told[] = []
+  const observed: Observed[] = []
   let differs = false
   for (const entry of search.entries.values()) {
     const change = changed.get(keyOf(entry))
     const { profile } = change === undefined ? entry : search.shownBy(change.after)
     differs ||= change !== undefined && JSON.stringify(profile) !== JSON.stringify(search.shownBy(change.before).profile)
-    if (applied(entry, search.customer_id)) told.push(...profile.map(fact => tellingOf(fact, entry)))
+    if (applied(entry, search.customer_id)) observed.push(...profile.map(fact => observationOf(fact, entry)))
   }
-  if (!differs || told.length === 0) return
+  if (!differs || observed.length === 0) return
   await dropCustomer(trx, search.customer_id)
-  await customers.apply(trx, told)
+  await customers.apply(trx, observed)
 }
 
 async function refoldOrders (trx: Trx, search: Search, changed: ReadonlyMap<string, Changed>, applied: Applied): Promise<void> {
@@ -65,33 +65,33 @@ async function refoldOrders (trx: Trx, search: Search, changed: ReadonlyMap<stri
     return ordersIn(before).filter(({ state_digest }) => !digests.has(state_digest)).map(({ order_id }) => order_id)
   }))
   if (touched.size === 0) return
-  const telling = [...search.entries.values()].filter(entry => entry.orders.some(order_id => touched.has(order_id)))
-  const told: Told[] = []
+  const observation = [...search.entries.values()].filter(entry => entry.orders.some(order_id => touched.has(order_id)))
+  const observed: Observed[] = []
   const note = (facts: readonly Fact[], entry: Entry): void => {
-    told.push(...ordersIn(facts).filter(({ order_id }) => touched.has(order_id) && applied(entry, order_id)).map(fact => tellingOf(fact, entry)))
+    observed.push(...ordersIn(facts).filter(({ order_id }) => touched.has(order_id) && applied(entry, order_id)).map(fact => observationOf(fact, entry)))
   }
-  for (const entry of telling) note(changed.get(keyOf(entry))?.after ?? [], entry)
-  const others = telling.filter(entry => !changed.has(keyOf(entry)))
+  for (const entry of observation) note(changed.get(keyOf(entry))?.after ?? [], entry)
+  const others = observation.filter(entry => !changed.has(keyOf(entry)))
   for (const batch of inBatches(others)) {
     const bodies = new Map((await findBodies(trx, batch)).map(found => [keyOf(found), found.body]))
     for (const entry of batch) note(factsIn(bodies.get(keyOf(entry)) ?? '', entry.test), entry)
   }
   await dropOrders(trx, [...touched])
-  if (told.length > 0) await orders.apply(trx, told)
+  if (observed.length > 0) await orders.apply(trx, observed)
 }
 
-function tellingOf<F extends Fact> (fact: F, { event_id, subject, received_at: recorded_at, fact_digest }: Entry): Told<F> {
+function observationOf<F extends Fact> (fact: F, { event_id, subject, recorded_at, fact_digest }: Entry): Observed<F> {
   return { fact, event_id, subject, recorded_at, fact_digest }
 }
 
-function ordersIn (facts: readonly Fact[]): OrderSighting[] {
+function ordersIn (facts: readonly Fact[]): OrderObservation[] {
   return facts.filter(fact => fact.fact === 'order')
 }
 
-function movementsIn (facts: readonly Fact[]): MovementSighting[] {
+function movementsIn (facts: readonly Fact[]): MovementObservation[] {
   return facts.filter(fact => fact.fact === 'movement')
 }
 
-function placeOf ({ movement_id, card_id }: MovementSighting): string {
+function placeOf ({ movement_id, card_id }: MovementObservation): string {
   return JSON.stringify([movement_id, card_id])
 }

@@ -1,4 +1,4 @@
-import type { CustomerSighting, Fact } from '../ledger/facts.ts'
+import type { CustomerObservation, Fact } from '../ledger/facts.ts'
 import { factsOf } from '../providers/voucherify/identify.ts'
 import { isAddress, recognise, type Known } from '../providers/voucherify/privacy/person.ts'
 import { identifyingTexts } from '../providers/voucherify/privacy/identifying-texts.ts'
@@ -11,7 +11,7 @@ export interface Entry extends Omit<Found, 'body'>, Shown {}
 
 /** What a body says of the customer, and which orders it shows. */
 export interface Shown {
-  profile: CustomerSighting[]
+  profile: CustomerObservation[]
   orders: string[]
 }
 
@@ -61,7 +61,7 @@ export async function createSearch (db: Db, customer_id: string): Promise<Search
   const searched = new Set<string>()
   const reached = new Map<number, bigint>()
   const entries = new Map<string, Entry>()
-  const profiles = new Map<string, CustomerSighting>()
+  const profiles = new Map<string, CustomerObservation>()
   let known: { of: number, by: Known } | undefined
   for (const text of before.texts) want(text)
 
@@ -83,11 +83,11 @@ export async function createSearch (db: Db, customer_id: string): Promise<Search
   }
 
   // Most events tell the same of a customer: kept once.
-  function shared (sighting: CustomerSighting): CustomerSighting {
-    const key = JSON.stringify(sighting.fields)
-    const known = profiles.get(key) ?? sighting
+  function shared (observation: CustomerObservation): CustomerObservation {
+    const key = JSON.stringify(observation.fields)
+    const known = profiles.get(key) ?? observation
     profiles.set(key, known)
-    return { ...sighting, fields: known.fields }
+    return { ...observation, fields: known.fields }
   }
 
   function note ({ body, ...event }: Found): void {

@@ -1,6 +1,6 @@
 import { groupBy } from '../ledger/group.ts'
-import { readMilestone } from '../ledger/milestones.ts'
-import { pendingAt, type Clocks } from '../ledger/time-travel.ts'
+import { readRunningTotals } from '../ledger/milestones.ts'
+import { pendingAt, type AsOf } from '../ledger/time-travel.ts'
 import { withLines, withoutTail, withStretch, NO_TOTALS, type Before, type Totals } from '../ledger/totals.ts'
 import type { ShownCard } from '../projections/cards/reads.sql.ts'
 import type { Trx } from '../postgres/database.ts'
@@ -16,29 +16,29 @@ import { readPast } from './past.ts'
  * it stands still: the sightings that its past is folded from lack the events that wait, too.
  * @param rows the cards as they stand now
  */
-export async function cardsAt<Card extends CardRow> (trx: Trx, rows: readonly Card[], clocks: Clocks): Promise<Card[]> {
-  return await standingOf(trx, rows, await holdersAt(trx, rows, clocks), clocks)
+export async function cardsAt<Card extends CardRow> (trx: Trx, rows: readonly Card[], asOf: AsOf): Promise<Card[]> {
+  return await standingOf(trx, rows, await holdersAt(trx, rows, asOf), asOf)
 }
 
 /** The cards that a customer held at a moment of the two clocks, as they stood then. */
-export async function customerCardsAt (trx: Trx, customer_id: string, clocks: Clocks): Promise<ShownCard[]> {
-  const rows = await cardsHeldAt(trx, customer_id, clocks)
-  return await standingOf(trx, rows, new Map(rows.map(({ card_id }) => [card_id, customer_id])), clocks)
+export async function customerCardsAt (trx: Trx, customer_id: string, asOf: AsOf): Promise<ShownCard[]> {
+  const rows = await cardsHeldAt(trx, customer_id, asOf)
+  return await standingOf(trx, rows, new Map(rows.map(({ card_id }) => [card_id, customer_id])), asOf)
 }
 
-async function standingOf<Card extends CardRow> (trx: Trx, rows: readonly Card[], holders: ReadonlyMap<string, string>, clocks: Clocks): Promise<Card[]> {
-  const totals = await totalsAt(trx, rows, clocks)
-  const pending = groupBy(await readPendingAt(trx, rows.map(({ card_id }) => card_id), clocks), ({ card_id }) => card_id)
+async function standingOf<Card extends CardRow> (trx: Trx, rows: readonly Card[], holders: ReadonlyMap<string, string>, asOf: AsOf): Promise<Card[]> {
+  const totals = await totalsAt(trx, rows, asOf)
+  const pending = groupBy(await readPendingAt(trx, rows.map(({ card_id }) => card_id), asOf), ({ card_id }) => card_id)
   return rows.map(row => ({
     ...row,
     ...totals.get(row.card_id),
-    pending: pendingAt(pending.get(row.card_id) ?? [], clocks),
+    pending: pendingAt(pending.get(row.card_id) ?? [], asOf),
     customer_id: holders.get(row.card_id) ?? null
   }))
 }
 
-async function totalsAt (trx: Trx, rows: readonly CardRow[], clocks: Clocks): Promise<Map<string, Totals>> {
-  const past = await readPast(trx, rows.map(({ card_id }) => card_id), clocks)
+async function totalsAt (trx: Trx, rows: readonly CardRow[], asOf: AsOf): Promise<Map<string, Totals>> {
+  const past = await readPast(trx, rows.map(({ card_id }) => card_id), asOf)
   const cuts = [...past.values()].map(({ cut }) => cut).filter(({ from, at }) => from !== null || at !== null)
   const before = await readBefore(trx, cuts)
   const next = await addUpToCut(trx, cuts)
@@ -53,7 +53,7 @@ async function totalsAt (trx: Trx, rows: readonly CardRow[], clocks: Clocks): Pr
 /** @param next undefined where nothing is cut off */
 function totalsAtCut (now: Totals, next: NextToCut | undefined, before: Before): Totals {
   if (next === undefined) return now
-  const there = next.milestone === null ? now : { ...now, ...readMilestone(next.milestone) }
+  const there = next.running_totals === null ? now : { ...now, ...readRunningTotals(next.running_totals) }
   return next.side === 'before' ? withLines(there, next.between, before) : withoutTail(there, next.between, before)
 }
 

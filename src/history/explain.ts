@@ -1,10 +1,10 @@
 import { groupBy } from '../ledger/group.ts'
-import type { Clocks } from '../ledger/time-travel.ts'
+import type { AsOf } from '../ledger/time-travel.ts'
 import { winners, type MergedField, type Winners } from '../ledger/movements.ts'
 import type { Recomputed } from '../providers/voucherify/rules/recompute.ts'
 import type { Trx } from '../postgres/database.ts'
 import { readSources, type Source } from '../projections/cards/sources.sql.ts'
-import type { LineRow } from '../postgres/tables.ts'
+import type { StatementLineRow } from '../postgres/tables.ts'
 import { recomputeAwards } from './recompute.ts'
 
 /** Which event a field of a movement is from; null where nobody told it. */
@@ -21,9 +21,9 @@ export interface Gap {
 }
 
 /** A line of a statement with all that tells it. */
-export interface ExplainedLine extends LineRow {
+export interface ExplainedLine extends StatementLineRow {
   /** Best informed first. */
-  told_by: Source[]
+  observed_in: Source[]
   won: Won | null
   recomputed: Recomputed | null
   gap: Gap | null
@@ -37,20 +37,20 @@ export interface ExplainedLine extends LineRow {
  * @param lines newest first, as a page of the statement
  * @param older the line that follows on the next page; undefined when the page reaches the card's first
  */
-export async function explainLines (trx: Trx, card_id: string, lines: readonly LineRow[], older: LineRow | undefined, clocks: Clocks): Promise<ExplainedLine[]> {
-  const told = lines.filter(({ kind }) => kind !== 'unexplained').map(({ movement_id }) => movement_id)
-  const sources = groupBy(await readSources(trx, card_id, told, clocks.known_at), ({ movement_id }) => movement_id)
-  const tellings = new Map([...sources].map(([movement_id, told_by]) => [movement_id, winners(told_by)]))
-  const recomputed = await recomputeAwards(trx, lines, tellings)
+export async function explainLines (trx: Trx, card_id: string, lines: readonly StatementLineRow[], older: StatementLineRow | undefined, asOf: AsOf): Promise<ExplainedLine[]> {
+  const observed = lines.filter(({ kind }) => kind !== 'unexplained').map(({ movement_id }) => movement_id)
+  const sources = groupBy(await readSources(trx, card_id, observed, asOf.known_at), ({ movement_id }) => movement_id)
+  const observations = new Map([...sources].map(([movement_id, observed_in]) => [movement_id, winners(observed_in)]))
+  const recomputed = await recomputeAwards(trx, lines, observations)
   return lines.map((line, index) => {
     const before = lines[index + 1] ?? older
     if (line.kind === 'unexplained') return explainGap(line, before)
-    const told_by = tellings.get(line.movement_id) ?? winners<Source>([])
+    const observed_in = observations.get(line.movement_id) ?? winners<Source>([])
     const advice = recomputed.get(line.movement_id)
     return {
       ...line,
-      told_by: told_by.ranked,
-      won: wonBy(told_by),
+      observed_in: observed_in.ranked,
+      won: wonBy(observed_in),
       recomputed: advice !== undefined && 'points' in advice ? advice : null,
       gap: null,
       remark: joined(openingRemark(line, before), advice !== undefined && 'why' in advice ? advice.why : undefined)
@@ -67,7 +67,7 @@ function wonBy ({ of }: Winners<Source>): Won {
   })) as Won
 }
 
-function explainGap (line: LineRow, before: LineRow | undefined): ExplainedLine {
+function explainGap (line: StatementLineRow, before: StatementLineRow | undefined): ExplainedLine {
   const gap: Gap = {
     after_movement_id: before?.movement_id ?? null,
     before_movement_id: line.movement_id.slice('unexplained:'.length),
@@ -77,11 +77,11 @@ function explainGap (line: LineRow, before: LineRow | undefined): ExplainedLine 
   const { points } = line
   const remark = `Before ${gap.before_movement_id} the provider's figures imply a balance of ${gap.implied_balance}; by the movements we know it was ${gap.our_balance}. ` +
     `${points < 0n ? `${counted(-points)} went` : `${counted(points)} came`} in a way no event has told us of; should one still arrive, this line shrinks or goes.`
-  return { ...line, told_by: [], won: null, recomputed: null, gap, remark }
+  return { ...line, observed_in: [], won: null, recomputed: null, gap, remark }
 }
 
 /** What a card held before the first movement is in no line, only in the balance after it. */
-function openingRemark (line: LineRow, before: LineRow | undefined): string | undefined {
+function openingRemark (line: StatementLineRow, before: StatementLineRow | undefined): string | undefined {
   const held = line.balance - line.points
   if (before !== undefined || held === 0n) return undefined
   return `The card held ${counted(held)} before this, the first line we know: they are its opening balance.`

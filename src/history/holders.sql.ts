@@ -1,56 +1,56 @@
 import { sql, type RawBuilder } from 'kysely'
-import type { HolderTelling } from '../ledger/holders.ts'
-import type { PendingObservation } from '../ledger/pending.ts'
-import type { Clocks } from '../ledger/time-travel.ts'
+import type { HolderObservation } from '../ledger/holders.ts'
+import type { RecordedLotState } from '../ledger/pending.ts'
+import type { AsOf } from '../ledger/time-travel.ts'
 import type { ShownCard } from '../projections/cards/reads.sql.ts'
 import type { Trx } from '../postgres/database.ts'
 
 /** Which tellings count at a moment of the two clocks. */
-function told (clocks: Clocks): RawBuilder<unknown> {
-  return sql`occurred_at <= ${clocks.at ?? 'infinity'}::timestamptz and recorded_at <= ${clocks.known_at ?? 'infinity'}::timestamptz`
+function observed (asOf: AsOf): RawBuilder<unknown> {
+  return sql`occurred_at <= ${asOf.at ?? 'infinity'}::timestamptz and recorded_at <= ${asOf.known_at ?? 'infinity'}::timestamptz`
 }
 
 /** The states of pending points observed and stored by then. */
-export async function readPendingAt (trx: Trx, card_ids: readonly string[], clocks: Clocks): Promise<PendingObservation[]> {
-  const { rows } = await sql<PendingObservation>`
+export async function readPendingAt (trx: Trx, card_ids: readonly string[], asOf: AsOf): Promise<RecordedLotState[]> {
+  const { rows } = await sql<RecordedLotState>`
     select pending_id, card_id, state, points, occurred_at, recorded_at
     from pending_observations
-    where card_id = any (${card_ids}::text[]) and ${told(clocks)}`.execute(trx)
+    where card_id = any (${card_ids}::text[]) and ${observed(asOf)}`.execute(trx)
   return rows
 }
 
 /** Every telling of a holder, whichever row it stands in: with a movement, with pending points, or on its own. */
-function tellings (clocks: Clocks): RawBuilder<unknown> {
+function observations (asOf: AsOf): RawBuilder<unknown> {
   return sql`
     select t.holder_id as customer_id, true as held, t.occurred_at
-    from sightings t where t.card_id = c.card_id and t.holder_id is not null and ${told(clocks)}
+    from movement_observations t where t.card_id = c.card_id and t.holder_id is not null and ${observed(asOf)}
     union all
     select t.holder_id, true, t.occurred_at
-    from pending_observations t where t.card_id = c.card_id and t.holder_id is not null and ${told(clocks)}
+    from pending_observations t where t.card_id = c.card_id and t.holder_id is not null and ${observed(asOf)}
     union all
     select t.customer_id, t.held, t.occurred_at
-    from holder_tellings t where t.card_id = c.card_id and ${told(clocks)}`
+    from holder_observations t where t.card_id = c.card_id and ${observed(asOf)}`
 }
 
 /** Of each card and customer the newest telling, of either kind, told by then: all that the holder depends on. */
-export async function readHolderTellings (trx: Trx, card_ids: readonly string[], clocks: Clocks): Promise<Array<HolderTelling & { card_id: string }>> {
-  const { rows } = await sql<HolderTelling & { card_id: string }>`
+export async function readHolderObservations (trx: Trx, card_ids: readonly string[], asOf: AsOf): Promise<Array<HolderObservation & { card_id: string }>> {
+  const { rows } = await sql<HolderObservation & { card_id: string }>`
     select c.card_id, newest.customer_id, newest.held, newest.occurred_at
     from unnest(${card_ids}::text[]) as c (card_id)
     cross join lateral (
       select t.customer_id, t.held, max(t.occurred_at) as occurred_at
-      from (${tellings(clocks)}) t
+      from (${observations(asOf)}) t
       group by t.customer_id, t.held
     ) newest`.execute(trx)
   return rows
 }
 
 /** Which of some cards had a holder told by then at all. Stops at the first telling of each. */
-export async function listToldHolders (trx: Trx, card_ids: readonly string[], clocks: Clocks): Promise<Set<string>> {
+export async function listObservedHolders (trx: Trx, card_ids: readonly string[], asOf: AsOf): Promise<Set<string>> {
   const { rows } = await sql<{ card_id: string }>`
     select c.card_id
     from unnest(${card_ids}::text[]) as c (card_id)
-    where exists (${tellings(clocks)})`.execute(trx)
+    where exists (${observations(asOf)})`.execute(trx)
   return new Set(rows.map(({ card_id }) => card_id))
 }
 

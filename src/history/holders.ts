@@ -1,31 +1,31 @@
 import { groupBy } from '../ledger/group.ts'
 import { readHoldings } from '../ledger/holders.ts'
-import { holderAmong, type Clocks } from '../ledger/time-travel.ts'
+import { holderAmong, type AsOf } from '../ledger/time-travel.ts'
 import type { Trx } from '../postgres/database.ts'
-import { listEverHeld, listToldHolders, readHolderTellings } from './holders.sql.ts'
+import { listEverHeld, listObservedHolders, readHolderObservations } from './holders.sql.ts'
 import type { ShownCard } from '../projections/cards/reads.sql.ts'
 import type { CardRow } from '../postgres/tables.ts'
 
 /** The cards, as they stand now, that a customer held at a moment of the two clocks. One that nothing had told of by then is none of them. */
-export async function cardsHeldAt (trx: Trx, customer_id: string, clocks: Clocks): Promise<ShownCard[]> {
+export async function cardsHeldAt (trx: Trx, customer_id: string, asOf: AsOf): Promise<ShownCard[]> {
   const rows = await listEverHeld(trx, customer_id)
-  const holders = await holdersAt(trx, rows, clocks)
+  const holders = await holdersAt(trx, rows, asOf)
   return rows.filter(({ card_id }) => holders.get(card_id) === customer_id)
 }
 
 /** Who held each card; cards without a holder then are left out. */
-export async function holdersAt (trx: Trx, rows: readonly CardRow[], clocks: Clocks): Promise<Map<string, string>> {
+export async function holdersAt (trx: Trx, rows: readonly CardRow[], asOf: AsOf): Promise<Map<string, string>> {
   const holders = new Map<string, string>()
   const sole = new Map(rows.flatMap(({ card_id, holders }) => {
     const [only, ...others] = readHoldings(holders)
     return only === undefined || others.length > 0 || only.released_at !== null ? [] : [[card_id, only.customer_id]]
   }))
   // Nobody else was ever told to hold it: from the first telling on it is that customer, and most cards are so.
-  for (const card_id of await listToldHolders(trx, [...sole.keys()], clocks)) holders.set(card_id, sole.get(card_id) ?? '')
+  for (const card_id of await listObservedHolders(trx, [...sole.keys()], asOf)) holders.set(card_id, sole.get(card_id) ?? '')
 
   const passed = rows.map(({ card_id }) => card_id).filter(card_id => !sole.has(card_id))
-  for (const [card_id, tellings] of groupBy(await readHolderTellings(trx, passed, clocks), ({ card_id }) => card_id)) {
-    const holder = holderAmong(tellings)
+  for (const [card_id, observations] of groupBy(await readHolderObservations(trx, passed, asOf), ({ card_id }) => card_id)) {
+    const holder = holderAmong(observations)
     if (holder !== null) holders.set(card_id, holder)
   }
   return holders

@@ -3,7 +3,7 @@ import { recompute, type NotRecomputed, type Recomputed } from '../providers/vou
 import type { Trx } from '../postgres/database.ts'
 import { BATCH_BYTES, findBodies } from '../log/read.sql.ts'
 import type { Source } from '../projections/cards/sources.sql.ts'
-import type { LineRow } from '../postgres/tables.ts'
+import type { StatementLineRow } from '../postgres/tables.ts'
 
 /**
  * Recomputes the awards among some lines, each from the best-informed event whose payload allows it, by movement. Where
@@ -11,10 +11,10 @@ import type { LineRow } from '../postgres/tables.ts'
  * @param told_by the tellings of each movement
  */
 export async function recomputeAwards (
-  trx: Trx, lines: readonly LineRow[], told_by: ReadonlyMap<string, Winners<Source>>
+  trx: Trx, lines: readonly StatementLineRow[], observed_in: ReadonlyMap<string, Winners<Source>>
 ): Promise<Map<string, Recomputed | NotRecomputed>> {
   const points = new Map(lines.filter(({ kind }) => kind === 'accrual').map(line => [line.movement_id, line.points]))
-  const sources = [...points.keys()].flatMap(movement_id => told_by.get(movement_id)?.ranked ?? [])
+  const sources = [...points.keys()].flatMap(movement_id => observed_in.get(movement_id)?.ranked ?? [])
   const advice = new Map<string, Recomputed | NotRecomputed>()
   for (const batch of batches(sources)) {
     const bodies = new Map((await findBodies(trx, batch)).map(({ event_id, subject, body }) => [keyOf({ event_id, subject }), body]))

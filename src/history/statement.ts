@@ -1,8 +1,8 @@
-import type { Clocks } from '../ledger/time-travel.ts'
+import type { AsOf } from '../ledger/time-travel.ts'
 import { standing, type LineMark } from '../projections/cards/reads.sql.ts'
 import type { Trx } from '../postgres/database.ts'
 import { listLinesBefore } from './lines.sql.ts'
-import type { LineRow } from '../postgres/tables.ts'
+import type { StatementLineRow } from '../postgres/tables.ts'
 import { cardsHeldAt } from './holders.ts'
 import { readPast } from './past.ts'
 
@@ -11,9 +11,9 @@ import { readPast } from './past.ts'
  * seam, the live ones that were already so.
  */
 export async function linesAt (
-  trx: Trx, card_ids: readonly string[], clocks: Clocks, page: { before?: LineMark | undefined, limit: number }
-): Promise<LineRow[]> {
-  const past = await readPast(trx, card_ids, clocks)
+  trx: Trx, card_ids: readonly string[], asOf: AsOf, page: { before?: LineMark | undefined, limit: number }
+): Promise<StatementLineRow[]> {
+  const past = await readPast(trx, card_ids, asOf)
   const refolded = [...past.values()].flatMap(({ cut, tail }) => tail?.lines.map(line => ({ ...line, card_id: cut.card_id })) ?? [])
   const before = page.before === undefined ? undefined : await placeOf(trx, page.before, refolded)
   const live = await listLinesBefore(trx, [...past.values()].map(({ cut }) => cut), { before, limit: page.limit })
@@ -22,22 +22,22 @@ export async function linesAt (
 }
 
 /** The same over the cards that a customer held then. */
-export async function customerLinesAt (trx: Trx, customer_id: string, clocks: Clocks, page: { before?: LineMark | undefined, limit: number }): Promise<LineRow[]> {
-  const cards = await cardsHeldAt(trx, customer_id, clocks)
-  return await linesAt(trx, cards.map(({ card_id }) => card_id), clocks, page)
+export async function customerLinesAt (trx: Trx, customer_id: string, asOf: AsOf, page: { before?: LineMark | undefined, limit: number }): Promise<StatementLineRow[]> {
+  const cards = await cardsHeldAt(trx, customer_id, asOf)
+  return await linesAt(trx, cards.map(({ card_id }) => card_id), asOf, page)
 }
 
 /** Where the last line of the page before stands now: what arrived since, at its moment, can have pushed it on. */
-async function placeOf (trx: Trx, mark: LineMark, refolded: readonly LineRow[]): Promise<LineMark> {
+async function placeOf (trx: Trx, mark: LineMark, refolded: readonly StatementLineRow[]): Promise<LineMark> {
   const line = refolded.find(({ movement_id, card_id, occurred_at }) =>
     movement_id === mark.movement_id && card_id === mark.card_id && occurred_at === mark.occurred_at)
-  return line === undefined ? await standing(trx, mark) : { ...mark, tie: line.tie }
+  return line === undefined ? await standing(trx, mark) : { ...mark, ordinal: line.ordinal }
 }
 
-type Place = Pick<LineRow, 'occurred_at' | 'card_id' | 'tie'> | LineMark
+type Place = Pick<StatementLineRow, 'occurred_at' | 'card_id' | 'ordinal'> | LineMark
 
 // Ids in the order of their bytes, as the database compares them: code units would part from it beyond U+FFFF.
 function compare (a: Place, b: Place): number {
   if (a.occurred_at !== b.occurred_at) return a.occurred_at < b.occurred_at ? -1 : 1
-  return Buffer.compare(Buffer.from(a.card_id), Buffer.from(b.card_id)) || a.tie - b.tie
+  return Buffer.compare(Buffer.from(a.card_id), Buffer.from(b.card_id)) || a.ordinal - b.ordinal
 }

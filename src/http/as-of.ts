@@ -1,15 +1,15 @@
 import { parseInstant, type Instant } from '../ledger/instant.ts'
-import type { Clocks } from '../ledger/time-travel.ts'
+import type { AsOf } from '../ledger/time-travel.ts'
 import { readCursor, type CursorPart } from './paging.ts'
 import { cursorInvalid, Problem } from './problem.ts'
 
 /** @throws Problem 400 time_invalid */
-export function readClocks ({ at, known_at }: { at?: string, known_at?: string }): Clocks {
+export function readAsOf ({ at, known_at }: { at?: string, known_at?: string }): AsOf {
   return { at: readMoment('at', at), known_at: readMoment('known_at', known_at) }
 }
 
 /** Does a read ask about the past at all? Without it the answer is the live one, and costs no more than ever. */
-export function looksBack ({ at, known_at }: Clocks): boolean {
+export function looksBack ({ at, known_at }: AsOf): boolean {
   return at !== null || known_at !== null
 }
 
@@ -33,8 +33,8 @@ function whatIsWrong (text: string): string {
  * before it would be those of another list.
  * @throws Problem 400 cursor_invalid
  */
-export function readCursorAt (cursor: string | undefined, shape: readonly CursorPart[], clocks: Clocks): string[] | undefined {
-  const marks = clockMarks(clocks)
+export function readCursorAt (cursor: string | undefined, shape: readonly CursorPart[], asOf: AsOf): string[] | undefined {
+  const marks = asOfMarks(asOf)
   const parts = readCursor(cursor, [...shape, ...marks.map((): CursorPart => 'text')])
   if (parts?.slice(shape.length).some((mark, index) => mark !== marks[index]) === true) {
     throw cursorInvalid('This cursor was made with another at or known_at. Send them as they were, or no cursor to begin.')
@@ -43,6 +43,6 @@ export function readCursorAt (cursor: string | undefined, shape: readonly Cursor
 }
 
 /** What a cursor carries of the clocks; nothing where none was asked for. */
-export function clockMarks (clocks: Clocks): string[] {
-  return looksBack(clocks) ? [clocks.at ?? '', clocks.known_at ?? ''] : []
+export function asOfMarks (asOf: AsOf): string[] {
+  return looksBack(asOf) ? [asOf.at ?? '', asOf.known_at ?? ''] : []
 }

@@ -14,18 +14,18 @@ interface Waiting<Question, Answer> {
  * what arrives meanwhile is asked next. A lonely question does not wait; many share what one statement costs.
  * @param answer one answer a question, in order; its failure is that of all of them
  */
-export function gather<Question, Answer> (answer: (questions: Question[]) => Promise<readonly Answer[]>): (question: Question) => Promise<Answer> {
+export function batchReads<Question, Answer> (answer: (questions: Question[]) => Promise<readonly Answer[]>): (question: Question) => Promise<Answer> {
   const queue: Array<Waiting<Question, Answer>> = []
   let lanes = 0
 
   async function run (): Promise<void> {
     // One turn of the event loop gathers what was read from the network together.
     await new Promise(resolve => setImmediate(resolve))
-    for (let batch = queue.splice(0, MOST); batch.length > 0; batch = queue.splice(0, MOST)) await settle(batch)
+    for (let batch = queue.splice(0, MOST); batch.length > 0; batch = queue.splice(0, MOST)) await answerBatch(batch)
     lanes--
   }
 
-  async function settle (batch: ReadonlyArray<Waiting<Question, Answer>>): Promise<void> {
+  async function answerBatch (batch: ReadonlyArray<Waiting<Question, Answer>>): Promise<void> {
     try {
       const answers = await answer(batch.map(({ question }) => question))
       batch.forEach(({ resolve }, index) => { resolve(answers[index] as Answer) })

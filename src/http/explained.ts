@@ -1,13 +1,13 @@
 import type { ExplainedLine } from '../history/explain.ts'
-import { INFORMED } from '../ledger/facts.ts'
+import { SOURCE_RANK } from '../ledger/facts.ts'
 import type { Source } from '../projections/cards/sources.sql.ts'
 import { parseJson } from './read-options.ts'
 
-const NAMES = new Map<number, string>(Object.entries(INFORMED).map(([name, rank]) => [rank, name]))
+const NAMES = new Map<number, string>(Object.entries(SOURCE_RANK).map(([name, rank]) => [rank, name]))
 
 /** An explained line as the API shows it. */
 export function presentExplained (line: ExplainedLine) {
-  return { ...line, told_by: line.told_by.map(presentSource) }
+  return { ...line, observed_in: line.observed_in.map(presentSource) }
 }
 
 function presentSource (source: Source) {
@@ -18,11 +18,11 @@ function presentSource (source: Source) {
     type: source.type,
     position: `${source.shard}:${source.position}`,
     recorded_at: source.recorded_at,
-    source: source.source,
-    source_id: source.source_id,
+    sender_kind: source.sender_kind,
+    sender_id: source.sender_id,
     channel: source.channel,
     send_out_id: source.send_out_id,
-    informed: NAMES.get(source.informed) ?? String(source.informed),
+    source_rank: NAMES.get(source.source_rank) ?? String(source.source_rank),
     fact_digest: source.fact_digest,
     body_digest: source.body_digest.toString('hex'),
     says: { kind, points, reported_balance, occurred_at, order_id, earning_rule_id, details: parseJson(details) }

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import type { EventKey } from '../log/read.sql.ts'
 
 /** Told for the first time, told before with the same facts, or with other ones. */
-export type Retold = 'first' | 'same' | 'other'
+export type SeenAgain = 'first' | 'same' | 'other'
 
 /** Remembers with which facts each event was told first. */
-export interface FirstTellings { tell: (key: EventKey, fact_digest: string) => Retold }
+export interface SeenEvents { observeFields: (key: EventKey, fact_digest: string) => SeenAgain }
 
 /** A key and its facts: two numbers of 8 bytes. */
 const SLOT = 2
@@ -15,7 +15,7 @@ const FEWEST_SLOTS = 1024
  * 32 to 64 bytes an event, where a Map of texts takes 250: a table of digests, at most half full, probed in a line. Of each
  * sha256 8 bytes are kept: with a million events, one table in 30 million mistakes a key for another.
  */
-export function createFirstTellings (): FirstTellings {
+export function createSeenEvents (): SeenEvents {
   let table = new BigUint64Array(FEWEST_SLOTS * SLOT)
   let events = 0
 
@@ -35,7 +35,7 @@ export function createFirstTellings (): FirstTellings {
   }
 
   return {
-    tell ({ event_id, subject }, fact_digest) {
+    observeFields ({ event_id, subject }, fact_digest) {
       const key = eightBytes(`${event_id}\u001f${subject}`)
       const facts = eightBytes(fact_digest)
       const place = placeOf(key, table)

@@ -2,13 +2,13 @@ import { AppendRefused } from '../log/appender.ts'
 import type { Appendable, Appended } from '../log/append.sql.ts'
 import type { Db } from '../postgres/database.ts'
 import { locateEvents, type Located } from '../log/read.sql.ts'
-import { createFirstTellings, type Retold } from './dry-run-seen.ts'
-import type { Intake } from './store-delivery.ts'
+import { createSeenEvents, type SeenAgain } from './dry-run-seen.ts'
+import type { Ingest } from './store-delivery.ts'
 
 interface Waiting {
   event: Appendable
   /** How it stands to what this rehearsal was told before it. */
-  retold: Retold
+  reobserved: SeenAgain
   resolve: (appended: Appended) => void
   reject: (error: AppendRefused) => void
 }
@@ -19,8 +19,8 @@ interface Waiting {
  * event that is not stored has no position yet: it answers 0.
  * Not foreseen: `unstorable`, which only PostgreSQL can tell, and what others store meanwhile.
  */
-export function createRehearsal (db: Db): Intake['appender'] {
-  const told = createFirstTellings()
+export function createDryRun (db: Db): Ingest['appender'] {
+  const observed = createSeenEvents()
   let waiting: Waiting[] = []
 
   async function flush (): Promise<void> {
@@ -38,18 +38,18 @@ export function createRehearsal (db: Db): Intake['appender'] {
   return {
     async append (event) {
       // Before the first await: the order of the calls decides, not that of the answers.
-      const retold = told.tell(event, event.fact_digest)
+      const reobserved = observed.observeFields(event, event.fact_digest)
       return await new Promise((resolve, reject) => {
-        if (waiting.push({ event, retold, resolve, reject }) === 1) setImmediate(() => { void flush() })
+        if (waiting.push({ event, reobserved, resolve, reject }) === 1) setImmediate(() => { void flush() })
       })
     }
   }
 }
 
-function foresee ({ event, retold }: Waiting, stored: Located | undefined): Appended {
+function foresee ({ event, reobserved }: Waiting, stored: Located | undefined): Appended {
   if (stored !== undefined) {
     const { shard, position, fact_digest } = stored
     return { outcome: fact_digest.toString('hex') === event.fact_digest ? 'duplicate' : 'conflict', shard, position }
   }
-  return { outcome: ({ first: 'accepted', same: 'duplicate', other: 'conflict' } as const)[retold], shard: event.shard, position: 0n }
+  return { outcome: ({ first: 'accepted', same: 'duplicate', other: 'conflict' } as const)[reobserved], shard: event.shard, position: 0n }
 }

@@ -1,10 +1,10 @@
 import { SIGNATURE_HEADER } from '../providers/voucherify/wire/signature.ts'
 import { AppendRefused } from '../log/appender.ts'
 import { quarantine } from './quarantine/quarantine.sql.ts'
-import { settleDelivery, type Intake, type Refusal, type Stored } from './store-delivery.ts'
+import { storeDelivery, type Ingest, type Refusal, type Stored } from './store-delivery.ts'
 
 /** What became of a delivery, committed in each case. */
-export type Taken =
+export type Received =
   | { status: 'accepted' } & Stored
   | { status: 'duplicate' } & Stored
   | { status: 'quarantined', quarantine_id: string } & Refusal
@@ -18,8 +18,8 @@ const QUARANTINED_HEADERS = ['content-type', 'user-agent', SIGNATURE_HEADER]
  * @param headers as received; those that matter to a later reading are kept in quarantine
  * @throws AppendRefused when nothing was committed as far as we know; the sender must try again
  */
-export async function takeDelivery (body: Buffer, headers: Record<string, unknown>, intake: Intake): Promise<Taken> {
-  const settled = await settleDelivery(body, intake)
+export async function receiveDelivery (body: Buffer, headers: Record<string, unknown>, intake: Ingest): Promise<Received> {
+  const settled = await storeDelivery(body, intake)
   switch (settled.status) {
     case 'accepted': case 'duplicate': return settled
     case 'unusable': case 'conflict': {

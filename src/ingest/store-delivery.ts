@@ -7,7 +7,7 @@ import { findBody } from '../log/read.sql.ts'
 import { shardOf } from '../log/shards.sql.ts'
 
 /** What taking a delivery in needs: where events are appended and looked up, and over how many shards. */
-export interface Intake {
+export interface Ingest {
   db: Db
   /** Batches by itself: hand it many deliveries at once, as many as its queue holds. */
   appender: Pick<Appender, 'append'>
@@ -21,7 +21,7 @@ export interface Refusal { reason: string, detail: string }
 export interface Stored { event_id: string, subject: string, position: string }
 
 /** What became of a delivery: stored now, stored before, contradicting what is stored, or not usable. */
-export type Settled =
+export type StoredDelivery =
   | { status: 'accepted' } & Stored
   | { status: 'duplicate' } & Stored
   | { status: 'conflict' } & Stored & Refusal
@@ -33,13 +33,13 @@ export type Settled =
  * @param body authentic bytes, as received
  * @throws AppendRefused queue_full, unavailable or defect: it was not stored as far as we know; try again
  */
-export async function settleDelivery (body: Buffer, intake: Intake): Promise<Settled> {
+export async function storeDelivery (body: Buffer, intake: Ingest): Promise<StoredDelivery> {
   const identified = identifySent(body)
-  return 'reason' in identified ? { status: 'unusable', ...identified } : await settleIdentified(identified, intake)
+  return 'reason' in identified ? { status: 'unusable', ...identified } : await storeIdentified(identified, intake)
 }
 
 /** As `settleDelivery`, for a delivery whose event is named already. `received_at`: when it was first stored, where the intake restores. */
-export async function settleIdentified (identified: IdentifiedDelivery & { received_at?: Instant }, intake: Intake): Promise<Settled> {
+export async function storeIdentified (identified: IdentifiedDelivery & { recorded_at?: Instant }, intake: Ingest): Promise<StoredDelivery> {
   let appended: Appended
   try {
     // Added to it, not spread into another: a copy of fifteen fields cost as much as checking the signature.

@@ -4,7 +4,7 @@ import type { Movement } from './movements.ts'
 import { balanceBefore, sequence } from './sequence.ts'
 
 /** One line of a card's statement. */
-export interface Line {
+export interface StatementLine {
   movement_id: string
   kind: MovementKind | 'unexplained'
   /** Signed. */
@@ -15,7 +15,7 @@ export interface Line {
   occurred_at: Instant
   recorded_at: Instant
   /** Place among the card's lines of the same moment, from 0. */
-  tie: number
+  ordinal: number
   order_id: string | null
   earning_rule_id: string | null
   event_id: string | null
@@ -42,7 +42,7 @@ export const NO_SUMS: Sums = Object.freeze({
 
 /** A stretch of a card's history, folded. */
 export interface Folded {
-  lines: Line[]
+  lines: StatementLine[]
   /** What the stretch adds to the card's sums. */
   sums: Sums
   /** After the last line. */
@@ -81,7 +81,7 @@ export function balanceOf (sums: Sums): bigint {
 }
 
 /** Adds (`sign` 1n) or takes back (−1n) what a line contributes to the sums, in place. */
-export function addToSums (sums: Sums, kind: Line['kind'], points: bigint, sign: 1n | -1n = 1n): void {
+export function addToSums (sums: Sums, kind: StatementLine['kind'], points: bigint, sign: 1n | -1n = 1n): void {
   const signed = sign * points
   switch (kind) {
     case 'opening': sums.opening += signed; break
@@ -97,16 +97,16 @@ export function addToSums (sums: Sums, kind: Line['kind'], points: bigint, sign:
 }
 
 /** Opening and unexplained lines are no movements: nothing happened that the provider calls one. */
-export function isMovement ({ kind }: Pick<Line, 'kind'>): boolean {
+export function isMovement ({ kind }: Pick<StatementLine, 'kind'>): boolean {
   return kind !== 'unexplained' && kind !== 'opening'
 }
 
 /** What a line of a card was folded from; unexplained lines come of none, the fold makes them anew. */
-export function movementOf ({ tie: _, balance: __, ...line }: Line & { card_id: string }): Movement | undefined {
+export function movementOf ({ ordinal: _, balance: __, ...line }: StatementLine & { card_id: string }): Movement | undefined {
   return line.kind === 'unexplained' ? undefined : line as Movement
 }
 
-type Entry = Omit<Line, 'balance' | 'tie'>
+type Entry = Omit<StatementLine, 'balance' | 'ordinal'>
 
 function push (folded: Folded, entry: Entry): void {
   const last = folded.lines.at(-1)
@@ -120,7 +120,7 @@ function push (folded: Folded, entry: Entry): void {
     reported_balance: entry.reported_balance,
     occurred_at: entry.occurred_at,
     recorded_at: entry.recorded_at,
-    tie: last?.occurred_at === entry.occurred_at ? last.tie + 1 : 0,
+    ordinal: last?.occurred_at === entry.occurred_at ? last.ordinal + 1 : 0,
     order_id: entry.order_id,
     earning_rule_id: entry.earning_rule_id,
     event_id: entry.event_id

@@ -4,7 +4,7 @@ import type { Instant } from './instant.ts'
  * What one stored event tells, in the ledger's own words. A provider turns its payloads into these;
  * the projections fold them. One event can tell several facts.
  */
-export type Fact = MovementSighting | PendingSighting | CardSighting | CustomerSighting | TierSighting | OrderSighting
+export type Fact = MovementObservation | PendingObservation | CardObservation | CustomerObservation | TierObservation | OrderObservation
 
 /** Kinds of movement, by what happened to the points. `opening`: what the card held when it was made. */
 export type MovementKind =
@@ -14,15 +14,15 @@ export type MovementKind =
  * How well informed a source is about a movement. A row of the provider's own card ledger beats the same row out of
  * an export (which may cut its time), that an enveloped event, that bare data; last comes what a price list says.
  */
-export const INFORMED = { priced: 0, bare: 1, enveloped: 2, exported: 3, transaction: 4 } as const
-export type Informed = typeof INFORMED[keyof typeof INFORMED]
+export const SOURCE_RANK = { priced: 0, bare: 1, enveloped: 2, exported: 3, transaction: 4 } as const
+export type SourceRank = typeof SOURCE_RANK[keyof typeof SOURCE_RANK]
 
 /** One telling of one signed change of a card's available points. */
-export interface MovementSighting {
+export interface MovementObservation {
   fact: 'movement'
   movement_id: string
   card_id: string
-  informed: Informed
+  source_rank: SourceRank
   kind: MovementKind
   /** Signed; null where the telling does not say how many. */
   points: bigint | null
@@ -41,7 +41,7 @@ export interface MovementSighting {
 export type PendingState = 'added' | 'updated' | 'activated' | 'canceled'
 
 /** One observed state of a lot of points that are promised and not yet available. */
-export interface PendingSighting {
+export interface PendingObservation {
   fact: 'pending'
   pending_id: string
   card_id: string
@@ -57,7 +57,7 @@ export interface PendingSighting {
 }
 
 /** What an event says about a card itself. A field that the event does not carry is absent. */
-export interface CardSighting {
+export interface CardObservation {
   fact: 'card'
   card_id: string
   occurred_at: Instant
@@ -71,7 +71,7 @@ export interface CardSighting {
 export type CardField = 'code' | 'campaign_id' | 'campaign' | 'active' | 'deleted_at'
 
 /** What an event says about a customer. A field that the event does not carry is absent; null is a value. */
-export interface CustomerSighting {
+export interface CustomerObservation {
   fact: 'customer'
   customer_id: string
   occurred_at: Instant
@@ -83,7 +83,7 @@ export type CustomerField = 'source_id' | 'name' | 'email' | 'metadata' | 'delet
 export type TierChange = 'joined' | 'upgraded' | 'downgraded' | 'prolonged' | 'left'
 
 /** A customer's step between the tiers of a loyalty programme. */
-export interface TierSighting {
+export interface TierObservation {
   fact: 'tier'
   customer_id: string
   campaign_id: string
@@ -98,7 +98,7 @@ export interface TierSighting {
 }
 
 /** One observed state of an order. Amounts are integers in the currency's minor unit; absent is null, never 0. */
-export interface OrderSighting {
+export interface OrderObservation {
   fact: 'order'
   order_id: string
   customer_id: string | null

@@ -2,15 +2,15 @@ import type { Instant } from './instant.ts'
 import { compareText } from './text.ts'
 
 /** A telling of who holds a card, or of who holds it no more. */
-export interface HolderTelling { customer_id: string, held: boolean, occurred_at: Instant }
+export interface HolderObservation { customer_id: string, held: boolean, occurred_at: Instant }
 
 /** What must be kept of all tellings to know the holder after any further one: the newest of each customer, of either kind. */
 export interface Holding { customer_id: string, held_at: Instant | null, released_at: Instant | null }
 
 /** Adds tellings. Commutative, associative and idempotent. */
-export function addTellings (holdings: readonly Holding[], tellings: readonly HolderTelling[]): Holding[] {
+export function addHolderObservations (holdings: readonly Holding[], observations: readonly HolderObservation[]): Holding[] {
   const byCustomer = new Map(holdings.map(holding => [holding.customer_id, { ...holding }]))
-  for (const { customer_id, held, occurred_at } of tellings) {
+  for (const { customer_id, held, occurred_at } of observations) {
     const holding = byCustomer.get(customer_id) ?? { customer_id, held_at: null, released_at: null }
     const clock = held ? 'held_at' : 'released_at'
     if (compareText(holding[clock] ?? '', occurred_at) < 0) holding[clock] = occurred_at
@@ -24,9 +24,9 @@ export function addTellings (holdings: readonly Holding[], tellings: readonly Ho
  * same moment the greater id. A release of someone else changes nothing.
  */
 export function holderOf (holdings: readonly Holding[]): string | null {
-  const told = holdings.filter(({ held_at }) => held_at !== null)
+  const observed = holdings.filter(({ held_at }) => held_at !== null)
     .sort((a, b) => compareText(a.held_at ?? '', b.held_at ?? '') || compareText(a.customer_id, b.customer_id))
-  const newest = told.at(-1)
+  const newest = observed.at(-1)
   if (newest === undefined || compareText(newest.released_at ?? '', newest.held_at ?? '') >= 0) return null
   return newest.customer_id
 }

@@ -5,17 +5,17 @@ import { compareText } from './text.ts'
 export interface Latest<Field extends string> {
   values: Partial<Record<Field, string | null>>
   /** For each field the time of the telling that set it. */
-  clocks: Partial<Record<Field, Instant>>
+  field_times: Partial<Record<Field, Instant>>
 }
 
 /** A telling as a mergeable record: every field it carries, told at one time. */
-export function tell<Field extends string> (fields: Partial<Record<Field, string | null>>, occurred_at: Instant): Latest<Field> {
-  const told: Latest<Field> = { values: {}, clocks: {} }
+export function observeFields<Field extends string> (fields: Partial<Record<Field, string | null>>, occurred_at: Instant): Latest<Field> {
+  const observed: Latest<Field> = { values: {}, field_times: {} }
   for (const [name, value] of Object.entries(fields) as Array<[Field, string | null]>) {
-    told.values[name] = value
-    told.clocks[name] = occurred_at
+    observed.values[name] = value
+    observed.field_times[name] = occurred_at
   }
-  return told
+  return observed
 }
 
 /**
@@ -23,17 +23,17 @@ export function tell<Field extends string> (fields: Partial<Record<Field, string
  * the telling source decides. Commutative, associative and idempotent.
  */
 export function mergeLatest<Field extends string> (a: Latest<Field>, b: Latest<Field>): Latest<Field> {
-  const merged: Latest<Field> = { values: { ...a.values }, clocks: { ...a.clocks } }
-  for (const name of Object.keys(b.clocks) as Field[]) {
-    if (compareTellings(a, b, name) >= 0) continue
+  const merged: Latest<Field> = { values: { ...a.values }, field_times: { ...a.field_times } }
+  for (const name of Object.keys(b.field_times) as Field[]) {
+    if (compareFieldObservations(a, b, name) >= 0) continue
     merged.values[name] = b.values[name] ?? null
-    merged.clocks[name] = b.clocks[name]
+    merged.field_times[name] = b.field_times[name]
   }
   return merged
 }
 
-function compareTellings<Field extends string> (a: Latest<Field>, b: Latest<Field>, name: Field): number {
-  return compareText(a.clocks[name] ?? '', b.clocks[name] ?? '') ||
+function compareFieldObservations<Field extends string> (a: Latest<Field>, b: Latest<Field>, name: Field): number {
+  return compareText(a.field_times[name] ?? '', b.field_times[name] ?? '') ||
     compareValues(a.values[name] ?? null, b.values[name] ?? null)
 }
 

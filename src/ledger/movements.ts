@@ -1,9 +1,9 @@
-import type { MovementKind, MovementSighting } from './facts.ts'
+import type { MovementKind, MovementObservation } from './facts.ts'
 import type { Instant } from './instant.ts'
 import { compareText } from './text.ts'
 
 /** A sighting with what is known of the event that told it. */
-export interface RecordedSighting extends Omit<MovementSighting, 'fact'> {
+export interface RecordedObservation extends Omit<MovementObservation, 'fact'> {
   event_id: string
   subject: string
   recorded_at: Instant
@@ -30,11 +30,11 @@ export interface Movement {
 /** The fields of a movement that its sightings are merged into, each from the best sighting that tells it. */
 export type MergedField = 'kind' | 'points' | 'reported_balance' | 'occurred_at' | 'order_id' | 'earning_rule_id'
 
-export interface Winners<Sighting> {
+export interface Winners<Observation> {
   /** Best first. */
-  ranked: Sighting[]
-  best: Sighting | undefined
-  of: (field: MergedField) => Sighting | undefined
+  ranked: Observation[]
+  best: Observation | undefined
+  of: (field: MergedField) => Observation | undefined
 }
 
 /**
@@ -42,9 +42,9 @@ export interface Winners<Sighting> {
  * the smaller (occurred_at, fact_digest). A field that no sighting tells has no winner.
  * @param sightings of one movement, in any order
  */
-export function winners<Sighting extends RecordedSighting> (sightings: readonly Sighting[]): Winners<Sighting> {
-  const ranked = [...sightings].sort(compareSightings)
-  return { ranked, best: ranked[0], of: field => ranked.find(sighting => sighting[field] !== null) }
+export function winners<Observation extends RecordedObservation> (observations: readonly Observation[]): Winners<Observation> {
+  const ranked = [...observations].sort(compareObservations)
+  return { ranked, best: ranked[0], of: field => ranked.find(observation => observation[field] !== null) }
 }
 
 /**
@@ -53,8 +53,8 @@ export function winners<Sighting extends RecordedSighting> (sightings: readonly 
  * @param sightings at least one, all of the same movement
  * @returns undefined when none of them says how many points moved: it may have happened, but there is nothing to count
  */
-export function mergeSightings (sightings: readonly RecordedSighting[]): Movement | undefined {
-  const { best, of } = winners(sightings)
+export function mergeObservations (observations: readonly RecordedObservation[]): Movement | undefined {
+  const { best, of } = winners(observations)
   if (best === undefined) throw new RangeError('a movement needs at least one sighting')
   const points = of('points')?.points ?? null
   if (points === null) return undefined
@@ -65,7 +65,7 @@ export function mergeSightings (sightings: readonly RecordedSighting[]): Movemen
     points,
     reported_balance: of('reported_balance')?.reported_balance ?? null,
     occurred_at: best.occurred_at,
-    recorded_at: sightings.reduce((earliest, s) => s.recorded_at < earliest ? s.recorded_at : earliest, best.recorded_at),
+    recorded_at: observations.reduce((earliest, s) => s.recorded_at < earliest ? s.recorded_at : earliest, best.recorded_at),
     order_id: of('order_id')?.order_id ?? null,
     earning_rule_id: of('earning_rule_id')?.earning_rule_id ?? null,
     event_id: best.event_id
@@ -73,8 +73,8 @@ export function mergeSightings (sightings: readonly RecordedSighting[]): Movemen
 }
 
 // The key of the telling event comes last: two tellings equal in all that counts still need one order.
-function compareSightings (a: RecordedSighting, b: RecordedSighting): number {
-  return b.informed - a.informed ||
+function compareObservations (a: RecordedObservation, b: RecordedObservation): number {
+  return b.source_rank - a.source_rank ||
     compareText(a.occurred_at, b.occurred_at) ||
     compareText(a.fact_digest, b.fact_digest) ||
     compareText(a.event_id, b.event_id) ||

@@ -1,9 +1,9 @@
-import type { OrderSighting } from './facts.ts'
+import type { OrderObservation } from './facts.ts'
 import type { Instant } from './instant.ts'
 import { compareText } from './text.ts'
 
 /** One state an order was observed in, with the earliest event that told it. */
-export interface OrderState extends Omit<OrderSighting, 'fact'> {
+export interface OrderState extends Omit<OrderObservation, 'fact'> {
   status_rank: number
   recorded_at: Instant
   event_id: string
@@ -27,7 +27,7 @@ export function compareStates (a: OrderState, b: OrderState): number {
 }
 
 /** Of two tellings of the same state the earlier one is kept: by (recorded_at, event_id, subject). */
-export function compareTellings (a: OrderState, b: OrderState): number {
+export function compareOrderObservations (a: OrderState, b: OrderState): number {
   return compareText(a.recorded_at, b.recorded_at) ||
     compareText(a.event_id, b.event_id) ||
     compareText(a.subject, b.subject)

@@ -1,9 +1,9 @@
-import type { PendingSighting } from './facts.ts'
+import type { PendingObservation } from './facts.ts'
 import type { Instant } from './instant.ts'
 import { compareText } from './text.ts'
 
 /** An observed state of a lot, with when we first stored an event that tells it. */
-export interface PendingObservation extends Pick<PendingSighting, 'pending_id' | 'card_id' | 'state' | 'points' | 'occurred_at'> {
+export interface RecordedLotState extends Pick<PendingObservation, 'pending_id' | 'card_id' | 'state' | 'points' | 'occurred_at'> {
   recorded_at: Instant
 }
 
@@ -14,19 +14,19 @@ const RANKS = { added: 0, updated: 1, canceled: 2, activated: 3 } as const
  * whatever an observation that came late says. Depends on the set of observations only.
  * @param observations of one lot, in any order
  */
-export function outstanding (observations: readonly PendingObservation[]): bigint {
+export function outstanding (observations: readonly RecordedLotState[]): bigint {
   const [first, ...rest] = observations
   if (first === undefined) return 0n
-  return rest.reduce((newest, observation) => compareObservations(observation, newest) > 0 ? observation : newest, first).points
+  return rest.reduce((newest, observation) => compareLotStates(observation, newest) > 0 ? observation : newest, first).points
 }
 
-function compareObservations (a: PendingObservation, b: PendingObservation): number {
+function compareLotStates (a: RecordedLotState, b: RecordedLotState): number {
   return Number(ends(a)) - Number(ends(b)) ||
     compareText(a.occurred_at, b.occurred_at) ||
     RANKS[a.state] - RANKS[b.state] ||
     (a.points < b.points ? -1 : a.points > b.points ? 1 : 0)
 }
 
-function ends ({ state }: PendingObservation): boolean {
+function ends ({ state }: RecordedLotState): boolean {
   return state === 'activated' || state === 'canceled'
 }

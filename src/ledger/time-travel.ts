@@ -1,15 +1,15 @@
 import { foldCard, type Folded } from './card.ts'
 import { groupBy } from './group.ts'
-import { addTellings, holderOf, type HolderTelling } from './holders.ts'
+import { addHolderObservations, holderOf, type HolderObservation } from './holders.ts'
 import type { Instant } from './instant.ts'
-import { mergeSightings, type Movement, type RecordedSighting } from './movements.ts'
-import { outstanding, type PendingObservation } from './pending.ts'
+import { mergeObservations, type Movement, type RecordedObservation } from './movements.ts'
+import { outstanding, type RecordedLotState } from './pending.ts'
 
 /**
  * The two clocks of a question. `at`: what had happened by then, on the provider's clock; `known_at`: what we had stored
  * by then, on ours. Both inclusive; null is not asked: everything.
  */
-export interface Clocks { at: Instant | null, known_at: Instant | null }
+export interface AsOf { at: Instant | null, known_at: Instant | null }
 
 function by (clock: Instant | null, time: Instant): boolean {
   return clock === null || time <= clock
@@ -20,10 +20,10 @@ function by (clock: Instant | null, time: Instant): boolean {
  * `at` looks at the merged time: a sighting that says another time for a movement does not make it happen twice.
  * @param sightings of movements of one card, in any order
  */
-export function movementsAt (sightings: readonly RecordedSighting[], { at, known_at }: Clocks): Movement[] {
-  const known = sightings.filter(({ recorded_at }) => by(known_at, recorded_at))
+export function movementsAt (observations: readonly RecordedObservation[], { at, known_at }: AsOf): Movement[] {
+  const known = observations.filter(({ recorded_at }) => by(known_at, recorded_at))
   return [...groupBy(known, ({ movement_id }) => movement_id).values()]
-    .map(mergeSightings)
+    .map(mergeObservations)
     .filter(movement => movement !== undefined)
     .filter(({ occurred_at }) => by(at, occurred_at))
 }
@@ -35,8 +35,8 @@ export function movementsAt (sightings: readonly RecordedSighting[], { at, known
  * @param retold every sighting of the movements of which something was
  * @param balance the running balance before the stretch; null when no line stands before it
  */
-export function foldAsKnown (kept: readonly Movement[], retold: readonly RecordedSighting[], balance: bigint | null, clocks: Clocks): Folded {
-  return foldCard(happenedBy([...kept, ...movementsAt(retold, { ...clocks, at: null })], clocks.at), balance)
+export function foldAsKnown (kept: readonly Movement[], reobserved: readonly RecordedObservation[], balance: bigint | null, asOf: AsOf): Folded {
+  return foldCard(happenedBy([...kept, ...movementsAt(reobserved, { ...asOf, at: null })], asOf.at), balance)
 }
 
 /** What a card was made with is before all else: it counts as soon as anything happened, however late it is dated. */
@@ -46,12 +46,12 @@ export function happenedBy (movements: readonly Movement[], at: Instant | null):
 }
 
 /** What was pending on a card: over its lots, what was outstanding by the states observed and stored by then. */
-export function pendingAt (observations: readonly PendingObservation[], { at, known_at }: Clocks): bigint {
+export function pendingAt (observations: readonly RecordedLotState[], { at, known_at }: AsOf): bigint {
   const known = observations.filter(({ occurred_at, recorded_at }) => by(at, occurred_at) && by(known_at, recorded_at))
   return [...groupBy(known, ({ pending_id }) => pending_id).values()].reduce((sum, lot) => sum + outstanding(lot), 0n)
 }
 
 /** Who held a card, by the tellings of that time; null when none had told of a holder, or the holder had let it go. */
-export function holderAmong (tellings: readonly HolderTelling[]): string | null {
-  return holderOf(addTellings([], tellings))
+export function holderAmong (observations: readonly HolderObservation[]): string | null {
+  return holderOf(addHolderObservations([], observations))
 }

@@ -1,4 +1,4 @@
-import { addToSums, balanceOf, isMovement, NO_SUMS, type Folded, type Line, type Sums } from './card.ts'
+import { addToSums, balanceOf, isMovement, NO_SUMS, type Folded, type StatementLine, type Sums } from './card.ts'
 import type { Instant } from './instant.ts'
 
 /** What a card's lines add up to. */
@@ -13,7 +13,7 @@ export interface Totals extends Sums {
 export const NO_TOTALS: Totals = Object.freeze({ ...NO_SUMS, balance: 0n, movements: 0n, first_movement_at: null, last_movement_at: null })
 
 /** Lines of one kind, added up. */
-export interface Tally { kind: Line['kind'], points: bigint, lines: bigint }
+export interface LineTally { kind: StatementLine['kind'], points: bigint, lines: bigint }
 
 /** Where a stretch of lines begins: what stands right before it. */
 export interface Before {
@@ -23,13 +23,13 @@ export interface Before {
 }
 
 /** Adds (`sign` 1n) or takes back (−1n) lines of one kind, in place. */
-export function addTally (totals: Sums & Pick<Totals, 'movements'>, { kind, points, lines }: Tally, sign: 1n | -1n = 1n): void {
+export function addTally (totals: Sums & Pick<Totals, 'movements'>, { kind, points, lines }: LineTally, sign: 1n | -1n = 1n): void {
   addToSums(totals, kind, points, sign)
   if (isMovement({ kind })) totals.movements += sign * lines
 }
 
 /** The totals before a tail of a card's lines: the tail is taken back from the totals over all. */
-export function withoutTail (totals: Totals, tail: readonly Tally[], before: Before): Totals {
+export function withoutTail (totals: Totals, tail: readonly LineTally[], before: Before): Totals {
   // With the first line goes the balance before it, which is in no line.
   if (before.balance === null) return { ...NO_TOTALS }
   const left = { ...totals }
@@ -39,7 +39,7 @@ export function withoutTail (totals: Totals, tail: readonly Tally[], before: Bef
 }
 
 /** The totals further on in a card's lines: those of a place that some movement stands before, and the lines from there on. */
-export function withLines (totals: Totals, between: readonly Tally[], before: Before): Totals {
+export function withLines (totals: Totals, between: readonly LineTally[], before: Before): Totals {
   const grown = { ...totals, last_movement_at: before.last_movement_at }
   for (const tally of between) addTally(grown, tally)
   return { ...grown, balance: balanceOf(grown) }

@@ -6,11 +6,11 @@ import { prepared } from '../postgres/prepared.ts'
 import type { EventRow } from '../postgres/tables.ts'
 
 /** An event to append: what the provider's reading named, its shard, and the JSON text. The database adds the rest. */
-export type Appendable = Omit<EventRow, 'position' | 'received_at' | 'body_bytes' | 'body_digest' | 'fact_digest' | 'chain' | 'erased_by'> & {
+export type Appendable = Omit<EventRow, 'position' | 'recorded_at' | 'body_bytes' | 'body_digest' | 'fact_digest' | 'chain' | 'erased_by'> & {
   /** Hex. */
   fact_digest: string
   /** When it was first stored, where it comes back out of an export: `restore` keeps it. `append` takes the time of now. */
-  received_at?: Instant
+  recorded_at?: Instant
 }
 
 /** What became of an input: stored now, stored before, or contradicting what is stored. The position is the stored event's. */
@@ -51,7 +51,7 @@ export function bodiesOf (events: readonly Appendable[]): string {
 export function record (event: Appendable): string {
   return [
     event.event_id, event.subject, event.shard, event.type, event.customer_id, event.occurred_at,
-    event.send_out_id, event.source, event.source_id, event.group_id, event.project_id, event.channel,
+    event.send_out_id, event.sender_kind, event.sender_id, event.group_id, event.project_id, event.channel,
     event.fact_digest, event.test
   ].join(FIELD)
 }

@@ -89,7 +89,7 @@ function createLane (storing: Storing) {
     while (queue.length > 0) {
       const batch = takeBatch()
       inFlight = batch.length
-      const error = await settle(storing, batch)
+      const error = await resolveBatch(storing, batch)
       inFlight = 0
       if (error?.code === 'unavailable') {
         rejectAll(queue.splice(0), error)
@@ -122,7 +122,7 @@ function createLane (storing: Storing) {
 }
 
 /** Settles every member of a batch. @returns the error when the batch failed as a whole */
-async function settle (storing: Storing, batch: readonly Waiting[]): Promise<AppendRefused | undefined> {
+async function resolveBatch (storing: Storing, batch: readonly Waiting[]): Promise<AppendRefused | undefined> {
   try {
     const answers = await appendResolutely(storing, batch.map(waiting => waiting.event))
     batch.forEach((waiting, index) => { waiting.resolve(answers[index] as Appended) })
@@ -132,8 +132,8 @@ async function settle (storing: Storing, batch: readonly Waiting[]): Promise<App
     if (failureOf(error) === 'input' && batch.length > 1) {
       // One that PostgreSQL refuses must not harm its batch-mates: halve until it stands alone.
       const middle = batch.length >> 1
-      const first = await settle(storing, batch.slice(0, middle))
-      const second = await settle(storing, batch.slice(middle))
+      const first = await resolveBatch(storing, batch.slice(0, middle))
+      const second = await resolveBatch(storing, batch.slice(middle))
       return second ?? first
     }
     const refused = refusal(error)

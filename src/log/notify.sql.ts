@@ -19,20 +19,20 @@ const REST_MS = 10
  */
 export function createNotifier (db: Db): () => void {
   let asked = 0
-  let told = 0
-  let telling = false
-  async function tell (): Promise<void> {
-    telling = true
-    while (told < asked) {
-      told = asked
+  let observed = 0
+  let observation = false
+  async function observeFields (): Promise<void> {
+    observation = true
+    while (observed < asked) {
+      observed = asked
       const rested = new Promise(resolve => setTimeout(resolve, REST_MS).unref())
       await notify(db).catch(() => { /* the poll finds the events */ })
       await rested
     }
-    telling = false
+    observation = false
   }
   return () => {
     asked += 1
-    if (!telling) void tell()
+    if (!observation) void observeFields()
   }
 }

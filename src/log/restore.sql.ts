@@ -13,7 +13,7 @@ import type { Db } from '../postgres/database.ts'
 export async function restore (db: Db, events: readonly Appendable[]): Promise<Appended[]> {
   const { rows } = await sql<Appended>`
     select outcome, shard, position
-    from ledger.restore(${recordsOf(events)}, ${bodiesOf(events)}, ${events.map(({ received_at }) => received_at).join(RECORD)})
+    from ledger.restore(${recordsOf(events)}, ${bodiesOf(events)}, ${events.map(({ recorded_at }) => recorded_at).join(RECORD)})
     order by ordinal`.execute(db)
   return rows
 }

@@ -1,8 +1,8 @@
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
 import pg from 'pg'
 import { parseInstant } from '../ledger/instant.ts'
-import { preparing, type Prepares } from './named-statements.ts'
-import { givingUpAfter, settingsAgainstSilence } from './dead-peers.ts'
+import { withNamedStatements, type Prepares } from './named-statements.ts'
+import { socketsWithTimeout, serverTimeouts } from './dead-peers.ts'
 import type { Tables } from './tables.ts'
 
 export type Db = Kysely<Tables>
@@ -12,21 +12,21 @@ export type Trx = Transaction<Tables>
  * A generation is one schema with a set of projection tables and their checkpoints: the live one, the one that a rebuild
  * fills, or the temporary one of a check, which ends with its connection.
  */
-export type Generation = 'projection' | 'projection_build' | 'pg_temp'
+export type ProjectionSchema = 'projection' | 'projection_build' | 'pg_temp'
 
 export interface DatabaseOptions {
   url: string
   /** Role to take on at connection; undefined or empty: stay the login. */
   role?: string | undefined
   /** Which generation's tables the connections see; the live one where nothing is said. */
-  generation?: Generation
+  projectionSchema?: ProjectionSchema
   /** Every transaction is read-only, whatever the login may do. */
   readOnly?: boolean
   /**
    * How long the database may say nothing while we wait for it; then the connection is given up, by both sides. For services;
    * undefined: for ever, for statements that take their time.
    */
-  silence_ms?: number
+  timeout_ms?: number
   /** Further settings of each connection. */
   settings?: Record<string, string>
   poolSize: number
@@ -78,7 +78,7 @@ export function openForSteps (options: DatabaseOptions): { pool: pg.Pool, db: Db
 const BY_KEY = { plan_cache_mode: 'force_generic_plan', enable_seqscan: 'off', jit: 'off' }
 
 function builderOf (pool: pg.Pool, prepares: Prepares): Db {
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: preparing(pool, prepares) }) })
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: withNamedStatements(pool, prepares) }) })
 }
 
 /**
@@ -95,7 +95,7 @@ export function openPool (options: DatabaseOptions): pg.Pool {
     connectionTimeoutMillis: 5000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
-    ...(options.silence_ms === undefined ? {} : impatience(options.silence_ms))
+    ...(options.timeout_ms === undefined ? {} : timeoutsOf(options.timeout_ms))
   })
   pool.on('error', error => options.onIdleError?.(error))
   // The pool listens to its idle clients only. One that breaks in the middle of a transaction, while no query is under
@@ -115,19 +115,19 @@ export async function closePool (pool: pg.Pool): Promise<void> {
 }
 
 /** A connection at rest is silent, too, and must be gone before that counts. */
-function impatience (silence_ms: number): pg.PoolConfig {
-  return { stream: givingUpAfter(silence_ms), idleTimeoutMillis: silence_ms / 2 }
+function timeoutsOf (timeout_ms: number): pg.PoolConfig {
+  return { stream: socketsWithTimeout(timeout_ms), idleTimeoutMillis: timeout_ms / 2 }
 }
 
-function sessionOptions ({ role, generation = 'projection', readOnly = false, settings = {}, silence_ms }: DatabaseOptions): string {
+function sessionOptions ({ role, projectionSchema = 'projection', readOnly = false, settings = {}, timeout_ms }: DatabaseOptions): string {
   return startupOptions({
     synchronous_commit: 'on',
     timezone: 'UTC',
-    search_path: generation,
+    search_path: projectionSchema,
     ...(role ? { role } : {}),
     ...settings,
     ...(readOnly ? { default_transaction_read_only: 'on' } : {}),
-    ...(silence_ms === undefined ? {} : settingsAgainstSilence(silence_ms))
+    ...(timeout_ms === undefined ? {} : serverTimeouts(timeout_ms))
   })
 }
 

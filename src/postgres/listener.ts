@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { startupOptions } from './database.ts'
-import { givingUpAfter, settingsAgainstSilence } from './dead-peers.ts'
+import { socketsWithTimeout, serverTimeouts } from './dead-peers.ts'
 
 export interface Listener { stop: () => Promise<void> }
 
@@ -14,7 +14,7 @@ const RECONNECT_MAX_MS = 10_000
  * @param silence_ms how long a query may stay unanswered before the connection counts as dead. A connection that only
  * listens cannot tell silence from death, so it sends a query twice in that time.
  */
-export function listen (url: string, channel: string, onNotify: () => void, silence_ms: number): Listener {
+export function listen (url: string, channel: string, onNotify: () => void, timeout_ms: number): Listener {
   let client: pg.Client | undefined
   let timer: NodeJS.Timeout | undefined
   let delay_ms = RECONNECT_MIN_MS
@@ -26,8 +26,8 @@ export function listen (url: string, channel: string, onNotify: () => void, sile
       application_name: 'loyalty-ledger listener',
       keepAlive: true,
       connectionTimeoutMillis: 5000,
-      stream: givingUpAfter(silence_ms),
-      options: startupOptions(settingsAgainstSilence(silence_ms))
+      stream: socketsWithTimeout(timeout_ms),
+      options: startupOptions(serverTimeouts(timeout_ms))
     })
     client = connecting
     connecting.on('error', () => { reconnect(connecting) })
@@ -49,7 +49,7 @@ export function listen (url: string, channel: string, onNotify: () => void, sile
     if (stopped || client !== listening) return
     timer = setTimeout(() => {
       listening.query('select 1').then(() => { askAgainAndAgain(listening) }, () => { reconnect(listening) })
-    }, silence_ms / 2)
+    }, timeout_ms / 2)
   }
 
   function reconnect (lost: pg.Client): void {

@@ -5,7 +5,7 @@
  * @param make makes rows; one that somebody else made meanwhile is left as it is
  * @returns all of the rows
  */
-export async function lockOrMake<Row> (
+export async function lockOrInsert<Row> (
   keys: readonly string[], keyOf: (row: Row) => string,
   lock: (keys: readonly string[]) => Promise<Row[]>, make: (missing: readonly string[]) => Promise<void>
 ): Promise<Row[]> {

@@ -16,7 +16,7 @@ const OF_ROWS = /^\s*(select|insert|update|delete|with)\b/i
  * A pool for the query builder, which itself names no statement: here they get names. A connection with a statement that went
  * stale is closed when it is given back: nothing else would mend it.
  */
-export function preparing (pool: pg.Pool, prepares: Prepares = 'marked'): PostgresPool {
+export function withNamedStatements (pool: pg.Pool, prepares: Prepares = 'marked'): PostgresPool {
   const names = new Map<string, string>()
   const wrapped = new WeakMap<pg.PoolClient, PostgresPoolClient>()
 

@@ -1,8 +1,8 @@
 import type { Generated } from 'kysely'
-import type { Line } from '../ledger/card.ts'
-import type { KeptLine } from '../ledger/milestones.ts'
-import type { OrderSighting, PendingSighting, TierSighting } from '../ledger/facts.ts'
-import type { HolderTelling } from '../ledger/holders.ts'
+import type { StatementLine } from '../ledger/card.ts'
+import type { StoredLine } from '../ledger/milestones.ts'
+import type { OrderObservation, PendingObservation, TierObservation } from '../ledger/facts.ts'
+import type { HolderObservation } from '../ledger/holders.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { Totals } from '../ledger/totals.ts'
 
@@ -17,12 +17,12 @@ export interface Tables {
   'ledger.api_keys': ApiKeyRow
   customers: CustomerRow
   cards: CardRow
-  sightings: SightingRow
-  pending_observations: PendingRow
+  movement_observations: MovementObservationRow
+  pending_observations: PendingObservationRow
   holdings: HoldingRow
-  holder_tellings: HolderTellingRow
+  holder_observations: HolderObservationRow
   tier_changes: TierChangeRow
-  lines: LineRow & Pick<KeptLine, 'milestone'>
+  statement_lines: StatementLineRow & Pick<StoredLine, 'running_totals'>
   orders: OrderRow
   order_states: OrderStateRow
   checkpoints: CheckpointRow
@@ -44,11 +44,11 @@ export interface EventRow {
   type: string
   customer_id: string | null
   occurred_at: Instant | null
-  received_at: Instant
+  recorded_at: Instant
   test: boolean
   send_out_id: string | null
-  source: string | null
-  source_id: string | null
+  sender_kind: string | null
+  sender_id: string | null
   group_id: string | null
   project_id: string | null
   channel: string | null
@@ -132,7 +132,7 @@ export interface CustomerRow {
   metadata: string | null
   deleted_at: Instant | null
   /** JSON text. */
-  clocks: string
+  field_times: string
   first_seen_at: Instant | null
   last_seen_at: Instant | null
 }
@@ -146,18 +146,18 @@ export interface CardRow extends Totals {
   active: boolean | null
   deleted_at: Instant | null
   /** JSON text. */
-  clocks: string
+  field_times: string
   /** JSON text. */
   holders: string
   pending: bigint
 }
 
-export interface SightingRow {
+export interface MovementObservationRow {
   movement_id: string
   card_id: string
   event_id: string
   subject: string
-  informed: number
+  source_rank: number
   kind: string
   points: bigint | null
   reported_balance: bigint | null
@@ -171,27 +171,27 @@ export interface SightingRow {
   fact_digest: Buffer
 }
 
-export type PendingRow = Omit<PendingSighting, 'fact'> & { event_id: string, subject: string, recorded_at: Instant }
+export type PendingObservationRow = Omit<PendingObservation, 'fact'> & { event_id: string, subject: string, recorded_at: Instant }
 
 export interface HoldingRow {
   customer_id: string
   card_id: string
 }
 
-export interface HolderTellingRow extends HolderTelling {
+export interface HolderObservationRow extends HolderObservation {
   card_id: string
   recorded_at: Instant
   event_id: string
   subject: string
 }
 
-export type TierChangeRow = Omit<TierSighting, 'fact'> & { event_id: string, subject: string, recorded_at: Instant }
+export type TierChangeRow = Omit<TierObservation, 'fact'> & { event_id: string, subject: string, recorded_at: Instant }
 
-export interface LineRow extends Line {
+export interface StatementLineRow extends StatementLine {
   card_id: string
 }
 
-type OrderFields = Omit<OrderSighting, 'fact' | 'state_digest'> & {
+type OrderFields = Omit<OrderObservation, 'fact' | 'state_digest'> & {
   status_rank: number
   state_digest: Buffer
 }

@@ -6,7 +6,7 @@ import { binaryColumn, type ElementType } from './binary-arrays.ts'
  * rows, with no limit of 65,535 parameters. Values: text, number, bigint, boolean, Instant, null. The arrays are binary:
  * `json_to_recordset` took four to six times as long to make and to read, longer than to store what it told.
  */
-export function recordset<Row extends object> (rows: readonly Row[], columns: Partial<Record<keyof Row & string, ElementType>>, alias = 'r'): RawBuilder<unknown> {
+export function unnest<Row extends object> (rows: readonly Row[], columns: Partial<Record<keyof Row & string, ElementType>>, alias = 'r'): RawBuilder<unknown> {
   const all = Object.entries(columns) as Array<[keyof Row & string, ElementType]>
   const arrays = all.map(([name, type]) => sql`${binaryColumn(type, rows, name)}::${sql.raw(type)}[]`)
   return sql`unnest(${sql.join(arrays)}) as ${sql.id(alias)} (${sql.join(all.map(([name]) => sql.id(name)))})`

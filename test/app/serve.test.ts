@@ -92,8 +92,8 @@ test('kill -9 under load: every 2xx is stored, and the balances are right withou
     where s.head <> coalesce(e.count, 0) or s.head <> coalesce(e.max, 0)`)
   t.equal(holes, 0)
   for (let sender = 0; sender < 8; sender++) {
-    const { rows: [told] } = await pool.query<{ points: number }>("select sum((body -> 'balance' ->> 'points')::int)::int as points from ledger.events where customer_id = $1", [`cust_${sender}`])
-    await waitUntil(async () => (await (await fetch(`${url}/v1/cards/v_${sender}`)).json() as Card).earned === told?.points, { what: `card v_${sender} to reach ${told?.points}` })
+    const { rows: [observed] } = await pool.query<{ points: number }>("select sum((body -> 'balance' ->> 'points')::int)::int as points from ledger.events where customer_id = $1", [`cust_${sender}`])
+    await waitUntil(async () => (await (await fetch(`${url}/v1/cards/v_${sender}`)).json() as Card).earned === observed?.points, { what: `card v_${sender} to reach ${observed?.points}` })
   }
 })
 

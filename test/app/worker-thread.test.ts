@@ -2,20 +2,20 @@ import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { startProjectingThread } from '../../src/app/worker-thread.ts'
+import { startWorkerThread } from '../../src/app/worker-thread.ts'
 import type { Stepped } from '../../src/engine/step.ts'
 import { awardData } from '../support/deliveries.ts'
 import { openLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
 
-const settings = { role: 'ledger_service', silence_ms: 15_000, poolSize: 3, batch: 100, logLevel: 'silent' }
+const settings = { role: 'ledger_service', timeout_ms: 15_000, poolSize: 3, batch: 100, logLevel: 'silent' }
 
 test('a worker in a thread of its own projects, tells of its steps and of its health, and ends in order', async t => {
   const ledger = await openLedger(t)
   const stepped: Stepped[] = []
-  const thread = startProjectingThread({ ...settings, url: ledger.url }, step => { stepped.push(step) })
+  const thread = startWorkerThread({ ...settings, url: ledger.url }, step => { stepped.push(step) })
   t.teardown(thread.stop)
-  t.match(await thread.health(), { alive: true, resting: [], unbuilt: [] })
+  t.match(await thread.health(), { alive: true, resting: [], outdated: [] })
   await ledger.post(awardData({ points: 7 }))
   thread.nudge()
   await waitUntil(() => stepped.length > 0, { what: 'a step to be told of' })
@@ -41,8 +41,8 @@ test('a worker in a thread of its own projects, tells of its steps and of its he
 test('a thread that fails takes the process with it: a worker that is gone must not go unnoticed', async t => {
   const module = import.meta.resolve('../../src/app/worker-thread.js')
   const script = join(t.testdir(), 'script.mjs')
-  await writeFile(script, `import { startProjectingThread } from ${JSON.stringify(module)}
-    startProjectingThread({ ...${JSON.stringify(settings)}, url: 'postgres://127.0.0.1:1/none', logLevel: 'no level' }, () => {})
+  await writeFile(script, `import { startWorkerThread } from ${JSON.stringify(module)}
+    startWorkerThread({ ...${JSON.stringify(settings)}, url: 'postgres://127.0.0.1:1/none', logLevel: 'no level' }, () => {})
     setInterval(() => {}, 1000)`)
   const { code, said } = await new Promise<{ code: unknown, said: string }>(resolve => {
     execFile(process.execPath, [...process.execArgv, script], { timeout: 60_000 }, (error, stdout, stderr) => {

@@ -1,12 +1,12 @@
 import { test } from 'tap'
 import { verifyLog } from '../../src/audit/log.ts'
-import { settleDelivery } from '../../src/ingest/store-delivery.ts'
+import { storeDelivery } from '../../src/ingest/store-delivery.ts'
 import { identifyAsUnread } from '../../src/providers/voucherify/identify.ts'
 import { simulate } from '../../simulator/simulate.ts'
 import { append } from '../../src/log/append.sql.ts'
 import { closePool, databaseOf, openPool } from '../../src/postgres/database.ts'
 import { shardOf } from '../../src/log/shards.sql.ts'
-import { audit, awardsOf, checkpointNow, findingsOf, store, tamper } from '../support/audit.ts'
+import { audit, awardsOf, anchorNow, findingsOf, store, tamper } from '../support/audit.ts'
 import { enveloped, orderData } from '../support/deliveries.ts'
 import { openLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
@@ -17,10 +17,10 @@ test('whatever the provider sends, in every envelope and at its worst, the log i
   const ledger = await openLedger(t, { shards: SHARDS, queueLimit: 20_000 })
   const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
   const { deliveries } = simulate({ seed: '11', customers: 40, events: 2500, chaos: 'high' })
-  const settled = await Promise.all(deliveries.filter(({ kind }) => kind !== 'forged').map(async ({ body }) => await settleDelivery(body, intake)))
+  const settled = await Promise.all(deliveries.filter(({ kind }) => kind !== 'forged').map(async ({ body }) => await storeDelivery(body, intake)))
   const stored = settled.filter(({ status }) => status === 'accepted').length
   t.ok(stored > 1000, `${stored} events`)
-  const { command, sql, counts, rows, findings } = await audit(ledger, await checkpointNow(ledger))
+  const { command, sql, counts, rows, findings } = await audit(ledger, await anchorNow(ledger))
   t.same({ command, sql }, { command: [], sql: [] })
   if (command.length + sql.length > 0) t.comment({ findings: findings.slice(0, 5), rows: rows.slice(0, 5) })
   t.equal(counts.events, stored)

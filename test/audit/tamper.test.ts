@@ -2,7 +2,7 @@
 // the query of docs/verify.sql. They must name the same codes at the same places.
 import { test, type Test } from 'tap'
 import { shardOf } from '../../src/log/shards.sql.ts'
-import { audit, awardsOf, checkpointNow, rechain, setHead, store, tamper } from '../support/audit.ts'
+import { audit, awardsOf, anchorNow, rechain, setHead, store, tamper } from '../support/audit.ts'
 import { seeds } from '../support/deliveries.ts'
 import { openLedger } from '../support/ledger.ts'
 
@@ -12,18 +12,18 @@ const SHARD = shardOf(CUSTOMER, SHARDS)
 /** How many events the audited shard has. */
 const HEAD = 8
 
-/** The real payloads, and a shard of eight awards; with a checkpoint of it. */
+/** The real payloads, and a shard of eight awards; with an anchor of it. */
 async function open (t: Test) {
   const ledger = await openLedger(t, { shards: SHARDS })
   await store(ledger, [seeds.award, seeds.order, ...awardsOf('cust_other', 2)], SHARDS)
   for (const award of awardsOf(CUSTOMER, HEAD)) await store(ledger, [award], SHARDS)
-  return { ...ledger, checkpoint: await checkpointNow(ledger) }
+  return { ...ledger, anchor: await anchorNow(ledger) }
 }
 
 const row = (position: number): string => `shard = ${SHARD} and position = ${position}`
 const at = (code: string, position: number): string => `${code} ${SHARD}:${position}`
 
-/** Statements, and what is found without a checkpoint and with one. */
+/** Statements, and what is found without an anchor and with one. */
 type Case = [what: string, statements: string[], found: string[], against?: string[]]
 
 const cases: Case[] = [
@@ -64,7 +64,7 @@ const cases: Case[] = [
 // The columns that the chain does not cover. What the query cannot know is said in its head.
 const unchained: Array<[column: string, value: string]> = [
   ['type', "'customer.order.paid'"], ['customer_id', "'cust_1'"], ['customer_id', 'null'], ['occurred_at', "occurred_at + interval '1 millisecond'"], ['occurred_at', 'null'],
-  ['occurred_at', "'infinity'"], ['test', 'true'], ['send_out_id', "'whs_2'"], ['source', "'distribution'"], ['source_id', 'null'], ['group_id', "'v-2'"], ['project_id', "'proj_2'"],
+  ['occurred_at', "'infinity'"], ['test', 'true'], ['send_out_id', "'whs_2'"], ['sender_kind', "'distribution'"], ['sender_id', 'null'], ['group_id', "'v-2'"], ['project_id', "'proj_2'"],
   ['channel', "'CLIENT'"], ['channel', 'null']
 ]
 for (const [column, value] of unchained) {
@@ -78,16 +78,16 @@ cases.push(['column body_digest', [`update ledger.events set body_digest = sha25
 /** Only rules of the provider tell that the facts, or the key, are not those of the body. */
 const beyondSql = new Set(['one byte of a body', 'column subject'])
 
-test('a log that nobody touched is clean for both, and extends its checkpoint', async t => {
+test('a log that nobody touched is clean for both, and extends its anchor', async t => {
   const ledger = await open(t)
   const plain = await audit(ledger)
   t.same({ command: plain.command, sql: plain.sql }, { command: [], sql: [] })
   t.same(plain.counts, { events: 12, shards: SHARDS, erased: 0, unread: 0 })
-  t.equal(plain.summary, '12 events in 16 shards, 0 erased; 0 differences; compared with no checkpoint')
+  t.equal(plain.summary, '12 events in 16 shards, 0 erased; 0 differences; compared with no anchor')
   await store(ledger, awardsOf('cust_later', 3), SHARDS)
-  const extended = await audit(ledger, ledger.checkpoint)
+  const extended = await audit(ledger, ledger.anchor)
   t.same({ command: extended.command, sql: extended.sql }, { command: [], sql: [] }, 'also after it went on')
-  t.match(extended.summary, /^15 events.*; compared with the checkpoint of 2026-01-02T00:00:00.000Z$/)
+  t.match(extended.summary, /^15 events.*; compared with the anchor of 2026-01-02T00:00:00.000Z$/)
 })
 
 test('each tampering is named, at its place, by both', async t => {
@@ -102,15 +102,15 @@ test('each tampering is named, at its place, by both', async t => {
     const alone = await audit(ledger)
     t.same(alone.command, expected, `${what}: the command`)
     t.same(alone.sql, beyondSql.has(what) ? expected.filter(one => !one.startsWith('IDENTITY')) : expected, `${what}: the query`)
-    const compared = await audit(ledger, ledger.checkpoint)
-    t.same(compared.command, [...against].sort(), `${what}: the command against a checkpoint`)
-    t.same(compared.sql.filter(one => !one.startsWith('IDENTITY')), [...against].sort().filter(one => !one.startsWith('IDENTITY')), `${what}: the query against a checkpoint`)
+    const compared = await audit(ledger, ledger.anchor)
+    t.same(compared.command, [...against].sort(), `${what}: the command against an anchor`)
+    t.same(compared.sql.filter(one => !one.startsWith('IDENTITY')), [...against].sort().filter(one => !one.startsWith('IDENTITY')), `${what}: the query against an anchor`)
     // A clone of the database for each would cost more than all the rest.
     await tamper(ledger.owner, 'delete from ledger.events', 'insert into ledger.events select * from untouched.events',
       'update ledger.shards s set head = u.head, chain = u.chain from untouched.shards u where u.shard = s.shard')
     await mend(ledger.owner, what)
   }
-  t.same((await audit(ledger, ledger.checkpoint)).command, [], 'and put back, it is clean')
+  t.same((await audit(ledger, ledger.anchor)).command, [], 'and put back, it is clean')
 })
 
 async function mend (owner: Parameters<typeof tamper>[0], what: string): Promise<void> {
@@ -130,23 +130,23 @@ test('what fact digests say is seen only by rules of the provider', async t => {
 test('findings say what and where, for people', async t => {
   const ledger = await open(t)
   await tamper(ledger.owner, `delete from ledger.events where shard = ${SHARD} and position in (2, 3, 4, 7, 8)`, `update ledger.events set customer_id = null where ${row(6)}`)
-  const { findings } = await audit(ledger, ledger.checkpoint)
+  const { findings } = await audit(ledger, ledger.anchor)
   t.match(findings.map(({ position, detail }) => `${position}: ${detail}`), [
     '2: positions 2 to 4 are missing; the chain cannot be followed over it',
     /^6: the body, as this version reads it, says otherwise: customer_id is null, should be "cust_audited"$/,
-    /^7: positions 7 to 8 are missing at the end: the head says 8, the checkpoint of 2026-01-02T00:00:00.000Z signed 8$/
+    /^7: positions 7 to 8 are missing at the end: the head says 8, the anchor of 2026-01-02T00:00:00.000Z signed 8$/
   ])
 })
 
 test('shards that are lost, or never were', async t => {
   const ledger = await open(t)
-  const { owner, checkpoint } = ledger
+  const { owner, anchor } = ledger
   // The number of shards decides where customers belong, so that each customer in a wrong place shows, too.
   await tamper(owner, 'set local session_replication_role = replica', `delete from ledger.shards where shard = ${SHARD}`)
-  const headless = await audit(ledger, checkpoint)
+  const headless = await audit(ledger, anchor)
   t.ok(headless.command.includes(`HEAD_MISMATCH ${SHARD}`) && headless.sql.includes(`HEAD_MISMATCH ${SHARD}`))
   await tamper(owner, `delete from ledger.events where shard = ${SHARD}`)
-  const lost = await audit(ledger, checkpoint)
+  const lost = await audit(ledger, anchor)
   for (const code of [`HEAD_MISMATCH ${SHARD}`, at('TRUNCATED', 1)]) t.ok(lost.command.includes(code) && lost.sql.includes(code), code)
-  t.notOk((await audit(ledger)).command.some(one => /^(TRUNCATED|HEAD)/.test(one)), 'which only a checkpoint tells')
+  t.notOk((await audit(ledger)).command.some(one => /^(TRUNCATED|HEAD)/.test(one)), 'which only an anchor tells')
 })

@@ -23,13 +23,13 @@ const PROGRESS = 15
 
 async function openRig (t: Test): Promise<Rig> {
   const cluster = await openChaosCluster(t)
-  const environment = { DATABASE_SILENCE_MS: String(SILENCE_MS), WEBHOOK_SECRETS: 'secret', DATA_DIR: t.testdir() }
+  const environment = { DATABASE_TIMEOUT_MS: String(SILENCE_MS), WEBHOOK_SECRETS: 'secret', DATA_DIR: t.testdir() }
   const [api, ...workers] = await Promise.all([
     supervise(t, 'api', ['--only', 'api'], cluster.url, environment),
     supervise(t, 'worker 1', ['--only', 'worker'], cluster.url, environment),
     supervise(t, 'worker 2', ['--only', 'worker'], cluster.url, environment)
   ])
-  return { cluster, api, workers, silence_ms: SILENCE_MS }
+  return { cluster, api, workers, timeout_ms: SILENCE_MS }
 }
 
 /** How many events have been folded, over all projections. */

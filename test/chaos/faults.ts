@@ -12,7 +12,7 @@ export interface Rig {
   api: Supervised
   workers: readonly Supervised[]
   /** For how long a connection may say nothing; the server ends what rests in a transaction after three times as long. */
-  silence_ms: number
+  timeout_ms: number
 }
 
 /** One fault: resolves when it is over. What it needs of chance it has drawn before. */
@@ -37,47 +37,47 @@ export const faults = {
     await atSomeRequest(random.pick([api, ...workers]).proxy, random, async () => { await cluster.kill() })
   },
   /** One connection, at some moment of what it does: shorter than anybody notices, or longer. */
-  stall_connection: async ({ api, workers, silence_ms }, random) => {
+  stall_connection: async ({ api, workers, timeout_ms }, random) => {
     const stalled: Link[] = []
     await atSomeRequest(random.pick([api, ...workers]).proxy, random, async link => {
       link?.stall()
       if (link !== undefined) stalled.push(link)
     })
-    await pause(random.integer(100, silence_ms * 4))
+    await pause(random.integer(100, timeout_ms * 4))
     for (const link of stalled) link.resume()
   },
   /** All connections of a process, and those that it makes meanwhile. */
-  stall_process: async ({ api, workers, silence_ms }, random) => {
+  stall_process: async ({ api, workers, timeout_ms }, random) => {
     const { proxy } = random.pick([api, ...workers])
     const end = proxy.onLink(link => { link.stall() })
     for (const link of proxy.links()) link.stall()
-    await pause(random.integer(100, silence_ms * 2))
+    await pause(random.integer(100, timeout_ms * 2))
     end()
     for (const link of proxy.links()) link.resume()
   },
-  pause_worker: async ({ workers, silence_ms }, random) => {
+  pause_worker: async ({ workers, timeout_ms }, random) => {
     const worker = random.pick(workers)
     await atSomeRequest(worker.proxy, random, async () => { worker.pause() })
-    await pause(random.integer(silence_ms, silence_ms * 5))
+    await pause(random.integer(timeout_ms, timeout_ms * 5))
     worker.resume()
   },
-  dead_listener: async ({ workers, silence_ms }, random) => {
+  dead_listener: async ({ workers, timeout_ms }, random) => {
     const { proxy } = random.pick(workers)
     const end = proxy.onLink(link => { if (link.name.endsWith('listener')) link.die() })
     for (const link of proxy.links(/listener$/)) link.die()
-    await pause(silence_ms)
+    await pause(timeout_ms)
     end()
   },
   /** Somebody else's transaction that has written and does not end. */
-  foreign_writer: async ({ cluster, silence_ms }) => {
+  foreign_writer: async ({ cluster, timeout_ms }) => {
     await whileOpen(cluster, `
       create schema if not exists foreign_business;
       create table if not exists foreign_business.orders (id int);
-      begin; insert into foreign_business.orders values (1)`, silence_ms * 4)
+      begin; insert into foreign_business.orders values (1)`, timeout_ms * 4)
   },
   /** Somebody else's long look at everything. */
-  foreign_snapshot: async ({ cluster, silence_ms }) => {
-    await whileOpen(cluster, 'begin isolation level repeatable read; select count(*) from ledger.events', silence_ms * 4)
+  foreign_snapshot: async ({ cluster, timeout_ms }) => {
+    await whileOpen(cluster, 'begin isolation level repeatable read; select count(*) from ledger.events', timeout_ms * 4)
   }
 } satisfies Record<string, Fault>
 

@@ -15,7 +15,7 @@ export function watchLag (t: Test, pool: pg.Pool): () => Promise<Lag> {
       // PostgreSQL may be away.
       const { rows } = await pool.query<Lag>(`
         select coalesce(sum(s.head - c.position), 0)::int as events,
-               coalesce(max(extract(epoch from clock_timestamp() - e.received_at)), 0)::float8 as seconds
+               coalesce(max(extract(epoch from clock_timestamp() - e.recorded_at)), 0)::float8 as seconds
         from ledger.shards s
         join (select shard, min(position) as position from projection.checkpoints group by shard) c on c.shard = s.shard
         join ledger.events e on e.shard = s.shard and e.position = c.position + 1`).catch(() => ({ rows: [] }))

@@ -16,7 +16,7 @@ import type { Output } from '../../src/app/output.ts'
 import { rebuildCommand } from '../../src/cli/rebuild.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
 import { CHUNK_EVENTS } from '../../src/erasure/batches.ts'
-import { takeDelivery, type Taken } from '../../src/ingest/receive.ts'
+import { receiveDelivery, type Received } from '../../src/ingest/receive.ts'
 import { projections } from '../../src/projections/index.ts'
 import { step } from '../../src/engine/step.ts'
 import { verifyProjections } from '../../src/engine/rebuild/verify.ts'
@@ -24,7 +24,7 @@ import { createRandom } from '../../simulator/random.ts'
 import { simulate } from '../../simulator/simulate.ts'
 import { createAppender } from '../../src/log/appender.ts'
 import { createCheckpoints } from '../../src/engine/checkpoints.sql.ts'
-import { closePool, databaseOf, openPool, type Db, type Generation } from '../../src/postgres/database.ts'
+import { closePool, databaseOf, openPool, type Db, type ProjectionSchema } from '../../src/postgres/database.ts'
 import { createShards } from '../../src/log/shards.sql.ts'
 import { awardData } from '../support/deliveries.ts'
 import { createDatabase } from '../support/database.ts'
@@ -50,7 +50,7 @@ interface Operation {
   state: (pool: pg.Pool) => Promise<string>
 }
 
-async function withDb<T> (url: string, action: (db: Db) => Promise<T>, options: { role?: string, generation?: Generation } = {}): Promise<T> {
+async function withDb<T> (url: string, action: (db: Db) => Promise<T>, options: { role?: string, projectionSchema?: ProjectionSchema } = {}): Promise<T> {
   const pool = openPool({ url, ...options, poolSize: 4, name: 'operation', onIdleError: () => {} })
   try {
     return await action(databaseOf(pool))
@@ -72,9 +72,9 @@ const FRESH = [
   Buffer.from('not JSON at all')
 ]
 
-async function take (db: Db, bodies: readonly Buffer[]): Promise<Taken[]> {
+async function take (db: Db, bodies: readonly Buffer[]): Promise<Received[]> {
   const intake = intakeOf(db)
-  return await Promise.all(bodies.map(async body => await takeDelivery(body, {}, intake)))
+  return await Promise.all(bodies.map(async body => await receiveDelivery(body, {}, intake)))
 }
 
 async function projectAll (db: Db, batch = 2000): Promise<void> {
@@ -82,7 +82,7 @@ async function projectAll (db: Db, batch = 2000): Promise<void> {
 }
 
 /** Deliveries that were answered with a 2xx: whatever breaks, they are stored. */
-const acknowledged = new Map<string, Taken[]>()
+const acknowledged = new Map<string, Received[]>()
 
 const count = async (pool: pg.Pool, query: string): Promise<string> => Object.values((await pool.query<Record<string, string>>(query)).rows[0] ?? {}).join()
 const lagOf = async (pool: pg.Pool): Promise<string> => await count(pool, 'select count(distinct shard) from projection.checkpoints join ledger.shards using (shard) where position < head')
@@ -96,7 +96,7 @@ const ingested = async (pool: pg.Pool): Promise<string> => `${await count(pool, 
 const imported = async (pool: pg.Pool): Promise<string> => `${await count(pool, "select count(*) from ledger.events where subject like 'award:ern_new%'")} stored, ${await lagOf(pool)} shards behind`
 
 async function rebuildUp (url: string): Promise<void> {
-  await rebuildCommand(configFor(url), QUIET, undefined, { diff: false, switch: false, abandon: false, limit: 1 })
+  await rebuildCommand(configFor(url), QUIET, undefined, 'start')
 }
 
 const operations: Operation[] = [
@@ -105,10 +105,10 @@ const operations: Operation[] = [
     given: filled,
     async run (url) {
       await withDb(url, async db => {
-        const taken: Taken[] = []
+        const taken: Received[] = []
         acknowledged.set(url, taken)
         const intake = intakeOf(db)
-        for (const body of FRESH) taken.push(await takeDelivery(body, {}, intake))
+        for (const body of FRESH) taken.push(await receiveDelivery(body, {}, intake))
       }, { role: 'ledger_service' })
     },
     state: ingested
@@ -118,10 +118,10 @@ const operations: Operation[] = [
     given: filled,
     async run (url) {
       await withDb(url, async db => {
-        const taken: Taken[] = []
+        const taken: Received[] = []
         acknowledged.set(url, taken)
         const intake = intakeOf(db)
-        const taking = FRESH.map(async body => { taken.push(await takeDelivery(body, {}, intake)) })
+        const taking = FRESH.map(async body => { taken.push(await receiveDelivery(body, {}, intake)) })
         await Promise.allSettled(taking)
         await Promise.all(taking)
       }, { role: 'ledger_service' })
@@ -149,7 +149,7 @@ const operations: Operation[] = [
       // By which old tables can be told from new ones of the same names.
       await sql`create table public.old as select oid from pg_class where relnamespace = 'projection'::regnamespace and relkind = 'r' and relname not in ('checkpoints', 'parked', 'waiting')`.execute(db)
     },
-    run: async url => { await rebuildCommand(configFor(url), QUIET, undefined, { diff: false, switch: true, abandon: false, limit: 1 }) },
+    run: async url => { await rebuildCommand(configFor(url), QUIET, undefined, 'switch') },
     state: async pool => await count(pool, `
       select case count(o.oid) when 0 then 'new tables' when (select count(*) from public.old) then 'old tables' else 'a mixture' end
       from pg_class c left join public.old o on o.oid = c.oid
@@ -198,10 +198,10 @@ async function outcome (pool: pg.Pool): Promise<Record<string, unknown>> {
     events: "select event_id, subject, encode(fact_digest, 'hex') as facts, encode(body_digest, 'hex') as received, body::text, erased_by is not null as erased from ledger.events where type <> 'ledger.customer.erased' order by 1, 2",
     quarantine: "select encode(body_digest, 'hex') as received, reason, state from ledger.quarantine order by 1",
     cards: 'select to_jsonb(c) from projection.cards c order by card_id',
-    lines: "select to_jsonb(l) - 'recorded_at' from projection.lines l order by card_id, occurred_at, tie",
+    lines: "select to_jsonb(l) - 'recorded_at' from projection.statement_lines l order by card_id, occurred_at, ordinal",
     customers: 'select to_jsonb(c) from projection.customers c order by customer_id',
     orders: 'select to_jsonb(o) from projection.orders o order by order_id',
-    generations: "select nspname from pg_namespace where nspname like 'projection%' order by 1"
+    projectionSchemas: "select nspname from pg_namespace where nspname like 'projection%' order by 1"
   }
   return Object.fromEntries(await Promise.all(Object.entries(queries).map(async ([name, query]) => [name, (await pool.query(query)).rows])))
 }
@@ -211,7 +211,7 @@ async function findings (url: string): Promise<unknown[]> {
   await withDb(url, async db => { await verifyLog(db, { against: undefined, found: finding => { found.push(finding) }, begins () {}, progress () {} }) })
   await withDb(url, async db => {
     await verifyProjections(db, projections, { batch: 500, limit: 5, found: finding => { found.push(finding) }, unnamed () {} })
-  }, { generation: 'pg_temp' })
+  }, { projectionSchema: 'pg_temp' })
   return found
 }
 
@@ -279,7 +279,7 @@ for (const operation of operations) {
   })
 }
 
-async function everyAnswerHolds (t: Test, pool: pg.Pool, taken: readonly Taken[]): Promise<void> {
+async function everyAnswerHolds (t: Test, pool: pg.Pool, taken: readonly Received[]): Promise<void> {
   for (const answer of taken) {
     const { rowCount } = answer.status === 'quarantined'
       ? await pool.query('select from ledger.quarantine where quarantine_id = $1', [answer.quarantine_id])

@@ -10,7 +10,7 @@ export interface Proxy {
   /** The connections that are open and not dead, oldest first; those whose application_name matches. */
   links: (of?: RegExp) => Link[]
   /** Told of each connection that says its name from now on. @returns how to stop */
-  onLink: (tell: (link: Link) => void) => () => void
+  onLink: (observeFields: (link: Link) => void) => () => void
   /** Requests seen so far, of all connections; those whose application_name matches. */
   requests: (of?: RegExp) => number
   /**
@@ -41,7 +41,7 @@ export async function openProxy (t: Test, target: string): Promise<Proxy> {
 
   const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
     const link = openLink(socket, { host: hostname, port: Number(port) }, {
-      onNamed () { for (const tell of [...tellers]) tell(link) },
+      onNamed () { for (const observeFields of [...tellers]) observeFields(link) },
       onRequest (request) {
         counts.set(link.name, (counts.get(link.name) ?? 0) + 1)
         for (const watch of [...watchers]) watch(link, request)
@@ -63,9 +63,9 @@ export async function openProxy (t: Test, target: string): Promise<Proxy> {
   return {
     url: url.href,
     links: matching,
-    onLink (tell) {
-      tellers.add(tell)
-      return () => { tellers.delete(tell) }
+    onLink (observeFields) {
+      tellers.add(observeFields)
+      return () => { tellers.delete(observeFields) }
     },
     requests: of => [...counts].filter(([name]) => of?.test(name) !== false).reduce((sum, [, count]) => sum + count, 0),
     cutAt (n, when, { of, statement, act = () => { for (const link of matching(of)) link.cut() } } = {}) {

@@ -9,7 +9,7 @@ import { openProxy } from './proxy.ts'
 test('while the database is silent the API answers 503 in time, never 2xx, and recovers by itself', async t => {
   const { url, pool } = await createDatabase(t)
   const proxy = await openProxy(t, url)
-  const server = await serve(t, ['--only', 'api'], { DATABASE_URL: proxy.url, DATABASE_SILENCE_MS: '1500', WEBHOOK_SECRETS: 'secret', DATA_DIR: t.testdir() })
+  const server = await serve(t, ['--only', 'api'], { DATABASE_URL: proxy.url, DATABASE_TIMEOUT_MS: '1500', WEBHOOK_SECRETS: 'secret', DATA_DIR: t.testdir() })
   const stored = async (): Promise<number | null> => (await pool.query('select from ledger.events')).rowCount
   let rule = 0
   async function post (body: string = JSON.stringify(awardData({ rule: `ern_${++rule}`, card: `v_${rule}`, customer: `cust_${rule}` }))): Promise<{ status: number, took_ms: number, retry_after: string | null }> {
@@ -43,7 +43,7 @@ test('while the database is silent the API answers 503 in time, never 2xx, and r
 test('a worker process that is paused in the middle of a step is overtaken by another; resumed, it commits nothing, and works on', async t => {
   const { url, pool } = await createDatabase(t)
   const proxy = await openProxy(t, url)
-  const environment = { DATABASE_SILENCE_MS: '1500', WEBHOOK_SECRETS: 'secret', DATA_DIR: t.testdir() }
+  const environment = { DATABASE_TIMEOUT_MS: '1500', WEBHOOK_SECRETS: 'secret', DATA_DIR: t.testdir() }
   const api = await serve(t, ['--only', 'api'], { ...environment, DATABASE_URL: url })
   const paused = await serve(t, ['--only', 'worker'], { ...environment, DATABASE_URL: proxy.url })
   const award = async (rule: string): Promise<void> => {
@@ -54,7 +54,7 @@ test('a worker process that is paused in the middle of a step is overtaken by an
   const earned = async (): Promise<number | undefined> => ((await (await fetch(`${api.url}/v1/cards/v_1`)).json()) as { earned?: number }).earned
 
   // In the middle of a step: rows of the card are written, and more is to come.
-  const pausing = proxy.cutAt(1, 'after', { of: /worker/, statement: /insert into .*sightings/i, act: () => { paused.process.kill('SIGSTOP') } })
+  const pausing = proxy.cutAt(1, 'after', { of: /worker/, statement: /insert into .*movement_observations/i, act: () => { paused.process.kill('SIGSTOP') } })
   await award('ern_1')
   await pausing.done
   t.equal(await earned(), undefined, 'nothing is committed yet')
@@ -67,6 +67,6 @@ test('a worker process that is paused in the middle of a step is overtaken by an
   await other.finished
   await award('ern_2')
   await waitUntil(async () => await earned() === 20, { what: 'it to go on alone' })
-  const { rows } = await pool.query('select points::int from projection.lines order by movement_id')
+  const { rows } = await pool.query('select points::int from projection.statement_lines order by movement_id')
   t.same(rows, [{ points: 10 }, { points: 10 }])
 })

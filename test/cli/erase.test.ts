@@ -24,9 +24,9 @@ async function filled (t: Test): Promise<TestLedger> {
 
 test('it says what it would do, asks for a yes, does it once, and then has nothing left to do', async t => {
   const ledger = await filled(t)
-  const rehearsed = await run(ledger, 'cust_1', { dryRun: true })
-  t.match(rehearsed, { code: undefined })
-  t.match(JSON.parse(rehearsed.result[0] ?? ''), { customer_id: 'cust_1', dry_run: true, erased: { events: 1, quarantined: 0 }, recorded: [] })
+  const dryRunAnswered = await run(ledger, 'cust_1', { dryRun: true })
+  t.match(dryRunAnswered, { code: undefined })
+  t.match(JSON.parse(dryRunAnswered.result[0] ?? ''), { customer_id: 'cust_1', dry_run: true, erased: { events: 1, quarantined: 0 }, recorded: [] })
   t.match(await run(ledger, 'cust_1'), { code: 'confirmation_missing', result: [/"dry_run":true/] })
   t.match(await run(ledger, 'cust_1', { dryRun: true, yes: true }), { result: [/"dry_run":true/] }, 'of both, the careful one counts')
   t.not((await findEverywhere(ledger.owner, ['Lovelace'])).length, 0, 'nothing is written until then')

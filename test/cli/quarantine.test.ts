@@ -43,22 +43,22 @@ test('a conflict from the webhook to a decision', async t => {
   const redriven = await command('redrive', '1')
   t.equal(redriven.code, 1)
   t.match(redriven.stdout, /Redriven: 0\. Still unusable: 1\./)
-  t.match(redriven.stderr, /1: still in quarantine \(conflict\)[^]*quarantine discard ID --because/)
+  t.match(redriven.stderr, /1: still in quarantine \(conflict\)[^]*quarantine discard ID --reason/)
 
   const silent = await command('discard', '1')
   t.equal(silent.code, 1)
-  t.match(silent.stderr, /required option '--because <text>'/)
-  const blank = await command('discard', '1', '--because', '  ')
+  t.match(silent.stderr, /required option '--reason <text>'/)
+  const blank = await command('discard', '1', '--reason', '  ')
   t.equal(blank.code, 1)
   t.match(blank.stderr, /Say why/)
   t.match((await pool.query('select state from ledger.quarantine')).rows, [{ state: 'open' }])
 
-  t.equal((await command('discard', '1', '--because', 'the first one is right')).code, 0)
+  t.equal((await command('discard', '1', '--reason', 'the first one is right')).code, 0)
   t.match((await pool.query('select state, discard_reason, decided_by, octet_length(body) > 0 as kept from ledger.quarantine')).rows,
     [{ state: 'discarded', discard_reason: 'the first one is right', decided_by: 'command line', kept: true }])
   t.match((await command('list')).stdout, /Nothing open is in quarantine/)
   t.match((await command('list', '--state', 'discarded')).stdout, /the first one is right/)
-  const again = await command('discard', '1', '2', '--because', 'x')
+  const again = await command('discard', '1', '2', '--reason', 'x')
   t.equal(again.code, 1)
   t.match(again.stderr, /Not open, or unknown: 1, 2/)
 })
@@ -86,8 +86,8 @@ test('redrive --all: 500 rows while they succeed and others come in, none is ski
   t.same(counted, { events: 495, open: 5 })
 
   t.equal(((await json('list')).items ?? []).length, 5 + added - (answer.redriven - 495))
-  t.match(await json('redrive', '--all', '--reason', 'invalid_payload'), { still_unusable: 0 })
-  t.equal((await command('redrive', '--all', '--reason', 'conflict')).code, 0, 'nothing to do is no failure')
+  t.match(await json('redrive', '--all', '--filter-reason', 'invalid_payload'), { still_unusable: 0 })
+  t.equal((await command('redrive', '--all', '--filter-reason', 'conflict')).code, 0, 'nothing to do is no failure')
 })
 
 test('redrive --all leaves what contradicts a movement to a person, and says so', async t => {
@@ -97,7 +97,7 @@ test('redrive --all leaves what contradicts a movement to a person, and says so'
   const { code, stdout } = await command('redrive', '--all')
   t.equal(code, 0)
   t.match(stdout, /Redriven: 1\. Still unusable: 0\. Left out: 1 that contradict movements/)
-  t.match(await json('redrive', '--all', '--reason', 'contradicts_movement'), { redriven: 1, left_out: 0 })
+  t.match(await json('redrive', '--all', '--filter-reason', 'contradicts_movement'), { redriven: 1, left_out: 0 })
   t.match((await command('redrive', '--help')).stdout, /can change balances/)
 })
 
@@ -130,7 +130,7 @@ test('what cannot be done is said plainly', async t => {
     [['show', 'seven'], /seven is no id/],
     [['redrive'], /Say which/],
     [['redrive', '1', '--all'], /Say which/],
-    [['redrive', '1', '--reason', 'conflict'], /--reason narrows --all down/],
+    [['redrive', '1', '--filter-reason', 'conflict'], /--filter-reason narrows --all down/],
     [['redrive', '9223372036854775808'], /is no id/],
     [['redrive', '7'], /1 of 1 could not be redriven/],
     [['list', '--state', 'closed'], /Allowed choices are open, redriven, discarded/]

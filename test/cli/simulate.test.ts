@@ -24,7 +24,7 @@ test('given a ledger, when the provider is simulated at its worst, then all is a
   t.equal(first.stderr, '', 'no progress bar on a pipe')
 
   // While there are no others: the rows of later runs can come to lie before these.
-  const { rows: [own] } = await pool.query('select card_id from projection.lines limit 1')
+  const { rows: [own] } = await pool.query('select card_id from projection.statement_lines limit 1')
 
   const again = await run(t, [...args, '--json'], environment)
   t.equal(again.code, 0, again.stderr)
@@ -37,7 +37,7 @@ test('given a ledger, when the provider is simulated at its worst, then all is a
 
   const imported = await run(t, ['import', file, '--json'], environment)
   t.equal(imported.code, 0, imported.stderr)
-  const { rows: [total] } = await pool.query('select sum(abs(unexplained)) as points from projection.cards k where exists (select from projection.lines l where l.card_id = k.card_id and l.event_id like $1)', ['export:%'])
+  const { rows: [total] } = await pool.query('select sum(abs(unexplained)) as points from projection.cards k where exists (select from projection.statement_lines l where l.card_id = k.card_id and l.event_id like $1)', ['export:%'])
   t.equal(total.points, '0', 'what was missed of these cards is explained by the export')
   t.equal(readFileSync(file, 'utf8').split('\n')[0], 'id,campaign_id,voucher_id,type,source_id,reason,source,balance,amount,related_transaction_id,created_at,details')
 

@@ -54,12 +54,12 @@ test('a shard that loses a race is tried again, however many others lose one, to
   const lost = new Set<string>()
   const racing: Projection = {
     ...cards,
-    async apply (trx, told) {
-      for (const { event_id } of told) {
+    async apply (trx, observed) {
+      for (const { event_id } of observed) {
         if (lost.size === lost.add(event_id).size) continue
         throw Object.assign(new Error('deadlock detected'), { code: '40P01' })
       }
-      await cards.apply(trx, told)
+      await cards.apply(trx, observed)
     }
   }
   for (const more of ['6', '7', '8', '9', '10', '11', '12']) await ledger.post(awardData({ customer: `cust_${more}`, card: `v_${more}`, trigger: `ev_${more}` }))
@@ -73,9 +73,9 @@ test('one that loses every race is given up, and named', async t => {
   const { rows: [event] } = await ledger.owner.query<{ event_id: string }>('select event_id from ledger.events where shard = $1', [shard])
   const racing: Projection = {
     ...cards,
-    async apply (trx, told) {
-      if (told.some(({ event_id }) => event_id === event?.event_id)) throw Object.assign(new Error('deadlock detected'), { code: '40P01' })
-      await cards.apply(trx, told)
+    async apply (trx, observed) {
+      if (observed.some(({ event_id }) => event_id === event?.event_id)) throw Object.assign(new Error('deadlock detected'), { code: '40P01' })
+      await cards.apply(trx, observed)
     }
   }
   t.match(await catchUp(ledger.db, [racing], { batch: 1000, wait_ms: 0 }), [{ shard, position: 0n, cause: 'deadlock detected' }])

@@ -53,8 +53,8 @@ function history (seed: number, size: number): object[] {
     const before = (balances.get(card) ?? 0) + (next() < 0.2 ? 7 : 0)
     balances.set(card, before + points)
     const data = awardData({ customer, card, rule: `ern_${index}`, trigger: `evcus_${index % 5}`, points, balance: next() < 0.2 ? null : before + points, at: `2026-01-01T10:${minute}:00.000${index % 3}Z` })
-    const told = [data, enveloped(data, { id: `ev_${index}`, at: `2026-01-01T10:${minute}:30.000Z` }), enveloped({ ...data, publication: {} }, { id: `ev_${index}`, source: 'distribution', sendOut: 'whs_9', at: `2026-01-01T10:${minute}:30.000Z` })]
-    deliveries.push(...told.filter((_, route) => route === index % 3 || next() < 0.5))
+    const observed = [data, enveloped(data, { id: `ev_${index}`, at: `2026-01-01T10:${minute}:30.000Z` }), enveloped({ ...data, publication: {} }, { id: `ev_${index}`, source: 'distribution', sendOut: 'whs_9', at: `2026-01-01T10:${minute}:30.000Z` })]
+    deliveries.push(...observed.filter((_, route) => route === index % 3 || next() < 0.5))
   }
   return deliveries
 }
@@ -74,9 +74,9 @@ async function fill (ledger: TestLedger, deliveries: readonly object[], batch: n
 
 async function requireTies (ledger: TestLedger): Promise<void> {
   const { rows } = await ledger.owner.query(`
-    select k.card_id from projection.cards k left join projection.lines l using (card_id)
+    select k.card_id from projection.cards k left join projection.statement_lines l using (card_id)
     group by k.card_id, k.balance, k.opening having k.balance <> k.opening + coalesce(sum(l.points), 0)`)
-  if (rows.length > 0) throw new Error(`cards that do not tie: ${JSON.stringify(rows)}`)
+  if (rows.length > 0) throw new Error(`cards that do not ordinal: ${JSON.stringify(rows)}`)
 }
 
 test('projections depend on the set of events: any order, any repetition, any batch size, the same rows', async t => {
@@ -112,7 +112,7 @@ test('several workers at once project everything exactly once', async t => {
   t.ok(workers.every(worker => !worker.health().alive))
   const together = await dumpProjections(ledger.owner)
 
-  await ledger.owner.query('truncate projection.customers, projection.cards, projection.sightings, projection.lines, projection.orders, projection.order_states')
+  await ledger.owner.query('truncate projection.customers, projection.cards, projection.movement_observations, projection.statement_lines, projection.orders, projection.order_states')
   await ledger.owner.query('update projection.checkpoints set position = 0')
   await ledger.project()
   t.same(together, await dumpProjections(ledger.owner), 'the same rows as one pass over the log')
@@ -142,8 +142,8 @@ test('a step overtaken between claim and commit rolls back whole', async t => {
   await ledger.post(awardData({ points: 5 }))
   const meddling: Projection = {
     ...cards,
-    async apply (trx, told) {
-      await cards.apply(trx, told)
+    async apply (trx, observed) {
+      await cards.apply(trx, observed)
       // As if another worker had moved the checkpoint although we hold its lock.
       await trx.updateTable('checkpoints').set({ position: 9n }).where('projection', '=', 'cards').execute()
     }
@@ -160,7 +160,7 @@ test('a projection that joins later catches up from the beginning, without the o
   await ledger.project()
   const before = await dumpProjections(ledger.owner)
   const seen: string[] = []
-  const late: Projection = { name: 'late', version: 1, entity: 'card', tables: [], async apply (_trx, told) { seen.push(...told.filter(({ fact }) => fact.fact === 'movement').map(({ event_id, subject }) => `${event_id} ${subject}`)) } }
+  const late: Projection = { name: 'late', version: 1, entity: 'card', tables: [], async apply (_trx, observed) { seen.push(...observed.filter(({ fact }) => fact.fact === 'movement').map(({ event_id, subject }) => `${event_id} ${subject}`)) } }
   await beginCheckpoints(ledger.db, [late])
   while (await step(ledger.steps, [...projections, late], { batch: 3 }) !== undefined);
   t.equal(seen.length, 10)
@@ -204,7 +204,7 @@ test('the worker outlives a migration that gives a table another column', async 
   t.teardown(() => worker.stop())
   await ledger.post(awardData({ rule: 'ern_1' }))
   await waitUntil(async () => (await ledger.get('/v1/cards/v_1')).json().balance === 10)
-  await ledger.owner.query('alter table projection.cards add column note text; alter table projection.customers add column note text; alter table projection.sightings add column note text')
+  await ledger.owner.query('alter table projection.cards add column note text; alter table projection.customers add column note text; alter table projection.movement_observations add column note text')
   await ledger.post(awardData({ rule: 'ern_2' }))
   await waitUntil(async () => (await ledger.get('/v1/cards/v_1')).json().balance === 20)
   t.ok(failures.length > 0, 'a statement was refused')
@@ -323,13 +323,13 @@ test('a quiet shard beside a busy one is not passed over, though anything be par
   await ledger.owner.query(`
     insert into projection.parked (projection, key, shard, position, event_id, subject, code, reason)
     values ('cards', 'card:v_elsewhere', 1, 1, 'e', 's', 'fold_failed', 'for the sake of the argument')`)
-  const tell = async (shard: number, index: number): Promise<void> => {
+  const observeFields = async (shard: number, index: number): Promise<void> => {
     await ledger.post(awardData({ customer: customerIn(shard, 4), card: `v_${shard}`, rule: `ern_${index}`, trigger: `evcus_${index}` }))
   }
-  await tell(3, 0)
+  await observeFields(3, 0)
   const folded: number[] = []
   for (let round = 1; round <= 4 && !folded.includes(3); round++) {
-    await tell(0, round)
+    await observeFields(0, round)
     folded.push(...(await stepTogether(ledger.steps, projections, { batch: 2000 })).map(({ shard }) => shard))
   }
   t.ok(folded.includes(3), `of shards ${folded.join(', ')}`)
@@ -343,12 +343,12 @@ test('where the database is lost over several shards, each goes alone once, and 
     ? projection
     : {
         ...projection,
-        async apply (trx, told) {
-          if (told.some(({ fact }) => 'card_id' in fact && fact.card_id === 'v_5')) {
+        async apply (trx, observed) {
+          if (observed.some(({ fact }) => 'card_id' in fact && fact.card_id === 'v_5')) {
             tries += 1
             throw Object.assign(new Error('canceling statement due to user request'), { code: '57014' })
           }
-          await projection.apply(trx, told)
+          await projection.apply(trx, observed)
         }
       })
   const done = new Set<number>()
@@ -388,7 +388,7 @@ test('a step at the end of a long card reads that end, also on tables that were 
   await ledger.post(awardData({ rule: 'ern_1', points: 1, at: '2020-01-01T00:00:00Z' }))
   await ledger.project()
   await ledger.owner.query(`
-    insert into projection.lines
+    insert into projection.statement_lines
     select 'v_1', timestamptz '2021-01-01' + n * interval '1 minute', 0, 'm' || n, 'accrual', 1, 1 + n, null, now(), null, null, 'ev' || n
     from generate_series(1, 20000) n`)
   const read = await ledger.db.transaction().execute(async trx => {
@@ -403,7 +403,7 @@ test('a step at the end of a long card reads that end, also on tables that were 
 })
 
 async function linesRead (trx: Trx): Promise<bigint> {
-  const { rows: [read] } = await sql<{ lines: bigint }>`select sum(seq_tup_read + idx_tup_fetch) as lines from pg_stat_xact_user_tables where relname = 'lines'`.execute(trx)
+  const { rows: [read] } = await sql<{ lines: bigint }>`select sum(seq_tup_read + idx_tup_fetch) as lines from pg_stat_xact_user_tables where relname = 'statement_lines'`.execute(trx)
   return read?.lines ?? 0n
 }
 

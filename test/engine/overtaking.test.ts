@@ -102,7 +102,7 @@ function writer (trx: ControlledTransaction<Tables>, append: Writer['append']): 
 }
 
 function event (event_id: string, shard: number): Appendable {
-  const nothing = { customer_id: null, occurred_at: null, send_out_id: null, source: null, source_id: null, group_id: null, project_id: null, channel: null }
+  const nothing = { customer_id: null, occurred_at: null, send_out_id: null, sender_kind: null, sender_id: null, group_id: null, project_id: null, channel: null }
   return { event_id, subject: '-', shard, type: 'test', test: false, fact_digest: '00'.repeat(32), body: '{}', ...nothing }
 }
 

@@ -13,19 +13,19 @@ import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.
 import { waitUntil } from '../support/wait.ts'
 
 /** A worker whose first step does something else before its last projection writes. */
-function startInterrupted (t: Test, url: string, options: { silence_ms?: number }, interrupt: () => void | Promise<void>): { failures: unknown[], worker: Worker } {
+function startInterrupted (t: Test, url: string, options: { timeout_ms?: number }, interrupt: () => void | Promise<void>): { failures: unknown[], worker: Worker } {
   const pool = openPool({ url, role: 'ledger_service', poolSize: 3, name: 'interrupted', ...options })
   let interrupted = false
   const failures: unknown[] = []
   const [last] = projections.slice(-1) as [Projection]
   const interruptible: Projection = {
     ...last,
-    async apply (trx, told) {
+    async apply (trx, observed) {
       if (!interrupted) {
         interrupted = true
         await interrupt()
       }
-      await last.apply(trx, told)
+      await last.apply(trx, observed)
     }
   }
   const worker = startWorker(databaseOf(pool), { projections: [...projections.slice(0, -1), interruptible], batch: 100, onFailure: error => { failures.push(error) } })
@@ -52,7 +52,7 @@ async function assertWrittenOnce (t: Test, ledger: TestLedger): Promise<void> {
   await undisturbed.post(awardData({ points: 10, rule: 'ern_1' }))
   await undisturbed.project()
   await waitUntil(async () => await balance(ledger) === 11)
-  const rows = async ({ owner }: TestLedger): Promise<unknown> => (await dumpProjections(owner, { recordedAt: false }))['lines']
+  const rows = async ({ owner }: TestLedger): Promise<unknown> => (await dumpProjections(owner, { recordedAt: false }))['statement_lines']
   t.same(await rows(ledger), await rows(undisturbed))
 }
 
@@ -60,7 +60,7 @@ test('a worker cut off in the middle of a step is overtaken as soon as the serve
   const ledger = await openLedger(t)
   const proxy = await openProxy(t, ledger.url)
   await ledger.post(awardData({ points: 10, rule: 'ern_1' }))
-  const { failures, worker } = startInterrupted(t, proxy.url, { silence_ms: 500 }, () => { for (const link of proxy.links()) link.stall() })
+  const { failures, worker } = startInterrupted(t, proxy.url, { timeout_ms: 500 }, () => { for (const link of proxy.links()) link.stall() })
   await waitUntil(() => failures.length > 0, { what: 'the worker to give the connection up' })
   t.equal(failureOf((failures[0] as Error).cause), 'unavailable', 'it is tried again soon')
   await waitUntil(async () => await balance(ledger) === 10, { what: 'the shard to be free again, and projected' })

@@ -33,10 +33,10 @@ for (const seed of [1, 2, 3]) {
     const stored = await ledger.owner.query<{ events: number, rows: number }>('select (select count(*)::int from ledger.events) as events, (select count(*)::int from ledger.quarantine) as rows')
 
     const db = ownerOf(t, ledger)
-    const rehearsed = await erase(db, customer_id, { dryRun: true })
+    const dryRunAnswered = await erase(db, customer_id, { dryRun: true })
     t.strictSame(await dumpProjections(ledger.owner), before, 'a rehearsal writes nothing')
     const erasure = await erase(db, customer_id)
-    t.strictSame(erasure.erased, rehearsed.erased, 'and counts what is done')
+    t.strictSame(erasure.erased, dryRunAnswered.erased, 'and counts what is done')
     t.ok(erasure.erased.events > 20, `${erasure.erased.events} events`)
 
     t.strictSame(await findEverywhere(ledger.owner, SECRETS), [], 'no secret anywhere')
@@ -77,9 +77,9 @@ test('a record of an erasure is an event like any other: read back, it has the s
 
 test('of ids of the merchant\'s those that are addresses go: the one before stands again, as folded from nothing', async t => {
   const ledger = await openLedger(t, { shards: SHARDS })
-  const told = (id: string, at: string, source_id: string): Promise<unknown> => ledger.post(enveloped({ customer: { id: 'cust_1', source_id, name: 'Ada', object: 'customer' } }, { id, eventType: 'customer.updated', at }))
-  await told('ev_1', '2026-01-01T10:00:00.000Z', 'shop-1815')
-  await told('ev_2', '2026-01-02T10:00:00.000Z', 'ada@example.com')
+  const observed = (id: string, at: string, source_id: string): Promise<unknown> => ledger.post(enveloped({ customer: { id: 'cust_1', source_id, name: 'Ada', object: 'customer' } }, { id, eventType: 'customer.updated', at }))
+  await observed('ev_1', '2026-01-01T10:00:00.000Z', 'shop-1815')
+  await observed('ev_2', '2026-01-02T10:00:00.000Z', 'ada@example.com')
   await ledger.project()
   t.match((await ledger.get('/v1/customers/cust_1')).json(), { source_id: 'ada@example.com', name: 'Ada' })
   await erase(ownerOf(t, ledger), 'cust_1')
@@ -103,7 +103,7 @@ test('states of an order that differed in metadata alone become one, told by the
 
 for (const [how, first, second] of [
   ['in one of its states', { gift_for: 'ada@example.com' }, {}],
-  ['in a state that a body tells, too, which nothing else links', { gift_for: 'Ada Lovelace', told_by: 'cust_ada' }, { gift_for: 'Ada Lovelace' }]
+  ['in a state that a body tells, too, which nothing else links', { gift_for: 'Ada Lovelace', observed_in: 'cust_ada' }, { gift_for: 'Ada Lovelace' }]
 ] as const) {
   test(`an order of somebody else that named the erased one ${how} is as folded from nothing`, async t => {
     const ledger = await openLedger(t, { shards: SHARDS })

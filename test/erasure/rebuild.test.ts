@@ -8,7 +8,7 @@ import { SECRETS } from '../providers/voucherify/personal.ts'
 import { findEverywhere } from '../support/everywhere.ts'
 import { openLedger, type TestLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
-import { openGeneration, openWorkplace } from '../support/workplace.ts'
+import { openProjectionSchema, openWorkplace } from '../support/workplace.ts'
 import { erase, ownerOf, plantedHistory, SHARDS, takeAll } from './support.ts'
 
 async function filled (t: Test): Promise<{ ledger: TestLedger, customer_id: string }> {
@@ -23,7 +23,7 @@ async function switched (t: Test, ledger: TestLedger): Promise<ProjectionFinding
   const workplace = openWorkplace(t, ledger.url)
   await switchRebuilt(workplace, projections, { batch: 500, tries: 5 })
   const findings: ProjectionFinding[] = []
-  await verifyProjections(openGeneration(t, ledger.url, 'pg_temp'), projections, { batch: 500, limit: 5, found: finding => { findings.push(finding) }, unnamed () {} })
+  await verifyProjections(openProjectionSchema(t, ledger.url, 'pg_temp'), projections, { batch: 500, limit: 5, found: finding => { findings.push(finding) }, unnamed () {} })
   return findings
 }
 

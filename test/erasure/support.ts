@@ -1,8 +1,8 @@
 import type { Test } from 'tap'
 import type { Erasure, EraseOptions } from '../../src/erasure/erase.ts'
 import { eraseCustomer } from '../../src/erasure/erase.ts'
-import { settleIdentified } from '../../src/ingest/store-delivery.ts'
-import { takeDelivery } from '../../src/ingest/receive.ts'
+import { storeIdentified } from '../../src/ingest/store-delivery.ts'
+import { receiveDelivery } from '../../src/ingest/receive.ts'
 import { projections } from '../../src/projections/index.ts'
 import { identify } from '../../src/providers/voucherify/identify.ts'
 import type { Json } from '../../src/providers/voucherify/wire/json.ts'
@@ -18,9 +18,9 @@ export const SHARDS = 4
 export function plantedHistory (options: { seed: number, customers: number, events: number }): { customer_id: string, bodies: Buffer[] } {
   const deliveries = truthFirst(simulate({ ...options, chaos: 'high' }).deliveries.filter(({ kind }) => kind !== 'forged'))
   const parsed = deliveries.map(({ body }) => ({ body, json: jsonOf(body) }))
-  const told = new Map<string, number>()
-  for (const { json } of parsed) for (const id of json === undefined ? [] : customersIn(json)) told.set(id, (told.get(id) ?? 0) + 1)
-  const customer_id = [...told].filter(([id]) => !/_0{6,}$/.test(id)).sort(([, a], [, b]) => b - a)[0]?.[0] ?? ''
+  const observed = new Map<string, number>()
+  for (const { json } of parsed) for (const id of json === undefined ? [] : customersIn(json)) observed.set(id, (observed.get(id) ?? 0) + 1)
+  const customer_id = [...observed].filter(([id]) => !/_0{6,}$/.test(id)).sort(([, a], [, b]) => b - a)[0]?.[0] ?? ''
   const bodies = parsed.map(({ body, json }) => {
     if (json === undefined || !customersIn(json).has(customer_id)) return body
     const others = new Set([...customersIn(json)].filter(id => id !== customer_id))
@@ -39,7 +39,7 @@ function jsonOf (body: Buffer): Json | undefined {
 
 export async function takeAll (ledger: TestLedger, bodies: readonly Buffer[]): Promise<void> {
   const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
-  await Promise.all(bodies.map(async body => await takeDelivery(body, {}, intake)))
+  await Promise.all(bodies.map(async body => await receiveDelivery(body, {}, intake)))
 }
 
 /** Events out of another ledger, its own among them. */
@@ -47,7 +47,7 @@ export async function restoreAll (ledger: TestLedger, bodies: readonly Buffer[])
   const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
   await Promise.all(bodies.map(async body => {
     const identified = identify(body)
-    if (!('reason' in identified)) await settleIdentified(identified, intake)
+    if (!('reason' in identified)) await storeIdentified(identified, intake)
   }))
 }
 
@@ -73,10 +73,10 @@ export async function refolded (ledger: TestLedger): Promise<Record<string, stri
 
 /** Columns in which an erasure may change something. */
 const PERSONAL: Record<string, string[]> = {
-  customers: ['name', 'email', 'metadata', 'source_id', 'clocks'],
+  customers: ['name', 'email', 'metadata', 'source_id', 'field_times'],
   orders: ['metadata', 'items', 'state_digest'],
   order_states: ['metadata', 'items', 'state_digest'],
-  sightings: ['details']
+  observations: ['details']
 }
 
 /** The tables without what an erasure may change; states that differed in nothing else are one. */

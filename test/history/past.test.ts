@@ -2,23 +2,23 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { addToSums, balanceOf, foldCard, isMovement, NO_SUMS } from '../../src/ledger/card.ts'
-import { INFORMED, type CardSighting, type Fact, type MovementSighting, type PendingSighting } from '../../src/ledger/facts.ts'
+import { SOURCE_RANK, type CardObservation, type Fact, type MovementObservation, type PendingObservation } from '../../src/ledger/facts.ts'
 import { cardsAt, customerCardsAt } from '../../src/history/cards.ts'
 import { linesAt } from '../../src/history/statement.ts'
 import { groupBy } from '../../src/ledger/group.ts'
-import { addTellings, holderOf, type HolderTelling } from '../../src/ledger/holders.ts'
+import { addHolderObservations, holderOf, type HolderObservation } from '../../src/ledger/holders.ts'
 import type { Instant } from '../../src/ledger/instant.ts'
-import { MILESTONE_MOVEMENTS, readMilestone } from '../../src/ledger/milestones.ts'
-import { mergeSightings, type RecordedSighting } from '../../src/ledger/movements.ts'
+import { RUNNING_TOTALS_EVERY, readRunningTotals } from '../../src/ledger/milestones.ts'
+import { mergeObservations, type RecordedObservation } from '../../src/ledger/movements.ts'
 import { outstanding } from '../../src/ledger/pending.ts'
-import { happenedBy, type Clocks } from '../../src/ledger/time-travel.ts'
+import { happenedBy, type AsOf } from '../../src/ledger/time-travel.ts'
 import { cards } from '../../src/projections/cards/projection.ts'
-import type { Told } from '../../src/engine/projection.ts'
+import type { Observed } from '../../src/engine/projection.ts'
 import type { LineMark } from '../../src/projections/cards/reads.sql.ts'
 import { findBarelyKnown } from '../../src/history/lines.sql.ts'
 import type { Db, Trx } from '../../src/postgres/database.ts'
-import { onOneState } from '../../src/engine/snapshot.sql.ts'
-import type { LineRow } from '../../src/postgres/tables.ts'
+import { inSnapshot } from '../../src/engine/snapshot.sql.ts'
+import type { StatementLineRow } from '../../src/postgres/tables.ts'
 import { openLedger } from '../support/ledger.ts'
 import { KINDS, moment } from '../ledger/histories.ts'
 
@@ -34,17 +34,17 @@ const movementEvent: fc.Arbitrary<Event> = fc.record({
   name: fc.nat(6),
   // The first kind is what most of a statement is; an opening comes once.
   kind: fc.constantFrom(...KINDS, 'opening' as const),
-  informed: fc.constantFrom(...Object.values(INFORMED)),
+  source_rank: fc.constantFrom(...Object.values(SOURCE_RANK)),
   points: fc.option(fc.bigInt(-3n, 3n), { freq: 8 }),
   reported_balance: fc.option(fc.bigInt(0n, 6n), { freq: 2 }),
   occurred_at: occurred,
   recorded_at: recorded,
   holder_id: holder
-}).map(({ name, recorded_at, ...told }) => {
+}).map(({ name, recorded_at, ...observed }) => {
   // The making of a card tells its holder at the time of the event, and the points at the time of the making.
-  const named = told.kind === 'opening' ? { movement_id: 'opening:v', holder_id: null } : { movement_id: `m${name}` }
-  const movement: MovementSighting = { fact: 'movement', card_id: 'v', ...told, ...named, order_id: null, earning_rule_id: null, details: null }
-  return { recorded_at, facts: [movement, cardFact(told.occurred_at, told.holder_id ?? undefined)] }
+  const named = observed.kind === 'opening' ? { movement_id: 'opening:v', holder_id: null } : { movement_id: `m${name}` }
+  const movement: MovementObservation = { fact: 'movement', card_id: 'v', ...observed, ...named, order_id: null, earning_rule_id: null, details: null }
+  return { recorded_at, facts: [movement, cardFact(observed.occurred_at, observed.holder_id ?? undefined)] }
 })
 
 const pendingEvent: fc.Arbitrary<Event> = fc.record({
@@ -54,27 +54,27 @@ const pendingEvent: fc.Arbitrary<Event> = fc.record({
   occurred_at: occurred,
   recorded_at: recorded,
   holder_id: holder
-}).map(({ recorded_at, points, ...told }) => {
-  const ended = told.state === 'activated' || told.state === 'canceled'
-  const lot: PendingSighting = { fact: 'pending', card_id: 'v', ...told, points: ended ? 0n : points, activates_on: null, order_id: null, earning_rule_id: null }
-  return { recorded_at, facts: [lot, cardFact(told.occurred_at, told.holder_id ?? undefined)] }
+}).map(({ recorded_at, points, ...observed }) => {
+  const ended = observed.state === 'activated' || observed.state === 'canceled'
+  const lot: PendingObservation = { fact: 'pending', card_id: 'v', ...observed, points: ended ? 0n : points, activates_on: null, order_id: null, earning_rule_id: null }
+  return { recorded_at, facts: [lot, cardFact(observed.occurred_at, observed.holder_id ?? undefined)] }
 })
 
 const holderEvent: fc.Arbitrary<Event> = fc.record({ customer: fc.constantFrom(...CUSTOMERS), held: fc.boolean(), occurred_at: occurred, recorded_at: recorded })
   .map(({ customer, held, occurred_at, recorded_at }) => ({ recorded_at, facts: [held ? cardFact(occurred_at, customer) : cardFact(occurred_at, undefined, customer)] }))
 
-function cardFact (occurred_at: Instant, holder_id?: string, released_id?: string): CardSighting {
+function cardFact (occurred_at: Instant, holder_id?: string, released_id?: string): CardObservation {
   return { fact: 'card', card_id: 'v', occurred_at, fields: {}, ...(holder_id === undefined ? {} : { holder_id }), ...(released_id === undefined ? {} : { released_id }) }
 }
 
 const story = fc.record({
   events: fc.array(fc.oneof({ weight: 6, arbitrary: movementEvent }, { weight: 2, arbitrary: pendingEvent }, { weight: 1, arbitrary: holderEvent }), { minLength: 1, maxLength: 14 }),
   batches: fc.integer({ min: 1, max: 4 }),
-  clocks: fc.array(fc.record({ at: fc.option(fc.nat(6).map(moment)), known_at: fc.option(fc.nat(7).map(moment)) }), { minLength: 1, maxLength: 4 })
+  asOf: fc.array(fc.record({ at: fc.option(fc.nat(6).map(moment)), known_at: fc.option(fc.nat(7).map(moment)) }), { minLength: 1, maxLength: 4 })
 })
 
 /** The events as the projection is told them: of a card, and of customers, that are the story's own. */
-function tell (events: readonly Event[], story: number): Told[][] {
+function observeFields (events: readonly Event[], story: number): Observed[][] {
   return events.map(({ facts, recorded_at }, index) => facts.map(fact => ({
     fact: ofStory(fact, story), event_id: `ev_${index}`, subject: String(story), recorded_at, fact_digest: Buffer.from(`0${index % 3}`, 'hex')
   })))
@@ -87,17 +87,17 @@ function ofStory<F extends Fact> (fact: F, story: number): F {
 const OWNED = new Set(['card_id', 'movement_id', 'holder_id', 'released_id'])
 
 /** The answer by the definition: everything told by then, merged and folded afresh. */
-function byDefinition (told: readonly Told[], { at, known_at }: Clocks) {
-  const known = told.filter(({ recorded_at }) => known_at === null || recorded_at <= known_at)
+function byDefinition (observed: readonly Observed[], { at, known_at }: AsOf) {
+  const known = observed.filter(({ recorded_at }) => known_at === null || recorded_at <= known_at)
   const happened = (time: Instant): boolean => at === null || time <= at
-  const sightings = known.flatMap(({ fact, fact_digest, ...event }): RecordedSighting[] =>
+  const observations = known.flatMap(({ fact, fact_digest, ...event }): RecordedObservation[] =>
     fact.fact === 'movement' ? [{ ...fact, ...event, fact_digest: fact_digest.toString('hex') }] : [])
-  const movements = [...groupBy(sightings, ({ movement_id }) => movement_id).values()].map(mergeSightings)
+  const movements = [...groupBy(observations, ({ movement_id }) => movement_id).values()].map(mergeObservations)
     .filter(movement => movement !== undefined)
   const { lines, sums, balance } = foldCard(happenedBy(movements, at), null)
   const lots = known.flatMap(({ fact, recorded_at }) => fact.fact === 'pending' && happened(fact.occurred_at) ? [{ ...fact, recorded_at }] : [])
   const pending = [...groupBy(lots, ({ pending_id }) => pending_id).values()].reduce((sum, lot) => sum + outstanding(lot), 0n)
-  const tellings = known.flatMap(({ fact }): HolderTelling[] => fact.fact !== 'card'
+  const holders = known.flatMap(({ fact }): HolderObservation[] => fact.fact !== 'card'
     ? []
     : [
         ...(fact.holder_id === undefined ? [] : [{ customer_id: fact.holder_id, held: true, occurred_at: fact.occurred_at }]),
@@ -113,15 +113,15 @@ function byDefinition (told: readonly Told[], { at, known_at }: Clocks) {
       movements: BigInt(moved.length),
       first_movement_at: moved[0]?.occurred_at ?? null,
       last_movement_at: moved.at(-1)?.occurred_at ?? null,
-      customer_id: holderOf(addTellings([], tellings))
+      customer_id: holderOf(addHolderObservations([], holders))
     }
   }
 }
 
-async function walk (trx: Trx, card_id: string, clocks: Clocks, limit: number): Promise<LineRow[]> {
-  const walked: LineRow[] = []
+async function walk (trx: Trx, card_id: string, asOf: AsOf, limit: number): Promise<StatementLineRow[]> {
+  const walked: StatementLineRow[] = []
   for (let before: LineMark | undefined; ;) {
-    const page = await linesAt(trx, [card_id], clocks, { before, limit })
+    const page = await linesAt(trx, [card_id], asOf, { before, limit })
     walked.push(...page)
     before = page.at(-1)
     if (page.length < limit) return walked
@@ -131,20 +131,20 @@ async function walk (trx: Trx, card_id: string, clocks: Clocks, limit: number): 
 test('any history, at any moment of either clock: what a fresh fold of what had been told by then gives', async t => {
   const ledger = await openLedger(t)
   let stories = 0
-  await fc.assert(fc.asyncProperty(story, async ({ events, batches, clocks }) => {
+  await fc.assert(fc.asyncProperty(story, async ({ events, batches, asOf }) => {
     const story = ++stories
     const card_id = `v:${story}`
-    const told = tell(events, story)
-    const size = Math.ceil(told.length / batches)
-    for (let start = 0; start < told.length; start += size) {
-      await ledger.db.transaction().execute(async trx => { await cards.apply(trx, told.slice(start, start + size).flat()) })
+    const observed = observeFields(events, story)
+    const size = Math.ceil(observed.length / batches)
+    for (let start = 0; start < observed.length; start += size) {
+      await ledger.db.transaction().execute(async trx => { await cards.apply(trx, observed.slice(start, start + size).flat()) })
     }
-    await onOneState(ledger.db, async trx => {
+    await inSnapshot(ledger.db, async trx => {
       const row = await trx.selectFrom('cards').selectAll().where('card_id', '=', card_id).executeTakeFirstOrThrow()
       const forEver = { at: moment(99), known_at: moment(99) }
       assert.deepEqual(await cardsAt(trx, [row], forEver), [row], 'at the end of time it is the card as it stands')
-      for (const moment of [...clocks, forEver]) {
-        const { lines, card } = byDefinition(told.flat(), moment)
+      for (const moment of [...asOf, forEver]) {
+        const { lines, card } = byDefinition(observed.flat(), moment)
         const [found] = await cardsAt(trx, [row], moment)
         assert.deepEqual({ ...found }, { ...row, ...card })
         assert.equal(card.balance, balanceOf(card), 'and it ties')
@@ -159,53 +159,53 @@ test('any history, at any moment of either clock: what a fresh fold of what had 
 })
 
 /** A line as people read it. */
-function plain ({ milestone: _, ...line }: LineRow & { milestone?: unknown }): LineRow {
+function plain ({ running_totals: _, ...line }: StatementLineRow & { running_totals?: unknown }): StatementLineRow {
   return line
 }
 
 /** So many movements of a card that a few more, wherever they fall, move its milestones or add one. */
 const longHistory = fc.record({
   base: fc.array(fc.record({ kind: fc.constantFrom(...KINDS), points: fc.bigInt(-3n, 3n), reported_balance: fc.option(fc.bigInt(0n, 6n), { freq: 9 }), occurred_at: occurred }), { minLength: 250, maxLength: 262 }),
-  told: story,
+  observed: story,
   baseFirst: fc.boolean()
 })
 
 test('a long history is the same: milestones stand where plain addition puts them, however the lines came to be', async t => {
   const ledger = await openLedger(t)
   let stories = 1000
-  let milestones = 0
+  let running = 0
   let barelyKnown = 0
-  await fc.assert(fc.asyncProperty(longHistory, async ({ base, told: { events, batches, clocks: drawn }, baseFirst }) => {
-    const clocks = [...drawn, { at: null, known_at: moment(0) }]
+  await fc.assert(fc.asyncProperty(longHistory, async ({ base, observed: { events, batches, asOf: drawn }, baseFirst }) => {
+    const asOf = [...drawn, { at: null, known_at: moment(0) }]
     const story = ++stories
     const long = base.map(({ ...movement }, index): Event => ({
       recorded_at: moment(index % 7),
-      facts: [{ fact: 'movement', card_id: 'v', movement_id: `b${index}`, informed: INFORMED.bare, ...movement, order_id: null, earning_rule_id: null, holder_id: null, details: null }]
+      facts: [{ fact: 'movement', card_id: 'v', movement_id: `b${index}`, source_rank: SOURCE_RANK.bare, ...movement, order_id: null, earning_rule_id: null, holder_id: null, details: null }]
     }))
-    const told = tell([...long, ...events], story)
-    const later = told.slice(long.length)
+    const observed = observeFields([...long, ...events], story)
+    const later = observed.slice(long.length)
     const size = Math.ceil(later.length / batches)
-    const steps = [told.slice(0, long.length), ...Array.from({ length: batches }, (_, index) => later.slice(index * size, (index + 1) * size))]
+    const steps = [observed.slice(0, long.length), ...Array.from({ length: batches }, (_, index) => later.slice(index * size, (index + 1) * size))]
     for (const step of baseFirst ? steps : steps.toReversed()) {
       await ledger.db.transaction().execute(async trx => { await cards.apply(trx, step.flat()) })
     }
     const card_id = `v:${story}`
-    milestones += await assertMilestones(ledger.db, card_id)
-    for (const { known_at } of clocks) barelyKnown += known_at === null ? 0 : (await ledger.db.transaction().execute(async trx => await findBarelyKnown(trx, [card_id], known_at))).size
-    await assertStanding(ledger.db, card_id, told.flat(), clocks)
+    running += await assertMilestones(ledger.db, card_id)
+    for (const { known_at } of asOf) barelyKnown += known_at === null ? 0 : (await ledger.db.transaction().execute(async trx => await findBarelyKnown(trx, [card_id], known_at))).size
+    await assertStanding(ledger.db, card_id, observed.flat(), asOf)
     // As an older version left them: then more is added up, to the same end.
-    await ledger.owner.query('update projection.lines set milestone = null where card_id = $1', [card_id])
-    await assertStanding(ledger.db, card_id, told.flat(), clocks)
+    await ledger.owner.query('update projection.statement_lines set running_totals = null where card_id = $1', [card_id])
+    await assertStanding(ledger.db, card_id, observed.flat(), asOf)
   }), { numRuns: Number(process.env['HISTORIES'] ?? 12) })
-  t.ok(milestones > 0, `${milestones} milestones were compared`)
+  t.ok(running > 0, `${running} milestones were compared`)
   t.ok(barelyKnown > 0, `${barelyKnown} times the little that was known was folded from the beginning`)
 })
 
-async function assertStanding (db: Db, card_id: string, told: readonly Told[], clocks: readonly Clocks[]): Promise<void> {
-  await onOneState(db, async trx => {
+async function assertStanding (db: Db, card_id: string, observed: readonly Observed[], asOf: readonly AsOf[]): Promise<void> {
+  await inSnapshot(db, async trx => {
     const row = await trx.selectFrom('cards').selectAll().where('card_id', '=', card_id).executeTakeFirstOrThrow()
-    for (const moment of clocks) {
-      const { lines, card } = byDefinition(told, moment)
+    for (const moment of asOf) {
+      const { lines, card } = byDefinition(observed, moment)
       assert.deepEqual({ ...(await cardsAt(trx, [row], moment))[0] }, { ...row, ...card })
       assert.deepEqual((await walk(trx, card_id, moment, 100)).map(plain), lines.map(line => ({ ...line, card_id })).reverse())
     }
@@ -214,16 +214,16 @@ async function assertStanding (db: Db, card_id: string, told: readonly Told[], c
 
 /** @returns how many there are */
 async function assertMilestones (db: Db, card_id: string): Promise<number> {
-  const lines = await db.selectFrom('lines').selectAll().where('card_id', '=', card_id).orderBy('occurred_at').orderBy('tie').execute()
+  const lines = await db.selectFrom('statement_lines').selectAll().where('card_id', '=', card_id).orderBy('occurred_at').orderBy('ordinal').execute()
   const [first] = lines
   const sums = { ...NO_SUMS, opening: first === undefined ? 0n : first.balance - first.points }
   let movements = 0n
   let found = 0
-  for (const { kind, points, balance, milestone } of lines) {
+  for (const { kind, points, balance, running_totals } of lines) {
     addToSums(sums, kind, points)
     if (isMovement({ kind })) movements += 1n
-    const due = isMovement({ kind }) && movements % MILESTONE_MOVEMENTS === 0n
-    assert.deepEqual(milestone === null ? null : readMilestone(milestone), due ? { ...sums, movements } : null)
+    const due = isMovement({ kind }) && movements % RUNNING_TOTALS_EVERY === 0n
+    assert.deepEqual(running_totals === null ? null : readRunningTotals(running_totals), due ? { ...sums, movements } : null)
     if (due) assert.equal(balanceOf(sums), balance)
     found += due ? 1 : 0
   }

@@ -5,7 +5,7 @@ import { linesAt } from '../../src/history/statement.ts'
 import { parseInstant, type Instant } from '../../src/ledger/instant.ts'
 import { findCard } from '../../src/projections/cards/reads.sql.ts'
 import type { Trx } from '../../src/postgres/database.ts'
-import { onOneState } from '../../src/engine/snapshot.sql.ts'
+import { inSnapshot } from '../../src/engine/snapshot.sql.ts'
 import type { CardRow } from '../../src/postgres/tables.ts'
 import { awardData, enveloped } from '../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../support/ledger.ts'
@@ -14,15 +14,15 @@ function instant (text: string): Instant {
   return parseInstant(text) as Instant
 }
 
-interface Line { movement_id: string, kind: string, points: number, balance: number, occurred_at: string, recorded_at: string }
+interface StatementLine { movement_id: string, kind: string, points: number, balance: number, occurred_at: string, recorded_at: string }
 
 async function linesRead (trx: Trx): Promise<bigint> {
-  const { rows: [read] } = await sql<{ lines: bigint }>`select sum(seq_tup_read + idx_tup_fetch) as lines from pg_stat_xact_user_tables where relname in ('lines', 'sightings')`.execute(trx)
+  const { rows: [read] } = await sql<{ lines: bigint }>`select sum(seq_tup_read + idx_tup_fetch) as lines from pg_stat_xact_user_tables where relname in ('statement_lines', 'movement_observations')`.execute(trx)
   return read?.lines ?? 0n
 }
 
 /** Posts, projects, and says when the last of it was recorded: the moment at which it was just known. */
-async function tell (ledger: TestLedger, ...deliveries: object[]): Promise<string> {
+async function observeFields (ledger: TestLedger, ...deliveries: object[]): Promise<string> {
   let position = ''
   for (const delivery of deliveries) {
     const answer = await ledger.post(delivery)
@@ -32,7 +32,7 @@ async function tell (ledger: TestLedger, ...deliveries: object[]): Promise<strin
   await ledger.project()
   const [shard, at] = position.split(':')
   const { rows: [event] } = await ledger.owner.query<{ known_at: string }>(
-    'select to_char(received_at at time zone \'UTC\', \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\') as known_at from ledger.events where shard = $1 and position = $2', [shard, at])
+    'select to_char(recorded_at at time zone \'UTC\', \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\') as known_at from ledger.events where shard = $1 and position = $2', [shard, at])
   return event?.known_at ?? ''
 }
 
@@ -42,19 +42,19 @@ async function balance (ledger: TestLedger, query: string): Promise<Record<strin
   return answer.json()
 }
 
-async function statement (ledger: TestLedger, path: string, limit = 500): Promise<Line[]> {
-  const items: Line[] = []
+async function statement (ledger: TestLedger, path: string, limit = 500): Promise<StatementLine[]> {
+  const items: StatementLine[] = []
   for (let cursor: string | null = ''; cursor !== null;) {
     const answer = await ledger.get(`${path}&limit=${limit}${cursor === '' ? '' : `&cursor=${cursor}`}`)
     if (answer.statusCode !== 200) throw new Error(answer.body)
-    const page: { items: Line[], next_cursor: string | null } = answer.json()
+    const page: { items: StatementLine[], next_cursor: string | null } = answer.json()
     items.push(...page.items)
     cursor = page.next_cursor
   }
   return items
 }
 
-const short = (lines: Line[]): Array<[string, number, number]> => lines.map(({ kind, points, balance }) => [kind, points, balance])
+const short = (lines: StatementLine[]): Array<[string, number, number]> => lines.map(({ kind, points, balance }) => [kind, points, balance])
 
 function pendingLot (state: string, points: number, at: string): object {
   return {
@@ -68,12 +68,12 @@ function pendingLot (state: string, points: number, at: string): object {
 
 async function given (t: Test) {
   const ledger = await openLedger(t)
-  const february5 = await tell(ledger,
+  const february5 = await observeFields(ledger,
     awardData({ rule: 'r1', points: 100, balance: 140, at: '2026-01-10T10:00:00Z' }),
     awardData({ rule: 'r2', points: 50, balance: 180, at: '2026-01-30T09:00:00Z' }),
     awardData({ rule: 'r3', points: 7, balance: 187, at: '2026-02-03T09:00:00Z' }))
   // An award of January is told late, in the middle of what stood as unexplained.
-  const march = await tell(ledger, awardData({ rule: 'r4', points: 20, balance: 160, at: '2026-01-20T08:00:00Z' }))
+  const march = await observeFields(ledger, awardData({ rule: 'r4', points: 20, balance: 160, at: '2026-01-20T08:00:00Z' }))
   return { ledger, february5, march }
 }
 
@@ -102,7 +102,7 @@ test('a statement of then, with its unexplained lines in place and the running b
   const known = `known_at=${february5}`
   const asKnown = [['accrual', 7, 187], ['accrual', 50, 180], ['unexplained', -10, 130], ['accrual', 100, 140]]
   const asNow = [['accrual', 7, 187], ['accrual', 50, 180], ['unexplained', -30, 130], ['accrual', 20, 160], ['accrual', 100, 140]]
-  for (const path of ['/v1/cards/v_1/movements', '/v1/customers/cust_1/movements', '/v1/cards/v_1/explain']) {
+  for (const path of ['/v1/cards/v_1/statement', '/v1/customers/cust_1/statement', '/v1/cards/v_1/explain']) {
     // Pages of one line cross the seam between what is folded anew and what stands.
     for (const limit of [1, 2, 500]) {
       t.same(short(await statement(ledger, `${path}?${known}`, limit)), asKnown, `${path} by ${limit}`)
@@ -115,24 +115,24 @@ test('a statement of then, with its unexplained lines in place and the running b
   }
 })
 
-test('a better-informed telling that comes later changes points and time from then on, not before', async t => {
+test('a better-source_rank telling that comes later changes points and time from then on, not before', async t => {
   const ledger = await openLedger(t)
   const data = awardData({ rule: 'r1', points: 10, at: '2026-01-31T23:59:00Z' })
-  const first = await tell(ledger, data)
-  const second = await tell(ledger, enveloped({ ...data, balance: { ...data.balance, points: 12 } }, { id: 'ev_1', at: '2026-02-01T00:00:01Z' }))
+  const first = await observeFields(ledger, data)
+  const second = await observeFields(ledger, enveloped({ ...data, balance: { ...data.balance, points: 12 } }, { id: 'ev_1', at: '2026-02-01T00:00:01Z' }))
   const january = 'at=2026-02-01T00:00:00Z'
   t.match(await balance(ledger, `${january}&known_at=${first}`), { balance: 10 })
   t.match(await balance(ledger, `${january}&known_at=${second}`), { balance: 0 }, 'by what came later it happened in February')
   t.match(await balance(ledger, `known_at=${second}`), { balance: 12 })
-  const [line] = await statement(ledger, `/v1/cards/v_1/movements?known_at=${first}`)
+  const [line] = await statement(ledger, `/v1/cards/v_1/statement?known_at=${first}`)
   t.match(line, { points: 10, occurred_at: '2026-01-31T23:59:00.000000Z', recorded_at: first })
-  t.match((await statement(ledger, '/v1/cards/v_1/movements?'))[0], { points: 12, recorded_at: first }, 'when it became known does not change')
+  t.match((await statement(ledger, '/v1/cards/v_1/statement?'))[0], { points: 12, recorded_at: first }, 'when it became known does not change')
 })
 
 test('pending points of then', async t => {
   const ledger = await openLedger(t)
-  const added = await tell(ledger, awardData({ points: 1 }), enveloped(pendingLot('added', 30, '2026-01-02T00:00:00Z'), { id: 'ev_a', eventType: 'voucher.loyalty_card.pending_points.added', at: '2026-01-02T00:00:00Z' }))
-  const canceled = await tell(ledger, enveloped(pendingLot('canceled', 30, '2026-01-05T00:00:00Z'), { id: 'ev_c', eventType: 'voucher.loyalty_card.pending_points.canceled', at: '2026-01-05T00:00:00Z' }))
+  const added = await observeFields(ledger, awardData({ points: 1 }), enveloped(pendingLot('added', 30, '2026-01-02T00:00:00Z'), { id: 'ev_a', eventType: 'voucher.loyalty_card.pending_points.added', at: '2026-01-02T00:00:00Z' }))
+  const canceled = await observeFields(ledger, enveloped(pendingLot('canceled', 30, '2026-01-05T00:00:00Z'), { id: 'ev_c', eventType: 'voucher.loyalty_card.pending_points.canceled', at: '2026-01-05T00:00:00Z' }))
   const expected: Array<[query: string, pending: number]> = [
     ['', 0],
     [`known_at=${added}`, 30],
@@ -146,8 +146,8 @@ test('pending points of then', async t => {
 
 test('who held a card then: it moves with its history, and a card of nobody yet is on no list', async t => {
   const ledger = await openLedger(t)
-  const before = await tell(ledger, awardData({ customer: 'cust_1', rule: 'r1', points: 5, at: '2026-01-02T00:00:00Z' }), awardData({ customer: 'cust_2', card: 'v_2', rule: 'r9' }))
-  const after = await tell(ledger, awardData({ customer: 'cust_2', rule: 'r2', points: 6, at: '2026-01-09T00:00:00Z' }))
+  const before = await observeFields(ledger, awardData({ customer: 'cust_1', rule: 'r1', points: 5, at: '2026-01-02T00:00:00Z' }), awardData({ customer: 'cust_2', card: 'v_2', rule: 'r9' }))
+  const after = await observeFields(ledger, awardData({ customer: 'cust_2', rule: 'r2', points: 6, at: '2026-01-09T00:00:00Z' }))
   const holdings = async (query: string): Promise<unknown[]> => await Promise.all(['cust_1', 'cust_2'].map(async customer =>
     (await ledger.get(`/v1/customers/${customer}/balance?${query}`)).json().cards.map((card: { card_id: string, balance: number }) => [card.card_id, card.balance])))
   t.same(await holdings(''), [[], [['v_1', 11], ['v_2', 10]]])
@@ -155,8 +155,8 @@ test('who held a card then: it moves with its history, and a card of nobody yet 
   t.same(await holdings(`known_at=${before}`), [[['v_1', 5]], [['v_2', 10]]])
   t.same(await holdings('at=2026-01-08T23:59:59Z'), [[['v_1', 5]], [['v_2', 10]]])
   t.same(await holdings('at=2026-01-01T00:00:00Z'), [[], []], 'before anything was told of a card it is not shown')
-  t.same(short(await statement(ledger, '/v1/customers/cust_1/movements?at=2026-01-08T00:00:00Z')), [['accrual', 5, 5]])
-  t.same(await statement(ledger, '/v1/customers/cust_1/movements?'), [])
+  t.same(short(await statement(ledger, '/v1/customers/cust_1/statement?at=2026-01-08T00:00:00Z')), [['accrual', 5, 5]])
+  t.same(await statement(ledger, '/v1/customers/cust_1/statement?'), [])
   t.match((await ledger.get('/v1/cards/v_1?at=2026-01-08T00:00:00Z')).json(), { customer_id: 'cust_1', balance: 5 })
   t.match((await ledger.get('/v1/cards/v_1?at=2025-01-08T00:00:00Z')).json(), { customer_id: null, balance: 0, movements: 0, first_movement_at: null })
   t.match((await ledger.get('/v1/customers/cust_1/balance?known_at=2020-01-01T00:00:00Z')).json(), { customer_id: 'cust_1', balance: 0, cards: [] }, 'a customer of whom nothing was known yet has nothing')
@@ -166,19 +166,19 @@ test('over several cards a page goes on where the last one ended, on both sides 
   const ledger = await openLedger(t)
   const many = (from: number, to: number): object[] => Array.from({ length: to - from }, (_, index) => from + index).map(n =>
     awardData({ card: `v_${n % 3}`, rule: `r${n}`, points: n, ...(n % 4 === 0 ? { balance: n * 10 } : {}), at: `2026-01-01T00:00:0${n % 5}Z` }))
-  const known = await tell(ledger, ...many(0, 15))
-  const whole = await statement(ledger, '/v1/customers/cust_1/movements?')
-  const plain = await ledger.get('/v1/customers/cust_1/movements?limit=2')
-  await tell(ledger, ...many(15, 30))
-  const path = `/v1/customers/cust_1/movements?known_at=${known}`
+  const known = await observeFields(ledger, ...many(0, 15))
+  const whole = await statement(ledger, '/v1/customers/cust_1/statement?')
+  const plain = await ledger.get('/v1/customers/cust_1/statement?limit=2')
+  await observeFields(ledger, ...many(15, 30))
+  const path = `/v1/customers/cust_1/statement?known_at=${known}`
   for (const limit of [1, 2, 5, 500]) t.same(await statement(ledger, path, limit), whole, `by ${limit}`)
-  t.not((await statement(ledger, '/v1/customers/cust_1/movements?')).length, whole.length)
+  t.not((await statement(ledger, '/v1/customers/cust_1/statement?')).length, whole.length)
 
   const { next_cursor } = (await ledger.get(`${path}&limit=2`)).json()
   const refused = [
-    `/v1/customers/cust_1/movements?cursor=${next_cursor}`,
+    `/v1/customers/cust_1/statement?cursor=${next_cursor}`,
     `${path}&at=2026-01-01T00:00:03Z&cursor=${next_cursor}`,
-    `/v1/customers/cust_1/movements?known_at=2026-01-01T00:00:03Z&cursor=${next_cursor}`,
+    `/v1/customers/cust_1/statement?known_at=2026-01-01T00:00:03Z&cursor=${next_cursor}`,
     `${path}&cursor=${plain.json().next_cursor}`
   ]
   for (const page of refused) t.match((await ledger.get(page)).json(), { status: 400, code: 'cursor_invalid' }, page)
@@ -186,22 +186,22 @@ test('over several cards a page goes on where the last one ended, on both sides 
 
 test('a long card: a page and a balance cost what stands behind the moment asked for, not what stands before', async t => {
   const ledger = await openLedger(t, { shards: 1 })
-  await tell(ledger, awardData({ rule: 'r0', points: 5, at: '2020-01-01T00:00:00Z' }))
+  await observeFields(ledger, awardData({ rule: 'r0', points: 5, at: '2020-01-01T00:00:00Z' }))
   await ledger.owner.query(`
     with made as (
       select 'm' || n as movement_id, timestamptz '2021-01-01' + n * interval '1 minute' as occurred_at, 5 + n as balance from generate_series(1, 20000) n
     ), told as (
-      insert into projection.sightings
+      insert into projection.movement_observations
       select movement_id, 'v_1', 'e' || movement_id, '-', 4, 'accrual', 1, balance, occurred_at, occurred_at, null, null, 'cust_1', null, '\\x00' from made
     )
-    insert into projection.lines select 'v_1', occurred_at, 0, movement_id, 'accrual', 1, balance, balance, occurred_at, null, null, 'e' || movement_id from made`)
+    insert into projection.statement_lines select 'v_1', occurred_at, 0, movement_id, 'accrual', 1, balance, balance, occurred_at, null, null, 'e' || movement_id from made`)
   await ledger.owner.query("update projection.cards set balance = 20005, earned = 20005, movements = 20001, last_movement_at = timestamptz '2021-01-01' + 20000 * interval '1 minute' where card_id = 'v_1'")
-  const late = await tell(ledger, awardData({ rule: 'late', points: 7, at: '2021-01-14T21:00:00Z' }))
+  const late = await observeFields(ledger, awardData({ rule: 'late', points: 7, at: '2021-01-14T21:00:00Z' }))
   const before = instant(late.replace(/\d{3}Z$/, '000Z'))
   t.match((await ledger.get(`/v1/cards/v_1?known_at=${late}`)).json(), { balance: 20005, movements: 20002, unexplained: -7 })
   t.match((await ledger.get(`/v1/cards/v_1?known_at=${before}`)).json(), { balance: 20005, movements: 20001, unexplained: 0 })
   t.match((await ledger.get(`/v1/cards/v_1?known_at=${before}&at=2021-01-14T21:00:00Z`)).json(), { balance: 5 + 19980, movements: 19981 })
-  t.match((await statement(ledger, `/v1/cards/v_1/movements?known_at=${before}&at=2021-01-01T00:03:00Z`)).map(({ balance }) => balance), [8, 7, 6, 5])
+  t.match((await statement(ledger, `/v1/cards/v_1/statement?known_at=${before}&at=2021-01-01T00:03:00Z`)).map(({ balance }) => balance), [8, 7, 6, 5])
 
   const reads: Array<[what: string, read: (trx: Trx) => Promise<unknown>]> = [
     ['a page in the middle', async trx => await linesAt(trx, ['v_1'], { at: instant('2021-01-05T00:00:00Z'), known_at: null }, { limit: 3 })],
@@ -212,21 +212,21 @@ test('a long card: a page and a balance cost what stands behind the moment asked
 
   const [longAgo, then] = [instant('2021-01-02T00:00:30Z'), instant('2021-01-03T12:00:00Z')]
   const balanceAt = async (trx: Trx, at: Instant): Promise<CardRow | undefined> => (await cardsAt(trx, [await findCard(trx, 'v_1') as CardRow], { at, known_at: null }))[0]
-  t.match(await onOneState(ledger.db, async trx => await balanceAt(trx, longAgo)), { balance: 5n + 1440n, earned: 5n + 1440n, movements: 1441n })
+  t.match(await inSnapshot(ledger.db, async trx => await balanceAt(trx, longAgo)), { balance: 5n + 1440n, earned: 5n + 1440n, movements: 1441n })
   await ledger.owner.query(`
-    update projection.lines set milestone = json_build_object(
+    update projection.statement_lines set running_totals = json_build_object(
       'opening', '0', 'earned', balance::text, 'spent', '0', 'refunded', '0', 'expired', '0', 'adjusted', '0', 'transferred', '0', 'unexplained', '0', 'movements', (balance - 4)::text)
     where (balance - 4) % 256 = 0 and occurred_at < $1`, [then])
-  t.match(await onOneState(ledger.db, async trx => await balanceAt(trx, longAgo)), { balance: 5n + 1440n, earned: 5n + 1440n, movements: 1441n }, 'the same from a milestone')
+  t.match(await inSnapshot(ledger.db, async trx => await balanceAt(trx, longAgo)), { balance: 5n + 1440n, earned: 5n + 1440n, movements: 1441n }, 'the same from a running_totals')
   await assertFewRead(t, ledger, [
     ['a balance of long ago', async trx => await balanceAt(trx, longAgo)],
-    ['a balance before the first milestone', async trx => await balanceAt(trx, instant('2021-01-01T00:10:00Z'))]
+    ['a balance before the first running_totals', async trx => await balanceAt(trx, instant('2021-01-01T00:10:00Z'))]
   ], 600n)
 })
 
 async function assertFewRead (t: Test, ledger: TestLedger, reads: ReadonlyArray<[what: string, read: (trx: Trx) => Promise<unknown>]>, most: bigint): Promise<void> {
   for (const [what, read] of reads) {
-    const lines = await onOneState(ledger.db, async trx => {
+    const lines = await inSnapshot(ledger.db, async trx => {
       const before = await linesRead(trx)
       await read(trx)
       return await linesRead(trx) - before
@@ -246,7 +246,7 @@ test('a time that is not one moment is refused, with what to send', async t => {
     ['', /not an RFC 3339/],
     ['2026-02-30T00:00:00Z', /not an RFC 3339/]
   ]
-  for (const path of ['/v1/customers/cust_1/balance', '/v1/customers/cust_1/movements', '/v1/cards/v_1', '/v1/cards/v_1/movements', '/v1/cards/v_1/explain']) {
+  for (const path of ['/v1/customers/cust_1/balance', '/v1/customers/cust_1/statement', '/v1/cards/v_1', '/v1/cards/v_1/statement', '/v1/cards/v_1/explain']) {
     for (const [text, detail] of refused) {
       for (const name of ['at', 'known_at']) {
         const answer = await ledger.get(`${path}?${name}=${text}`)

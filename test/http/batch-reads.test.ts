@@ -1,11 +1,11 @@
 import { test } from 'tap'
-import { gather } from '../../src/http/batch-reads.ts'
+import { batchReads } from '../../src/http/batch-reads.ts'
 
 const later = async (): Promise<void> => { await new Promise(resolve => setImmediate(resolve)) }
 
 test('what is asked at once is answered together, each its own', async t => {
   const statements: number[][] = []
-  const ask = gather<number, string>(async numbers => {
+  const ask = batchReads<number, string>(async numbers => {
     statements.push(numbers)
     await later()
     return numbers.map(number => `answer ${number}`)
@@ -21,7 +21,7 @@ test('what is asked at once is answered together, each its own', async t => {
 test('what arrives meanwhile is asked next, and no more than two statements are under way', async t => {
   let underWay = 0
   let most = 0
-  const ask = gather<number, number>(async numbers => {
+  const ask = batchReads<number, number>(async numbers => {
     most = Math.max(most, ++underWay)
     for (let turn = 0; turn < 5; turn++) await later()
     underWay--
@@ -37,7 +37,7 @@ test('what arrives meanwhile is asked next, and no more than two statements are 
 })
 
 test('a statement that fails fails for those it was asked for, and for no others', async t => {
-  const ask = gather<string, string>(async words => {
+  const ask = batchReads<string, string>(async words => {
     await later()
     if (words.includes('bad')) throw new Error('the database is away')
     return words

@@ -3,13 +3,13 @@ import { test } from 'tap'
 import { explainLines } from '../../src/history/explain.ts'
 import { listCardLines } from '../../src/projections/cards/reads.sql.ts'
 import type { Trx } from '../../src/postgres/database.ts'
-import { onOneState } from '../../src/engine/snapshot.sql.ts'
+import { inSnapshot } from '../../src/engine/snapshot.sql.ts'
 import { awardData, enveloped, seeds } from '../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../support/ledger.ts'
 
 interface Explained {
   movement_id: string
-  told_by: Array<{ event_id: string, informed: string, recorded_at: string }>
+  observed_in: Array<{ event_id: string, source_rank: string, recorded_at: string }>
   recomputed: unknown
   remark: string | null
 }
@@ -49,12 +49,12 @@ test('why does she have 900 points? the sample, explained', async t => {
     kind: 'accrual',
     points: 900,
     balance: 900,
-    told_by: [{
+    observed_in: [{
       ...key,
       type: 'customer.rewarded.loyalty_points',
       position,
-      source: null,
-      informed: 'bare',
+      sender_kind: null,
+      source_rank: 'bare',
       body_digest: event.body,
       fact_digest: event.facts,
       says: { kind: 'accrual', points: 900, reported_balance: 900, order_id: 'ord_CkH2s0T5xJkK0x5pGYXoBaFn', earning_rule_id: 'ern_FQxftbKUq9E93k00Z3qkC0sX', details: { trigger_type: 'customer.order.paid' } }
@@ -66,7 +66,7 @@ test('why does she have 900 points? the sample, explained', async t => {
   }])
 })
 
-test('every event that told a line, best informed first, and which of them won which field', async t => {
+test('every event that told a line, best source_rank first, and which of them won which field', async t => {
   const ledger = await openLedger(t)
   const data = { ...awardData({ points: 10, balance: 110 }), order: { id: 'ord_1' } }
   await ledger.post(data)
@@ -77,21 +77,21 @@ test('every event that told a line, best informed first, and which of them won w
   t.match(line, {
     points: 12,
     event_id: 'ev_row',
-    told_by: [
-      { event_id: 'ev_row', informed: 'transaction', source: 'webhook', send_out_id: 'whs_row', channel: 'API', says: { points: 12, order_id: null, details: { transaction_id: 'vtx_1', reason: 'because' } } },
-      { event_id: 'ev_env', informed: 'enveloped', source: 'distribution', source_id: 'dist_1', says: { points: 10, order_id: 'ord_1' } },
-      { event_id: 'evcus_1', informed: 'bare', source: null }
+    observed_in: [
+      { event_id: 'ev_row', source_rank: 'transaction', sender_kind: 'webhook', send_out_id: 'whs_row', channel: 'API', says: { points: 12, order_id: null, details: { transaction_id: 'vtx_1', reason: 'because' } } },
+      { event_id: 'ev_env', source_rank: 'enveloped', sender_kind: 'distribution', sender_id: 'dist_1', says: { points: 10, order_id: 'ord_1' } },
+      { event_id: 'evcus_1', source_rank: 'bare', sender_kind: null }
     ],
     won: { points: { event_id: 'ev_row', subject: 'transaction:vtx_1' }, order_id: { event_id: 'ev_env', subject: 'award:ern_1:v_1' }, occurred_at: { event_id: 'ev_row' } },
     recomputed: { points: 12, agrees: true, rule: '12 points, fixed' },
     remark: 'The card held 100 points before this, the first line we know: they are its opening balance.'
   })
-  t.equal(line?.told_by.length, 3)
+  t.equal(line?.observed_in.length, 3)
 
-  const known = line?.told_by[1]?.recorded_at ?? ''
+  const known = line?.observed_in[1]?.recorded_at ?? ''
   const [then] = await explain(ledger, `known_at=${known}`)
-  t.match(then, { points: 10, told_by: [{ event_id: 'ev_env' }, { event_id: 'evcus_1' }], won: { points: { event_id: 'ev_env' } } }, 'as it was known: by those who had told it')
-  t.equal(then?.told_by.length, 2)
+  t.match(then, { points: 10, observed_in: [{ event_id: 'ev_env' }, { event_id: 'evcus_1' }], won: { points: { event_id: 'ev_env' } } }, 'as it was known: by those who had told it')
+  t.equal(then?.observed_in.length, 2)
 })
 
 test('an unexplained line says between which two it stands, and what is missing', async t => {
@@ -104,7 +104,7 @@ test('an unexplained line says between which two it stands, and what is missing'
   t.match(whole[1], {
     kind: 'unexplained',
     points: -30,
-    told_by: [],
+    observed_in: [],
     won: null,
     recomputed: null,
     gap: { after_movement_id: 'award:evcus_1:r2:v_1', before_movement_id: 'award:evcus_1:r3:v_1', our_balance: 145, implied_balance: 115 },
@@ -141,7 +141,7 @@ test('a page reads the events that told it, and no more of the log', async t => 
   const ledger = await openLedger(t, { shards: 1 })
   for (let index = 0; index < 400; index++) await ledger.post(awardData({ rule: `r${index}`, trigger: `evcus_${index}`, points: 1 }))
   await ledger.project()
-  const read = await onOneState(ledger.db, async trx => {
+  const read = await inSnapshot(ledger.db, async trx => {
     const rows = await listCardLines(trx, 'v_1', { limit: 3 })
     const before = await eventsRead(trx)
     await explainLines(trx, 'v_1', rows, undefined, { at: null, known_at: null })

@@ -27,7 +27,7 @@ test('a statement: newest first, running balance, unexplained lines in place', a
   await ledger.post(awardData({ rule: 'ern_3', points: 5, balance: 85, at: '2026-01-03T00:00:00Z' }))
   await ledger.post(awardData({ rule: 'ern_4', points: 1, at: '2026-01-04T00:00:00Z' }))
   await ledger.project()
-  const statement = (await ledger.get('/v1/cards/v_1/movements')).json()
+  const statement = (await ledger.get('/v1/cards/v_1/statement')).json()
   t.match(statement.items, [
     { kind: 'accrual', points: 1, balance: 86, reported_balance: null, earning_rule_id: 'ern_4' },
     { kind: 'accrual', points: 5, balance: 85, reported_balance: 85, earning_rule_id: 'ern_3' },
@@ -40,7 +40,7 @@ test('a statement: newest first, running balance, unexplained lines in place', a
   await ledger.post(awardData({ rule: 'ern_2', points: 20, balance: 130, at: '2026-01-02T00:00:00Z' }))
   await ledger.project()
   t.match((await ledger.get('/v1/cards/v_1')).json(), { opening: 100, earned: 36, unexplained: -50, balance: 86, movements: 4 })
-  t.match((await ledger.get('/v1/customers/cust_1/movements')).json().items.map((line: { card_id: string, points: number }) => [line.card_id, line.points]),
+  t.match((await ledger.get('/v1/customers/cust_1/statement')).json().items.map((line: { card_id: string, points: number }) => [line.card_id, line.points]),
     [['v_1', 1], ['v_1', 5], ['v_1', -50], ['v_1', 20], ['v_1', 10]])
 })
 
@@ -83,12 +83,12 @@ test('every sum ties on every answer, and pages cover a list once in order', asy
   t.equal(balance.balance, balance.cards.reduce((sum: number, card: { balance: number }) => sum + card.balance, 0))
   t.match((await ledger.get('/v1/customers/cust_1')).json(), { totals: { balance: balance.balance, unexplained: balance.unexplained, cards: 3, orders: 23 } })
 
-  for (const path of ['/v1/customers', '/v1/customers/cust_1/movements', '/v1/customers/cust_1/orders', '/v1/customers/cust_1/orders?status=PAID', '/v1/cards/v_1/movements', '/v1/events', '/v1/events?shard=0']) {
+  for (const path of ['/v1/customers', '/v1/customers/cust_1/statement', '/v1/customers/cust_1/orders', '/v1/customers/cust_1/orders?status=PAID', '/v1/cards/v_1/statement', '/v1/events', '/v1/events?shard=0']) {
     const whole = await walk(ledger, path, 500)
     t.ok(whole.length > 4, `${path} has something to page`)
     for (const limit of [1, 4]) t.same(await walk(ledger, path, limit), whole, `${path} by ${limit}`)
   }
-  const lines = await walk(ledger, '/v1/customers/cust_1/movements', 7) as Array<{ occurred_at: string }>
+  const lines = await walk(ledger, '/v1/customers/cust_1/statement', 7) as Array<{ occurred_at: string }>
   t.same(lines.map(line => line.occurred_at), lines.map(line => line.occurred_at).sort().reverse(), 'newest first')
 })
 
@@ -126,22 +126,22 @@ test('malformed reads are 400, unknown keys 404, and never a 500', async t => {
     ['/v1/customers/nobody', 404, 'customer_not_found'],
     ['/v1/customers/nobody/balance', 404, 'customer_not_found'],
     ['/v1/customers/nobody/orders', 404, 'customer_not_found'],
-    ['/v1/customers/nobody/movements', 404, 'customer_not_found'],
+    ['/v1/customers/nobody/statement', 404, 'customer_not_found'],
     ['/v1/orders/nothing', 404, 'order_not_found'],
     ['/v1/cards/nothing', 404, 'card_not_found'],
-    ['/v1/cards/nothing/movements', 404, 'card_not_found'],
+    ['/v1/cards/nothing/statement', 404, 'card_not_found'],
     ['/v1/events/nothing', 404, 'event_not_found'],
     ['/v1/nothing', 404, 'route_not_found'],
     [`/v1/customers/${long}`, 404, 'customer_not_found'],
     ['/v1/customers/%00', 404, 'customer_not_found'],
-    ['/v1/cards/a%00b/movements', 404, 'card_not_found'],
+    ['/v1/cards/a%00b/statement', 404, 'card_not_found'],
     ['/v1/events/%00', 404, 'event_not_found'],
     ['/v1/customers/%ff', 400, 'url_malformed'],
     ['/v1/customers/%E0%A4%A', 400, 'url_malformed'],
     ['/v1/customers?cursor=rubbish', 400, 'cursor_invalid'],
     [`/v1/customers?cursor=${Buffer.from('[1]').toString('base64url')}`, 400, 'cursor_invalid'],
-    [`/v1/cards/v_1/movements?cursor=${Buffer.from('["yesterday",1]').toString('base64url')}`, 400, 'cursor_invalid'],
-    [`/v1/cards/v_1/movements?cursor=${Buffer.from('["2026-01-01T00:00:00.000000Z",99999999999]').toString('base64url')}`, 400, 'cursor_invalid'],
+    [`/v1/cards/v_1/statement?cursor=${Buffer.from('["yesterday",1]').toString('base64url')}`, 400, 'cursor_invalid'],
+    [`/v1/cards/v_1/statement?cursor=${Buffer.from('["2026-01-01T00:00:00.000000Z",99999999999]').toString('base64url')}`, 400, 'cursor_invalid'],
     [`/v1/events?cursor=${Buffer.from('[99999,"1"]').toString('base64url')}`, 400, 'cursor_invalid'],
     ['/v1/customers?limit=0', 400, 'request_invalid'],
     ['/v1/events/ev_1?shard=5', 400, 'request_invalid'],
@@ -210,7 +210,7 @@ test('the log, for operators', async t => {
   t.equal(items.length, 2, 'two facts share the event id')
   t.same((await walk(ledger, '/v1/events/ev_1', 1)).length, 2)
   t.equal(items[0].body_text, body, 'exactly as received')
-  t.match(items[0], { subject: 'award:ern_1:v_1', type: 'customer.rewarded.loyalty_points', send_out_id: 'whs_1', source: 'webhook', source_id: 'wh_1', group_id: 'v-1', project_id: 'proj_1', channel: 'API', customer_id: 'cust_1', test: false, occurred_at: '2026-01-01T10:00:01.000000Z' })
+  t.match(items[0], { subject: 'award:ern_1:v_1', type: 'customer.rewarded.loyalty_points', send_out_id: 'whs_1', sender_kind: 'webhook', sender_id: 'wh_1', group_id: 'v-1', project_id: 'proj_1', channel: 'API', customer_id: 'cust_1', test: false, occurred_at: '2026-01-01T10:00:01.000000Z' })
   t.match((await ledger.get('/v1/events')).json().items[0].chain, /^[0-9a-f]{64}$/)
 })
 
@@ -222,8 +222,8 @@ test('the description of the API is OpenAPI 3.1, complete, and readable offline'
   const operations = Object.entries(document.paths as Record<string, Record<string, { operationId: string, responses: Record<string, { content?: Record<string, { schema: unknown }> }> }>>)
     .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method, operation })))
   t.same(operations.map(({ path }) => path).sort(), [
-    '/livez', '/readyz', '/v1/cards/{card}', '/v1/cards/{card}/explain', '/v1/cards/{card}/movements', '/v1/customers', '/v1/customers/{customer_id}', '/v1/customers/{customer_id}/balance',
-    '/v1/customers/{customer_id}/movements', '/v1/customers/{customer_id}/orders', '/v1/events', '/v1/events/{event_id}', '/v1/orders/{order_id}',
+    '/livez', '/readyz', '/v1/cards/{card}', '/v1/cards/{card}/explain', '/v1/cards/{card}/statement', '/v1/customers', '/v1/customers/{customer_id}', '/v1/customers/{customer_id}/balance',
+    '/v1/customers/{customer_id}/orders', '/v1/customers/{customer_id}/statement', '/v1/events', '/v1/events/{event_id}', '/v1/orders/{order_id}',
     '/v1/quarantine', '/v1/quarantine/{quarantine_id}', '/v1/quarantine/{quarantine_id}/discard', '/v1/quarantine/{quarantine_id}/redrive', '/v1/status',
     '/webhooks/voucherify'
   ])
@@ -252,7 +252,7 @@ test('the description of the API is OpenAPI 3.1, complete, and readable offline'
   }
 })
 
-test('a read shows one state while the ledger moves: totals tie to cards, and cards to the checkpoint', async t => {
+test('a read shows one state while the ledger moves: totals ordinal to cards, and cards to the checkpoint', async t => {
   const ledger = await openLedger(t, { shards: 1 })
   const worker = startWorker(ledger.steps, { projections, batch: 3 })
   t.teardown(() => worker.stop())
@@ -278,11 +278,11 @@ test('a page goes on where the last one ended, also when a late movement pushed 
   const at = '2026-01-05T00:00:00Z'
   for (const rule of ['r2', 'r3']) await ledger.post(awardData({ trigger: 'e', rule, points: 1, at }))
   await ledger.project()
-  const first = (await ledger.get('/v1/cards/v_1/movements?limit=1')).json()
-  const whole = (await ledger.get('/v1/customers/cust_1/movements?limit=1')).json()
+  const first = (await ledger.get('/v1/cards/v_1/statement?limit=1')).json()
+  const whole = (await ledger.get('/v1/customers/cust_1/statement?limit=1')).json()
   await ledger.post(awardData({ trigger: 'e', rule: 'r1', points: 1, at }))
   await ledger.project()
-  for (const path of [`/v1/cards/v_1/movements?limit=5&cursor=${first.next_cursor}`, `/v1/customers/cust_1/movements?limit=5&cursor=${whole.next_cursor}`]) {
+  for (const path of [`/v1/cards/v_1/statement?limit=5&cursor=${first.next_cursor}`, `/v1/customers/cust_1/statement?limit=5&cursor=${whole.next_cursor}`]) {
     t.same((await ledger.get(path)).json().items.map((line: { movement_id: string }) => line.movement_id), ['award:e:r2:v_1', 'award:e:r1:v_1'])
   }
 })

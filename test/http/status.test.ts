@@ -9,7 +9,7 @@ import { databaseOf, type Trx } from '../../src/postgres/database.ts'
 import { createKey } from '../../src/access/api-keys.sql.ts'
 import { quarantine } from '../../src/ingest/quarantine/quarantine.sql.ts'
 import { shardOf } from '../../src/log/shards.sql.ts'
-import { onOneState } from '../../src/engine/snapshot.sql.ts'
+import { inSnapshot } from '../../src/engine/snapshot.sql.ts'
 import { standingWithin } from '../../src/engine/status.sql.ts'
 import { awardData, orderData } from '../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../support/ledger.ts'
@@ -34,25 +34,25 @@ const projection = (of: Answer, name: string) => of.projections.find(one => one.
 /** As if an event had come in some time ago. */
 async function makeOlder (ledger: TestLedger, seconds: number): Promise<void> {
   await ledger.owner.query('alter table ledger.events disable trigger user')
-  await ledger.owner.query("update ledger.events set received_at = received_at - $1 * interval '1 second'", [seconds])
+  await ledger.owner.query("update ledger.events set recorded_at = recorded_at - $1 * interval '1 second'", [seconds])
 }
 
 test('a new ledger, and one in order', async t => {
   const ledger = await openLedger(t, { shards: 4 })
   t.match(await status(ledger), {
     attention: [],
-    projections: projections.map(({ name, version }) => ({ name, version, code_version: version, unbuilt: false, lag_events: 0, lag_seconds: 0, parked: 0, oldest_parked_at: null })),
+    projections: projections.map(({ name, version }) => ({ name, version, code_version: version, outdated: false, lag_events: 0, lag_seconds: 0, parked: 0, oldest_parked_at: null })),
     rebuild: [],
     quarantine: { open: 0, conflicts: 0, reasons: [] },
-    log: { events: 0, newest_recorded_at: null, silence_seconds: null, shards: [0, 1, 2, 3].map(shard => ({ shard, head: 0, chain: ZEROS, newest_recorded_at: null })) },
+    log: { events: 0, newest_recorded_at: null, timeout_seconds: null, shards: [0, 1, 2, 3].map(shard => ({ shard, head: 0, chain: ZEROS, newest_recorded_at: null })) },
     worker: null
   })
   await ledger.owner.query('delete from projection.checkpoints')
-  t.strictSame(codes(await status(ledger)), [], 'before the first worker nothing is unbuilt either')
+  t.strictSame(codes(await status(ledger)), [], 'before the first worker nothing is outdated either')
 
   await ledger.post(awardData({ rule: 'ern_1' }))
   await ledger.post(awardData({ rule: 'ern_2' }))
-  t.match((await status(ledger)).projections, names.map(name => ({ name, version: null, unbuilt: false, lag_events: 2 })), 'the first worker begins them')
+  t.match((await status(ledger)).projections, names.map(name => ({ name, version: null, outdated: false, lag_events: 2 })), 'the first worker begins them')
   const worker = startWorker(ledger.steps, { projections, batch: 10 })
   t.teardown(() => worker.stop())
   await waitUntil(async () => (await status(ledger)).projections.every(({ lag_events }) => Number(lag_events) === 0))
@@ -62,7 +62,7 @@ test('a new ledger, and one in order', async t => {
   t.strictSame(now.attention, [])
   t.match(now.log, { events: 2, newest_recorded_at: /Z$/ })
   t.match(now.log.shards[shard], { shard, head: 2, chain: head.chain, newest_recorded_at: now.log.newest_recorded_at })
-  t.ok(now.log.silence_seconds !== null && now.log.silence_seconds >= 0 && now.log.silence_seconds < 60, `${now.log.silence_seconds} s`)
+  t.ok(now.log.timeout_seconds !== null && now.log.timeout_seconds >= 0 && now.log.timeout_seconds < 60, `${now.log.timeout_seconds} s`)
 })
 
 test('what lags: by events, by the age of the oldest, and for too long', async t => {
@@ -80,7 +80,7 @@ test('what lags: by events, by the age of the oldest, and for too long', async t
   await makeOlder(ledger, 100)
   const old = await status(ledger)
   t.ok((projection(old, 'orders')?.lag_seconds ?? 0) >= 100)
-  t.ok((old.log.silence_seconds ?? 0) >= 100)
+  t.ok((old.log.timeout_seconds ?? 0) >= 100)
   t.match(old.attention, [{ code: 'lagging', detail: /cards lacks 2 event\(s\), the oldest stored 1\d\d s ago/ }])
   await ledger.project()
   t.strictSame((await status(ledger)).attention, [])
@@ -118,8 +118,8 @@ test('what is parked shows on the status, the card, the balance and the order, u
   t.match((await ledger.get('/v1/cards/CODE-v_2')).json(), { balance: 1, parked_at }, 'as before the event')
   t.equal((await ledger.get('/v1/cards/v_1')).json().parked_at, null)
   const at = '?at=2026-01-01T11:00:00Z'
-  for (const clocks of ['', at, '?known_at=2100-01-01T00:00:00Z']) {
-    t.match((await ledger.get(`/v1/customers/cust_1/balance${clocks}`)).json().cards, [{ card_id: 'v_1', balance: 6, parked_at: null }, { card_id: 'v_2', balance: 1, parked_at }], `balance${clocks}`)
+  for (const asOf of ['', at, '?known_at=2100-01-01T00:00:00Z']) {
+    t.match((await ledger.get(`/v1/customers/cust_1/balance${asOf}`)).json().cards, [{ card_id: 'v_1', balance: 6, parked_at: null }, { card_id: 'v_2', balance: 1, parked_at }], `balance${asOf}`)
   }
   t.match((await ledger.get(`/v1/cards/v_2${at}`)).json(), { parked_at })
   t.match((await ledger.get('/v1/orders/ord_2')).json(), { status: 'PAID', parked_at: /Z$/ })
@@ -147,10 +147,10 @@ test('rows of another version of the rules wait for a rebuild, and say nothing o
   await ledger.project()
   await makeOlder(ledger, 1000)
   const now = await status(ledger)
-  t.match(projection(now, 'cards'), { version: 99, code_version: 1, unbuilt: true, lag_events: 1 })
-  t.match(projection(now, 'tiers'), { version: null, unbuilt: true, lag_events: 2 })
-  t.match(projection(now, 'orders'), { unbuilt: false, lag_events: 0 })
-  t.match(now.attention, [{ code: 'unbuilt', detail: /tiers has no rows yet; the rows of cards are of version 99.*rebuild --switch/ }])
+  t.match(projection(now, 'cards'), { version: 99, code_version: 1, outdated: true, lag_events: 1 })
+  t.match(projection(now, 'tiers'), { version: null, outdated: true, lag_events: 2 })
+  t.match(projection(now, 'orders'), { outdated: false, lag_events: 0 })
+  t.match(now.attention, [{ code: 'outdated', detail: /tiers has no rows yet; the rows of cards are of version 99.*rebuild switch/ }])
   t.equal(now.attention.length, 1)
 })
 
@@ -196,10 +196,10 @@ test('what is open in quarantine, by reason, and what contradicts', async t => {
 
 test('the worker of this process, as it says of itself', async t => {
   const ledger = await openLedger(t, { shards: 1 })
-  const standing = await onOneState(ledger.db, async trx => await standingWithin(trx, names))
-  const health: WorkerHealth = { alive: true, waiting: undefined, resting: [{ shard: 0, reason: 'too slow', failures: 3 }], unbuilt: [] }
-  const told = statusOf(standing, projections, health)
-  t.strictSame([told.worker, told.attention], [{ alive: true, waiting: null, resting: health.resting }, []])
+  const standing = await inSnapshot(ledger.db, async trx => await standingWithin(trx, names))
+  const health: WorkerHealth = { alive: true, waiting: undefined, resting: [{ shard: 0, reason: 'too slow', failures: 3 }], outdated: [] }
+  const observed = statusOf(standing, projections, health)
+  t.strictSame([observed.worker, observed.attention], [{ alive: true, waiting: null, resting: health.resting }, []])
   t.match(statusOf(standing, projections, { ...health, alive: false }).attention, [{ code: 'worker_ended', detail: /restart/ }])
 })
 
@@ -217,7 +217,7 @@ test('only operators: a key of scope read may not ask', async t => {
 test('it reads the ends of shards and what is open, however long the log and the quarantine are', async t => {
   const ledger = await openLedger(t, { shards: 2 })
   await ledger.owner.query(`
-    insert into ledger.events (event_id, subject, shard, position, type, received_at, test, body, body_bytes, body_digest, fact_digest, chain)
+    insert into ledger.events (event_id, subject, shard, position, type, recorded_at, test, body, body_bytes, body_digest, fact_digest, chain)
     select 'ev_' || s || '_' || n, '-', s, n, 'x', now(), false, '{}', 2, '\\x', '\\x', '\\x' from generate_series(0, 1) s, generate_series(1, 10000) n`)
   await ledger.owner.query('update ledger.shards set head = 10000')
   await ledger.owner.query("update projection.checkpoints set position = 5000; update projection.checkpoints set position = 7 where projection = 'cards'")
@@ -226,7 +226,7 @@ test('it reads the ends of shards and what is open, however long the log and the
     select convert_to(n::text, 'UTF8'), '{}', 'not_json', 'x', case when n > 10 then 'discarded' else 'open' end,
            case when n > 10 then now() end, case when n > 10 then 'x' end, case when n > 10 then 'x' end
     from generate_series(1, 10000) n`)
-  const read = await onOneState(ledger.db, async trx => {
+  const read = await inSnapshot(ledger.db, async trx => {
     const standing = await standingWithin(trx, names)
     t.match(standing.projections.map(({ lag_events }) => lag_events), [10000n, 10000n, 10000n, 19986n])
     t.match(standing.quarantine, [{ reason: 'not_json', open: 10 }])

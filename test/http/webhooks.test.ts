@@ -72,7 +72,7 @@ test('one award told by webhook, distribution and raw payload is one movement', 
   t.equal((await ledger.post(resent)).json().status, 'duplicate', 'the same event by another source, with more fields')
   await ledger.project()
   t.match((await ledger.get('/v1/customers/cust_1/balance')).json(), { balance: 7, cards: [{ earned: 7 }] })
-  t.equal((await ledger.get('/v1/cards/v_1/movements')).json().items.length, 1)
+  t.equal((await ledger.get('/v1/cards/v_1/statement')).json().items.length, 1)
 })
 
 test('the same event with other facts is a conflict: the stored one stands, both versions are kept', async t => {
@@ -338,5 +338,5 @@ test('no number of movements stops a card: sums outgrow every integer type', asy
   await Promise.all(Array.from({ length: count }, (_, index) => ledger.post(awardData({ rule: `ern_${index}`, points: Number.MAX_SAFE_INTEGER }))))
   await ledger.project()
   t.match((await ledger.get('/v1/cards/v_1')).body, `"balance":${BigInt(count) * BigInt(Number.MAX_SAFE_INTEGER)},`)
-  t.equal((await ledger.get('/v1/cards/v_1/movements')).statusCode, 200)
+  t.equal((await ledger.get('/v1/cards/v_1/statement')).statusCode, 200)
 })

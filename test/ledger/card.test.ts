@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
-import { addToSums, balanceOf, foldCard, NO_SUMS, type Folded, type Line, type Sums } from '../../src/ledger/card.ts'
+import { addToSums, balanceOf, foldCard, NO_SUMS, type Folded, type StatementLine, type Sums } from '../../src/ledger/card.ts'
 import type { MovementKind } from '../../src/ledger/facts.ts'
 import type { Movement } from '../../src/ledger/movements.ts'
 import { balanceBefore, sequence } from '../../src/ledger/sequence.ts'
-import { arrivals, histories, moment, tellHistory, type History, type Told } from './histories.ts'
+import { arrivals, histories, moment, tellHistory, type History, type Observed } from './histories.ts'
 import { always } from './property.ts'
 
 /** A movement at the n-th moment. Its identity says nothing of its place. */
@@ -25,7 +25,7 @@ function movement (at: number, points: bigint, reported_balance: bigint | null, 
   }
 }
 
-function statement (folded: Folded): Array<[kind: Line['kind'], points: bigint, balance: bigint]> {
+function statement (folded: Folded): Array<[kind: StatementLine['kind'], points: bigint, balance: bigint]> {
   return folded.lines.map(line => [line.kind, line.points, line.balance])
 }
 
@@ -48,7 +48,7 @@ test('given one award with its balance, then the card opened at what was there b
       reported_balance: 900n,
       occurred_at: moment(0),
       recorded_at: moment(1),
-      tie: 0,
+      ordinal: 0,
       order_id: 'ord_1',
       earning_rule_id: 'ern_1',
       event_id: 'ev_0'
@@ -75,12 +75,12 @@ test('given a spend we never heard of, then the next award shows it as a line of
     reported_balance: 600n,
     occurred_at: moment(2),
     recorded_at: moment(3),
-    tie: 0,
+    ordinal: 0,
     order_id: null,
     earning_rule_id: null,
     event_id: 'ev_2'
   })
-  t.equal(folded.lines[2]?.tie, 1, 'the movement comes second in its moment')
+  t.equal(folded.lines[2]?.ordinal, 1, 'the movement comes second in its moment')
 
   const half = movement(1, -200n, 700n, { kind: 'redemption' })
   t.strictSame(statement(foldCard([first, second, half], null)),
@@ -93,7 +93,7 @@ test('given a spend we never heard of, then the next award shows it as a line of
 test('given two awards of one moment, then the balances say which came first, whatever their names', async t => {
   for (const [one, five] of [['a', 'b'], ['b', 'a']] as const) {
     const folded = foldCard([movement(3, 5n, 16n, { movement_id: five }), movement(3, 1n, 11n, { movement_id: one })], null)
-    t.strictSame(folded.lines.map(line => [line.movement_id, line.balance, line.tie]), [[one, 11n, 0], [five, 16n, 1]])
+    t.strictSame(folded.lines.map(line => [line.movement_id, line.balance, line.ordinal]), [[one, 11n, 0], [five, 16n, 1]])
     t.strictSame(folded.sums, sums({ opening: 10n, earned: 6n }))
   }
 })
@@ -133,7 +133,7 @@ test('given movements that differ in microseconds only, then they are not of one
     { ...movement(0, 2n, 7n), occurred_at: moment(0).replace('998000', '998001') as Movement['occurred_at'] }
   ], null)
   t.strictSame(statement(folded), [['accrual', 2n, 7n], ['unexplained', -7n, 0n], ['accrual', 5n, 5n]])
-  t.strictSame(folded.lines.map(line => line.tie), [0, 0, 1])
+  t.strictSame(folded.lines.map(line => line.ordinal), [0, 0, 1])
 })
 
 test('every kind has its sum: magnitudes for what was earned or went, signs for what can go both ways', async t => {
@@ -159,9 +159,9 @@ test('every kind has its sum: magnitudes for what was earned or went, signs for 
 })
 
 test('any order of arrival folds to the same statement', async t => {
-  always(t, fc.property(arrivals(histories({ silent: true, dropped: true })), ({ told, arrived }) => {
-    assert.deepEqual(foldCard(arrived, null), foldCard(told.movements, null))
-    assert.deepEqual(foldCard(arrived, told.opening), foldCard(told.movements, told.opening))
+  always(t, fc.property(arrivals(histories({ silent: true, dropped: true })), ({ observed, arrived }) => {
+    assert.deepEqual(foldCard(arrived, null), foldCard(observed.movements, null))
+    assert.deepEqual(foldCard(arrived, observed.opening), foldCard(observed.movements, observed.opening))
   }))
 })
 
@@ -186,7 +186,7 @@ test('whatever is told, withheld or lost, the statement adds up', async t => {
       assert.ok(line.kind !== 'unexplained' || line.points !== 0n, 'nothing is not a line')
       assert.ok(line.kind !== 'unexplained' || lines[index + 1]?.movement_id === line.movement_id.slice('unexplained:'.length), 'it stands before the movement that showed it')
       assert.ok(last === undefined || last.occurred_at <= line.occurred_at, 'lines stand in time')
-      assert.ok(line.tie === (last?.occurred_at === line.occurred_at ? last.tie + 1 : 0), 'lines of a moment are numbered')
+      assert.ok(line.ordinal === (last?.occurred_at === line.occurred_at ? last.ordinal + 1 : 0), 'lines of a moment are numbered')
     }
   }))
 })
@@ -201,17 +201,17 @@ const fullyTold = histories().filter(history => {
 })
 
 test('when everything is told nothing is unexplained, though many share a moment, and the opening is the true one', async t => {
-  always(t, fc.property(arrivals(fullyTold), ({ told, arrived }) => {
+  always(t, fc.property(arrivals(fullyTold), ({ observed, arrived }) => {
     const folded = foldCard(arrived, null)
     assert.deepEqual(folded.lines.filter(line => line.kind === 'unexplained'), [])
-    assert.ok(folded.sums.opening === told.opening, 'the opening is the true one')
-    assert.ok(folded.balance === told.balance, 'so is the balance')
+    assert.ok(folded.sums.opening === observed.opening, 'the opening is the true one')
+    assert.ok(folded.balance === observed.balance, 'so is the balance')
   }))
   // From a known balance there is nothing to guess, rings included.
-  always(t, fc.property(arrivals(histories()), ({ told, arrived }) => {
-    const folded = foldCard(arrived, told.opening)
+  always(t, fc.property(arrivals(histories()), ({ observed, arrived }) => {
+    const folded = foldCard(arrived, observed.opening)
     assert.ok(folded.sums.unexplained === 0n && folded.lines.length === arrived.length, 'nothing is unexplained')
-    assert.ok(folded.balance === told.balance, 'the balance is the true one')
+    assert.ok(folded.balance === observed.balance, 'the balance is the true one')
   }))
 })
 
@@ -220,9 +220,9 @@ test('one long moment: hundreds of movements that share a microsecond still join
     opening: 50n,
     moments: [points.map((points, index) => ({ kind: 'accrual', points, name: (index * 37) % 100, silent: false, dropped: false }))]
   }))
-  always(t, fc.property(arrivals(crowd), ({ told, arrived }) => {
+  always(t, fc.property(arrivals(crowd), ({ observed, arrived }) => {
     const folded = foldCard(arrived, 50n)
-    assert.ok(folded.sums.unexplained === 0n && folded.lines.length === arrived.length && folded.balance === told.balance, 'joined up')
+    assert.ok(folded.sums.unexplained === 0n && folded.lines.length === arrived.length && folded.balance === observed.balance, 'joined up')
   }), 25)
 })
 
@@ -235,8 +235,8 @@ test('whatever was lost before, the balance is right again at a movement that st
     .map(({ history: { opening, moments }, points }): History => ({
       opening, moments: [...moments, [{ kind: 'addition', points, name: 0, silent: false, dropped: false }]]
     }))
-  always(t, fc.property(arrivals(ending), ({ told, arrived }) => {
-    assert.ok(foldCard(arrived, null).balance === told.balance, 'the balance is the true one')
+  always(t, fc.property(arrivals(ending), ({ observed, arrived }) => {
+    assert.ok(foldCard(arrived, null).balance === observed.balance, 'the balance is the true one')
   }))
 })
 
@@ -246,19 +246,19 @@ test('what was lost between two stated balances is exactly what is unexplained',
     const steps = moments.flat()
     return { opening, moments: steps.map((step, at) => [{ ...step, dropped: step.dropped && at > 0 && at < steps.length - 1 }]) }
   })
-  always(t, fc.property(arrivals(alone), ({ told, arrived }) => {
+  always(t, fc.property(arrivals(alone), ({ observed, arrived }) => {
     const { lines, sums } = foldCard(arrived, null)
-    assert.ok(sums.opening === told.opening, 'the opening is the true one')
-    assert.ok(sums.unexplained === told.balance - told.opening - sum(arrived.map(one => one.points)), 'unexplained = lost')
-    assert.ok(lines.filter(line => line.kind === 'unexplained').length <= told.moments.filter(moment => moment.length === 0).length, 'a gap is one line at most')
+    assert.ok(sums.opening === observed.opening, 'the opening is the true one')
+    assert.ok(sums.unexplained === observed.balance - observed.opening - sum(arrived.map(one => one.points)), 'unexplained = lost')
+    assert.ok(lines.filter(line => line.kind === 'unexplained').length <= observed.moments.filter(moment => moment.length === 0).length, 'a gap is one line at most')
   }))
 })
 
 test('folding in two stretches, cut between any two moments, is folding at once', async t => {
-  const cut = histories({ silent: true, dropped: true }).map(tellHistory).chain(told => fc.tuple(fc.constant(told), fc.nat(told.moments.length)))
-  always(t, fc.property(cut, ([told, at]) => {
-    const whole = foldCard(told.movements, null)
-    const [early, late] = stretches(told, at)
+  const cut = histories({ silent: true, dropped: true }).map(tellHistory).chain(observed => fc.tuple(fc.constant(observed), fc.nat(observed.moments.length)))
+  always(t, fc.property(cut, ([observed, at]) => {
+    const whole = foldCard(observed.movements, null)
+    const [early, late] = stretches(observed, at)
     const head = foldCard(early, null)
     // A card without an earlier movement has no earlier balance.
     const tail = foldCard(late, early.length === 0 ? null : head.balance)
@@ -268,8 +268,8 @@ test('folding in two stretches, cut between any two moments, is folding at once'
   }))
 })
 
-function stretches (told: Told, at: number): [Movement[], Movement[]] {
-  return [told.moments.slice(0, at).flat(), told.moments.slice(at).flat()]
+function stretches (observed: Observed, at: number): [Movement[], Movement[]] {
+  return [observed.moments.slice(0, at).flat(), observed.moments.slice(at).flat()]
 }
 
 function added (a: Sums, b: Sums): Sums {
@@ -277,12 +277,12 @@ function added (a: Sums, b: Sums): Sums {
 }
 
 /** What a line keeps of its movement. */
-function kept (of: Movement | Line): unknown {
+function kept (of: Movement | StatementLine): unknown {
   const { movement_id, kind, points, reported_balance, occurred_at, recorded_at, order_id, earning_rule_id, event_id } = of
   return { movement_id, kind, points, reported_balance, occurred_at, recorded_at, order_id, earning_rule_id, event_id }
 }
 
-function byId (a: Movement | Line, b: Movement | Line): number {
+function byId (a: Movement | StatementLine, b: Movement | StatementLine): number {
   return a.movement_id < b.movement_id ? -1 : 1
 }
 
@@ -290,11 +290,11 @@ test('where some movements of a moment state no balance and an order without a g
   const steps = fc.array(fc.record({ points: fc.bigInt(-4n, 4n), silent: fc.boolean(), name: fc.nat(99) }), { minLength: 1, maxLength: 9 })
   always(t, fc.property(steps, fc.bigInt(0n, 20n), (moves, before) => {
     let balance = before
-    const told = moves.map(({ points, silent, name }, index) => {
+    const observed = moves.map(({ points, silent, name }, index) => {
       balance += points
       return movement(0, points, silent ? null : balance, { movement_id: `m${name}-${index}` })
     })
-    const folded = foldCard(told, before)
+    const folded = foldCard(observed, before)
     assert.equal(folded.sums.unexplained, 0n)
     assert.equal(folded.balance, balance)
   }))

@@ -21,7 +21,7 @@ interface Step {
 /** The moments of a card in their true order, each with the movements of one microsecond in theirs. */
 export interface History { opening: bigint, moments: Step[][] }
 
-export interface Told {
+export interface Observed {
   /** What we heard, in the true order, by moment. */
   moments: Movement[][]
   movements: Movement[]
@@ -60,7 +60,7 @@ export function moment (n: number): Instant {
 }
 
 /** Lets the provider tell a history. */
-export function tellHistory (history: History): Told {
+export function tellHistory (history: History): Observed {
   let balance = history.opening
   let count = 0
   const moments = history.moments.map((steps, at) => steps.flatMap(({ kind, points, name, silent, dropped }) => {
@@ -83,7 +83,7 @@ export function tellHistory (history: History): Told {
 }
 
 /** A history and another order in which its tellings may arrive. */
-export function arrivals (of: fc.Arbitrary<History>): fc.Arbitrary<{ told: Told, arrived: Movement[] }> {
-  return of.map(tellHistory).chain(told => fc.shuffledSubarray(told.movements, { minLength: told.movements.length })
-    .map(arrived => ({ told, arrived })))
+export function arrivals (of: fc.Arbitrary<History>): fc.Arbitrary<{ observed: Observed, arrived: Movement[] }> {
+  return of.map(tellHistory).chain(observed => fc.shuffledSubarray(observed.movements, { minLength: observed.movements.length })
+    .map(arrived => ({ observed, arrived })))
 }

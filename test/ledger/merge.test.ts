@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
-import { INFORMED } from '../../src/ledger/facts.ts'
+import { SOURCE_RANK } from '../../src/ledger/facts.ts'
 import { parseInstant } from '../../src/ledger/instant.ts'
-import { mergeLatest, tell, type Latest } from '../../src/ledger/latest.ts'
-import { mergeSightings, type RecordedSighting } from '../../src/ledger/movements.ts'
-import { addTellings, holderOf, type HolderTelling } from '../../src/ledger/holders.ts'
-import { outstanding, type PendingObservation } from '../../src/ledger/pending.ts'
+import { mergeLatest, observeFields, type Latest } from '../../src/ledger/latest.ts'
+import { mergeObservations, type RecordedObservation } from '../../src/ledger/movements.ts'
+import { addHolderObservations, holderOf, type HolderObservation } from '../../src/ledger/holders.ts'
+import { outstanding, type RecordedLotState } from '../../src/ledger/pending.ts'
 import { compareText } from '../../src/ledger/text.ts'
-import { compareStates, compareTellings, statusRank, type OrderState } from '../../src/ledger/orders.ts'
+import { compareStates, compareOrderObservations, statusRank, type OrderState } from '../../src/ledger/orders.ts'
 import { KINDS, moment } from './histories.ts'
 import { always } from './property.ts'
 
@@ -82,21 +82,21 @@ const clock = fc.nat(3).map(moment)
 const value = fc.option(fc.constantFrom('', 'a', 'b', 'é'))
 const latest: fc.Arbitrary<Latest<Field>> = fc.array(
   fc.tuple(fc.record({ name: value, email: value, source_id: value }, { requiredKeys: [] }), clock), { maxLength: 3 }
-).map(tellings => tellings.map(([fields, at]) => tell(fields, at)).reduce(mergeLatest, { values: {}, clocks: {} }))
+).map(observations => observations.map(([fields, at]) => observeFields(fields, at)).reduce(mergeLatest, { values: {}, field_times: {} }))
 
 test('the newest telling of a field wins, and a field that is not told stays', async t => {
-  const old = tell<Field>({ name: 'Jack', email: 'jack@example.org', source_id: 'jck' }, moment(1))
-  const young = tell<Field>({ name: 'Jack W.', email: null }, moment(2))
+  const old = observeFields<Field>({ name: 'Jack', email: 'jack@example.org', source_id: 'jck' }, moment(1))
+  const young = observeFields<Field>({ name: 'Jack W.', email: null }, moment(2))
   for (const merged of [mergeLatest(old, young), mergeLatest(young, old)]) {
     t.strictSame(merged, {
       values: { name: 'Jack W.', email: null, source_id: 'jck' },
-      clocks: { name: moment(2), email: moment(2), source_id: moment(1) }
+      field_times: { name: moment(2), email: moment(2), source_id: moment(1) }
     }, 'null is a value: the address was removed')
   }
-  const [first, second] = [tell<Field>({ name: 'Ann' }, moment(1)), tell<Field>({ name: 'Bob' }, moment(1))]
+  const [first, second] = [observeFields<Field>({ name: 'Ann' }, moment(1)), observeFields<Field>({ name: 'Bob' }, moment(1))]
   t.strictSame(mergeLatest(first, second).values, { name: 'Bob' }, 'told for the same moment, the greater one')
   t.strictSame(mergeLatest(second, first).values, { name: 'Bob' })
-  t.strictSame(mergeLatest(tell<Field>({ name: null }, moment(1)), first).values, { name: 'Ann' }, 'and any text before none')
+  t.strictSame(mergeLatest(observeFields<Field>({ name: null }, moment(1)), first).values, { name: 'Ann' }, 'and any text before none')
   t.strictSame(old.values.name, 'Jack', 'merging leaves its inputs alone')
 })
 
@@ -109,12 +109,12 @@ test('merging what was told last is commutative, associative and idempotent', as
   }))
 })
 
-const sighting: fc.Arbitrary<RecordedSighting> = fc.record({
+const observation: fc.Arbitrary<RecordedObservation> = fc.record({
   event_id: fc.constantFrom('ev_1', 'ev_2', 'ev_3', 'ev_4', 'ev_5'),
   subject: fc.constantFrom('award:ern_1:v_1', 'transaction:vtx_1'),
   movement_id: fc.constant('award:ev_0:ern_1:v_1'),
   card_id: fc.constant('v_1'),
-  informed: fc.constantFrom(...Object.values(INFORMED)),
+  source_rank: fc.constantFrom(...Object.values(SOURCE_RANK)),
   kind: fc.constantFrom(...KINDS),
   points: fc.option(fc.bigInt(-3n, 3n), { freq: 6 }),
   reported_balance: fc.option(fc.bigInt(0n, 5n)),
@@ -127,15 +127,15 @@ const sighting: fc.Arbitrary<RecordedSighting> = fc.record({
   fact_digest: fc.constantFrom('aa', 'bb')
 })
 // An event is stored once, so it tells a movement in one way.
-const sightings = fc.uniqueArray(sighting, { minLength: 1, maxLength: 6, selector: one => `${one.event_id} ${one.subject}` })
+const observations = fc.uniqueArray(observation, { minLength: 1, maxLength: 6, selector: one => `${one.event_id} ${one.subject}` })
 
-function seen (rest: Partial<RecordedSighting>): RecordedSighting {
+function seen (rest: Partial<RecordedObservation>): RecordedObservation {
   return {
     event_id: 'ev_1',
     subject: 'award:ern_1:v_1',
     movement_id: 'award:ev_0:ern_1:v_1',
     card_id: 'v_1',
-    informed: INFORMED.enveloped,
+    source_rank: SOURCE_RANK.enveloped,
     kind: 'accrual',
     points: 5n,
     reported_balance: null,
@@ -150,12 +150,12 @@ function seen (rest: Partial<RecordedSighting>): RecordedSighting {
   }
 }
 
-test('the better informed telling of a movement wins field by field, and the first to arrive dates the knowledge', async t => {
-  const bare = seen({ informed: INFORMED.bare, event_id: 'ev_bare', occurred_at: moment(1), recorded_at: moment(3), points: 6n, order_id: 'ord_1', earning_rule_id: 'ern_9', reported_balance: 9n })
+test('the better source_rank telling of a movement wins field by field, and the first to arrive dates the knowledge', async t => {
+  const bare = seen({ source_rank: SOURCE_RANK.bare, event_id: 'ev_bare', occurred_at: moment(1), recorded_at: moment(3), points: 6n, order_id: 'ord_1', earning_rule_id: 'ern_9', reported_balance: 9n })
   const enveloped = seen({ event_id: 'ev_env', reported_balance: 7n, earning_rule_id: 'ern_1' })
-  const row = seen({ informed: INFORMED.transaction, event_id: 'ev_row', subject: 'transaction:vtx_1', occurred_at: moment(4), recorded_at: moment(9), kind: 'addition' })
-  for (const told of [[bare, enveloped, row], [row, enveloped, bare], [enveloped, bare, row]]) {
-    t.strictSame(mergeSightings(told), {
+  const row = seen({ source_rank: SOURCE_RANK.transaction, event_id: 'ev_row', subject: 'transaction:vtx_1', occurred_at: moment(4), recorded_at: moment(9), kind: 'addition' })
+  for (const observed of [[bare, enveloped, row], [row, enveloped, bare], [enveloped, bare, row]]) {
+    t.strictSame(mergeObservations(observed), {
       movement_id: 'award:ev_0:ern_1:v_1',
       card_id: 'v_1',
       kind: 'addition',
@@ -168,12 +168,12 @@ test('the better informed telling of a movement wins field by field, and the fir
       event_id: 'ev_row'
     })
   }
-  t.strictSame(mergeSightings([bare])?.recorded_at, moment(3))
-  t.throws(() => mergeSightings([]), RangeError)
+  t.strictSame(mergeObservations([bare])?.recorded_at, moment(3))
+  t.throws(() => mergeObservations([]), RangeError)
 })
 
-test('of two tellings as well informed, the smaller (occurred_at, fact_digest) wins, then the key of the event', async t => {
-  const winners: Array<[winner: Partial<RecordedSighting>, other: Partial<RecordedSighting>]> = [
+test('of two tellings as well source_rank, the smaller (occurred_at, fact_digest) wins, then the key of the event', async t => {
+  const winners: Array<[winner: Partial<RecordedObservation>, other: Partial<RecordedObservation>]> = [
     [{ occurred_at: moment(1), fact_digest: 'bb' }, { occurred_at: moment(2), fact_digest: 'aa' }],
     [{ fact_digest: 'aa', event_id: 'ev_2' }, { fact_digest: 'bb', event_id: 'ev_1' }],
     [{ event_id: 'ev_1', subject: 'b' }, { event_id: 'ev_2', subject: 'a' }],
@@ -181,7 +181,7 @@ test('of two tellings as well informed, the smaller (occurred_at, fact_digest) w
   ]
   for (const [winner, other] of winners) {
     const [best, rest] = [seen({ ...winner, points: 1n, recorded_at: moment(8) }), seen({ ...other, points: 2n, recorded_at: moment(7) })]
-    for (const merged of [mergeSightings([best, rest]), mergeSightings([rest, best])]) {
+    for (const merged of [mergeObservations([best, rest]), mergeObservations([rest, best])]) {
       t.equal(merged?.points, 1n, 'arrival decides nothing')
       t.equal(merged?.recorded_at, moment(7), 'but when we knew')
     }
@@ -189,27 +189,27 @@ test('of two tellings as well informed, the smaller (occurred_at, fact_digest) w
 })
 
 test('the merger depends on the set of tellings: any order, any repetition', async t => {
-  const repeated = sightings.chain(told => fc.tuple(
-    fc.constant(told),
-    fc.shuffledSubarray(told, { minLength: told.length }),
-    fc.array(fc.constantFrom(...told), { maxLength: 4 })
+  const repeated = observations.chain(observed => fc.tuple(
+    fc.constant(observed),
+    fc.shuffledSubarray(observed, { minLength: observed.length }),
+    fc.array(fc.constantFrom(...observed), { maxLength: 4 })
   ))
-  always(t, fc.property(repeated, ([told, shuffled, again]) => {
-    const merged = mergeSightings(told)
-    assert.deepEqual(mergeSightings([...shuffled, ...again]), merged)
-    assert.deepEqual(mergeSightings([...again, ...shuffled]), merged)
+  always(t, fc.property(repeated, ([observed, shuffled, again]) => {
+    const merged = mergeObservations(observed)
+    assert.deepEqual(mergeObservations([...shuffled, ...again]), merged)
+    assert.deepEqual(mergeObservations([...again, ...shuffled]), merged)
     if (merged === undefined) {
-      assert.ok(told.every(one => one.points === null), 'only what nobody tells is not counted')
+      assert.ok(observed.every(one => one.points === null), 'only what nobody tells is not counted')
       return
     }
-    const best = Math.max(...told.map(one => one.informed))
-    assert.ok(told.some(one => one.informed === best && one.event_id === merged.event_id && one.kind === merged.kind), 'the best informed wins')
+    const best = Math.max(...observed.map(one => one.source_rank))
+    assert.ok(observed.some(one => one.source_rank === best && one.event_id === merged.event_id && one.kind === merged.kind), 'the best source_rank wins')
     for (const field of ['points', 'reported_balance', 'order_id', 'earning_rule_id'] as const) {
-      const known = told.filter(one => one[field] !== null)
-      const most = Math.max(...known.map(one => one.informed))
-      assert.ok(known.length === 0 ? merged[field] === null : known.some(one => one.informed === most && one[field] === merged[field]), field)
+      const known = observed.filter(one => one[field] !== null)
+      const most = Math.max(...known.map(one => one.source_rank))
+      assert.ok(known.length === 0 ? merged[field] === null : known.some(one => one.source_rank === most && one[field] === merged[field]), field)
     }
-    assert.equal(merged.recorded_at, told.map(one => one.recorded_at).sort()[0])
+    assert.equal(merged.recorded_at, observed.map(one => one.recorded_at).sort()[0])
   }))
 })
 
@@ -239,7 +239,7 @@ test('the newest state is by time, then status, then digest', async t => {
 
 test('states, and tellings of a state, are in a total order', async t => {
   always(t, fc.property(state, state, state, (a, b, c) => {
-    for (const compare of [compareStates, compareTellings]) {
+    for (const compare of [compareStates, compareOrderObservations]) {
       const sign = (x: OrderState, y: OrderState): number => Math.sign(compare(x, y))
       // Plus zero, since 0 and −0 are two for a strict comparison.
       assert.equal(sign(a, b) + 0, -sign(b, a) + 0, 'antisymmetric')
@@ -247,13 +247,13 @@ test('states, and tellings of a state, are in a total order', async t => {
     }
     const key = (one: OrderState): string => [one.updated_at, one.status_rank, one.state_digest].join()
     assert.equal(compareStates(a, b) === 0, key(a) === key(b), 'one place for one state')
-    const telling = (one: OrderState): string => [one.recorded_at, one.event_id, one.subject].join()
-    assert.equal(compareTellings(a, b) === 0, telling(a) === telling(b), 'one place for one telling')
-    assert.ok(a.recorded_at >= b.recorded_at || compareTellings(a, b) < 0, 'the earlier telling comes first')
+    const observation = (one: OrderState): string => [one.recorded_at, one.event_id, one.subject].join()
+    assert.equal(compareOrderObservations(a, b) === 0, observation(a) === observation(b), 'one place for one telling')
+    assert.ok(a.recorded_at >= b.recorded_at || compareOrderObservations(a, b) < 0, 'the earlier telling comes first')
   }))
 })
 
-const observation: fc.Arbitrary<PendingObservation> = fc.record({
+const lotState: fc.Arbitrary<RecordedLotState> = fc.record({
   pending_id: fc.constant('lopp_1'),
   card_id: fc.constant('v_1'),
   state: fc.constantFrom('added', 'updated', 'activated', 'canceled'),
@@ -263,35 +263,35 @@ const observation: fc.Arbitrary<PendingObservation> = fc.record({
 }).map(seen => seen.state === 'activated' || seen.state === 'canceled' ? { ...seen, points: 0n } : seen)
 
 test('what is outstanding of a lot depends on the set of its states: the newest says it, and an ended lot stays ended', async t => {
-  const lot = (state: PendingObservation['state'], points: bigint, at: number): PendingObservation =>
+  const lot = (state: RecordedLotState['state'], points: bigint, at: number): RecordedLotState =>
     ({ pending_id: 'lopp_1', card_id: 'v_1', state, points, occurred_at: moment(at), recorded_at: moment(at) })
   t.equal(outstanding([]), 0n)
   t.equal(outstanding([lot('updated', 7n, 2), lot('added', 5n, 1)]), 7n)
   t.equal(outstanding([lot('added', 5n, 1), lot('activated', 0n, 2), lot('updated', 7n, 3)]), 0n, 'what was observed late does not bring it back')
   t.equal(outstanding([lot('updated', 7n, 1), lot('added', 5n, 1)]), 7n, 'of one moment an update is newer')
-  const shuffled = fc.array(observation, { minLength: 1, maxLength: 6 }).chain(seen => fc.tuple(fc.constant(seen), fc.shuffledSubarray(seen, { minLength: seen.length }), fc.array(fc.constantFrom(...seen))))
+  const shuffled = fc.array(lotState, { minLength: 1, maxLength: 6 }).chain(seen => fc.tuple(fc.constant(seen), fc.shuffledSubarray(seen, { minLength: seen.length }), fc.array(fc.constantFrom(...seen))))
   always(t, fc.property(shuffled, ([seen, again, more]) => {
     assert.equal(outstanding([...again, ...more]), outstanding(seen))
     assert.ok(seen.every(({ state }) => state === 'added' || state === 'updated') || outstanding(seen) === 0n)
   }))
 })
 
-const telling: fc.Arbitrary<HolderTelling> = fc.record({ customer_id: fc.constantFrom('cust_1', 'cust_2', 'cust_3'), held: fc.boolean(), occurred_at: clock })
-const tellings = fc.array(telling, { maxLength: 6 })
+const holderObservation: fc.Arbitrary<HolderObservation> = fc.record({ customer_id: fc.constantFrom('cust_1', 'cust_2', 'cust_3'), held: fc.boolean(), occurred_at: clock })
+const holderObservations = fc.array(holderObservation, { maxLength: 6 })
 
 test('the holder is who was told newest, unless let go since; the order of tellings says nothing', async t => {
-  const told = (customer_id: string, held: boolean, at: number): HolderTelling => ({ customer_id, held, occurred_at: moment(at) })
-  const holder = (...all: HolderTelling[]): string | null => holderOf(addTellings([], all))
+  const observed = (customer_id: string, held: boolean, at: number): HolderObservation => ({ customer_id, held, occurred_at: moment(at) })
+  const holder = (...all: HolderObservation[]): string | null => holderOf(addHolderObservations([], all))
   t.equal(holder(), null)
-  t.equal(holder(told('cust_2', true, 2), told('cust_1', true, 1)), 'cust_2')
-  t.equal(holder(told('cust_1', true, 1), told('cust_1', false, 1)), null, 'let go in the same moment')
-  t.equal(holder(told('cust_1', true, 1), told('cust_2', true, 2), told('cust_1', false, 3)), 'cust_2', 'somebody else let go')
-  t.equal(holder(told('cust_1', true, 1), told('cust_2', true, 2), told('cust_2', false, 3)), null, 'nobody gets it back by that')
-  t.equal(holder(told('cust_1', false, 2), told('cust_1', true, 3)), 'cust_1', 'and taken again')
-  always(t, fc.property(tellings, tellings, (a, b) => {
-    const together = addTellings([], [...a, ...b])
-    assert.deepEqual(addTellings(addTellings([], a), b), together)
-    assert.deepEqual(addTellings(addTellings([], b), a), together)
-    assert.deepEqual(addTellings(together, a), together)
+  t.equal(holder(observed('cust_2', true, 2), observed('cust_1', true, 1)), 'cust_2')
+  t.equal(holder(observed('cust_1', true, 1), observed('cust_1', false, 1)), null, 'let go in the same moment')
+  t.equal(holder(observed('cust_1', true, 1), observed('cust_2', true, 2), observed('cust_1', false, 3)), 'cust_2', 'somebody else let go')
+  t.equal(holder(observed('cust_1', true, 1), observed('cust_2', true, 2), observed('cust_2', false, 3)), null, 'nobody gets it back by that')
+  t.equal(holder(observed('cust_1', false, 2), observed('cust_1', true, 3)), 'cust_1', 'and taken again')
+  always(t, fc.property(holderObservations, holderObservations, (a, b) => {
+    const together = addHolderObservations([], [...a, ...b])
+    assert.deepEqual(addHolderObservations(addHolderObservations([], a), b), together)
+    assert.deepEqual(addHolderObservations(addHolderObservations([], b), a), together)
+    assert.deepEqual(addHolderObservations(together, a), together)
   }))
 })

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
-import { balanceOf, foldCard, isMovement, movementOf, type Folded, type Line } from '../../src/ledger/card.ts'
-import { INFORMED } from '../../src/ledger/facts.ts'
+import { balanceOf, foldCard, isMovement, movementOf, type Folded, type StatementLine } from '../../src/ledger/card.ts'
+import { SOURCE_RANK } from '../../src/ledger/facts.ts'
 import type { Instant } from '../../src/ledger/instant.ts'
-import type { RecordedSighting } from '../../src/ledger/movements.ts'
-import type { PendingObservation } from '../../src/ledger/pending.ts'
-import { foldAsKnown, holderAmong, movementsAt, pendingAt, type Clocks } from '../../src/ledger/time-travel.ts'
+import type { RecordedObservation } from '../../src/ledger/movements.ts'
+import type { RecordedLotState } from '../../src/ledger/pending.ts'
+import { foldAsKnown, holderAmong, movementsAt, pendingAt, type AsOf } from '../../src/ledger/time-travel.ts'
 import { NO_TOTALS, withoutTail, withStretch, type Totals } from '../../src/ledger/totals.ts'
 import { KINDS, moment } from './histories.ts'
 import { always } from './property.ts'
@@ -15,15 +15,15 @@ const occurred = fc.nat(5).map(moment)
 const recorded = fc.nat(6).map(moment)
 
 /** Tellings of a few movements. Two of one movement can differ in all they tell, its time included. */
-const sightings = fc.array(fc.record({
+const observations = fc.array(fc.record({
   name: fc.nat(7),
-  informed: fc.constantFrom(...Object.values(INFORMED)),
+  source_rank: fc.constantFrom(...Object.values(SOURCE_RANK)),
   kind: fc.constantFrom(...KINDS),
   points: fc.option(fc.bigInt(-3n, 3n), { freq: 9 }),
   reported_balance: fc.option(fc.bigInt(0n, 6n), { freq: 2 }),
   occurred_at: occurred,
   recorded_at: recorded
-}), { maxLength: 14 }).map(told => told.map(({ name, ...one }, index): RecordedSighting => ({
+}), { maxLength: 14 }).map(observed => observed.map(({ name, ...one }, index): RecordedObservation => ({
   ...one,
   movement_id: `m${name}`,
   card_id: 'v_1',
@@ -36,11 +36,11 @@ const sightings = fc.array(fc.record({
   fact_digest: 'aa'
 })))
 
-const clocks: fc.Arbitrary<Clocks> = fc.record({ at: fc.option(fc.nat(6).map(moment)), known_at: fc.option(fc.nat(7).map(moment)) })
+const asOf: fc.Arbitrary<AsOf> = fc.record({ at: fc.option(fc.nat(6).map(moment)), known_at: fc.option(fc.nat(7).map(moment)) })
 
 /** By the definition: only what was told by then, folded afresh. */
-function afresh (told: readonly RecordedSighting[], { at, known_at }: Clocks): Folded {
-  const known = told.filter(({ recorded_at }) => known_at === null || recorded_at <= known_at)
+function afresh (observed: readonly RecordedObservation[], { at, known_at }: AsOf): Folded {
+  const known = observed.filter(({ recorded_at }) => known_at === null || recorded_at <= known_at)
   const movements = movementsAt(known, { at: null, known_at: null })
   return foldCard(movements.filter(({ occurred_at }) => at === null || occurred_at <= at), null)
 }
@@ -50,9 +50,9 @@ function totalsOf (folded: Folded): Totals {
 }
 
 test('what had happened by a moment is a prefix of the statement, and the balance is that of its last line', async t => {
-  always(t, fc.property(sightings, clocks, (told, { at, known_at }) => {
-    const whole = afresh(told, { at: null, known_at })
-    const then = afresh(told, { at, known_at })
+  always(t, fc.property(observations, asOf, (observed, { at, known_at }) => {
+    const whole = afresh(observed, { at: null, known_at })
+    const then = afresh(observed, { at, known_at })
     const prefix = whole.lines.filter(({ occurred_at }) => at === null || occurred_at <= at)
     assert.deepEqual(then.lines, prefix)
     assert.equal(then.balance, prefix.at(-1)?.balance ?? 0n)
@@ -68,26 +68,26 @@ test('what had happened by a moment is a prefix of the statement, and the balanc
 })
 
 test('folding only what was told anew, over what stands, is folding all that had been told', async t => {
-  always(t, fc.property(sightings, clocks, (told, { at, known_at }) => {
-    const live = afresh(told, { at: null, known_at: null })
-    const late = told.filter(({ recorded_at }) => known_at !== null && recorded_at > known_at).map(({ movement_id }) => movement_id)
-    const retold = told.filter(({ movement_id }) => late.includes(movement_id))
-    const [from = moment(99)] = retold.map(({ occurred_at }) => occurred_at).sort()
+  always(t, fc.property(observations, asOf, (observed, { at, known_at }) => {
+    const live = afresh(observed, { at: null, known_at: null })
+    const late = observed.filter(({ recorded_at }) => known_at !== null && recorded_at > known_at).map(({ movement_id }) => movement_id)
+    const reobserved = observed.filter(({ movement_id }) => late.includes(movement_id))
+    const [from = moment(99)] = reobserved.map(({ occurred_at }) => occurred_at).sort()
     const standing = live.lines.filter(line => line.occurred_at < from && happened(line, at))
     const kept = live.lines.filter(line => line.occurred_at >= from && happened(line, at) && !late.includes(line.movement_id))
       .map(line => movementOf({ ...line, card_id: 'v_1' })).filter(movement => movement !== undefined)
-    const tail = foldAsKnown(kept, retold, standing.at(-1)?.balance ?? null, { at, known_at })
-    assert.deepEqual([...standing, ...tail.lines], afresh(told, { at, known_at }).lines)
+    const tail = foldAsKnown(kept, reobserved, standing.at(-1)?.balance ?? null, { at, known_at })
+    assert.deepEqual([...standing, ...tail.lines], afresh(observed, { at, known_at }).lines)
   }))
 })
 
-function happened (line: Line, at: Instant | null): boolean {
+function happened (line: StatementLine, at: Instant | null): boolean {
   return at === null || line.occurred_at <= at
 }
 
-test('opening, movements and what is unexplained make the balance, at every moment of both clocks', async t => {
-  always(t, fc.property(sightings, clocks, (told, then) => {
-    const { lines, sums, balance } = afresh(told, then)
+test('opening, movements and what is unexplained make the balance, at every moment of both field_times', async t => {
+  always(t, fc.property(observations, asOf, (observed, then) => {
+    const { lines, sums, balance } = afresh(observed, then)
     const before = lines[0] === undefined ? 0n : lines[0].balance - lines[0].points
     assert.equal(balance, before + lines.reduce((sum, { points }) => sum + points, 0n))
     assert.equal(balance, balanceOf(sums))
@@ -96,10 +96,10 @@ test('opening, movements and what is unexplained make the balance, at every mome
 })
 
 test('a telling that comes later can move a movement in time: it stands once, where it was known to stand', async t => {
-  const [first, second] = [INFORMED.bare, INFORMED.transaction].map((informed, index): RecordedSighting => ({
+  const [first, second] = [SOURCE_RANK.bare, SOURCE_RANK.transaction].map((source_rank, index): RecordedObservation => ({
     movement_id: 'm',
     card_id: 'v_1',
-    informed,
+    source_rank,
     kind: 'accrual',
     points: 5n,
     reported_balance: null,
@@ -113,8 +113,8 @@ test('a telling that comes later can move a movement in time: it stands once, wh
     subject: '-',
     fact_digest: 'aa'
   }))
-  const told = [first, second] as RecordedSighting[]
-  const times = (at: Instant | null, known_at: Instant | null): Instant[] => movementsAt(told, { at, known_at }).map(({ occurred_at }) => occurred_at)
+  const observed = [first, second] as RecordedObservation[]
+  const times = (at: Instant | null, known_at: Instant | null): Instant[] => movementsAt(observed, { at, known_at }).map(({ occurred_at }) => occurred_at)
   t.strictSame(times(null, null), [moment(1)])
   t.strictSame(times(null, moment(0)), [moment(4)])
   t.strictSame(times(moment(2), null), [moment(1)])
@@ -122,17 +122,17 @@ test('a telling that comes later can move a movement in time: it stands once, wh
 })
 
 test('pending points of then: a lot that ended later was still outstanding, a telling that came later was not known', async t => {
-  const seen = (state: PendingObservation['state'], points: bigint, at: number, known: number, pending_id = 'lot_1'): PendingObservation =>
+  const seen = (state: RecordedLotState['state'], points: bigint, at: number, known: number, pending_id = 'lot_1'): RecordedLotState =>
     ({ pending_id, card_id: 'v_1', state, points, occurred_at: moment(at), recorded_at: moment(known) })
-  const told = [seen('added', 30n, 1, 1), seen('updated', 40n, 2, 5), seen('activated', 0n, 4, 4), seen('added', 7n, 3, 3, 'lot_2')]
-  const at = (then: number | null, known: number | null): bigint => pendingAt(told, { at: then === null ? null : moment(then), known_at: known === null ? null : moment(known) })
+  const observed = [seen('added', 30n, 1, 1), seen('updated', 40n, 2, 5), seen('activated', 0n, 4, 4), seen('added', 7n, 3, 3, 'lot_2')]
+  const at = (then: number | null, known: number | null): bigint => pendingAt(observed, { at: then === null ? null : moment(then), known_at: known === null ? null : moment(known) })
   t.strictSame([at(null, null), at(3, null), at(1, null), at(0, null), at(null, 3), at(3, 4), at(null, 4)], [7n, 47n, 30n, 0n, 37n, 37n, 7n])
 })
 
 test('who held it: by the newest telling, unless that customer let it go', async t => {
-  const telling = (customer_id: string, held: boolean, at: number): Parameters<typeof holderAmong>[0][number] => ({ customer_id, held, occurred_at: moment(at) })
+  const observation = (customer_id: string, held: boolean, at: number): Parameters<typeof holderAmong>[0][number] => ({ customer_id, held, occurred_at: moment(at) })
   t.equal(holderAmong([]), null)
-  t.equal(holderAmong([telling('a', true, 1), telling('b', true, 2)]), 'b')
-  t.equal(holderAmong([telling('a', true, 1), telling('a', false, 2)]), null)
-  t.equal(holderAmong([telling('a', true, 1), telling('b', true, 3), telling('a', false, 4)]), 'b')
+  t.equal(holderAmong([observation('a', true, 1), observation('b', true, 2)]), 'b')
+  t.equal(holderAmong([observation('a', true, 1), observation('a', false, 2)]), null)
+  t.equal(holderAmong([observation('a', true, 1), observation('b', true, 3), observation('a', false, 4)]), 'b')
 })

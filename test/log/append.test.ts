@@ -24,8 +24,8 @@ function event (id: string, shard = 0, options: Partial<Appendable> = {}): Appen
     occurred_at: null,
     test: false,
     send_out_id: null,
-    source: null,
-    source_id: null,
+    sender_kind: null,
+    sender_id: null,
     group_id: null,
     project_id: null,
     channel: null,
@@ -159,7 +159,7 @@ test('stored events never change: by privilege for the service, by trigger for e
   const attempts = [
     "update ledger.events set type = 'x'", 'delete from ledger.events', 'truncate ledger.events',
     'update ledger.shards set head = 0', 'delete from ledger.quarantine', "update ledger.quarantine set body = 'x'",
-    "insert into ledger.events select 'b', subject, shard, 2, type, customer_id, occurred_at, received_at, test, send_out_id, source, source_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain from ledger.events",
+    "insert into ledger.events select 'b', subject, shard, 2, type, customer_id, occurred_at, recorded_at, test, send_out_id, sender_kind, sender_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain from ledger.events",
     'alter table ledger.events disable trigger all', 'drop table ledger.events',
     "select ledger.restore('', '', '')", "select ledger.store_events('', '{}', null)"
   ]
@@ -196,12 +196,12 @@ test('the append never scans the log, empty or full, never analysed', async t =>
 test('a restored event keeps its time, an appended one never does; the rest is one code', async t => {
   const { owner } = await openLedger(t, { shards: 2 })
   const db = databaseOf(owner)
-  const received_at = '2020-02-29T12:00:00.123456Z' as Instant
-  t.same(await restore(db, [event('a', 0, { received_at }), event('b', 1, { received_at }), event('a', 0, { received_at })]), [
+  const recorded_at = '2020-02-29T12:00:00.123456Z' as Instant
+  t.same(await restore(db, [event('a', 0, { recorded_at }), event('b', 1, { recorded_at }), event('a', 0, { recorded_at })]), [
     { outcome: 'accepted', shard: 0, position: '1' }, { outcome: 'accepted', shard: 1, position: '1' }, { outcome: 'duplicate', shard: 0, position: '1' }
   ])
-  await append(db, [event('c', 0, { received_at }), event('a', 0, { received_at: '1999-01-01T00:00:00.000000Z' as Instant })])
-  t.same((await owner.query("select event_id, position, received_at = '2020-02-29 12:00:00.123456Z' as kept from ledger.events order by event_id")).rows, [
+  await append(db, [event('c', 0, { recorded_at }), event('a', 0, { recorded_at: '1999-01-01T00:00:00.000000Z' as Instant })])
+  t.same((await owner.query("select event_id, position, recorded_at = '2020-02-29 12:00:00.123456Z' as kept from ledger.events order by event_id")).rows, [
     { event_id: 'a', position: '1', kept: true }, { event_id: 'b', position: '1', kept: true }, { event_id: 'c', position: '2', kept: false }
   ])
   await t.rejects(owner.query("select ledger.restore('', '', null)"), { code: '22004' })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { test, type Test } from 'tap'
 import { openCluster } from '../../src/postgres/embedded/index.ts'
-import { settleDelivery } from '../../src/ingest/store-delivery.ts'
+import { storeDelivery } from '../../src/ingest/store-delivery.ts'
 import { projections } from '../../src/projections/index.ts'
 import { step } from '../../src/engine/step.ts'
 import type { Delivery } from '../../simulator/delivery.ts'
@@ -45,7 +45,7 @@ async function goesOn (t: Test, source: TestLedger, target: TestLedger): Promise
   t.ok(Number(before?.aside) > 0, 'there was something in quarantine')
 
   const stored = deliveries.find(({ kind }) => kind === 'event')
-  t.match(await settleDelivery(stored?.body ?? Buffer.from(''), { db: target.db, appender: target.appender, shards: SHARDS }), { status: 'duplicate' })
+  t.match(await storeDelivery(stored?.body ?? Buffer.from(''), { db: target.db, appender: target.appender, shards: SHARDS }), { status: 'duplicate' })
   // Of shard 2, by the sha256 of its customer.
   const news = enveloped(awardData({ customer: 'a', card: 'v_new', points: 7, balance: 7 }), { id: 'ev_new' })
   t.match((await target.post(news)).json(), { status: 'accepted', position: `2:${Number(before?.head) + 1}` })

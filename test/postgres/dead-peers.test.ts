@@ -15,7 +15,7 @@ function open (t: Test, options: Partial<DatabaseOptions> & { url: string }): pg
 test('a statement on a connection that went silent fails in time, and the next one gets another connection', async t => {
   const { url } = await createDatabase(t)
   const proxy = await openProxy(t, url)
-  const pool = open(t, { url: proxy.url, silence_ms: 1000 })
+  const pool = open(t, { url: proxy.url, timeout_ms: 1000 })
   await pool.query('select 1')
   proxy.links()[0]?.die()
   const error: unknown = await pool.query('select 1').catch((error: unknown) => error)
@@ -28,7 +28,7 @@ test('who rests is not silent: idle connections are closed in order before', asy
   const { url } = await createDatabase(t)
   const proxy = await openProxy(t, url)
   const errors: Error[] = []
-  const pool = open(t, { url: proxy.url, silence_ms: 1000, onIdleError: error => { errors.push(error) } })
+  const pool = open(t, { url: proxy.url, timeout_ms: 1000, onIdleError: error => { errors.push(error) } })
   await Promise.all([1, 2, 3].map(async () => await pool.query('select 1')))
   await waitUntil(() => proxy.links().length === 0, { what: 'the connections to be closed' })
   t.same(errors, [])
@@ -36,7 +36,7 @@ test('who rests is not silent: idle connections are closed in order before', asy
 
 test('what was given up while it waited for a lock is ended by the server, too, and holds up nobody', async t => {
   const { url, pool: owner } = await createDatabase(t)
-  const pool = open(t, { url, silence_ms: 1000 })
+  const pool = open(t, { url, timeout_ms: 1000 })
   const waiting = async (): Promise<number | null> => (await owner.query("select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")).rowCount
   const holder = await owner.connect()
   await holder.query('begin')
@@ -54,7 +54,7 @@ test('without a bound a statement may take its time', async t => {
   const { url } = await createDatabase(t)
   const patient = await open(t, { url }).query<{ name: string, setting: string }>("select name, setting from pg_settings where name in ('idle_in_transaction_session_timeout', 'client_connection_check_interval')")
   t.same(patient.rows.map(({ setting }) => setting), ['0', '0'])
-  const service = await open(t, { url, silence_ms: 10_000 }).query<{ name: string, setting: string }>(`
+  const service = await open(t, { url, timeout_ms: 10_000 }).query<{ name: string, setting: string }>(`
     select name, setting from pg_settings
     where name in ('idle_in_transaction_session_timeout', 'client_connection_check_interval') or name like 'tcp\\_%'
     order by name`)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import { test } from 'tap'
 import type { Instant } from '../../src/ledger/instant.ts'
-import { recordset } from '../../src/postgres/unnest.ts'
+import { unnest } from '../../src/postgres/unnest.ts'
 import { openLedger } from '../support/ledger.ts'
 
 interface Row {
@@ -34,14 +34,14 @@ const rows: fc.Arbitrary<Row[]> = fc.array(fc.record({
 test('rows come to PostgreSQL as they are here', async t => {
   const { db } = await openLedger(t)
   await fc.assert(fc.asyncProperty(rows, async sent => {
-    const { rows: received } = await sql<Row>`select * from ${recordset(sent, COLUMNS)} order by ordinal`.execute(db)
+    const { rows: received } = await sql<Row>`select * from ${unnest(sent, COLUMNS)} order by ordinal`.execute(db)
     t.strictSame(received.map(row => ({ ...row })), sent)
   }), { numRuns: 60, endOnFailure: true })
 })
 
 test('what a column cannot hold is refused, not bent', async t => {
   const { db } = await openLedger(t)
-  const send = async (row: object, type: 'bigint' | 'smallint' | 'timestamptz' | 'text'): Promise<unknown> => await sql`select * from ${recordset([row as { value: unknown }], { value: type })}`.execute(db)
+  const send = async (row: object, type: 'bigint' | 'smallint' | 'timestamptz' | 'text'): Promise<unknown> => await sql`select * from ${unnest([row as { value: unknown }], { value: type })}`.execute(db)
   await t.rejects(async () => await send({ value: INT8_MAX + 1n }, 'bigint'), { code: 'ERR_OUT_OF_RANGE' })
   await t.rejects(async () => await send({ value: 2 ** 15 }, 'smallint'), { code: 'ERR_OUT_OF_RANGE' })
   await t.rejects(async () => await send({ value: 'yesterday' }, 'timestamptz'), { message: /not an instant/ })

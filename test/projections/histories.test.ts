@@ -13,27 +13,27 @@ const HISTORIES = Number(process.env['HISTORIES'] ?? 1000)
 const ONE = process.env['HISTORY']
 
 /** Which of several histories is to blame: each alone. */
-async function blame (t: Test, told: readonly History[], wrong: readonly string[]): Promise<void> {
-  for (const one of told) {
+async function blame (t: Test, observed: readonly History[], wrong: readonly string[]): Promise<void> {
+  for (const one of observed) {
     const alone = await wrongWith(t, [one])
     if (alone.length > 0) {
       t.fail(`HISTORY='${JSON.stringify(one)}' npx tap test/projections/histories.test.ts repeats it`, { wrong: alone.slice(0, 20) })
       return
     }
   }
-  t.fail('together they are wrong, and none of them is alone', { wrong: wrong.slice(0, 20), told })
+  t.fail('together they are wrong, and none of them is alone', { wrong: wrong.slice(0, 20), observed })
 }
 
-const told: History[] = ONE === undefined ? fc.sample(history, HISTORIES) : [JSON.parse(ONE) as History]
+const observed: History[] = ONE === undefined ? fc.sample(history, HISTORIES) : [JSON.parse(ONE) as History]
 
-test(`${told.length} histories: the same rows in any order, repetition and choice of sources, and what the oracle says`, async t => {
-  for (let start = 0; start < told.length; start += TOGETHER) {
-    const group = told.slice(start, start + TOGETHER)
+test(`${observed.length} histories: the same rows in any order, repetition and choice of sources, and what the oracle says`, async t => {
+  for (let start = 0; start < observed.length; start += TOGETHER) {
+    const group = observed.slice(start, start + TOGETHER)
     const wrong = await wrongWith(t, group)
     if (wrong.length > 0) {
       await blame(t, group, wrong)
       return
     }
   }
-  t.pass(`${told.length} histories hold`)
+  t.pass(`${observed.length} histories hold`)
 })

@@ -57,14 +57,14 @@ test('given what was set aside, then each row is looked at: bytes, reason, how o
 
 test('given when events were acknowledged, then a line recorded after the first of them, or before the run, is wrong', async t => {
   const [first, second] = ['a s', 'b s'].map(key => ({ key, event_id: key.slice(0, 1) }))
-  const telling = { fact: 'movement', movement_id: 'm', card_id: 'v', kind: 'accrual', points: 1, reported_balance: 1, occurred_at: '2024-01-01T00:00:00.000000Z', order_id: null, earning_rule_id: null } as const
-  const card = expectationFrom([{ ...telling, rank: RANK.bare, told_by: first! }, { ...telling, rank: RANK.enveloped, told_by: second! }]).cards.get('v')!
+  const observation = { fact: 'movement', movement_id: 'm', card_id: 'v', kind: 'accrual', points: 1, reported_balance: 1, occurred_at: '2024-01-01T00:00:00.000000Z', order_id: null, earning_rule_id: null } as const
+  const card = expectationFrom([{ ...observation, rank: RANK.bare, observed_in: first! }, { ...observation, rank: RANK.enveloped, observed_in: second! }]).cards.get('v')!
   const began_ms = Date.parse('2026-01-01T10:00:00Z')
   const wrongAt = async (recorded_at: string, fresh = true): Promise<unknown[]> => {
     const found = createDifferences()
     const client: Client = {
       ...server({}),
-      get: async path => ({ status: 200, json: path.includes('movements') ? { items: card.lines.map(line => ({ ...line, recorded_at })), next_cursor: null } : { ...card, customer_id: null } })
+      get: async path => ({ status: 200, json: path.includes('statement') ? { items: card.lines.map(line => ({ ...line, recorded_at })), next_cursor: null } : { ...card, customer_id: null } })
     }
     const heard = new Map([['a s', { acknowledged_ms: began_ms + 60_000, fresh: true }], ['b s', { acknowledged_ms: began_ms + 10_000, fresh }]])
     await checkCard(client, card, { began_ms, heard }, found)

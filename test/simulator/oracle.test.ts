@@ -6,7 +6,7 @@ function at (minute: number): string {
   return `2024-02-01T10:${String(minute).padStart(2, '0')}:00.000000Z`
 }
 
-function moved (told: Partial<MovementFact>): MovementFact {
+function moved (observed: Partial<MovementFact>): MovementFact {
   return {
     fact: 'movement',
     movement_id: 'transaction:vtx_1',
@@ -18,7 +18,7 @@ function moved (told: Partial<MovementFact>): MovementFact {
     occurred_at: at(0),
     order_id: null,
     earning_rule_id: null,
-    ...told
+    ...observed
   }
 }
 
@@ -36,14 +36,14 @@ test('given two awards and a spend unseen, then it is unexplained, and a late mo
   t.match(expectationFrom([third, first, late]).cards.get('v_1'), { balance: 180, opening: 40, earned: 170, unexplained: -30, last_movement_at: at(2) })
 })
 
-test('given one movement told by several, then it counts once, and the best-informed decides field by field', async t => {
+test('given one movement told by several, then it counts once, and the best-source_rank decides field by field', async t => {
   const card = expectationFrom([
     moved({ rank: RANK.bare, points: 9, reported_balance: 9, occurred_at: at(3), order_id: 'ord_1' }),
     moved({ rank: RANK.transaction, points: 10, reported_balance: null, occurred_at: at(1) }),
     moved({ rank: RANK.enveloped, points: 8, reported_balance: 10, occurred_at: at(2), earning_rule_id: 'ern_1' })
   ]).cards.get('v_1')
   t.strictSame(card?.lines, [{
-    movement_id: 'transaction:vtx_1', kind: 'accrual', points: 10, balance: 10, reported_balance: 10, occurred_at: at(1), order_id: 'ord_1', earning_rule_id: 'ern_1', event_id: undefined, told_by: []
+    movement_id: 'transaction:vtx_1', kind: 'accrual', points: 10, balance: 10, reported_balance: 10, occurred_at: at(1), order_id: 'ord_1', earning_rule_id: 'ern_1', event_id: undefined, observed_in: []
   }])
 })
 
@@ -61,7 +61,7 @@ test('given awards of one moment, then balances say which came first', async t =
   t.strictSame(lines([two, one, before]), [['accrual', 10, 10], ['accrual', 5, 15], ['accrual', 1, 16]])
 })
 
-test('given a spend without a balance in a tie, then it stands where the balances of the others leave room for it', async t => {
+test('given a spend without a balance in a ordinal, then it stands where the balances of the others leave room for it', async t => {
   const before = moved({ movement_id: 'm', points: 100, reported_balance: 100, occurred_at: '2024-02-01T09:00:00.000000Z' })
   const spent = moved({ movement_id: 'z', kind: 'redemption', rank: RANK.enveloped, points: -30 })
   const given = moved({ movement_id: 'y', kind: 'addition', points: 40, reported_balance: 140 })
@@ -72,18 +72,18 @@ test('given a spend without a balance in a tie, then it stands where the balance
   t.strictSame(lines([more, back, spent, before]).slice(1), [['redemption', -30, 70], ['addition', 30, 100], ['addition', 90, 190]])
 })
 
-test('given two tellings, then the line names the better informed, or none where they are equals; both told it', async t => {
-  const told = (key: string, rank: MovementFact['rank'], minute: number): MovementFact => moved({ rank, occurred_at: at(minute), told_by: { key: `${key} s`, event_id: key } })
+test('given two tellings, then the line names the better source_rank, or none where they are equals; both told it', async t => {
+  const observed = (key: string, rank: MovementFact['rank'], minute: number): MovementFact => moved({ rank, occurred_at: at(minute), observed_in: { key: `${key} s`, event_id: key } })
   const lineOf = (...facts: Fact[]) => expectationFrom(facts).cards.get('v_1')?.lines[0]
-  t.match(lineOf(told('a', RANK.bare, 0), told('b', RANK.enveloped, 1)), { event_id: 'b', told_by: ['a s', 'b s'] })
-  t.match(lineOf(told('a', RANK.bare, 0), told('b', RANK.bare, 1)), { event_id: 'a' })
-  t.match(lineOf(told('a', RANK.bare, 0), told('b', RANK.bare, 0)), { event_id: undefined, told_by: ['a s', 'b s'] })
+  t.match(lineOf(observed('a', RANK.bare, 0), observed('b', RANK.enveloped, 1)), { event_id: 'b', observed_in: ['a s', 'b s'] })
+  t.match(lineOf(observed('a', RANK.bare, 0), observed('b', RANK.bare, 1)), { event_id: 'a' })
+  t.match(lineOf(observed('a', RANK.bare, 0), observed('b', RANK.bare, 0)), { event_id: undefined, observed_in: ['a s', 'b s'] })
 })
 
 test('given a customer told at several times, then the newest profile and step of each programme stand; an end stays', async t => {
-  const told = (name: string, minute: number, deleted = false): Fact => ({ fact: 'customer', customer_id: 'c', source_id: 's', name, email: null, metadata: {}, deleted, at: at(minute) })
+  const observed = (name: string, minute: number, deleted = false): Fact => ({ fact: 'customer', customer_id: 'c', source_id: 's', name, email: null, metadata: {}, deleted, at: at(minute) })
   const step = (campaign_id: string, change: 'joined' | 'left', minute: number): Fact => ({ fact: 'tier', customer_id: 'c', campaign_id, change, tier_id: 't', tier: 'Gold', at: at(minute) })
-  const customer = expectationFrom([told('new', 3), told('old', 1, true), step('p', 'joined', 1), step('p', 'left', 2), step('q', 'joined', 5), step('q', 'left', 4)]).customers.get('c')
+  const customer = expectationFrom([observed('new', 3), observed('old', 1, true), step('p', 'joined', 1), step('p', 'left', 2), step('q', 'joined', 5), step('q', 'left', 4)]).customers.get('c')
   t.match(customer?.profile, { name: 'new', deleted_at: at(1) })
   t.strictSame(customer?.tiers, [{ campaign_id: 'q', tier_id: 't', tier: 'Gold', change: 'joined', since: at(5) }])
 })

@@ -17,31 +17,31 @@ export const PLANTS: readonly Plant[] = [
     noticed: /recorded_at should be/
   },
   {
-    bug: 'the least informed event is named',
+    bug: 'the least source_rank event is named',
     file: 'ledger/movements.ts',
     find: 'event_id: best.event_id',
-    instead: 'event_id: ([...sightings].sort(compareSightings).at(-1) ?? best).event_id',
+    instead: 'event_id: ([...movement_observations].sort(compareSightings).at(-1) ?? best).event_id',
     noticed: /event_id should be/
   },
   {
     bug: 'any event is named',
     file: 'ledger/movements.ts',
     find: 'event_id: best.event_id',
-    instead: 'event_id: (sightings.at(-1) ?? best).event_id',
+    instead: 'event_id: (movement_observations.at(-1) ?? best).event_id',
     noticed: /event_id should be/
   },
   {
-    bug: 'the least informed telling wins',
+    bug: 'the lowest-ranked telling wins',
     file: 'ledger/movements.ts',
-    find: 'b.informed - a.informed',
-    instead: 'a.informed - b.informed',
+    find: 'b.source_rank - a.source_rank',
+    instead: 'a.source_rank - b.source_rank',
     noticed: /occurred_at should be/
   },
   {
     bug: 'the oldest value of a profile wins',
     file: 'ledger/latest.ts',
-    find: 'compareTellings(a, b, name) >= 0',
-    instead: 'compareTellings(a, b, name) <= 0 && a.clocks[name] !== undefined',
+    find: 'compareFieldObservations(a, b, name) >= 0',
+    instead: 'compareFieldObservations(a, b, name) <= 0 && a.field_times[name] !== undefined',
     noticed: /^customer \S+: (name|email|metadata) should be/
   },
   {
@@ -82,8 +82,8 @@ export const PLANTS: readonly Plant[] = [
   {
     bug: 'a card never ends',
     file: 'providers/voucherify/families/card.ts',
-    find: 'sighting.fields.deleted_at = at',
-    instead: "sighting.fields.active = 'true'",
+    find: 'observation.fields.deleted_at = at',
+    instead: "observation.fields.active = 'true'",
     noticed: /^card \S+: deleted_at should be/
   },
   {
@@ -143,7 +143,7 @@ export const PLANTS: readonly Plant[] = [
     noticed: /line award:/
   },
   {
-    bug: 'in a tie spends without a balance are not tried everywhere',
+    bug: 'in a ordinal spends without a balance are not tried everywhere',
     file: 'ledger/sequence.ts',
     find: 'if (gapless !== undefined) return gapless',
     instead: '',

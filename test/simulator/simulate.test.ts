@@ -126,10 +126,10 @@ test('false tellings wait for the true one of their key, and are left out where 
 
 test('a conflict comes after what it contradicts, and a signature is right unless it is forged', async t => {
   const { deliveries } = simulate({ seed: 'order', customers: 10, events: 4000, chaos: 'high' })
-  const told = new Set<string | undefined>()
+  const observed = new Set<string | undefined>()
   for (const delivery of deliveries) {
-    if (delivery.kind === 'conflict') t.ok(told.has(delivery.key), 'the true one came before')
-    if (delivery.kind === 'event') told.add(delivery.key)
+    if (delivery.kind === 'conflict') t.ok(observed.has(delivery.key), 'the true one came before')
+    if (delivery.kind === 'event') observed.add(delivery.key)
     if (isAuthentic(delivery.body, delivery.signature('secret'), ['secret']) !== (delivery.kind !== 'forged')) t.fail(`signature of ${delivery.key}`)
   }
 })

@@ -6,15 +6,15 @@ import type { Delivery } from '../../simulator/delivery.ts'
  * right.
  */
 export function truthFirst (deliveries: readonly Delivery[]): Delivery[] {
-  const told = new Set<string | undefined>()
+  const observed = new Set<string | undefined>()
   const waiting = new Map<string | undefined, Delivery[]>()
   return deliveries.flatMap(delivery => {
     const { kind, key } = delivery
-    if (kind === 'conflict' && !told.has(key)) {
+    if (kind === 'conflict' && !observed.has(key)) {
       waiting.set(key, [...waiting.get(key) ?? [], delivery])
       return []
     }
-    if (kind === 'event') told.add(key)
+    if (kind === 'event') observed.add(key)
     const released = kind === 'event' ? waiting.get(key) ?? [] : []
     waiting.delete(key)
     return [delivery, ...released]

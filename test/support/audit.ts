@@ -1,10 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type pg from 'pg'
-import { signCheckpoint, type Checkpoint } from '../../src/audit/anchor.ts'
+import { signAnchor, type Anchor } from '../../src/audit/anchor.ts'
 import { placeOf, type Finding } from '../../src/audit/finding.ts'
 import { verifyLog, type LogCounts } from '../../src/audit/log.ts'
-import { identifySafely, settleIdentified } from '../../src/ingest/store-delivery.ts'
+import { identifySafely, storeIdentified } from '../../src/ingest/store-delivery.ts'
 import { readChainHeads } from '../../src/audit/log.sql.ts'
 import { awardData, enveloped } from './deliveries.ts'
 import type { TestLedger } from './ledger.ts'
@@ -25,7 +25,7 @@ export interface Verdict {
   summary: string
 }
 
-export async function audit (ledger: Pick<TestLedger, 'db' | 'owner'>, against?: Checkpoint): Promise<Verdict> {
+export async function audit (ledger: Pick<TestLedger, 'db' | 'owner'>, against?: Anchor): Promise<Verdict> {
   const findings: Finding[] = []
   const counts = await verifyLog(ledger.db, { against, found: finding => { findings.push(finding) } })
   const rows = await runAuditorsQuery(ledger.owner, against)
@@ -49,19 +49,19 @@ export async function findingsOf (db: TestLedger['db']): Promise<Finding[]> {
 }
 
 /** As psql would: the setting, then the file as it is. */
-async function runAuditorsQuery (pool: pg.Pool, against?: Checkpoint): Promise<SqlFinding[]> {
+async function runAuditorsQuery (pool: pg.Pool, against?: Anchor): Promise<SqlFinding[]> {
   const client = await pool.connect()
   try {
-    const [heads = ''] = against === undefined ? [] : signCheckpoint(against, key.privateKey).split('\n')
-    await client.query(`set audit.checkpoint = '${heads}'`)
+    const [heads = ''] = against === undefined ? [] : signAnchor(against, key.privateKey).split('\n')
+    await client.query(`set audit.anchor = '${heads}'`)
     return (await client.query<SqlFinding>(query)).rows
   } finally {
     client.release()
   }
 }
 
-/** The state of the log now, as a checkpoint would sign it. */
-export async function checkpointNow (ledger: Pick<TestLedger, 'db'>): Promise<Checkpoint> {
+/** The state of the log now, as an anchor would sign it. */
+export async function anchorNow (ledger: Pick<TestLedger, 'db'>): Promise<Anchor> {
   const shards = await readChainHeads(ledger.db)
   return { made_at: '2026-01-02T00:00:00.000Z', events: shards.reduce((sum, { head }) => sum + head, 0n), shards }
 }
@@ -71,7 +71,7 @@ export async function store (ledger: Pick<TestLedger, 'db' | 'appender'>, bodies
   await Promise.all(bodies.map(async body => {
     const identified = identifySafely(Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body)))
     if ('reason' in identified) throw new Error(`${identified.reason}: ${identified.detail}`)
-    const settled = await settleIdentified(identified, { db: ledger.db, appender: ledger.appender, shards })
+    const settled = await storeIdentified(identified, { db: ledger.db, appender: ledger.appender, shards })
     if (settled.status === 'unusable') throw new Error(`${settled.reason}: ${settled.detail}`)
   }))
 }

@@ -1,7 +1,7 @@
 // Whole histories at the provider, from the simulator: what must not matter does not, and what must come out does.
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import { settleDelivery, type Settled } from '../../src/ingest/store-delivery.ts'
+import { storeDelivery, type StoredDelivery } from '../../src/ingest/store-delivery.ts'
 import type { Client } from '../../simulator/client.ts'
 import type { Delivery } from '../../simulator/delivery.ts'
 import { createDifferences, type Differences } from '../../simulator/differences.ts'
@@ -40,20 +40,20 @@ const SHARDS = 4
  * @param told histories that share the ledgers: their ids never meet
  * @returns what is wrong with them, in words; nothing when all is well
  */
-export async function wrongWith (t: Test, told: readonly History[]): Promise<string[]> {
+export async function wrongWith (t: Test, observed: readonly History[]): Promise<string[]> {
   const differences = createDifferences()
   await t.test('in the order in which they were sent, and in another', async inner => {
     // A ledger that stops is as wrong as one that says something else.
-    await compare(inner, told, differences).catch((error: unknown) => {
+    await compare(inner, observed, differences).catch((error: unknown) => {
       differences.add({ about: 'the ledger', field: 'error', expected: 'none', got: String(error) })
     })
   })
   return differences.kept.map(({ about, field, expected, got }) => `${about}: ${field} should be ${text(expected)}, is ${text(got)}`)
 }
 
-async function compare (t: Test, told: readonly History[], differences: Differences): Promise<void> {
-  const arrivals = told.map(arrivalsOf)
-  const random = createRandom(String(told[0]?.arrival))
+async function compare (t: Test, observed: readonly History[], differences: Differences): Promise<void> {
+  const arrivals = observed.map(arrivalsOf)
+  const random = createRandom(String(observed[0]?.arrival))
   const sent = arrivals.flatMap(arrival => arrival.sent)
   const otherwise = truthFirst(interleave(arrivals.map(arrival => arrival.otherwise), random))
   const first = await openLedger(t, { shards: SHARDS, queueLimit: 20_000 })
@@ -75,9 +75,9 @@ function text (value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
-function arrivalsOf (told: History): { sent: Delivery[], otherwise: Delivery[] } {
-  const sent = truthFirst(simulate(told).deliveries.filter(({ kind }) => kind !== 'forged'))
-  return { sent, otherwise: otherArrival(sent, createRandom(String(told.arrival))) }
+function arrivalsOf (observed: History): { sent: Delivery[], otherwise: Delivery[] } {
+  const sent = truthFirst(simulate(observed).deliveries.filter(({ kind }) => kind !== 'forged'))
+  return { sent, otherwise: otherArrival(sent, createRandom(String(observed.arrival))) }
 }
 
 /** The same events by another choice of sends, some of them again and again, in any order. */
@@ -87,8 +87,8 @@ function otherArrival (sent: readonly Delivery[], random: Random): Delivery[] {
     const kept = same.filter(() => random.chance(0.5))
     return kept.length > 0 ? kept : [random.pick(same)]
   })
-  const told = [...chosen, ...sent.filter(({ kind }) => kind === 'conflict' && random.chance(0.7))]
-  const repeated = [...told, ...told.filter(() => random.chance(0.3))]
+  const observed = [...chosen, ...sent.filter(({ kind }) => kind === 'conflict' && random.chance(0.7))]
+  const repeated = [...observed, ...observed.filter(() => random.chance(0.3))]
   return repeated.map(delivery => ({ delivery, at: random.next() })).sort((a, b) => a.at - b.at).map(({ delivery }) => delivery)
 }
 
@@ -113,7 +113,7 @@ async function fill (ledger: TestLedger, deliveries: readonly Delivery[], pieces
   const { answers } = takeIn(deliveries)
   for (let start = 0; start < deliveries.length; start += pieces.deliveries) {
     await Promise.all(deliveries.slice(start, start + pieces.deliveries).map(async (delivery, index) => {
-      const settled = await settleDelivery(delivery.body, intake)
+      const settled = await storeDelivery(delivery.body, intake)
       const expected = answers[start + index]
       if (expected === undefined || !isAnswer(settled, expected, delivery.reason)) {
         differences.add({ about: `delivery of ${delivery.kind} ${delivery.type} (${delivery.key})`, field: 'answer', expected: `${expected} ${delivery.reason}`, got: settled })
@@ -123,7 +123,7 @@ async function fill (ledger: TestLedger, deliveries: readonly Delivery[], pieces
   }
 }
 
-function isAnswer (settled: Settled, expected: Answer, reason: string | undefined): boolean {
+function isAnswer (settled: StoredDelivery, expected: Answer, reason: string | undefined): boolean {
   switch (settled.status) {
     case 'accepted': case 'duplicate': return expected === 'stored' || expected === settled.status
     case 'conflict': case 'unusable': return expected === 'quarantined' && settled.reason === reason

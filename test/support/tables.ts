@@ -22,10 +22,10 @@ async function checkNoMore (owner: pg.Pool, { cards, orders }: Expectation, diff
 /** A statement begins where the card's balance began, and ends at it. */
 async function checkTies (owner: pg.Pool, differences: Differences): Promise<void> {
   const { rows } = await owner.query<{ card_id: string, balance: string }>(`
-    select k.card_id, k.balance from projection.cards k left join projection.lines l using (card_id)
+    select k.card_id, k.balance from projection.cards k left join projection.statement_lines l using (card_id)
     group by k.card_id, k.balance
-    having k.balance <> coalesce((array_agg(l.balance - l.points order by l.occurred_at, l.tie))[1], 0) + coalesce(sum(l.points), 0)
-        or k.balance <> coalesce((array_agg(l.balance order by l.occurred_at desc, l.tie desc))[1], 0)`)
+    having k.balance <> coalesce((array_agg(l.balance - l.points order by l.occurred_at, l.ordinal))[1], 0) + coalesce(sum(l.points), 0)
+        or k.balance <> coalesce((array_agg(l.balance order by l.occurred_at desc, l.ordinal desc))[1], 0)`)
   for (const { card_id, balance } of rows) differences.add({ about: `card ${card_id}`, field: 'balance', expected: 'as its lines come to', got: balance })
 }
 
@@ -34,13 +34,13 @@ const timeOf = (column: string): string => TIME.replace('%s', column)
 
 /** A line is recorded when the first event that tells its movement was received. */
 async function checkRecording (owner: pg.Pool, { cards }: Expectation, differences: Differences): Promise<void> {
-  const events = await owner.query<{ key: string, at: string }>(`select event_id || ' ' || subject as key, ${timeOf('received_at')} as at from ledger.events`)
+  const events = await owner.query<{ key: string, at: string }>(`select event_id || ' ' || subject as key, ${timeOf('recorded_at')} as at from ledger.events`)
   const received = new Map(events.rows.map(({ key, at }) => [key, at]))
-  const lines = await owner.query<{ card_id: string, movement_id: string, at: string }>(`select card_id, movement_id, ${timeOf('recorded_at')} as at from projection.lines`)
+  const lines = await owner.query<{ card_id: string, movement_id: string, at: string }>(`select card_id, movement_id, ${timeOf('recorded_at')} as at from projection.statement_lines`)
   const recorded = new Map(lines.rows.map(({ card_id, movement_id, at }) => [`${card_id} ${movement_id}`, at]))
   for (const { card_id, lines } of cards.values()) {
-    for (const { movement_id, told_by } of lines) {
-      const earliest = told_by.map(key => received.get(key) ?? `${key} is not stored`).sort()[0]
+    for (const { movement_id, observed_in } of lines) {
+      const earliest = observed_in.map(key => received.get(key) ?? `${key} is not stored`).sort()[0]
       const got = recorded.get(`${card_id} ${movement_id}`)
       if (got !== earliest) differences.add({ about: `card ${card_id}, line ${movement_id}`, field: 'recorded_at', expected: earliest, got })
     }
@@ -50,8 +50,8 @@ async function checkRecording (owner: pg.Pool, { cards }: Expectation, differenc
 /** On which day pending points become available. */
 async function checkActivations (owner: pg.Pool, sent: readonly Delivery[], differences: Differences): Promise<void> {
   const { rows } = await owner.query<{ lot: string, day: string | null }>("select distinct card_id || ' ' || pending_id as lot, activates_on as day from projection.pending_observations")
-  const told = new Map(factsOf(sent).flatMap(fact => fact.fact === 'lot' ? [[`${fact.card_id} ${fact.lot_id}`, fact.activates_on]] : []))
-  for (const { lot, day } of rows) if (told.get(lot) !== day) differences.add({ about: `pending points ${lot}`, field: 'activates_on', expected: told.get(lot), got: day })
+  const observed = new Map(factsOf(sent).flatMap(fact => fact.fact === 'lot' ? [[`${fact.card_id} ${fact.lot_id}`, fact.activates_on]] : []))
+  for (const { lot, day } of rows) if (observed.get(lot) !== day) differences.add({ about: `pending points ${lot}`, field: 'activates_on', expected: observed.get(lot), got: day })
   const known = new Set(rows.map(({ lot }) => lot))
-  for (const lot of told.keys()) if (!known.has(lot)) differences.add({ about: `pending points ${lot}`, field: 'row', expected: 'one', got: 'none' })
+  for (const lot of observed.keys()) if (!known.has(lot)) differences.add({ about: `pending points ${lot}`, field: 'row', expected: 'one', got: 'none' })
 }

@@ -6,31 +6,31 @@ import type { Config } from '../../config.ts'
 import { CommandError } from '../../app/errors.ts'
 import { makeOnce } from '../../app/webhook-secrets.ts'
 
-const FILE = 'checkpoint.key'
-const HOW_TO_MAKE = '`openssl genpkey -algorithm ed25519 -out checkpoint.key` makes one'
+const FILE = 'anchor.key'
+const HOW_TO_MAKE = '`openssl genpkey -algorithm ed25519 -out anchor.key` makes one'
 
 /**
- * The private key that checkpoints are signed with: that of the configuration, else with the embedded database one that is
+ * The private key that anchors are signed with: that of the configuration, else with the embedded database one that is
  * made once and kept in DATA_DIR.
- * @throws CommandError checkpoint_key_missing, checkpoint_key_unusable, data_dir_unusable
+ * @throws CommandError anchor_key_missing, anchor_key_unusable, data_dir_unusable
  */
 export async function signingKey (config: Config): Promise<KeyObject> {
-  const file = config.CHECKPOINT_KEY_FILE ?? ownKeyFile(config)
+  const file = config.ANCHOR_KEY_FILE ?? ownKeyFile(config)
   if (file === undefined) {
-    throw new CommandError('checkpoint_key_missing', `A checkpoint must be signed: set CHECKPOINT_KEY_FILE to an Ed25519 private key (PEM). ${HOW_TO_MAKE}; keep it where who can change the database cannot read it.`)
+    throw new CommandError('anchor_key_missing', `An anchor must be signed: set ANCHOR_KEY_FILE to an Ed25519 private key (PEM). ${HOW_TO_MAKE}; keep it where who can change the database cannot read it.`)
   }
-  if (config.CHECKPOINT_KEY_FILE === undefined) await keepOwnKey(config.DATA_DIR, file)
+  if (config.ANCHOR_KEY_FILE === undefined) await keepOwnKey(config.DATA_DIR, file)
   return await readKey(file, createPrivateKey)
 }
 
 /**
- * The public key that checkpoints are checked with: CHECKPOINT_PUBLIC_KEY_FILE, else the other half of the private key.
- * @throws CommandError checkpoint_key_missing, checkpoint_key_unusable
+ * The public key that anchors are checked with: ANCHOR_PUBLIC_KEY_FILE, else the other half of the private key.
+ * @throws CommandError anchor_key_missing, anchor_key_unusable
  */
 export async function trustedKey (config: Config): Promise<KeyObject> {
-  const file = config.CHECKPOINT_PUBLIC_KEY_FILE ?? config.CHECKPOINT_KEY_FILE ?? ownKeyFile(config)
+  const file = config.ANCHOR_PUBLIC_KEY_FILE ?? config.ANCHOR_KEY_FILE ?? ownKeyFile(config)
   if (file === undefined || (file === ownKeyFile(config) && !existsSync(file))) {
-    throw new CommandError('checkpoint_key_missing', 'A checkpoint can only be trusted with the key it was signed with: set CHECKPOINT_PUBLIC_KEY_FILE to the public key (PEM), `openssl pkey -in checkpoint.key -pubout` prints it; or CHECKPOINT_KEY_FILE to the private one.')
+    throw new CommandError('anchor_key_missing', 'An anchor can only be trusted with the key it was signed with: set ANCHOR_PUBLIC_KEY_FILE to the public key (PEM), `openssl pkey -in anchor.key -pubout` prints it; or ANCHOR_KEY_FILE to the private one.')
   }
   // Of a private key, the public half.
   return await readKey(file, createPublicKey)
@@ -45,7 +45,7 @@ async function keepOwnKey (folder: string, file: string): Promise<void> {
     await mkdir(folder, { recursive: true })
     if (!existsSync(file)) await makeOnce(file, generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
   } catch (error) {
-    throw new CommandError('data_dir_unusable', `The key of checkpoints cannot be kept in ${folder}: ${(error as Error).message}. Choose a DATA_DIR that can be written, or set CHECKPOINT_KEY_FILE.`, { cause: error })
+    throw new CommandError('data_dir_unusable', `The key of anchors cannot be kept in ${folder}: ${(error as Error).message}. Choose a DATA_DIR that can be written, or set ANCHOR_KEY_FILE.`, { cause: error })
   }
 }
 
@@ -53,6 +53,6 @@ async function readKey (file: string, create: (pem: string) => KeyObject): Promi
   try {
     return create(await readFile(file, 'utf8'))
   } catch (error) {
-    throw new CommandError('checkpoint_key_unusable', `The checkpoint key ${file} cannot be read: ${(error as Error).message}. An Ed25519 key as PEM is needed; ${HOW_TO_MAKE}.`, { cause: error })
+    throw new CommandError('anchor_key_unusable', `The anchor key ${file} cannot be read: ${(error as Error).message}. An Ed25519 key as PEM is needed; ${HOW_TO_MAKE}.`, { cause: error })
   }
 }

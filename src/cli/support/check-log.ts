@@ -2,7 +2,7 @@ import { verifyLog } from '../../audit/log.ts'
 import type { Progress } from './progress.ts'
 import type { Check } from './check.ts'
 
-/** The log against itself, and against a checkpoint where one is given. */
+/** The log against itself, and against an anchor where one is given. */
 export const log: Check = {
   name: 'log',
   async run ({ db, against, found, progress }) {

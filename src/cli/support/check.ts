@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../../audit/anchor.ts'
+import type { Anchor } from '../../audit/anchor.ts'
 import type { Found } from '../../audit/finding.ts'
 import type { Config } from '../../config.ts'
 import type { Db } from '../../postgres/database.ts'
@@ -10,7 +10,7 @@ export interface Audit {
   config: Config
   /** Differences that are named, at most, of each kind. */
   limit: number
-  against: Checkpoint | undefined
+  against: Anchor | undefined
   found: Found
   /** Shows a bar over so many things, until the next one. */
   progress: (what: string, total: number) => Progress

@@ -1,4 +1,4 @@
-import { noCounts, OUTCOMES, type Remark, type Tally } from '../../transfer/import/tally.ts'
+import { noCounts, OUTCOMES, type Remark, type ImportTally } from '../../transfer/import/tally.ts'
 import type { Lagging } from '../../engine/catch-up.ts'
 import { CommandError, explain } from '../../app/errors.ts'
 import { say, table, type Output } from '../../app/output.ts'
@@ -8,7 +8,7 @@ const LISTED_REMARKS = 50
 
 /** What an import tells a person: how many rows came to what, and what to look at. */
 export interface Report {
-  tallyOf: (file: string, progress: Tally['progress']) => Tally
+  tallyOf: (file: string, progress: ImportTally['progress']) => ImportTally
   /** What was not projected when the import began. */
   lagBefore: (lagging: readonly Lagging[]) => void
   /** What was stored and is not projected yet. */

@@ -84,7 +84,7 @@ async function firstFailing (trx: Trx, projection: Projection, facts: readonly P
 /** Folds facts, or leaves nothing of them behind. @returns why they could not be folded */
 async function attempt (trx: Trx, projection: Projection, facts: readonly Placed[]): Promise<unknown> {
   try {
-    await withSavepoint(trx, async () => { await projection.apply(trx, facts.map(({ told }) => told)) })
+    await withSavepoint(trx, async () => { await projection.apply(trx, facts.map(({ observed }) => observed)) })
     return undefined
   } catch (error) {
     if (!isPoison(error)) throw error

@@ -3,22 +3,22 @@ import { addWaiting, holdParked, park, type Parking, type Waiting } from './park
 import type { Trx } from '../../postgres/database.ts'
 import type { StoredEvent } from '../../log/read.sql.ts'
 import { entityOf, keyFor, keyOf, keyOfEvent } from './parking-keys.ts'
-import type { Projection, Told } from '../projection.ts'
-import type { ReadEvent } from '../decode.ts'
+import type { Projection, Observed } from '../projection.ts'
+import type { DecodedEvent } from '../decode.ts'
 
 /** A fact at its place in the shard. */
-export interface Placed { told: Told, position: bigint }
+export interface Placed { observed: Observed, position: bigint }
 
 /** What it changes: nearly always nobody asks. */
-export function keyOfPlaced ({ told }: Placed): string {
-  return keyOf(told.fact)
+export function keyOfPlaced ({ observed }: Placed): string {
+  return keyOf(observed.fact)
 }
 
 /** The facts of some events that a projection folds, in order. */
-export function factsFor (projection: Projection, events: readonly ReadEvent[]): Placed[] {
+export function factsFor (projection: Projection, events: readonly DecodedEvent[]): Placed[] {
   const placed: Placed[] = []
-  for (const { event: { position }, told } of events) {
-    for (const one of told) if (entityOf(one.fact) === projection.entity) placed.push({ told: one, position })
+  for (const { event: { position }, observed } of events) {
+    for (const one of observed) if (entityOf(one.fact) === projection.entity) placed.push({ observed: one, position })
   }
   return placed
 }
@@ -28,7 +28,7 @@ export function factsFor (projection: Projection, events: readonly ReadEvent[]):
  * on. What such an event tells waits under a key of its own besides.
  * @returns the facts that may be folded
  */
-export async function withhold (trx: Trx, projection: Projection, shard: number, events: readonly ReadEvent[]): Promise<Placed[]> {
+export async function holdBack (trx: Trx, projection: Projection, shard: number, events: readonly DecodedEvent[]): Promise<Placed[]> {
   const placed = factsFor(projection, events).map(fact => ({ fact, key: keyOfPlaced(fact) }))
   const unreadable = events.flatMap(({ event, unreadable }) => unreadable === undefined ? [] : [{ event, ...unreadable }])
   const concerned = new Map(unreadable.map(({ event, body }) => [event.position, concernedKeys(projection, body)]))

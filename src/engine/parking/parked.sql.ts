@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { Instant } from '../../ledger/instant.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
-import { recordset } from '../../postgres/unnest.ts'
+import { unnest } from '../../postgres/unnest.ts'
 import type { ParkedRow, ParkingCode } from '../../postgres/tables.ts'
 
 /** What is parked, where and why; the database adds when. */
@@ -46,7 +46,7 @@ export async function park (trx: Trx, parkings: readonly Parking[]): Promise<voi
   await sql`
     insert into parked (projection, key, shard, position, event_id, subject, code, reason)
     select projection, key, shard, position, event_id, subject, code, reason
-    from ${recordset(parkings, {
+    from ${unnest(parkings, {
       projection: 'text',
       key: 'text',
       shard: 'smallint',
@@ -66,7 +66,7 @@ export async function addWaiting (trx: Trx, waiting: readonly Waiting[]): Promis
   await sql`
     insert into waiting (projection, key, shard, position)
     select projection, key, shard, position
-    from ${recordset(waiting, { projection: 'text', key: 'text', shard: 'smallint', position: 'bigint' })}
+    from ${unnest(waiting, { projection: 'text', key: 'text', shard: 'smallint', position: 'bigint' })}
     on conflict do nothing`.execute(trx)
 }
 

@@ -4,15 +4,15 @@ import { addWaiting, holdParked, lockParked, parkedStill, readWaiting, unpark, w
 import type { ParkingCode } from '../../postgres/tables.ts'
 import { isPoison } from './bisect.ts'
 import type { Projection } from '../projection.ts'
-import { readEvent } from '../decode.ts'
-import { builtOf } from '../step.ts'
+import { decodeEvent } from '../decode.ts'
+import { currentOf } from '../step.ts'
 import { factsFor, keyOfPlaced, reasonOf, type Placed } from './hold-back.ts'
 
 /** What became of a parked key. `unbuilt`: its rows are of another version of the projection's rules than this code's. */
 export type Unparked =
   | { status: 'redriven', events: number }
   | { status: 'still_parked', code: ParkingCode, reason: string }
-  | { status: 'not_parked' | 'unbuilt' }
+  | { status: 'not_parked' | 'outdated' }
 
 /** Events read at once. */
 const CHUNK_EVENTS = 500
@@ -36,8 +36,8 @@ export async function redriveParked (db: Db, projections: readonly Projection[],
   try {
     return await db.transaction().execute(async trx => {
       // In this transaction: a switch to other rules comes before all of it or after.
-      const projection = (await builtOf(trx, projections)).find(projection => projection.name === name)
-      if (projection === undefined) return { status: 'unbuilt' }
+      const projection = (await currentOf(trx, projections)).find(projection => projection.name === name)
+      if (projection === undefined) return { status: 'outdated' }
       if (await lockParked(trx, projection.name, parked.key) === undefined) return { status: 'not_parked' }
       const waiting = await readWaiting(trx, projection.name, parked.key)
       for (let start = 0; start < waiting.length; start += CHUNK_EVENTS) {
@@ -78,7 +78,7 @@ export async function redriveAllParked (db: Db, projections: readonly Projection
 }
 
 async function foldWaiting (trx: Trx, projection: Projection, key: string, waiting: readonly WaitingEvent[]): Promise<void> {
-  const read = (await readEventsAt(trx, waiting)).map(({ shard, ...event }) => ({ shard, read: readEvent(event) }))
+  const read = (await readEventsAt(trx, waiting)).map(({ shard, ...event }) => ({ shard, read: decodeEvent(event) }))
   const unreadable = read.find(({ read }) => read.unreadable !== undefined)
   if (unreadable !== undefined) throw new StillParked('event_unreadable', unreadable.read.unreadable?.error)
   const facts = key.startsWith('event:')
@@ -86,7 +86,7 @@ async function foldWaiting (trx: Trx, projection: Projection, key: string, waiti
     : factsFor(projection, read.map(({ read }) => read)).filter(fact => keyOfPlaced(fact) === key)
   if (facts.length === 0) return
   try {
-    await projection.apply(trx, facts.map(({ told }) => told))
+    await projection.apply(trx, facts.map(({ observed }) => observed))
   } catch (error) {
     throw isPoison(error) ? new StillParked('fold_failed', error) : error
   }
@@ -94,7 +94,7 @@ async function foldWaiting (trx: Trx, projection: Projection, key: string, waiti
 
 /** What an event tells beside what waits of it under keys of their own. Of that, what is about a parked key waits with it. */
 async function unclaimedFacts (
-  trx: Trx, projection: Projection, waiting: readonly WaitingEvent[], read: ReadonlyArray<{ shard: number, read: ReturnType<typeof readEvent> }>
+  trx: Trx, projection: Projection, waiting: readonly WaitingEvent[], read: ReadonlyArray<{ shard: number, read: ReturnType<typeof decodeEvent> }>
 ): Promise<Placed[]> {
   const unclaimed = read.flatMap(({ shard, read }) => {
     const others = waiting.find(event => event.shard === shard && event.position === read.event.position)?.other_keys ?? []

@@ -1,5 +1,5 @@
 import { sql, type RawBuilder } from 'kysely'
-import type { Generation, Trx } from '../../postgres/database.ts'
+import type { ProjectionSchema, Trx } from '../../postgres/database.ts'
 
 /**
  * A table with the column that names what its rows are about, and those that tell a row from the others.
@@ -19,7 +19,7 @@ export interface Differing {
 
 /** Rows that differ in a table, by what they are about, in order; at most `limit`, and how many there are in all. */
 export async function compareTables (
-  trx: Trx, table: ComparedTable, first: Generation, second: Generation, limit: number
+  trx: Trx, table: ComparedTable, first: ProjectionSchema, second: ProjectionSchema, limit: number
 ): Promise<Changes<Differing>> {
   const { rows } = await sql<Differing & { total: bigint }>`
     select ${table.name} as "table", about, only_first, only_second, changed, count(*) over () as total

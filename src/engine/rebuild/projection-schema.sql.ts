@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Generation, Db, Trx } from '../../postgres/database.ts'
+import type { ProjectionSchema, Db, Trx } from '../../postgres/database.ts'
 import type { Tables } from '../../postgres/tables.ts'
 
 /** The tables that every generation has beside those of its projections. */
@@ -8,9 +8,9 @@ export const BOOKKEEPING = ['checkpoints', 'parked', 'waiting'] as const satisfi
 type TableName = keyof Tables
 
 /** Lets a transaction see one generation's tables, until it ends or is told otherwise. */
-export async function lookAt (trx: Trx, generation: Generation): Promise<void> {
+export async function lookAt (trx: Trx, projectionSchema: ProjectionSchema): Promise<void> {
   // Where it is not named, temporary tables come before all others.
-  const path = generation === 'pg_temp' ? generation : `${generation}, pg_temp`
+  const path = projectionSchema === 'pg_temp' ? projectionSchema : `${projectionSchema}, pg_temp`
   await sql`select set_config('search_path', ${path}, true)`.execute(trx)
 }
 
@@ -26,7 +26,7 @@ export async function buildExists (db: Db): Promise<boolean> {
  */
 export async function createBuildTables (trx: Trx, tables: readonly TableName[]): Promise<void> {
   await sql`create schema if not exists projection_build`.execute(trx)
-  await sql`comment on schema projection_build is 'Projections that a rebuild fills beside the live ones. Disposable: loyalty-ledger rebuild --abandon drops it.'`.execute(trx)
+  await sql`comment on schema projection_build is 'Projections that a rebuild fills beside the live ones. Disposable: loyalty-ledger rebuild abandon drops it.'`.execute(trx)
   await sql`grant usage on schema projection_build to ledger_service`.execute(trx)
   const { rows: missing } = await sql<{ name: TableName }>`
     select name from unnest(${tables}::text[]) as t (name)

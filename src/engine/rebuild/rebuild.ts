@@ -5,11 +5,11 @@ import { failureOf } from '../../postgres/errors.ts'
 import { readHeads } from '../../log/shards.sql.ts'
 import { BOOKKEEPING, buildExists, createBuildTables, dropBuild, lookAt, resetTables, takeBuildLock } from './projection-schema.sql.ts'
 import { lockLive, setLockTimeout, switchTables } from './switch.sql.ts'
-import { createAnalyst } from '../auto-analyze.ts'
+import { createAutoAnalyze } from '../auto-analyze.ts'
 import { livePositions, tablesOf } from './versions.ts'
 import { inTwoLanes } from '../two-lanes.ts'
 import type { Projection } from '../projection.ts'
-import { builtOf, step, StepFailed, stepUpTo, type Positions, type Stepped, type StepOptions } from '../step.ts'
+import { currentOf, step, StepFailed, stepUpTo, type Positions, type Stepped, type StepOptions } from '../step.ts'
 
 /** Where a rebuild works: `build` sees its tables, `live` the live ones; both as a login that may make tables. */
 export interface Workplace { build: Db, live: Db }
@@ -26,7 +26,7 @@ export async function beginRebuild ({ build }: Workplace, projections: readonly 
     await takeBuildLock(trx)
     await createBuildTables(trx, [...BOOKKEEPING, ...tablesOf(projections)])
     await lookAt(trx, 'projection_build')
-    const built = await builtOf(trx, projections)
+    const built = await currentOf(trx, projections)
     const fresh = projections.filter(projection => !built.includes(projection))
     await resetTables(trx, fresh.map(({ name }) => name), tablesOf(fresh))
     await beginCheckpoints(trx, fresh)
@@ -36,7 +36,7 @@ export async function beginRebuild ({ build }: Workplace, projections: readonly 
 
 /** The projections that are being rebuilt by this version of the code. */
 export async function underRebuild ({ build }: Workplace, projections: readonly Projection[]): Promise<Projection[]> {
-  return await buildExists(build) ? await builtOf(build, projections) : []
+  return await buildExists(build) ? await currentOf(build, projections) : []
 }
 
 /** Drops what a rebuild has made. @returns whether there was anything */
@@ -67,7 +67,7 @@ const OTHERS_REST_MS = 50
  * @throws StepFailed
  */
 export async function buildUp (workplace: Workplace, projections: readonly Projection[], options: BuildOptions): Promise<void> {
-  const analyse = createAnalyst(workplace.build, projections)
+  const analyse = createAutoAnalyze(workplace.build, projections)
   let left = (await readLag(workplace.build, projections)).events
   for (let patient = true; ;) {
     // What comes in meanwhile is for the next round: a busy log has no end.

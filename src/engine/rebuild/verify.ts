@@ -5,7 +5,7 @@ import { BOOKKEEPING, createTemporaryTables, lookAt } from './projection-schema.
 import { awaitSwitch } from '../snapshot.sql.ts'
 import { walkParked, type ParkedKey } from '../parking/parked.sql.ts'
 import { readHeads } from '../../log/shards.sql.ts'
-import { createAnalyst } from '../auto-analyze.ts'
+import { createAutoAnalyze } from '../auto-analyze.ts'
 import { livePositions, tablesOf } from './versions.ts'
 import type { Projection } from '../projection.ts'
 import { step, stepUpTo } from '../step.ts'
@@ -72,7 +72,7 @@ async function groupsOf (db: Db, projections: readonly Projection[], check: Proj
 
 async function foldInBulk (db: Db, projections: readonly Projection[], check: ProjectionCheck): Promise<void> {
   const upTo = await livePositions(db, projections)
-  const analyse = createAnalyst(db, projections)
+  const analyse = createAutoAnalyze(db, projections)
   for (;;) {
     const stepped = await step(db, projections, { batch: check.batch, upTo })
     if (stepped === undefined) return

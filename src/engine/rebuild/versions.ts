@@ -19,19 +19,19 @@ export async function livePositions (db: Db, projections: readonly Projection[])
 }
 
 /** The live projections whose rows this version of the code would fold otherwise, and by which version they were. */
-export interface Unbuilt { name: string, version: number, live: number | undefined }
+export interface Outdated { name: string, version: number, live: number | undefined }
 
 /** @param versions by which version of its rules each projection's rows were folded */
-export function unbuiltOf (projections: readonly Projection[], versions: ReadonlyMap<string, number>): Unbuilt[] {
+export function outdatedOf (projections: readonly Projection[], versions: ReadonlyMap<string, number>): Outdated[] {
   return projections
     .filter(({ name, version }) => versions.get(name) !== version)
     .map(({ name, version }) => ({ name, version, live: versions.get(name) }))
 }
 
 /** What to do about them, for people. */
-export function describeUnbuilt (unbuilt: readonly Unbuilt[]): string {
-  const named = unbuilt.map(({ name, version, live }) => live === undefined
+export function describeOutdated (outdated: readonly Outdated[]): string {
+  const named = outdated.map(({ name, version, live }) => live === undefined
     ? `${name} has no rows yet`
     : `the rows of ${name} are of version ${live} of its rules, and this is version ${version}`)
-  return `${named.join('; ')}. They are served as they are and nothing new is folded into them: run \`npx loyalty-ledger rebuild --diff\`, then \`npx loyalty-ledger rebuild --switch\``
+  return `${named.join('; ')}. They are served as they are and nothing new is folded into them: run \`npx loyalty-ledger rebuild diff\`, then \`npx loyalty-ledger rebuild switch\``
 }

@@ -4,15 +4,15 @@ import { customerCardsAt } from '../../history/cards.ts'
 import { customerLinesAt } from '../../history/statement.ts'
 import { listCustomerLines } from '../../projections/cards/reads.sql.ts'
 import { customerExists, findCustomer, findAccount, listCustomers, listTiers, readBalances, type Asked, type Balance as BalanceNow, type Profile as ProfileRow } from '../../projections/customers/reads.sql.ts'
-import { gather } from '../batch-reads.ts'
+import { batchReads } from '../batch-reads.ts'
 import { listOrders } from '../../projections/orders/reads.sql.ts'
 import { shardOf } from '../../log/shards.sql.ts'
-import { onOneState } from '../../engine/snapshot.sql.ts'
-import { clockMarks, looksBack, readClocks, readCursorAt } from '../as-of.ts'
+import { inSnapshot } from '../../engine/snapshot.sql.ts'
+import { asOfMarks, looksBack, readAsOf, readCursorAt } from '../as-of.ts'
 import { pageOf, readCursor, rowsFor } from '../paging.ts'
 import { notFound } from '../problem.ts'
 import { CustomerLine } from '../schemas/card.ts'
-import { ClockQuery } from '../schemas/clocks.ts'
+import { AsOfQuery } from '../schemas/clocks.ts'
 import { Freshness, ListOf, Page, problems } from '../schemas/common.ts'
 import { Balance, Customer, Profile } from '../schemas/customer.ts'
 import { Order } from '../schemas/order.ts'
@@ -24,7 +24,7 @@ const Params = Type.Object({ customer_id: Type.String({ description: 'The provid
 /** Customers: who they are, what they hold, what they bought, and why. */
 export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   const { db, projections, shards } = options
-  const balanceOf = gather<Asked, BalanceNow | undefined>(async asked => await readBalances(db, asked, projections))
+  const balanceOf = batchReads<Asked, BalanceNow | undefined>(async asked => await readBalances(db, asked, projections))
 
   app.get('/v1/customers', {
     schema: {
@@ -55,7 +55,7 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
     await awaitPosition(options, query)
-    const { customer, tiers } = await onOneState(db, async trx => ({ customer: await findCustomer(trx, id), tiers: await listTiers(trx, id) }))
+    const { customer, tiers } = await inSnapshot(db, async trx => ({ customer: await findCustomer(trx, id), tiers: await listTiers(trx, id) }))
     if (customer === undefined) throw notFound('customer', id)
     const { balance, pending, unexplained, cards, orders, ...profile } = customer
     return { ...presentProfile(profile), tiers, totals: { balance, pending, unexplained, cards, orders } }
@@ -67,25 +67,25 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
       summary: 'What a customer has, card by card, and where it came from; now or at a moment of either clock',
       tags: ['customers'],
       params: Params,
-      querystring: Type.Object({ ...ClockQuery, ...Freshness }, { additionalProperties: false }),
+      querystring: Type.Object({ ...AsOfQuery, ...Freshness }, { additionalProperties: false }),
       response: { 200: Balance, ...problems(400, 401, 403, 404, 503, 504) }
     }
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
-    const clocks = readClocks(query)
+    const asOf = readAsOf(query)
     await awaitPosition(options, query)
     const shard = shardOf(id, shards)
-    const balance = looksBack(clocks)
-      ? await onOneState(db, async trx => {
+    const balance = looksBack(asOf)
+      ? await inSnapshot(db, async trx => {
         const account = await findAccount(trx, id, shard, projections)
-        return account === undefined ? undefined : { ...account, cards: await customerCardsAt(trx, id, clocks) }
+        return account === undefined ? undefined : { ...account, cards: await customerCardsAt(trx, id, asOf) }
       })
       : await balanceOf({ customer_id: id, shard })
     if (balance === undefined) throw notFound('customer', id)
     const total = (field: 'balance' | 'pending' | 'unexplained'): bigint => balance.cards.reduce((sum, card) => sum + card[field], 0n)
     return {
       ...balance,
-      ...clocks,
+      ...asOf,
       balance: total('balance'),
       pending: total('pending'),
       unexplained: total('unexplained'),
@@ -111,7 +111,7 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
     const [placed_at, order_id] = readCursor(query.cursor, ['instant', 'text']) ?? []
     await awaitPosition(options, query)
     const before = placed_at === undefined || order_id === undefined ? undefined : { placed_at, order_id }
-    const rows = await onOneState(db, async trx => {
+    const rows = await inSnapshot(db, async trx => {
       await requireCustomer(trx, id)
       return await listOrders(trx, id, { status: query.status, before, limit: rowsFor(query.limit) })
     })
@@ -119,27 +119,27 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
     return { ...page, items: page.items.map(presentOrder) }
   })
 
-  app.get('/v1/customers/:customer_id/movements', {
+  app.get('/v1/customers/:customer_id/statement', {
     schema: {
       operationId: 'listCustomerMovements',
       summary: 'The statement over all cards a customer holds, or held then, newest first',
       tags: ['customers'],
       params: Params,
-      querystring: Type.Object({ ...ClockQuery, ...Page, ...Freshness }, { additionalProperties: false }),
+      querystring: Type.Object({ ...AsOfQuery, ...Page, ...Freshness }, { additionalProperties: false }),
       response: { 200: ListOf(CustomerLine), ...problems(400, 401, 403, 404, 503, 504) }
     }
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
-    const clocks = readClocks(query)
-    const [occurred_at, card_id, tie, movement_id] = readCursorAt(query.cursor, ['instant', 'text', 'integer', 'text'], clocks) ?? []
+    const asOf = readAsOf(query)
+    const [occurred_at, card_id, ordinal, movement_id] = readCursorAt(query.cursor, ['instant', 'text', 'integer', 'text'], asOf) ?? []
     await awaitPosition(options, query)
-    const before = occurred_at === undefined || card_id === undefined || movement_id === undefined ? undefined : { occurred_at, card_id, tie: Number(tie), movement_id }
-    const rows = await onOneState(db, async trx => {
+    const before = occurred_at === undefined || card_id === undefined || movement_id === undefined ? undefined : { occurred_at, card_id, ordinal: Number(ordinal), movement_id }
+    const rows = await inSnapshot(db, async trx => {
       await requireCustomer(trx, id)
       const page = { before, limit: rowsFor(query.limit) }
-      return looksBack(clocks) ? await customerLinesAt(trx, id, clocks, page) : await listCustomerLines(trx, id, page)
+      return looksBack(asOf) ? await customerLinesAt(trx, id, asOf, page) : await listCustomerLines(trx, id, page)
     })
-    return pageOf(rows, query.limit, row => [row.occurred_at, row.card_id, row.tie, row.movement_id, ...clockMarks(clocks)])
+    return pageOf(rows, query.limit, row => [row.occurred_at, row.card_id, row.ordinal, row.movement_id, ...asOfMarks(asOf)])
   })
 }
 

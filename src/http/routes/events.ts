@@ -48,7 +48,7 @@ function present<Row extends ListedEvent> (row: Row) {
   return {
     ...row,
     position: `${row.shard}:${row.position}`,
-    recorded_at: row.received_at,
+    recorded_at: row.recorded_at,
     body_digest: row.body_digest.toString('hex'),
     fact_digest: row.fact_digest.toString('hex'),
     chain: row.chain.toString('hex')

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { describeUnbuilt } from '../../engine/rebuild/versions.ts'
+import { describeOutdated } from '../../engine/rebuild/versions.ts'
 import type { WorkerHealth } from '../../engine/worker.ts'
 import { ping, type Db } from '../../postgres/database.ts'
 
@@ -58,7 +58,7 @@ function workerAlive (worker: WorkerHealth | undefined): { ok: boolean, detail: 
   // Restarting would help with none of these, so the process is ready all the same.
   const troubles = [
     ...(worker.resting.length > 0 ? [`failing and tried again: ${worker.resting.map(({ reason }) => reason).join('; ')}`] : []),
-    ...(worker.unbuilt.length > 0 ? [describeUnbuilt(worker.unbuilt)] : [])
+    ...(worker.outdated.length > 0 ? [describeOutdated(worker.outdated)] : [])
   ]
   return { ok: true, detail: ['alive', ...troubles].join('; ') }
 }

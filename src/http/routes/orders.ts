@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { findOrder, listOrderStates } from '../../projections/orders/reads.sql.ts'
-import { onOneState } from '../../engine/snapshot.sql.ts'
+import { inSnapshot } from '../../engine/snapshot.sql.ts'
 import type { OrderRow, OrderStateRow } from '../../postgres/tables.ts'
 import { notFound } from '../problem.ts'
 import { Freshness, problems } from '../schemas/common.ts'
@@ -22,7 +22,7 @@ export const orders: FastifyPluginAsyncTypebox<ReadOptions> = async (app, option
   }, async ({ params, query }) => {
     const id = askable('order', params.order_id)
     await awaitPosition(options, query)
-    const { order, states } = await onOneState(options.db, async trx => ({ order: await findOrder(trx, id), states: await listOrderStates(trx, id) }))
+    const { order, states } = await inSnapshot(options.db, async trx => ({ order: await findOrder(trx, id), states: await listOrderStates(trx, id) }))
     if (order === undefined) throw notFound('order', id)
     return { ...presentOrder(order), states: states.map(presentOrder) }
   })

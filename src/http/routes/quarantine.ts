@@ -2,7 +2,7 @@ import { TypeBoxValidatorCompiler, type FastifyPluginAsyncTypebox } from '@fasti
 import { Type } from '@sinclair/typebox'
 import { describeKept, describeListed } from '../../ingest/quarantine/describe.ts'
 import { redrive } from '../../ingest/quarantine/redrive.ts'
-import type { Intake } from '../../ingest/store-delivery.ts'
+import type { Ingest } from '../../ingest/store-delivery.ts'
 import { findQuarantined, listQuarantine, markDiscarded, MAX_QUARANTINE_ID } from '../../ingest/quarantine/quarantine.sql.ts'
 import { pageOf, readCursor, rowsFor } from '../paging.ts'
 import { Problem } from '../problem.ts'
@@ -14,7 +14,7 @@ const Params = Type.Object({ quarantine_id: Type.String({ pattern: '^[0-9]{1,40}
 const Nothing = Type.Object({}, { additionalProperties: false })
 
 /** What could not be used: to look at, to try again, to put away. For operators. */
-export const quarantine: FastifyPluginAsyncTypebox<Intake> = async (app, options) => {
+export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options) => {
   const { db } = options
   acceptJsonOnly(app)
 

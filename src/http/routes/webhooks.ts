@@ -1,14 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import type { Intake } from '../../ingest/store-delivery.ts'
-import { takeDelivery } from '../../ingest/receive.ts'
+import type { Ingest } from '../../ingest/store-delivery.ts'
+import { receiveDelivery } from '../../ingest/receive.ts'
 import { isAuthentic, SIGNATURE_HEADER } from '../../providers/voucherify/wire/signature.ts'
 import { AppendRefused } from '../../log/appender.ts'
 import { Problem } from '../problem.ts'
 import { problems } from '../schemas/common.ts'
 import { Accepted, Duplicate, Quarantined } from '../schemas/webhook.ts'
 
-export interface WebhookOptions extends Intake {
+export interface WebhookOptions extends Ingest {
   secrets: readonly string[]
 }
 
@@ -38,7 +38,7 @@ export const webhooks: FastifyPluginAsyncTypebox<WebhookOptions> = async (app, o
     const body = request.body as Buffer | undefined ?? Buffer.alloc(0)
     const signature = request.headers[SIGNATURE_HEADER]
     authenticate(body, typeof signature === 'string' ? signature : undefined, options.secrets)
-    const taken = await takeDelivery(body, request.headers, options).catch(notStored)
+    const taken = await receiveDelivery(body, request.headers, options).catch(notStored)
     if (taken.status === 'duplicate') return reply.code(200).send(taken)
     return reply.code(202).send(taken)
   })

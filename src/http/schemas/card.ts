@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { ClockEcho } from './clocks.ts'
+import { AsOfEcho } from './clocks.ts'
 import { Int, NullableInt, NullableText, NullableTime, ParkedAt, Time } from './common.ts'
 
 export const Sums = {
@@ -38,7 +38,7 @@ export const CardDetails = Type.Object({
   first_movement_at: NullableTime(),
   last_movement_at: NullableTime(),
   parked_at: ParkedAt(),
-  ...ClockEcho
+  ...AsOfEcho
 }, { description: 'With at or known_at, points and holder are those of then; code, campaign, active, deleted_at and parked_at are always as known now' })
 
 export const line = {
@@ -51,7 +51,7 @@ export const line = {
   recorded_at: Time({ description: 'When we first stored an event that told it; UTC, with microseconds' }),
   order_id: NullableText(),
   earning_rule_id: NullableText(),
-  event_id: NullableText({ description: 'The best-informed event that told it' })
+  event_id: NullableText({ description: 'The best-source_rank event that told it' })
 }
 
 export const Line = Type.Object(line, { $id: 'Line' })

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { AnyJson, Int, NullableText, NullableTime, Time } from './common.ts'
 import { Card } from './card.ts'
-import { ClockEcho } from './clocks.ts'
+import { AsOfEcho } from './clocks.ts'
 
 const profile = {
   customer_id: Type.String(),
@@ -41,7 +41,7 @@ export const Balance = Type.Object({
   pending: Int(),
   unexplained: Int(),
   cards: Type.Array(Card),
-  ...ClockEcho,
+  ...AsOfEcho,
   as_of: Time({ description: 'When this was read' }),
   position: Type.String({ description: 'shard:position up to which the customer\'s events are in it', examples: ['7:123'] })
 })

@@ -11,17 +11,17 @@ const said = {
   earning_rule_id: NullableText()
 }
 
-const Telling = Type.Object({
+const Observation = Type.Object({
   event_id: Type.String(),
   subject: Type.String(),
   type: Type.String({ description: 'The event\'s type' }),
   position: Type.String({ description: 'shard:position in the log', examples: ['7:123'] }),
   recorded_at: Time({ description: 'When we first stored it; UTC, with microseconds' }),
-  source: NullableText({ description: 'What sent it: webhook or distribution; null for bare data' }),
-  source_id: NullableText(),
+  sender_kind: NullableText({ description: 'What sent it: webhook or distribution; null for bare data' }),
+  sender_id: NullableText(),
   channel: NullableText(),
   send_out_id: NullableText({ description: 'The send-out that brought it first' }),
-  informed: Type.String({ description: 'How well informed it is, best first: transaction, exported, enveloped, bare, priced' }),
+  source_rank: Type.String({ description: 'How well source_rank it is, best first: transaction, exported, enveloped, bare, priced' }),
   fact_digest: Type.String({ description: 'sha256 of the facts about the subject; hex' }),
   body_digest: Type.String({ description: 'sha256 of the body; hex' }),
   says: Type.Object({ ...said, details: AnyJson({ description: 'What else explains the movement, as this event tells it' }) })
@@ -63,7 +63,7 @@ const Gap = Type.Object({
 
 export const ExplainedLine = Type.Object({
   ...line,
-  told_by: Type.Array(Telling, { description: 'Every event that told it, best informed first; of an unexplained line none did' }),
+  observed_in: Type.Array(Observation, { description: 'Every event that told it, best source_rank first; of an unexplained line none did' }),
   won: Nullable(Won),
   recomputed: Nullable(Recomputed),
   gap: Nullable(Gap),

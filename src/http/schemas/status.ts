@@ -11,7 +11,7 @@ const Projection = Type.Object({
   name: Type.String(),
   version: Type.Unsafe<number | null>({ type: ['integer', 'null'], description: 'Of the rules that folded the live rows; null where there are none yet' }),
   code_version: Version('Of the rules of this server'),
-  unbuilt: Type.Boolean({ description: 'The two differ: the rows are served as they are, nothing new is folded into them, and they wait for a rebuild' }),
+  outdated: Type.Boolean({ description: 'The two differ: the rows are served as they are, nothing new is folded into them, and they wait for a rebuild' }),
   lag_events: Int({ description: 'Stored events that it has not come to' }),
   lag_seconds: NullableSeconds({ description: 'How long ago the oldest of them was stored; 0 where there is none, null where the log lacks it' }),
   parked: Type.Integer({ description: 'Cards, orders, customers or events that stand still; they lag by nothing and yet lack events' }),
@@ -31,7 +31,7 @@ const Worker = Type.Object({
 export const Status = Type.Object({
   as_of: Time({ description: 'All but worker is of this one state of the database' }),
   attention: Type.Array(Type.Object({
-    code: Type.String({ description: 'parked, unbuilt, lagging (for more than 60 s), log_gap or worker_ended' }),
+    code: Type.String({ description: 'parked, outdated, lagging (for more than 60 s), log_gap or worker_ended' }),
     detail: Type.String({ description: 'What it is and what to do next, for people' })
   }), { description: 'What a person has to look at; empty where all is well' }),
   projections: Type.Array(Projection),
@@ -48,7 +48,7 @@ export const Status = Type.Object({
   log: Type.Object({
     events: Int({ description: 'How many are stored' }),
     newest_recorded_at: NullableTime(),
-    silence_seconds: NullableSeconds({ description: 'Since then; null on an empty log' }),
+    timeout_seconds: NullableSeconds({ description: 'Since then; null on an empty log' }),
     shards: Type.Array(Type.Object({
       shard: Type.Integer(),
       head: Int({ description: 'Position of its newest event; 0 when it is empty' }),

@@ -19,7 +19,7 @@ export type DescribedDelivery = ListedDelivery & {
   /** As received: text where it is UTF-8, else base64. */
   body: string
   body_encoding: 'utf-8' | 'base64'
-  stored: { event_id: string, subject: string, position: string, type: string, recorded_at: EventRow['received_at'], body_text: string } | null
+  stored: { event_id: string, subject: string, position: string, type: string, recorded_at: EventRow['recorded_at'], body_text: string } | null
   differences: Differences | null
 }
 
@@ -38,7 +38,7 @@ export function describeKept ({ stored, body, body_digest: _, ...row }: KeptDeli
     body_encoding: text ? 'utf-8' : 'base64',
     stored: stored === undefined
       ? null
-      : { event_id: stored.event_id, subject: stored.subject, position: `${stored.shard}:${stored.position}`, type: stored.type, recorded_at: stored.received_at, body_text: stored.body },
+      : { event_id: stored.event_id, subject: stored.subject, position: `${stored.shard}:${stored.position}`, type: stored.type, recorded_at: stored.recorded_at, body_text: stored.body },
     differences: stored === undefined || !CONTRADICTIONS.includes(row.reason) ? null : differencesBetween(Buffer.from(stored.body), body) ?? null
   }
 }

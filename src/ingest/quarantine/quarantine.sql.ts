@@ -32,7 +32,7 @@ export async function quarantine (db: Db, delivery: Quarantinable): Promise<SetA
   // The lookup in `returning` sees the row as it was before this statement.
   const { rows: [row] } = await sql<{ quarantine_id: bigint, state: QuarantineState, state_before: QuarantineState | null }>`
     insert into ledger.quarantine as kept (body, headers, reason, detail, event_id, subject)
-    values (${delivery.body}, ${JSON.stringify(delivery.headers)}, ${delivery.reason}, ${told(delivery.detail)}, ${delivery.event_id ?? null}, ${delivery.subject ?? null})
+    values (${delivery.body}, ${JSON.stringify(delivery.headers)}, ${delivery.reason}, ${observed(delivery.detail)}, ${delivery.event_id ?? null}, ${delivery.subject ?? null})
     on conflict (body_digest) do update set
       times_seen = kept.times_seen + 1,
       last_seen_at = clock_timestamp(),
@@ -95,7 +95,7 @@ export async function listQuarantine (db: Db, page: QuarantineFilter & { after?:
 
 /** A row with its bytes, and the stored event that it names. */
 export interface KeptDelivery extends Selectable<QuarantineRow> {
-  stored: Pick<EventRow, 'event_id' | 'subject' | 'shard' | 'position' | 'type' | 'received_at' | 'body'> | undefined
+  stored: Pick<EventRow, 'event_id' | 'subject' | 'shard' | 'position' | 'type' | 'recorded_at' | 'body'> | undefined
 }
 
 export async function findQuarantined (db: Db, quarantine_id: bigint): Promise<KeptDelivery | undefined> {
@@ -103,7 +103,7 @@ export async function findQuarantined (db: Db, quarantine_id: bigint): Promise<K
   if (kept === undefined) return undefined
   const { event_id, subject } = kept
   if (event_id === null || subject === null) return { ...kept, stored: undefined }
-  const stored = await db.selectFrom('ledger.events').select(['event_id', 'subject', 'shard', 'position', 'type', 'received_at', 'body'])
+  const stored = await db.selectFrom('ledger.events').select(['event_id', 'subject', 'shard', 'position', 'type', 'recorded_at', 'body'])
     .where('event_id', '=', event_id).where('subject', '=', subject)
     .executeTakeFirst()
   return { ...kept, stored }
@@ -155,7 +155,7 @@ export async function newestQuarantineId (db: Db): Promise<bigint> {
  */
 export async function markRedriven (db: Db, quarantine_id: bigint, event: { event_id: string, subject: string }, by: string): Promise<void> {
   await db.updateTable('ledger.quarantine')
-    .set({ state: 'redriven', decided_at: sql`clock_timestamp()`, decided_by: told(by), event_id: event.event_id, subject: event.subject })
+    .set({ state: 'redriven', decided_at: sql`clock_timestamp()`, decided_by: observed(by), event_id: event.event_id, subject: event.subject })
     .where('quarantine_id', '=', quarantine_id).where('state', '<>', 'redriven')
     .execute()
 }
@@ -163,7 +163,7 @@ export async function markRedriven (db: Db, quarantine_id: bigint, event: { even
 /** Notes why an open row cannot be used as of now. */
 export async function markStillUnusable (db: Db, quarantine_id: bigint, why: { reason: string, detail: string, event_id: string | null, subject: string | null }): Promise<void> {
   await db.updateTable('ledger.quarantine')
-    .set({ ...why, detail: told(why.detail) })
+    .set({ ...why, detail: observed(why.detail) })
     .where('quarantine_id', '=', quarantine_id).where('state', '=', 'open')
     .execute()
 }
@@ -171,13 +171,13 @@ export async function markStillUnusable (db: Db, quarantine_id: bigint, why: { r
 /** Notes that an open row is not wanted, and why. The row and its bytes stay. @returns false when it is not open, or not there */
 export async function markDiscarded (db: Db, quarantine_id: bigint, reason: string, by: string): Promise<boolean> {
   const { numUpdatedRows } = await db.updateTable('ledger.quarantine')
-    .set({ state: 'discarded', decided_at: sql`clock_timestamp()`, decided_by: told(by), discard_reason: told(reason) })
+    .set({ state: 'discarded', decided_at: sql`clock_timestamp()`, decided_by: observed(by), discard_reason: observed(reason) })
     .where('quarantine_id', '=', quarantine_id).where('state', '=', 'open')
     .executeTakeFirst()
   return numUpdatedRows > 0n
 }
 
 // Parsers quote the input, and text columns cannot hold U+0000.
-function told (text: string): string {
+function observed (text: string): string {
   return text.slice(0, 2000).replaceAll('\u0000', '\ufffd').toWellFormed()
 }

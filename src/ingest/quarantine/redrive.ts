@@ -1,7 +1,7 @@
 import type { Db } from '../../postgres/database.ts'
 import { markRedriven, markStillUnusable, listOpen, newestQuarantineId, readQuarantined, type OpenRow, type QuarantineState } from './quarantine.sql.ts'
 import { inBatches, type BatchLimits } from '../batches.ts'
-import { settleDelivery, type Intake, type Refusal, type Stored } from '../store-delivery.ts'
+import { storeDelivery, type Ingest, type Refusal, type Stored } from '../store-delivery.ts'
 
 /** What became of a redrive. `event`: stored by it, or stored before. */
 export type Redriven =
@@ -17,11 +17,11 @@ export type Redriven =
  * @param by who asks for it
  * @throws AppendRefused when nothing was committed as far as we know; the row stays open, try again
  */
-export async function redrive (quarantine_id: bigint, by: string, intake: Intake): Promise<Redriven> {
+export async function redrive (quarantine_id: bigint, by: string, intake: Ingest): Promise<Redriven> {
   const kept = await readQuarantined(intake.db, quarantine_id)
   if (kept === undefined) return { status: 'not_found' }
   if (kept.state !== 'open') return { status: 'not_open', state: kept.state }
-  const settled = await settleDelivery(kept.body, intake)
+  const settled = await storeDelivery(kept.body, intake)
   switch (settled.status) {
     case 'accepted': case 'duplicate': {
       const { status: event, ...stored } = settled
@@ -56,7 +56,7 @@ const PAGE_ROWS = 1000
  * @throws AppendRefused as `redrive`, after the rows under way have settled; what is done is done, begin again for the rest
  */
 export async function redriveAll (
-  intake: Intake, by: string, filter: { reason?: string | undefined }, each: (quarantine_id: bigint, redriven: Redriven) => void
+  intake: Ingest, by: string, filter: { reason?: string | undefined }, each: (quarantine_id: bigint, redriven: Redriven) => void
 ): Promise<void> {
   for await (const rows of inBatches(walk(intake.db, filter), ABREAST)) {
     const settled = await Promise.allSettled(rows.map(async ({ quarantine_id }) => await redrive(quarantine_id, by, intake)))

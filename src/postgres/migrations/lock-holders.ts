@@ -18,7 +18,7 @@ const LOOK_MS = 200
  * @param pid of the session that waits
  * @param told of blockers when others are seen than before
  */
-export async function watchBlockers (connectionString: string, pid: number, told: (blockers: readonly Blocker[]) => void): Promise<Watch> {
+export async function watchBlockers (connectionString: string, pid: number, observed: (blockers: readonly Blocker[]) => void): Promise<Watch> {
   const client = new pg.Client({ connectionString, application_name: 'loyalty-ledger migrate (watch)', connectionTimeoutMillis: 5000 })
   // A watch that ends, or that there is no connection left for, is no reason to end the work.
   client.on('error', () => {})
@@ -35,7 +35,7 @@ export async function watchBlockers (connectionString: string, pid: number, told
     if (found.length === 0) return
     const known = new Set(blockers.map(blocker => blocker.pid))
     blockers = found
-    if (found.some(blocker => !known.has(blocker.pid))) told(found)
+    if (found.some(blocker => !known.has(blocker.pid))) observed(found)
   }
 
   const timer = setInterval(() => {

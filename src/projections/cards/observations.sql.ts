@@ -1,17 +1,17 @@
 import { sql } from 'kysely'
 import type { Instant } from '../../ledger/instant.ts'
-import type { RecordedSighting } from '../../ledger/movements.ts'
+import type { RecordedObservation } from '../../ledger/movements.ts'
 import type { Trx } from '../../postgres/database.ts'
-import { BY_INDEX, recordset } from '../../postgres/unnest.ts'
-import type { SightingRow } from '../../postgres/tables.ts'
+import { BY_INDEX, unnest } from '../../postgres/unnest.ts'
+import type { MovementObservationRow } from '../../postgres/tables.ts'
 
 /** Every sighting of what some cards were made with, stored up to a time where one is given. */
-export async function readOpenings (trx: Trx, card_ids: readonly string[], known_at: Instant | null = null): Promise<RecordedSighting[]> {
-  const { rows } = await sql<SightingRow>`
+export async function readOpenings (trx: Trx, card_ids: readonly string[], known_at: Instant | null = null): Promise<RecordedObservation[]> {
+  const { rows } = await sql<MovementObservationRow>`
     select s.*
     from unnest(${card_ids}::text[]) as c (card_id)
     cross join lateral (
-      select s.* from sightings s
+      select s.* from movement_observations s
       where s.movement_id = 'opening:' || c.card_id and s.card_id = c.card_id
         and s.recorded_at <= coalesce(${known_at}::timestamptz, 'infinity')
       ${BY_INDEX}
@@ -20,57 +20,57 @@ export async function readOpenings (trx: Trx, card_ids: readonly string[], known
 }
 
 /** A stored sighting in the ledger's own words. */
-export function recordedOf (row: SightingRow): RecordedSighting {
-  return { ...row, fact_digest: row.fact_digest.toString('hex') } as RecordedSighting
+export function recordedOf (row: MovementObservationRow): RecordedObservation {
+  return { ...row, fact_digest: row.fact_digest.toString('hex') } as RecordedObservation
 }
 
 /** The sightings of some movements: those that were stored before, and those that were not. */
-export interface Sighted { known: RecordedSighting[], added: RecordedSighting[] }
+export interface MovementObservations { known: RecordedObservation[], added: RecordedObservation[] }
 
 /**
  * Keeps new sightings of movements; a sighting that is known already stays as it is. The cards' rows must be locked: nobody
  * else tells of their movements meanwhile.
  * @returns every sighting, old and new, of the movements concerned
  */
-export async function addSightings (trx: Trx, sightings: readonly RecordedSighting[]): Promise<Sighted> {
-  if (sightings.length === 0) return { known: [], added: [] }
-  const known = await readSightings(trx, sightings)
+export async function addMovementObservations (trx: Trx, observations: readonly RecordedObservation[]): Promise<MovementObservations> {
+  if (observations.length === 0) return { known: [], added: [] }
+  const known = await readMovementObservations(trx, observations)
   const keys = new Set(known.map(keyOf))
-  const added = sightings.filter(sighting => keys.size !== keys.add(keyOf(sighting)).size)
-  if (added.length > 0) await insertSightings(trx, added)
+  const added = observations.filter(observation => keys.size !== keys.add(keyOf(observation)).size)
+  if (added.length > 0) await insertMovementObservations(trx, added)
   return { known, added }
 }
 
 /** Neither ids nor keys hold control characters. */
-function keyOf ({ movement_id, card_id, event_id, subject }: RecordedSighting): string {
+function keyOf ({ movement_id, card_id, event_id, subject }: RecordedObservation): string {
   return `${movement_id}\n${card_id}\n${event_id}\n${subject}`
 }
 
-async function readSightings (trx: Trx, movements: ReadonlyArray<Pick<RecordedSighting, 'movement_id' | 'card_id'>>): Promise<RecordedSighting[]> {
-  const { rows } = await sql<SightingRow>`
+async function readMovementObservations (trx: Trx, movements: ReadonlyArray<Pick<RecordedObservation, 'movement_id' | 'card_id'>>): Promise<RecordedObservation[]> {
+  const { rows } = await sql<MovementObservationRow>`
     select s.*
-    from (select distinct movement_id, card_id from ${recordset(movements, { movement_id: 'text', card_id: 'text' })}) touched
+    from (select distinct movement_id, card_id from ${unnest(movements, { movement_id: 'text', card_id: 'text' })}) touched
     cross join lateral (
-      select s.* from sightings s
+      select s.* from movement_observations s
       where s.movement_id = touched.movement_id and s.card_id = touched.card_id
       ${BY_INDEX}
     ) s`.execute(trx)
   return rows.map(recordedOf)
 }
 
-async function insertSightings (trx: Trx, sightings: readonly RecordedSighting[]): Promise<void> {
+async function insertMovementObservations (trx: Trx, observations: readonly RecordedObservation[]): Promise<void> {
   await sql`
-    insert into sightings
-      (movement_id, card_id, event_id, subject, informed, kind, points, reported_balance, occurred_at, recorded_at,
+    insert into movement_observations
+      (movement_id, card_id, event_id, subject, source_rank, kind, points, reported_balance, occurred_at, recorded_at,
        order_id, earning_rule_id, holder_id, details, fact_digest)
-    select movement_id, card_id, event_id, subject, informed, kind, points, reported_balance, occurred_at, recorded_at,
+    select movement_id, card_id, event_id, subject, source_rank, kind, points, reported_balance, occurred_at, recorded_at,
            order_id, earning_rule_id, holder_id, details::json, decode(fact_digest, 'hex')
-    from ${recordset(sightings, {
+    from ${unnest(observations, {
       movement_id: 'text',
       card_id: 'text',
       event_id: 'text',
       subject: 'text',
-      informed: 'smallint',
+      source_rank: 'smallint',
       kind: 'text',
       points: 'bigint',
       reported_balance: 'bigint',

@@ -1,21 +1,21 @@
-import type { PendingSighting } from '../../ledger/facts.ts'
+import type { PendingObservation } from '../../ledger/facts.ts'
 import { groupBy } from '../../ledger/group.ts'
 import { outstanding } from '../../ledger/pending.ts'
 import type { Trx } from '../../postgres/database.ts'
-import type { PendingRow } from '../../postgres/tables.ts'
-import { addObservations, readLots } from './pending.sql.ts'
-import type { Told } from '../../engine/projection.ts'
+import type { PendingObservationRow } from '../../postgres/tables.ts'
+import { addPendingObservations, readLots } from './pending.sql.ts'
+import type { Observed } from '../../engine/projection.ts'
 
 /**
  * Keeps observed states of lots of pending points.
  * @returns for each card by how much what is outstanding changed. Its row must be locked: two steps could add one change twice.
  */
-export async function applyPending (trx: Trx, told: ReadonlyArray<Told<PendingSighting>>): Promise<Map<string, bigint>> {
+export async function applyPending (trx: Trx, observed: ReadonlyArray<Observed<PendingObservation>>): Promise<Map<string, bigint>> {
   const changes = new Map<string, bigint>()
-  if (told.length === 0) return changes
-  const observations = told.map(({ fact: { fact: _, ...observation }, event_id, subject, recorded_at }) => ({ ...observation, event_id, subject, recorded_at }))
+  if (observed.length === 0) return changes
+  const observations = observed.map(({ fact: { fact: _, ...observation }, event_id, subject, recorded_at }) => ({ ...observation, event_id, subject, recorded_at }))
   const before = groupBy(await readLots(trx, observations), lotOf)
-  await addObservations(trx, observations)
+  await addPendingObservations(trx, observations)
   for (const [lot, seen] of groupBy(observations, lotOf)) {
     const known = before.get(lot) ?? []
     const card_id = seen[0]?.card_id ?? ''
@@ -24,6 +24,6 @@ export async function applyPending (trx: Trx, told: ReadonlyArray<Told<PendingSi
   return changes
 }
 
-function lotOf ({ card_id, pending_id }: Pick<PendingRow, 'card_id' | 'pending_id'>): string {
+function lotOf ({ card_id, pending_id }: Pick<PendingObservationRow, 'card_id' | 'pending_id'>): string {
   return JSON.stringify([card_id, pending_id])
 }

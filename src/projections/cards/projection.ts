@@ -1,16 +1,16 @@
 import { foldCard, movementOf } from '../../ledger/card.ts'
-import type { CardField, CardSighting, MovementSighting, PendingSighting } from '../../ledger/facts.ts'
+import type { CardField, CardObservation, MovementObservation, PendingObservation } from '../../ledger/facts.ts'
 import { groupBy } from '../../ledger/group.ts'
-import { milestonesOf, writeMilestone } from '../../ledger/milestones.ts'
-import { mergeSightings, type Movement, type RecordedSighting } from '../../ledger/movements.ts'
+import { runningTotalsOf, writeRunningTotals } from '../../ledger/milestones.ts'
+import { mergeObservations, type Movement, type RecordedObservation } from '../../ledger/movements.ts'
 import { withoutTail, withStretch } from '../../ledger/totals.ts'
 import type { Trx } from '../../postgres/database.ts'
 import type { CardRow } from '../../postgres/tables.ts'
 import { findTails, lockCards, replaceTails, updateCards, type NewTail, type Tail } from './rows.sql.ts'
-import { addSightings, readOpenings } from './observations.sql.ts'
+import { addMovementObservations, readOpenings } from './observations.sql.ts'
 import { applyPending } from './pending.ts'
-import { holderTellings, keepHolders, withHolders, type HeldElsewhere } from './holders.ts'
-import { latestOf, toldOf, type Projection, type Told } from '../../engine/projection.ts'
+import { holderObservations, keepHolders, withHolders, type HeldElsewhere } from './holders.ts'
+import { latestOf, observedOf, type Projection, type Observed } from '../../engine/projection.ts'
 
 const FIELDS = ['code', 'campaign_id', 'campaign', 'active', 'deleted_at'] as const satisfies readonly CardField[]
 
@@ -21,59 +21,59 @@ export const cards: Projection = {
   entity: 'card',
   tables: [
     { name: 'cards', about: 'card_id', key: ['card_id'] },
-    { name: 'lines', about: 'card_id', key: ['card_id', 'occurred_at', 'tie'], later: 'milestone' },
-    { name: 'sightings', about: 'card_id', key: ['movement_id', 'card_id', 'event_id', 'subject'] },
+    { name: 'statement_lines', about: 'card_id', key: ['card_id', 'occurred_at', 'ordinal'], later: 'running_totals' },
+    { name: 'movement_observations', about: 'card_id', key: ['movement_id', 'card_id', 'event_id', 'subject'] },
     { name: 'pending_observations', about: 'card_id', key: ['card_id', 'pending_id', 'event_id', 'subject'] },
     { name: 'holdings', about: 'card_id', key: ['customer_id', 'card_id'] },
-    { name: 'holder_tellings', about: 'card_id', key: ['card_id', 'customer_id', 'held', 'event_id', 'subject'] }
+    { name: 'holder_observations', about: 'card_id', key: ['card_id', 'customer_id', 'held', 'event_id', 'subject'] }
   ],
-  async apply (trx, told) {
-    const movements = toldOf(told, 'movement').map(recorded)
-    const pending = toldOf(told, 'pending')
-    const sightings = toldOf(told, 'card')
-    const ids = [...movements, ...[...pending, ...sightings].map(({ fact }) => fact)].map(({ card_id }) => card_id)
+  async apply (trx, observed) {
+    const movements = observedOf(observed, 'movement').map(recorded)
+    const pending = observedOf(observed, 'pending')
+    const observations = observedOf(observed, 'card')
+    const ids = [...movements, ...[...pending, ...observations].map(({ fact }) => fact)].map(({ card_id }) => card_id)
     if (ids.length === 0) return
 
     const rows = await lockCards(trx, [...new Set(ids)])
-    const { known, added } = await addSightings(trx, movements)
+    const { known, added } = await addMovementObservations(trx, movements)
     const touched = mergeTouched([...known, ...added])
     const tails = await findTails(trx, touched, new Set(known.map(({ card_id }) => card_id)))
     const openings = await openingsOf(trx, tails)
     const changes = await applyPending(trx, pending)
-    const said = groupBy(sightings.map(({ fact }) => fact), ({ card_id }) => card_id)
+    const said = groupBy(observations.map(({ fact }) => fact), ({ card_id }) => card_id)
     const refolded = rows.map(row => {
       const named = { ...describe(row, said.get(row.card_id) ?? []), pending: row.pending + (changes.get(row.card_id) ?? 0n) }
       return refold(named, touched.get(row.card_id) ?? [], tails.get(row.card_id), openings.get(row.card_id))
     })
     await updateCards(trx, refolded.map(({ row }) => row))
     await replaceTails(trx, refolded.flatMap(({ tail }) => tail ?? []))
-    await keepHolders(trx, rows, sightings, heldElsewhere(movements, pending))
+    await keepHolders(trx, rows, observations, heldElsewhere(movements, pending))
   }
 }
 
 /** The row after more is said of the card itself. */
-function describe (row: CardRow, sightings: readonly CardSighting[]): CardRow {
-  if (sightings.length === 0) return row
-  const { active, ...latest } = latestOf({ ...row, active: row.active === null ? null : String(row.active) }, FIELDS, sightings)
+function describe (row: CardRow, observations: readonly CardObservation[]): CardRow {
+  if (observations.length === 0) return row
+  const { active, ...latest } = latestOf({ ...row, active: row.active === null ? null : String(row.active) }, FIELDS, observations)
   return {
     ...row,
     ...latest as Omit<typeof latest, 'deleted_at'> & Pick<CardRow, 'deleted_at'>,
     active: active === null ? null : active === 'true',
-    ...withHolders(row, holderTellings(sightings))
+    ...withHolders(row, holderObservations(observations))
   }
 }
 
 /** The tellings of holders that stand with a movement or with pending points. */
-function heldElsewhere (movements: readonly RecordedSighting[], pending: ReadonlyArray<Told<PendingSighting>>): HeldElsewhere {
+function heldElsewhere (movements: readonly RecordedObservation[], pending: ReadonlyArray<Observed<PendingObservation>>): HeldElsewhere {
   const lots = pending.map(({ fact: { card_id, holder_id, occurred_at }, event_id, subject }) => ({ card_id, holder_id, occurred_at, event_id, subject }))
   return groupBy([...movements, ...lots], ({ event_id }) => event_id)
 }
 
-function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Told<MovementSighting>): RecordedSighting {
+function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Observed<MovementObservation>): RecordedObservation {
   return {
     movement_id: fact.movement_id,
     card_id: fact.card_id,
-    informed: fact.informed,
+    source_rank: fact.source_rank,
     kind: fact.kind,
     points: fact.points,
     reported_balance: fact.reported_balance,
@@ -90,9 +90,9 @@ function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Told<M
 }
 
 /** Merges every movement from all its sightings, by card; without those whose points nobody tells yet. */
-function mergeTouched (sightings: readonly RecordedSighting[]): Map<string, Movement[]> {
-  const byMovement = groupBy(sightings, ({ card_id, movement_id }) => `${card_id}\n${movement_id}`)
-  const merged = [...byMovement.values()].map(mergeSightings).filter(movement => movement !== undefined)
+function mergeTouched (observations: readonly RecordedObservation[]): Map<string, Movement[]> {
+  const byMovement = groupBy(observations, ({ card_id, movement_id }) => `${card_id}\n${movement_id}`)
+  const merged = [...byMovement.values()].map(mergeObservations).filter(movement => movement !== undefined)
   return groupBy(merged, movement => movement.card_id)
 }
 
@@ -103,7 +103,7 @@ function mergeTouched (sightings: readonly RecordedSighting[]): Map<string, Move
 async function openingsOf (trx: Trx, tails: ReadonlyMap<string, Tail>): Promise<Map<string, Movement>> {
   const fromFirst = [...tails].filter(([, { balance_before }]) => balance_before === null).map(([card_id]) => card_id)
   if (fromFirst.length === 0) return new Map()
-  const merged = [...groupBy(await readOpenings(trx, fromFirst), ({ card_id }) => card_id).values()].map(mergeSightings)
+  const merged = [...groupBy(await readOpenings(trx, fromFirst), ({ card_id }) => card_id).values()].map(mergeObservations)
   return new Map(merged.filter(movement => movement !== undefined).map(movement => [movement.card_id, movement]))
 }
 
@@ -122,10 +122,10 @@ function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefi
   const dropped = tail.lines.map(({ kind, points }) => ({ kind, points, lines: 1n }))
   // The last movement stands before the tail, or the fold of the tail says anew which it is: all of its movements are in it.
   const before = withoutTail(row, dropped, { balance: tail.balance_before, last_movement_at: row.last_movement_at })
-  const milestones = milestonesOf(before, folded)
+  const running = runningTotalsOf(before, folded)
   const lines = folded.lines.map((line, index) => {
-    const milestone = milestones.get(index)
-    return { ...line, milestone: milestone === undefined ? null : writeMilestone(milestone) }
+    const running_totals = running.get(index)
+    return { ...line, running_totals: running_totals === undefined ? null : writeRunningTotals(running_totals) }
   })
   return {
     row: { ...row, ...withStretch(before, folded) },

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Db } from '../../postgres/database.ts'
 import { standstill, type Standstill } from '../../engine/parking/parked.sql.ts'
-import type { CardRow, LineRow } from '../../postgres/tables.ts'
+import type { CardRow, StatementLineRow } from '../../postgres/tables.ts'
 
 /** A card as people read it. */
 export type ShownCard = CardRow & Standstill
@@ -24,30 +24,30 @@ export async function findCard (db: Db, idOrCode: string): Promise<ShownCard | u
 }
 
 /** The last line of a page, as the next page begins after it. */
-export interface LineMark { card_id: string, occurred_at: string, tie: number, movement_id: string }
+export interface LineMark { card_id: string, occurred_at: string, ordinal: number, movement_id: string }
 
 /**
  * Where a line stands now. A movement that arrived since, at the same moment, can have pushed it on: a page that began at
  * the old place would skip a line.
  */
 export async function standing (db: Db, mark: LineMark): Promise<LineMark> {
-  const line = await db.selectFrom('lines').select('tie')
+  const line = await db.selectFrom('statement_lines').select('ordinal')
     .where('movement_id', '=', mark.movement_id).where('card_id', '=', mark.card_id)
     .where(sql<boolean>`occurred_at = ${mark.occurred_at}::timestamptz`)
     .executeTakeFirst()
-  return { ...mark, tie: line?.tie ?? mark.tie }
+  return { ...mark, ordinal: line?.ordinal ?? mark.ordinal }
 }
 
 /** The lines of a card's statement, newest first. */
 export async function listCardLines (
   db: Db, card_id: string, page: { before?: Omit<LineMark, 'card_id'> | undefined, limit: number }
-): Promise<LineRow[]> {
+): Promise<StatementLineRow[]> {
   const { limit } = page
   const before = page.before === undefined ? undefined : await standing(db, { ...page.before, card_id })
-  return await db.selectFrom('lines').selectAll()
+  return await db.selectFrom('statement_lines').selectAll()
     .where('card_id', '=', card_id)
-    .$if(before !== undefined, query => query.where(sql<boolean>`(occurred_at, tie) < (${before?.occurred_at}::timestamptz, ${before?.tie}::integer)`))
-    .orderBy('occurred_at', 'desc').orderBy('tie', 'desc').limit(limit)
+    .$if(before !== undefined, query => query.where(sql<boolean>`(occurred_at, ordinal) < (${before?.occurred_at}::timestamptz, ${before?.ordinal}::integer)`))
+    .orderBy('occurred_at', 'desc').orderBy('ordinal', 'desc').limit(limit)
     .execute()
 }
 
@@ -57,24 +57,24 @@ export async function listCardLines (
  */
 export async function listCustomerLines (
   db: Db, customer_id: string, page: { before?: LineMark | undefined, limit: number }
-): Promise<LineRow[]> {
+): Promise<StatementLineRow[]> {
   const { limit } = page
   const before = page.before === undefined ? undefined : await standing(db, page.before)
   const older = before === undefined
     ? sql`true`
     : sql`l.occurred_at <= ${before.occurred_at}::timestamptz
-          and (l.occurred_at, l.card_id, l.tie) < (${before.occurred_at}::timestamptz, ${before.card_id}, ${before.tie}::integer)`
-  const { rows } = await sql<LineRow>`
+          and (l.occurred_at, l.card_id, l.ordinal) < (${before.occurred_at}::timestamptz, ${before.card_id}, ${before.ordinal}::integer)`
+  const { rows } = await sql<StatementLineRow>`
     select line.*
     from cards k
     cross join lateral (
-      select l.* from lines l
+      select l.* from statement_lines l
       where l.card_id = k.card_id and ${older}
-      order by l.occurred_at desc, l.tie desc
+      order by l.occurred_at desc, l.ordinal desc
       limit ${limit}
     ) line
     where k.customer_id = ${customer_id}
-    order by line.occurred_at desc, line.card_id desc, line.tie desc
+    order by line.occurred_at desc, line.card_id desc, line.ordinal desc
     limit ${limit}`.execute(db)
   return rows
 }

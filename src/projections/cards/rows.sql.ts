@@ -1,26 +1,26 @@
 import { sql } from 'kysely'
 import type { Instant } from '../../ledger/instant.ts'
-import type { KeptLine } from '../../ledger/milestones.ts'
+import type { StoredLine } from '../../ledger/milestones.ts'
 import type { Movement } from '../../ledger/movements.ts'
 import type { Trx } from '../../postgres/database.ts'
-import { lockOrMake } from '../../postgres/lock-or-insert.ts'
-import { BY_INDEX, recordset } from '../../postgres/unnest.ts'
-import type { CardRow, LineRow } from '../../postgres/tables.ts'
+import { lockOrInsert } from '../../postgres/lock-or-insert.ts'
+import { BY_INDEX, unnest } from '../../postgres/unnest.ts'
+import type { CardRow, StatementLineRow } from '../../postgres/tables.ts'
 
 /** The end of a card's stored statement, from the earliest moment that a step touches. */
 export interface Tail {
   from: Instant
-  lines: LineRow[]
+  lines: StatementLineRow[]
   /** The running balance before `from`; null when nothing stands before it. */
   balance_before: bigint | null
 }
 
 /** Locks the rows of cards in key order, and makes those that are missing: a card that changed holder is told of in two shards. */
 export async function lockCards (trx: Trx, ids: readonly string[]): Promise<CardRow[]> {
-  return await lockOrMake(ids, ({ card_id }) => card_id, async ids => await selectCards(trx, ids), async missing => {
+  return await lockOrInsert(ids, ({ card_id }) => card_id, async ids => await selectCards(trx, ids), async missing => {
     await sql`
       insert into cards
-        (card_id, clocks, holders, balance, opening, earned, spent, refunded, expired, adjusted, transferred, unexplained, pending, movements)
+        (card_id, field_times, holders, balance, opening, earned, spent, refunded, expired, adjusted, transferred, unexplained, pending, movements)
       select id, '{}', '[]', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from unnest(${missing}::text[]) as t (id) order by id collate "C"
       on conflict do nothing`.execute(trx)
   })
@@ -39,8 +39,8 @@ async function selectCards (trx: Trx, ids: readonly string[]): Promise<CardRow[]
  * like that: one look at the last line tells.
  * @param retold cards of which some touched movement was told before, so that it may have a line
  */
-export async function findTails (trx: Trx, touched: ReadonlyMap<string, readonly Movement[]>, retold: ReadonlySet<string>): Promise<Map<string, Tail>> {
-  const perhaps = [...touched].filter(([card_id, movements]) => !retold.has(card_id) && movements.every(({ kind }) => kind !== 'opening'))
+export async function findTails (trx: Trx, touched: ReadonlyMap<string, readonly Movement[]>, reobserved: ReadonlySet<string>): Promise<Map<string, Tail>> {
+  const perhaps = [...touched].filter(([card_id, movements]) => !reobserved.has(card_id) && movements.every(({ kind }) => kind !== 'opening'))
   const ends = await readEnds(trx, perhaps.map(([card_id]) => card_id))
   const tails = new Map<string, Tail>()
   for (const [card_id, movements] of perhaps) {
@@ -57,15 +57,15 @@ export async function findTails (trx: Trx, touched: ReadonlyMap<string, readonly
 const LAST = '~' as Instant
 
 /** The last line of each card that has any. */
-async function readEnds (trx: Trx, ids: readonly string[]): Promise<Map<string, Pick<LineRow, 'occurred_at' | 'balance'>>> {
+async function readEnds (trx: Trx, ids: readonly string[]): Promise<Map<string, Pick<StatementLineRow, 'occurred_at' | 'balance'>>> {
   if (ids.length === 0) return new Map()
-  const { rows } = await sql<Pick<LineRow, 'card_id' | 'occurred_at' | 'balance'>>`
+  const { rows } = await sql<Pick<StatementLineRow, 'card_id' | 'occurred_at' | 'balance'>>`
     select c.card_id, l.occurred_at, l.balance
     from unnest(${ids}::text[]) as c (card_id)
     cross join lateral (
-      select l.occurred_at, l.balance from lines l
+      select l.occurred_at, l.balance from statement_lines l
       where l.card_id = c.card_id
-      order by l.occurred_at desc, l.tie desc
+      order by l.occurred_at desc, l.ordinal desc
       limit 1
     ) l`.execute(trx)
   return new Map(rows.map(({ card_id, ...end }) => [card_id, end]))
@@ -78,15 +78,15 @@ export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly
   const { rows: starts } = await sql<{ card_id: string, from: Instant, balance_before: bigint | null }>`
     with starts as (
       select t.card_id, min(least(t.occurred_at, l.occurred_at, first.occurred_at)) as "from"
-      from ${recordset(movements, { card_id: 'text', movement_id: 'text', kind: 'text', occurred_at: 'timestamptz' }, 't')}
+      from ${unnest(movements, { card_id: 'text', movement_id: 'text', kind: 'text', occurred_at: 'timestamptz' }, 't')}
       left join lateral (
-        select l.occurred_at from lines l
+        select l.occurred_at from statement_lines l
         where l.movement_id = t.movement_id and l.card_id = t.card_id
         ${BY_INDEX}
       ) l on true
       -- What a card was made with counts from its first line on, whenever it was made.
       left join lateral (
-        select l.occurred_at from lines l
+        select l.occurred_at from statement_lines l
         where l.card_id = t.card_id and t.kind = 'opening'
         order by l.occurred_at
         limit 1
@@ -96,17 +96,17 @@ export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly
     select s.card_id, s."from", before.balance as balance_before
     from starts s
     left join lateral (
-      select l.balance from lines l
+      select l.balance from statement_lines l
       where l.card_id = s.card_id and l.occurred_at < s."from"
-      order by l.occurred_at desc, l.tie desc
+      order by l.occurred_at desc, l.ordinal desc
       limit 1
     ) before on true`.execute(trx)
   const tails = new Map<string, Tail>(starts.map(({ card_id, from, balance_before }) => [card_id, { from, balance_before, lines: [] }]))
-  const { rows: lines } = await sql<LineRow>`
+  const { rows: lines } = await sql<StatementLineRow>`
     select l.*
-    from ${recordset(starts, { card_id: 'text', from: 'timestamptz' }, 's')}
+    from ${unnest(starts, { card_id: 'text', from: 'timestamptz' }, 's')}
     cross join lateral (
-      select l.* from lines l
+      select l.* from statement_lines l
       where l.card_id = s.card_id and l.occurred_at >= s."from"
       ${BY_INDEX}
     ) l`.execute(trx)
@@ -119,11 +119,11 @@ export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<
   await sql`
     update cards c
     set code = r.code, campaign_id = r.campaign_id, campaign = r.campaign, customer_id = r.customer_id, active = r.active,
-        deleted_at = r.deleted_at, clocks = r.clocks::json, holders = r.holders::json,
+        deleted_at = r.deleted_at, field_times = r.field_times::json, holders = r.holders::json,
         balance = r.balance, opening = r.opening, earned = r.earned, spent = r.spent, refunded = r.refunded, expired = r.expired,
         adjusted = r.adjusted, transferred = r.transferred, unexplained = r.unexplained, pending = r.pending, movements = r.movements,
         first_movement_at = r.first_movement_at, last_movement_at = r.last_movement_at
-    from ${recordset(rows, {
+    from ${unnest(rows, {
       card_id: 'text',
       code: 'text',
       campaign_id: 'text',
@@ -131,7 +131,7 @@ export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<
       customer_id: 'text',
       active: 'boolean',
       deleted_at: 'timestamptz',
-      clocks: 'text',
+      field_times: 'text',
       holders: 'text',
       balance: 'numeric',
       opening: 'numeric',
@@ -151,7 +151,7 @@ export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<
 }
 
 /** The end of a card's statement as it shall stand. `added`: there was none so far. */
-export interface NewTail { card_id: string, from: Instant, lines: KeptLine[], added?: boolean }
+export interface NewTail { card_id: string, from: Instant, lines: StoredLine[], added?: boolean }
 
 /** Puts the refolded ends of statements in the place of the stored ones. The cards' rows must be locked: nobody else writes their lines. */
 export async function replaceTails (trx: Trx, tails: readonly NewTail[]): Promise<void> {
@@ -163,29 +163,29 @@ export async function replaceTails (trx: Trx, tails: readonly NewTail[]): Promis
 
 async function dropTails (trx: Trx, tails: readonly NewTail[]): Promise<void> {
   await sql`
-    delete from lines
+    delete from statement_lines
     where ctid = any (array(
       select l.ctid
-      from ${recordset(tails, { card_id: 'text', from: 'timestamptz' }, 's')}
+      from ${unnest(tails, { card_id: 'text', from: 'timestamptz' }, 's')}
       cross join lateral (
-        select l.ctid from lines l
+        select l.ctid from statement_lines l
         where l.card_id = s.card_id and l.occurred_at >= s."from"
         ${BY_INDEX}
       ) l
     ))`.execute(trx)
 }
 
-async function addLines (trx: Trx, lines: ReadonlyArray<KeptLine & { card_id: string }>): Promise<void> {
+async function addLines (trx: Trx, lines: ReadonlyArray<StoredLine & { card_id: string }>): Promise<void> {
   await sql`
-    insert into lines
-      (card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id,
-       milestone)
-    select card_id, occurred_at, tie, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id,
-           milestone::json
-    from ${recordset(lines, {
+    insert into statement_lines
+      (card_id, occurred_at, ordinal, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id,
+       running_totals)
+    select card_id, occurred_at, ordinal, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id,
+           running_totals::json
+    from ${unnest(lines, {
       card_id: 'text',
       occurred_at: 'timestamptz',
-      tie: 'integer',
+      ordinal: 'integer',
       movement_id: 'text',
       kind: 'text',
       points: 'numeric',
@@ -195,7 +195,7 @@ async function addLines (trx: Trx, lines: ReadonlyArray<KeptLine & { card_id: st
       order_id: 'text',
       earning_rule_id: 'text',
       event_id: 'text',
-      milestone: 'text'
+      running_totals: 'text'
     })}
     order by card_id collate "C", occurred_at`.execute(trx)
 }

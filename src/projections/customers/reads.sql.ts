@@ -7,7 +7,7 @@ import { prepared } from '../../postgres/prepared.ts'
 import { BY_INDEX } from '../../postgres/unnest.ts'
 import type { CustomerRow } from '../../postgres/tables.ts'
 
-export type Profile = Omit<CustomerRow, 'clocks'>
+export type Profile = Omit<CustomerRow, 'field_times'>
 
 const PROFILE = ['customer_id', 'source_id', 'name', 'email', 'metadata', 'deleted_at', 'first_seen_at', 'last_seen_at'] as const
 

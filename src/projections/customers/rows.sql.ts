@@ -1,14 +1,14 @@
 import { sql } from 'kysely'
 import type { Trx } from '../../postgres/database.ts'
-import { lockOrMake } from '../../postgres/lock-or-insert.ts'
-import { recordset } from '../../postgres/unnest.ts'
+import { lockOrInsert } from '../../postgres/lock-or-insert.ts'
+import { unnest } from '../../postgres/unnest.ts'
 import type { CustomerRow } from '../../postgres/tables.ts'
 
 /** Locks the rows of customers in key order, and makes those that are missing: another shard can tell of the same customer. */
 export async function lockCustomers (trx: Trx, ids: readonly string[]): Promise<CustomerRow[]> {
-  return await lockOrMake(ids, ({ customer_id }) => customer_id, async ids => await selectCustomers(trx, ids), async missing => {
+  return await lockOrInsert(ids, ({ customer_id }) => customer_id, async ids => await selectCustomers(trx, ids), async missing => {
     await sql`
-      insert into customers (customer_id, clocks)
+      insert into customers (customer_id, field_times)
       select id, '{}' from unnest(${missing}::text[]) as t (id) order by id collate "C"
       on conflict do nothing`.execute(trx)
   })
@@ -27,15 +27,15 @@ export async function updateCustomers (trx: Trx, rows: readonly CustomerRow[]): 
   await sql`
     update customers c
     set source_id = r.source_id, name = r.name, email = r.email, metadata = r.metadata::json, deleted_at = r.deleted_at,
-        clocks = r.clocks::json, first_seen_at = r.first_seen_at, last_seen_at = r.last_seen_at
-    from ${recordset(rows, {
+        field_times = r.field_times::json, first_seen_at = r.first_seen_at, last_seen_at = r.last_seen_at
+    from ${unnest(rows, {
       customer_id: 'text',
       source_id: 'text',
       name: 'text',
       email: 'text',
       metadata: 'text',
       deleted_at: 'timestamptz',
-      clocks: 'text',
+      field_times: 'text',
       first_seen_at: 'timestamptz',
       last_seen_at: 'timestamptz'
     })}

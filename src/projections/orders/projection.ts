@@ -1,9 +1,9 @@
-import type { OrderSighting } from '../../ledger/facts.ts'
+import type { OrderObservation } from '../../ledger/facts.ts'
 import { groupBy } from '../../ledger/group.ts'
-import { compareStates, compareTellings, statusRank } from '../../ledger/orders.ts'
+import { compareStates, compareOrderObservations, statusRank } from '../../ledger/orders.ts'
 import { compareText } from '../../ledger/text.ts'
 import { writeOrders, type KeptState } from './rows.sql.ts'
-import { toldOf, type Projection, type Told } from '../../engine/projection.ts'
+import { observedOf, type Projection, type Observed } from '../../engine/projection.ts'
 
 /** Orders: every observed state, and the newest one as the order itself. */
 export const orders: Projection = {
@@ -14,15 +14,15 @@ export const orders: Projection = {
     { name: 'orders', about: 'order_id', key: ['order_id'] },
     { name: 'order_states', about: 'order_id', key: ['order_id', 'updated_at', 'status_rank', 'state_digest'] }
   ],
-  async apply (trx, told) {
-    const states = toldOf(told, 'order').map(observed)
+  async apply (trx, observed) {
+    const states = observedOf(observed, 'order').map(stateOf)
     if (states.length === 0) return
-    await writeOrders(trx, markNewest(earliestTellings(states)))
+    await writeOrders(trx, markNewest(earliestObservations(states)))
   }
 }
 
 // Property by property: a copy of one object into another takes longer than all else that is done here.
-function observed ({ fact, event_id, subject, recorded_at }: Told<OrderSighting>): KeptState {
+function stateOf ({ fact, event_id, subject, recorded_at }: Observed<OrderObservation>): KeptState {
   return {
     order_id: fact.order_id,
     customer_id: fact.customer_id,
@@ -47,9 +47,9 @@ function observed ({ fact, event_id, subject, recorded_at }: Told<OrderSighting>
   }
 }
 
-function earliestTellings (states: readonly KeptState[]): KeptState[] {
+function earliestObservations (states: readonly KeptState[]): KeptState[] {
   const same = groupBy(states, state => `${state.order_id}\n${state.updated_at}\n${state.status_rank}\n${state.state_digest}`)
-  return inKeyOrder([...same.values()].map(group => group.reduce((a, b) => compareTellings(a, b) <= 0 ? a : b)))
+  return inKeyOrder([...same.values()].map(group => group.reduce((a, b) => compareOrderObservations(a, b) <= 0 ? a : b)))
 }
 
 /** Of states in key order the last one of each order is its newest. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { OrderState } from '../../ledger/orders.ts'
 import type { Trx } from '../../postgres/database.ts'
-import { recordset } from '../../postgres/unnest.ts'
+import { unnest } from '../../postgres/unnest.ts'
 
 /** A state to be kept. `newest`: of its order, among those that are kept together with it. */
 export interface KeptState extends OrderState { newest: boolean }
@@ -39,7 +39,7 @@ export async function writeOrders (trx: Trx, states: readonly KeptState[]): Prom
       select order_id, updated_at, status_rank, decode(state_digest, 'hex') as state_digest, status, customer_id, source_id,
              amount, initial_amount, discount_amount, items_discount_amount, total_discount_amount, total_amount,
              items::json as items, metadata::json as metadata, created_at, recorded_at, event_id, subject, newest
-      from ${recordset(states, STATE_COLUMNS)}
+      from ${unnest(states, STATE_COLUMNS)}
     ), kept as (
       insert into order_states as s
         (order_id, updated_at, status_rank, state_digest, status, customer_id, source_id, amount, initial_amount, discount_amount,

@@ -1,5 +1,5 @@
 import { addTierChanges } from './rows.sql.ts'
-import { toldOf, type Projection } from '../../engine/projection.ts'
+import { observedOf, type Projection } from '../../engine/projection.ts'
 
 /** Tier membership: every told change; the newest one of a customer in a programme says where they are. */
 export const tiers: Projection = {
@@ -9,8 +9,8 @@ export const tiers: Projection = {
   tables: [
     { name: 'tier_changes', about: 'customer_id', key: ['customer_id', 'campaign_id', 'event_id', 'subject'] }
   ],
-  async apply (trx, told) {
-    const changes = toldOf(told, 'tier').map(({ fact: { fact: _, ...change }, event_id, subject, recorded_at }) => ({ ...change, event_id, subject, recorded_at }))
+  async apply (trx, observed) {
+    const changes = observedOf(observed, 'tier').map(({ fact: { fact: _, ...change }, event_id, subject, recorded_at }) => ({ ...change, event_id, subject, recorded_at }))
     if (changes.length > 0) await addTierChanges(trx, changes)
   }
 }

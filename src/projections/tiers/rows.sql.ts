@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Trx } from '../../postgres/database.ts'
-import { recordset } from '../../postgres/unnest.ts'
+import { unnest } from '../../postgres/unnest.ts'
 import type { TierChangeRow } from '../../postgres/tables.ts'
 
 /** Keeps told tier changes; one that is known stays as it is. */
@@ -9,7 +9,7 @@ export async function addTierChanges (trx: Trx, changes: readonly TierChangeRow[
     insert into tier_changes
       (customer_id, campaign_id, event_id, subject, change, tier_id, tier, from_tier_id, from_tier, occurred_at, recorded_at)
     select customer_id, campaign_id, event_id, subject, change, tier_id, tier, from_tier_id, from_tier, occurred_at, recorded_at
-    from ${recordset(changes, {
+    from ${unnest(changes, {
       customer_id: 'text',
       campaign_id: 'text',
       event_id: 'text',

@@ -62,17 +62,17 @@ function factsTold (body: string): Map<string, string> {
 }
 
 /** Walks two values together, members by name and list items by place. What only one side has is one difference, whole. */
-function compare (path: string, stored: Json | undefined, received: Json | undefined, tell: (difference: Difference) => void): void {
+function compare (path: string, stored: Json | undefined, received: Json | undefined, observeFields: (difference: Difference) => void): void {
   if (isObject(stored) && isObject(received)) {
     for (const name of [...new Set([...Object.keys(stored), ...Object.keys(received)])].sort()) {
-      compare(`${path}${step(name)}`, own(stored, name), own(received, name), tell)
+      compare(`${path}${step(name)}`, own(stored, name), own(received, name), observeFields)
     }
   } else if (Array.isArray(stored) && Array.isArray(received)) {
     for (let index = 0; index < Math.max(stored.length, received.length); index++) {
-      compare(`${path}[${index}]`, stored[index], received[index], tell)
+      compare(`${path}[${index}]`, stored[index], received[index], observeFields)
     }
   } else {
-    differs(path, textOf(stored), textOf(received)).forEach(tell)
+    differs(path, textOf(stored), textOf(received)).forEach(observeFields)
   }
 }
 

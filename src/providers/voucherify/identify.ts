@@ -20,8 +20,8 @@ export interface IdentifiedDelivery {
   occurred_at: Instant | null
   test: boolean
   send_out_id: string | null
-  source: string | null
-  source_id: string | null
+  sender_kind: string | null
+  sender_id: string | null
   group_id: string | null
   project_id: string | null
   channel: string | null
@@ -101,8 +101,8 @@ function digestOf (core: Core): string {
  * @throws UnreadablePayload as `factsOf`
  */
 export function tellsAllOf (stored: string, received: string): boolean {
-  const told = coreOf(stored)
-  return Object.entries(coreOf(received)).every(([name, value]) => value === null || told[name] === value)
+  const observed = coreOf(stored)
+  return Object.entries(coreOf(received)).every(([name, value]) => value === null || observed[name] === value)
 }
 
 /**
@@ -116,11 +116,11 @@ const TOLD_VALUES = ['id', 'type', 'points', 'balance', 'amount']
 
 function coreOfUnread (type: string, subject: string, data: JsonObject): Core {
   const plain = (value: unknown): string | null => typeof value === 'string' || typeof value === 'number' ? String(value) : null
-  const told = TOLD_OBJECTS.flatMap(name => {
+  const observed = TOLD_OBJECTS.flatMap(name => {
     const object = data[name]
     return TOLD_VALUES.map((value): [string, string | null] => [`${name}.${value}`, isObject(object) ? plain(object[value]) : null])
   })
-  return { type: type.replace(/^customer\./, ''), subject, points: plain(data.points), ...Object.fromEntries(told) }
+  return { type: type.replace(/^customer\./, ''), subject, points: plain(data.points), ...Object.fromEntries(observed) }
 }
 
 class Unidentified extends Error {}
@@ -140,7 +140,7 @@ function name (envelope: Envelope): Named {
   if (isTestId(envelope.event_id)) return nameUnread(envelope)
   const reading = family.read(envelope)
   const { event_id, type } = envelope.shape === 'bare' ? bareName(reading) : { event_id: envelope.event_id as string, type: String(envelope.type) }
-  return settle({
+  return identifyWith({
     event_id,
     subject: reading.subject,
     type,
@@ -167,7 +167,7 @@ function nameUnread (envelope: Envelope): Named {
   const customer_id = firstId(idOf(data.customer), idOf(data.holder), isObject(data.voucher) ? data.voucher.holder_id : undefined) ?? null
   const event_id = envelope.event_id as string
   const subject = subjectOf(type, data)
-  return settle({
+  return identifyWith({
     event_id,
     subject,
     type,
@@ -178,7 +178,7 @@ function nameUnread (envelope: Envelope): Named {
   })
 }
 
-function settle (named: Omit<Named, 'shard_key'>): Named {
+function identifyWith (named: Omit<Named, 'shard_key'>): Named {
   return {
     ...named,
     // The provider's test deliveries share their all-zero ids and differ in everything else: never a conflict.
@@ -203,8 +203,8 @@ function identified (named: Named, envelope: Envelope, body: string): Identified
     occurred_at: named.occurred_at,
     test: named.test,
     send_out_id: kept(envelope.send_out_id),
-    source: kept(envelope.source),
-    source_id: kept(envelope.source_id),
+    sender_kind: kept(envelope.sender_kind),
+    sender_id: kept(envelope.sender_id),
     group_id: kept(envelope.group_id),
     project_id: kept(envelope.project_id),
     channel: kept(envelope.channel),

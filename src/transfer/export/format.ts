@@ -13,14 +13,14 @@ export type Exported = EventKey & { position: string, recorded_at: string }
 /** The last line. `sha256`: over all lines before it, line ends included. A file without it was cut off. */
 export interface Trailer { end: { events: number, sha256: string } }
 
-export type ExportedRow = EventKey & Pick<EventRow, 'shard' | 'position' | 'received_at' | 'body'>
+export type ExportedRow = EventKey & Pick<EventRow, 'shard' | 'position' | 'recorded_at' | 'body'>
 
 export function headerLine (header: Omit<Header, 'export'>): string {
   return `${JSON.stringify({ export: EXPORTED_LEDGER, ...header } satisfies Header)}\n`
 }
 
 /** The body as text inside the line: it can hold line breaks, repeated keys and numbers of any size, and its digest must not change. */
-export function eventLine ({ event_id, subject, shard, position, received_at: recorded_at, body }: ExportedRow): string {
+export function eventLine ({ event_id, subject, shard, position, recorded_at, body }: ExportedRow): string {
   const exported: Exported = { event_id, subject, position: `${shard}:${position}`, recorded_at }
   return `${JSON.stringify({ exported, body })}\n`
 }

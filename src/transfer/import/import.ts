@@ -1,11 +1,11 @@
 import { inBatches, type BatchLimits } from '../../ingest/batches.ts'
-import { settleIdentified } from '../../ingest/store-delivery.ts'
+import { storeIdentified } from '../../ingest/store-delivery.ts'
 import { CONTRADICTS_MOVEMENT, type SetAside } from '../../ingest/quarantine/quarantine.sql.ts'
 import type { Entry } from './entry.ts'
 import { whatIsKnown, type Known } from './known.ts'
 import { readEntry, type ReadEntry } from './read.ts'
 import type { Sink } from './sink.ts'
-import type { Outcome, Tally } from './tally.ts'
+import type { Outcome, ImportTally } from './tally.ts'
 
 /** What is looked up and appended together: far less than an appender's queue takes. */
 const BATCH: BatchLimits = { items: 256, bytes: 8_000_000 }
@@ -14,12 +14,12 @@ const BATCH: BatchLimits = { items: 256, bytes: 8_000_000 }
  * Takes the entries of one file in: through the same identity and the same append as a webhook.
  * @throws AppendRefused when the database is away: what is counted is done, begin again for the rest
  */
-export async function importEntries (entries: AsyncIterable<Entry>, sink: Sink, tally: Tally): Promise<void> {
+export async function importEntries (entries: AsyncIterable<Entry>, sink: Sink, tally: ImportTally): Promise<void> {
   for await (const batch of inBatches(entries, BATCH)) await takeBatch(batch, sink, tally)
 }
 
 /** Counts the entries that cannot be read, and stores nothing. */
-export async function checkEntries (entries: AsyncIterable<Entry>, tally: Tally): Promise<void> {
+export async function checkEntries (entries: AsyncIterable<Entry>, tally: ImportTally): Promise<void> {
   for await (const entry of entries) {
     const read = readEntry(entry)
     tally.progress(entry.bytes)
@@ -28,13 +28,13 @@ export async function checkEntries (entries: AsyncIterable<Entry>, tally: Tally)
 }
 
 /** Reads entries without a look at what they tell, for errors of the file as a whole. */
-export async function skimEntries (entries: AsyncIterable<Entry>, tally: Tally): Promise<void> {
+export async function skimEntries (entries: AsyncIterable<Entry>, tally: ImportTally): Promise<void> {
   for await (const { bytes } of entries) tally.progress(bytes)
 }
 
-interface Taken { as: Outcome, stored?: boolean, reason?: string }
+interface Received { as: Outcome, stored?: boolean, reason?: string }
 
-async function takeBatch (batch: readonly Entry[], sink: Sink, tally: Tally): Promise<void> {
+async function takeBatch (batch: readonly Entry[], sink: Sink, tally: ImportTally): Promise<void> {
   const entries = batch.map(readEntry)
   const rows = entries.flatMap(entry => entry.as === 'row' ? [{ ...entry.identified, movement: entry.movement }] : [])
   const known = rows.length === 0 ? [] : await whatIsKnown(sink.intake.db, rows)
@@ -48,14 +48,14 @@ async function takeBatch (batch: readonly Entry[], sink: Sink, tally: Tally): Pr
   tally.progress(batch.reduce((sum, { bytes }) => sum + bytes, 0))
 }
 
-function count ({ as, stored = false, reason }: Taken, entry: ReadEntry, { counts, remark }: Tally): void {
+function count ({ as, stored = false, reason }: Received, entry: ReadEntry, { counts, remark }: ImportTally): void {
   counts[as]++
   if (stored) counts.stored++
   if (stored && entry.as === 'row' && entry.to_the_second) counts.to_the_second++
   if (as === 'conflict' || as === 'bad') remark({ line: entry.line, what: as, reason: reason ?? '' })
 }
 
-async function take (entry: ReadEntry, known: Known | undefined, sink: Sink): Promise<Taken> {
+async function take (entry: ReadEntry, known: Known | undefined, sink: Sink): Promise<Received> {
   if (entry.as === 'bad') return entry
   if (entry.as === 'pointless') return { as: 'ignored' }
   if (known?.as === 'same') return { as: 'duplicate' }
@@ -64,7 +64,7 @@ async function take (entry: ReadEntry, known: Known | undefined, sink: Sink): Pr
     const detail = `the row contradicts what event ${event_id} about ${subject} told of the same movement; that stands until a person decides`
     return await setAside(entry.body, { reason: CONTRADICTS_MOVEMENT, detail, event_id, subject }, sink)
   }
-  const settled = await settleIdentified(entry.identified, entry.as === 'event' ? sink.restoring : sink.intake)
+  const settled = await storeIdentified(entry.identified, entry.as === 'event' ? sink.restoring : sink.intake)
   switch (settled.status) {
     case 'accepted': return { as: known?.as === 'told' ? 'duplicate' : 'new', stored: true }
     case 'duplicate': return { as: 'duplicate' }
@@ -76,7 +76,7 @@ async function take (entry: ReadEntry, known: Known | undefined, sink: Sink): Pr
   }
 }
 
-async function setAside (body: Buffer, why: { reason: string, detail: string, event_id: string, subject: string }, sink: Sink): Promise<Taken> {
+async function setAside (body: Buffer, why: { reason: string, detail: string, event_id: string, subject: string }, sink: Sink): Promise<Received> {
   const { quarantine_id, fate } = await sink.setAside({ body, headers: {}, ...why })
   return fate === 'discarded' ? { as: 'discarded' } : { as: 'conflict', reason: `${why.detail}; ${waiting(fate, quarantine_id)}` }
 }

@@ -1,10 +1,10 @@
-import { INFORMED, type MovementSighting } from '../../ledger/facts.ts'
+import { SOURCE_RANK, type MovementObservation } from '../../ledger/facts.ts'
 import type { Db } from '../../postgres/database.ts'
 import { locateEvents, type EventKey } from '../../log/read.sql.ts'
-import { readTellings, type Telling } from '../../projections/cards/sources.sql.ts'
+import { readObservations, type Observation } from '../../projections/cards/sources.sql.ts'
 
 /** A row of an export: the movement it tells, and the event that it would be. */
-export interface ExportedRow extends EventKey { movement: MovementSighting }
+export interface ExportedRow extends EventKey { movement: MovementObservation }
 
 /** What the ledger knew of a row's movement before the row came. */
 export type Known =
@@ -15,20 +15,20 @@ export type Known =
   /** All that the row tells, from the provider's own row or another export: storing it would add nothing. */
   | { as: 'same' }
   /** Something else: other points, or another balance after it. */
-  | { as: 'contradicted', by: Telling }
+  | { as: 'contradicted', by: Observation }
 
 /** Looks up what is told already, in one query or two. @returns one answer a row, in order */
 export async function whatIsKnown (db: Db, rows: readonly ExportedRow[]): Promise<Known[]> {
-  const told = await readTellings(db, rows.map(({ movement }) => movement))
+  const told = await readObservations(db, rows.map(({ movement }) => movement))
   const known = rows.map(({ movement }) => compare(movement, told.get(movement.movement_id) ?? []))
   return await exceptStored(db, rows, known)
 }
 
-function compare (movement: MovementSighting, told: readonly Telling[]): Known {
+function compare (movement: MovementObservation, told: readonly Observation[]): Known {
   // A price list is no witness.
-  const witnesses = told.filter(({ card_id, informed }) => card_id === movement.card_id && informed !== INFORMED.priced)
-  if (witnesses.some(telling => telling.informed >= INFORMED.exported && saysAll(telling, movement))) return { as: 'same' }
-  const by = witnesses.find(telling => differ(telling.points, movement.points) || differ(telling.reported_balance, movement.reported_balance))
+  const witnesses = told.filter(({ card_id, source_rank }) => card_id === movement.card_id && source_rank !== SOURCE_RANK.priced)
+  if (witnesses.some(observation => observation.source_rank >= SOURCE_RANK.exported && saysAll(observation, movement))) return { as: 'same' }
+  const by = witnesses.find(observation => differ(observation.points, movement.points) || differ(observation.reported_balance, movement.reported_balance))
   if (by !== undefined) return { as: 'contradicted', by }
   return { as: witnesses.some(({ points }) => points !== null) ? 'told' : 'unknown' }
 }
@@ -42,11 +42,11 @@ async function exceptStored (db: Db, rows: readonly ExportedRow[], known: readon
   return known.map((answer, index) => stored.has(rows[index] as ExportedRow) ? { as: 'told' } : answer)
 }
 
-function saysAll (telling: Telling, movement: MovementSighting): boolean {
-  return telling.points === movement.points && telling.kind === movement.kind &&
-    covers(telling.reported_balance, movement.reported_balance) &&
-    covers(telling.order_id, movement.order_id) &&
-    covers(telling.earning_rule_id, movement.earning_rule_id)
+function saysAll (observation: Observation, movement: MovementObservation): boolean {
+  return observation.points === movement.points && observation.kind === movement.kind &&
+    covers(observation.reported_balance, movement.reported_balance) &&
+    covers(observation.order_id, movement.order_id) &&
+    covers(observation.earning_rule_id, movement.earning_rule_id)
 }
 
 function covers<T> (known: T | null, told: T | null): boolean {

@@ -3,14 +3,14 @@ import { createReadStream } from 'node:fs'
 const LINE_FEED = 0x0a
 
 /** A line of a file without its end. `length` and `bytes`: without and with it. `text`: undefined where it is longer than the limit. */
-export interface Line { line: number, length: number, bytes: number, text: Buffer | undefined }
+export interface FileLine { line: number, length: number, bytes: number, text: Buffer | undefined }
 
 /**
  * The lines of a file, byte for byte. One line at a time: a file of any size costs the same memory.
  * @param options.start of the first line, in bytes: after a byte order mark
  * @param options.limit_bytes of a line: what is longer is counted and not kept
  */
-export async function * readLines (file: string, { start: first = 0, limit_bytes }: { start?: number, limit_bytes: number }): AsyncGenerator<Line> {
+export async function * readLines (file: string, { start: first = 0, limit_bytes }: { start?: number, limit_bytes: number }): AsyncGenerator<FileLine> {
   let line = 1
   let length = 0
   let parts: Buffer[] = []
@@ -31,7 +31,7 @@ export async function * readLines (file: string, { start: first = 0, limit_bytes
     else parts = []
   }
 
-  function finish (lineEnd: number): Line {
+  function finish (lineEnd: number): FileLine {
     const read = { line: line++, length, bytes: length + lineEnd, text: length > limit_bytes ? undefined : Buffer.concat(parts) }
     length = 0
     parts = []

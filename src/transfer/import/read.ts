@@ -1,6 +1,6 @@
 import { identifySafely, identifySent } from '../../ingest/store-delivery.ts'
 import type { Exported } from '../export/format.ts'
-import type { MovementSighting } from '../../ledger/facts.ts'
+import type { MovementObservation } from '../../ledger/facts.ts'
 import { parseInstant, type Instant } from '../../ledger/instant.ts'
 import { factsOf, type IdentifiedDelivery } from '../../providers/voucherify/identify.ts'
 import { EXPORTED_TYPE } from '../../providers/voucherify/families/exported.ts'
@@ -11,10 +11,10 @@ export type ReadEntry =
   | { as: 'bad', line: number, reason: string }
   /** A row that moves no points. */
   | { as: 'pointless', line: number }
-  | { as: 'row', line: number, body: Buffer, identified: IdentifiedDelivery, movement: MovementSighting, to_the_second: boolean }
+  | { as: 'row', line: number, body: Buffer, identified: IdentifiedDelivery, movement: MovementObservation, to_the_second: boolean }
   | { as: 'delivery', line: number, body: Buffer, identified: IdentifiedDelivery }
   /** An event out of an export of a ledger, with the time at which that stored it first. */
-  | { as: 'event', line: number, body: Buffer, identified: IdentifiedDelivery & { received_at: Instant } }
+  | { as: 'event', line: number, body: Buffer, identified: IdentifiedDelivery & { recorded_at: Instant } }
 
 export function readEntry (entry: Entry): ReadEntry {
   const { line } = entry
@@ -29,11 +29,11 @@ export function readEntry (entry: Entry): ReadEntry {
 }
 
 /** What the file says about an event is compared, never trusted: the body alone names it. */
-function restored (line: number, identified: IdentifiedDelivery, { event_id, subject, recorded_at }: Exported, body: Buffer): ReadEntry {
+function restored (line: number, identified: IdentifiedDelivery, { event_id, subject, recorded_at: said }: Exported, body: Buffer): ReadEntry {
   if (event_id !== identified.event_id || subject !== identified.subject) {
     return { as: 'bad', line, reason: `the body tells event ${identified.event_id} about ${identified.subject}, and the line says ${event_id} about ${subject}` }
   }
-  const received_at = parseInstant(recorded_at)
-  if (received_at === undefined) return { as: 'bad', line, reason: `recorded_at: ${recorded_at} is no time` }
-  return { as: 'event', line, body, identified: { ...identified, received_at } }
+  const recorded_at = parseInstant(said)
+  if (recorded_at === undefined) return { as: 'bad', line, reason: `recorded_at: ${said} is no time` }
+  return { as: 'event', line, body, identified: { ...identified, recorded_at } }
 }

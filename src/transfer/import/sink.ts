@@ -1,25 +1,25 @@
-import { createRehearsal } from '../../ingest/dry-run.ts'
-import type { Intake } from '../../ingest/store-delivery.ts'
+import { createDryRun } from '../../ingest/dry-run.ts'
+import type { Ingest } from '../../ingest/store-delivery.ts'
 import type { Db } from '../../postgres/database.ts'
 import { foreseeQuarantine, quarantine, type Quarantinable, type SetAside } from '../../ingest/quarantine/quarantine.sql.ts'
 
 /** Where an import puts what it has read. */
 export interface Sink {
-  intake: Intake
+  intake: Ingest
   /** For events out of an export of a ledger: they keep the time at which they were first stored. */
-  restoring: Intake
+  restoring: Ingest
   /** Keeps what contradicts the ledger. The id is undefined where there would be a new row. */
   setAside: (delivery: Quarantinable) => Promise<Partial<SetAside> & Pick<SetAside, 'fate'>>
 }
 
 /** Stores what comes. @param restoring the same ledger, for events out of an export of a ledger, where there are any */
-export function storing (intake: Intake, restoring = intake): Sink {
+export function storing (intake: Ingest, restoring = intake): Sink {
   return { intake, restoring, setAside: async delivery => await quarantine(intake.db, delivery) }
 }
 
 /** Says what would be stored, and stores nothing. */
-export function rehearsing ({ db, shards }: { db: Db, shards: number }): Sink {
-  const intake = { db, shards, appender: createRehearsal(db) }
+export function dryRunning ({ db, shards }: { db: Db, shards: number }): Sink {
+  const intake = { db, shards, appender: createDryRun(db) }
   return {
     intake,
     restoring: intake,

@@ -30,7 +30,7 @@ export function noCounts (): Counts {
 export interface Remark { line: number, what: 'bad' | 'conflict', reason: string }
 
 /** Who is told how an import goes on. What is counted is done, also where the import ends half-way. */
-export interface Tally {
+export interface ImportTally {
   counts: Counts
   remark: (remark: Remark) => void
   /** Told of bytes read. */

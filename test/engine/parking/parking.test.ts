@@ -1,7 +1,7 @@
 // Events that cannot be folded: what they are about stands still, in order, and all else goes on.
 import fc from 'fast-check'
 import { test, type Test } from 'tap'
-import { settleDelivery } from '../../../src/ingest/store-delivery.ts'
+import { storeDelivery } from '../../../src/ingest/store-delivery.ts'
 import { cards } from '../../../src/projections/cards/projection.ts'
 import { projections } from '../../../src/projections/index.ts'
 import type { Projection } from '../../../src/engine/projection.ts'
@@ -66,7 +66,7 @@ test('an event that cannot be read parks the card it is about; later ones wait; 
   t.match(await redriveParked(ledger.db, projections, { projection: 'cards', key: 'card:v_1' }), { status: 'still_parked', code: 'event_unreadable', reason: /points/ })
   t.match((await ledger.owner.query("select tries, reason from projection.parked where key = 'card:v_1'")).rows, [{ tries: 2, reason: /points/ }])
   t.match(await redriveParked(ledger.db, projections, { projection: 'cards', key: 'card:v_2' }), { status: 'not_parked' })
-  t.match(await redriveParked(ledger.db, projections.map(one => ({ ...one, version: 2 })), { projection: 'cards', key: 'card:v_1' }), { status: 'unbuilt' })
+  t.match(await redriveParked(ledger.db, projections.map(one => ({ ...one, version: 2 })), { projection: 'cards', key: 'card:v_1' }), { status: 'outdated' })
 
   await mend()
   t.match((await redriveAll(ledger))['cards card:v_1'], { status: 'redriven', events: 3 })
@@ -137,10 +137,10 @@ test('a step that parks a key while a redrive lets it go parks it anew: its even
   }), { batch: 10, except: others(a?.shard) })
   await looked.passed
   await step(ledger.steps, withCards(async () => { throw new Error('cannot fold') }), { batch: 10, except: others(b?.shard) })
-  const redrive = redriveParked(ledger.db, withCards(async (trx, told) => {
+  const redrive = redriveParked(ledger.db, withCards(async (trx, observed) => {
     redriving.open()
     await finish.passed
-    await cards.apply(trx, told)
+    await cards.apply(trx, observed)
   }), { projection: 'cards', key: 'card:v_1' })
   await redriving.passed
   parked.open()
@@ -195,10 +195,10 @@ test('where all fails, or something is missing that every event needs, nothing i
   await ledger.owner.query('alter table projection.cards add constraint refused check (earned = 0)')
   await t.rejects(step(ledger.steps, projections, { batch: 1000 }), { name: 'StepFailed', message: /more than 200 keys of one step/ })
   t.strictSame(await parkedOf(ledger), [])
-  await ledger.owner.query('alter table projection.cards drop constraint refused; alter table projection.lines rename column tie to tied')
-  await t.rejects(step(ledger.steps, projections, { batch: 100 }), { name: 'StepFailed', message: /tie/ })
+  await ledger.owner.query('alter table projection.cards drop constraint refused; alter table projection.statement_lines rename column ordinal to tied')
+  await t.rejects(step(ledger.steps, projections, { batch: 100 }), { name: 'StepFailed', message: /ordinal/ })
   t.strictSame(await parkedOf(ledger), [])
-  await ledger.owner.query('alter table projection.lines rename column tied to tie')
+  await ledger.owner.query('alter table projection.statement_lines rename column tied to ordinal')
   t.equal(await ledger.project(), 205)
 })
 
@@ -212,7 +212,7 @@ const ANTIDOTE = 'drop function refuse cascade'
 async function fill (ledger: TestLedger, bodies: readonly Buffer[], each: number, batch: number): Promise<void> {
   const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
   for (let start = 0; start < bodies.length; start += each) {
-    await Promise.all(bodies.slice(start, start + each).map(async body => await settleDelivery(body, intake)))
+    await Promise.all(bodies.slice(start, start + each).map(async body => await storeDelivery(body, intake)))
     await ledger.project(batch)
   }
 }
@@ -221,7 +221,7 @@ async function fill (ledger: TestLedger, bodies: readonly Buffer[], each: number
 async function healthyRows (ledger: TestLedger): Promise<unknown> {
   const { rows } = await ledger.owner.query(`
     select (select json_agg(c order by card_id) from projection.cards c where hashtext(card_id) % 3 <> 0) as cards,
-           (select json_agg(to_jsonb(l) - 'recorded_at' order by card_id, occurred_at, tie) from projection.lines l where hashtext(card_id) % 3 <> 0) as lines,
+           (select json_agg(to_jsonb(l) - 'recorded_at' order by card_id, occurred_at, ordinal) from projection.statement_lines l where hashtext(card_id) % 3 <> 0) as lines,
            (select json_agg(o order by order_id) from projection.orders o where hashtext(order_id) % 4 <> 0) as orders`)
   return rows
 }

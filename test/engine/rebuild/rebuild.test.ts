@@ -1,9 +1,9 @@
 // A generation built beside the live one: compared, switched, broken off, gone on with.
 import { sql } from 'kysely'
 import { test } from 'tap'
-import { settleDelivery } from '../../../src/ingest/store-delivery.ts'
+import { storeDelivery } from '../../../src/ingest/store-delivery.ts'
 import { cards } from '../../../src/projections/cards/projection.ts'
-import { unbuiltOf } from '../../../src/engine/rebuild/versions.ts'
+import { outdatedOf } from '../../../src/engine/rebuild/versions.ts'
 import { projections } from '../../../src/projections/index.ts'
 import { orders } from '../../../src/projections/orders/projection.ts'
 import type { Projection } from '../../../src/engine/projection.ts'
@@ -24,7 +24,7 @@ const BATCH = { batch: 200 }
 async function fillSimulated (ledger: TestLedger, seed = 7, events = 200): Promise<void> {
   const intake = { db: ledger.db, appender: ledger.appender, shards: 16 }
   const deliveries = simulate({ seed, customers: 8, events, chaos: 'high' }).deliveries.filter(({ kind }) => kind !== 'forged')
-  await Promise.all(deliveries.map(async ({ body }) => await settleDelivery(body, intake)))
+  await Promise.all(deliveries.map(async ({ body }) => await storeDelivery(body, intake)))
 }
 
 async function rebuild (workplace: Workplace, chosen: readonly Projection[] = projections): Promise<void> {
@@ -58,8 +58,8 @@ test('rebuilt and switched, rows, tables, views and rights are what they were; s
 const generous: Projection = {
   ...cards,
   version: 2,
-  apply: async (trx, told) => {
-    await cards.apply(trx, told.map(one => one.fact.fact === 'movement' && one.fact.kind === 'accrual'
+  apply: async (trx, observed) => {
+    await cards.apply(trx, observed.map(one => one.fact.fact === 'movement' && one.fact.kind === 'accrual'
       ? { ...one, fact: { ...one.fact, points: (one.fact.points ?? 0n) + 1n, reported_balance: null } }
       : one))
   }
@@ -72,7 +72,7 @@ test('another version of the rules: the old rows are served until the switch, th
   await ledger.post(orderData())
   await ledger.project()
   const code = projections.map(projection => projection.name === 'cards' ? generous : projection)
-  t.same(unbuiltOf(code, await readVersions(ledger.db)), [{ name: 'cards', version: 2, live: 1 }])
+  t.same(outdatedOf(code, await readVersions(ledger.db)), [{ name: 'cards', version: 2, live: 1 }])
 
   await ledger.post(awardData({ card: 'v_1', rule: 'ern_2', points: 5, balance: null }))
   while (await step(ledger.steps, code, BATCH) !== undefined);
@@ -84,12 +84,12 @@ test('another version of the rules: the old rows are served until the switch, th
   t.equal((await ledger.get('/v1/cards/v_1')).json().balance, 15)
   t.match(await diffRebuild(workplace, [generous], { ...BATCH, limit: 1 }), {
     cards: { total: 2n, points: 3n, items: [{ card_id: 'v_1', customer_id: 'cust_1', balance_before: 15n, balance_after: 17n }] },
-    tables: [{ table: 'cards', rows_for: 2n }, { table: 'lines', rows_for: 2n }, { table: 'sightings', rows_for: 2n }],
+    tables: [{ table: 'cards', rows_for: 2n }, { table: 'statement_lines', rows_for: 2n }, { table: 'movement_observations', rows_for: 2n }],
     apart: 0n
   })
   await switchRebuilt(workplace, [generous], { ...BATCH, tries: 5 })
   t.equal((await ledger.get('/v1/cards/v_1')).json().balance, 17)
-  t.same(unbuiltOf(code, await readVersions(ledger.db)), [])
+  t.same(outdatedOf(code, await readVersions(ledger.db)), [])
 
   await ledger.post(awardData({ card: 'v_1', rule: 'ern_3', points: 1, balance: null }))
   t.equal(await ledger.project(), 1, 'a worker of the old version goes on with the other projections')
@@ -104,14 +104,14 @@ test('a projection that was never there is not shown half built: it waits for a 
   await ledger.owner.query("delete from projection.checkpoints where projection = 'tiers'")
   const worker = startWorker(ledger.steps, { projections, batch: 10 })
   t.teardown(() => worker.stop())
-  await waitUntil(() => worker.health().unbuilt.length === 1)
-  t.match(worker.health(), { alive: true, unbuilt: [{ name: 'tiers', version: 1, live: undefined }] })
+  await waitUntil(() => worker.health().outdated.length === 1)
+  t.match(worker.health(), { alive: true, outdated: [{ name: 'tiers', version: 1, live: undefined }] })
   t.equal((await ledger.get('/v1/cards/v_1')).statusCode, 200, 'the others go on')
   const workplace = openWorkplace(t, ledger.url)
   const tiers = projections.filter(({ name }) => name === 'tiers')
   await rebuild(workplace, tiers)
   await switchRebuilt(workplace, tiers, { ...BATCH, tries: 5 })
-  await waitUntil(() => worker.health().unbuilt.length === 0)
+  await waitUntil(() => worker.health().outdated.length === 0)
 })
 
 test('broken off, it goes on where it was; another version of the rules begins anew', async t => {

@@ -1,6 +1,6 @@
 // Every projection against a fold of the log that nobody else has seen.
 import { test, type Test } from 'tap'
-import { settleDelivery } from '../../../src/ingest/store-delivery.ts'
+import { storeDelivery } from '../../../src/ingest/store-delivery.ts'
 import { projections } from '../../../src/projections/index.ts'
 import type { Projection } from '../../../src/engine/projection.ts'
 import { beginRebuild, switchRebuilt } from '../../../src/engine/rebuild/rebuild.ts'
@@ -9,13 +9,13 @@ import { startWorker } from '../../../src/engine/worker.ts'
 import { simulate } from '../../../simulator/simulate.ts'
 import { awardData, orderData } from '../../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../../support/ledger.ts'
-import { openGeneration, openWorkplace } from '../../support/workplace.ts'
+import { openProjectionSchema, openWorkplace } from '../../support/workplace.ts'
 
 async function openFilled (t: Test): Promise<TestLedger> {
   const ledger = await openLedger(t)
   const intake = { db: ledger.db, appender: ledger.appender, shards: 16 }
   const { deliveries } = simulate({ seed: 11, customers: 6, events: 150, chaos: 'high' })
-  await Promise.all(deliveries.filter(({ kind }) => kind !== 'forged').map(async ({ body }) => await settleDelivery(body, intake)))
+  await Promise.all(deliveries.filter(({ kind }) => kind !== 'forged').map(async ({ body }) => await storeDelivery(body, intake)))
   await ledger.post(awardData({ points: 10 }))
   await ledger.post(orderData())
   await ledger.project()
@@ -25,7 +25,7 @@ async function openFilled (t: Test): Promise<TestLedger> {
 async function findingsOf (t: Test, ledger: TestLedger, code: readonly Projection[] = projections): Promise<{ found: ProjectionFinding[], unnamed: bigint }> {
   const found: ProjectionFinding[] = []
   let unnamed = 0n
-  await verifyProjections(openGeneration(t, ledger.url, 'pg_temp'), code, {
+  await verifyProjections(openProjectionSchema(t, ledger.url, 'pg_temp'), code, {
     batch: 40, limit: 3, found: finding => { found.push(finding) }, unnamed: count => { unnamed += count }
   })
   return { found, unnamed }
@@ -37,18 +37,18 @@ test('projections of a ledger in order are clean, and checking leaves no trace',
   t.same((await ledger.owner.query("select relname from pg_class where relname = 'cards' and relnamespace::regnamespace::text not in ('projection', 'reporting') and relpersistence <> 't'")).rows, [])
 })
 
-test('a line that an older version wrote may lack its milestone; a wrong one is found', async t => {
+test('a line that an older version wrote may lack its running_totals; a wrong one is found', async t => {
   const ledger = await openLedger(t)
   for (let at = 0; at < 260; at++) await ledger.post(awardData({ points: 10, trigger: `evcus_${at}`, at: new Date(Date.UTC(2026, 0, 1, 0, at)).toISOString() }))
   await ledger.project()
   t.same(await findingsOf(t, ledger), { found: [], unnamed: 0n })
-  const { rowCount } = await ledger.owner.query('update projection.lines set milestone = \'{"movements":"1"}\' where milestone is not null')
+  const { rowCount } = await ledger.owner.query('update projection.statement_lines set running_totals = \'{"movements":"1"}\' where running_totals is not null')
   t.equal(rowCount, 1)
-  t.match(await findingsOf(t, ledger), { found: [{ code: 'PROJECTION_MISMATCH', difference: { table: 'lines', changed: 1n } }], unnamed: 0n })
-  await ledger.owner.query('update projection.lines set milestone = null')
+  t.match(await findingsOf(t, ledger), { found: [{ code: 'PROJECTION_MISMATCH', difference: { table: 'statement_lines', changed: 1n } }], unnamed: 0n })
+  await ledger.owner.query('update projection.statement_lines set running_totals = null')
   t.same(await findingsOf(t, ledger), { found: [], unnamed: 0n })
-  await ledger.owner.query('update projection.lines set points = points + 1 where milestone is null and movement_id = (select min(movement_id) from projection.lines)')
-  t.match(await findingsOf(t, ledger), { found: [{ difference: { table: 'lines', changed: 1n } }] }, 'nothing else is overlooked for it')
+  await ledger.owner.query('update projection.statement_lines set points = points + 1 where running_totals is null and movement_id = (select min(movement_id) from projection.statement_lines)')
+  t.match(await findingsOf(t, ledger), { found: [{ difference: { table: 'statement_lines', changed: 1n } }] }, 'nothing else is overlooked for it')
 })
 
 test('each change of a row by another hand is found and named', async t => {
@@ -58,8 +58,8 @@ test('each change of a row by another hand is found and named', async t => {
       "update projection.cards set earned = earned + 5, adjusted = adjusted - 5 where card_id = 'v_1'", "update projection.cards set earned = earned - 5, adjusted = adjusted + 5 where card_id = 'v_1'",
       { code: 'PROJECTION_MISMATCH', projection: 'cards', difference: { table: 'cards', about: 'v_1', changed: 1n, only_first: 0n, only_second: 0n } }],
     ['a line that no event tells',
-      "insert into projection.lines select card_id, occurred_at, 9, 'made:up', kind, points, balance, reported_balance, recorded_at from projection.lines where card_id = 'v_1'", "delete from projection.lines where movement_id = 'made:up'",
-      { difference: { table: 'lines', about: 'v_1', only_first: 1n } }],
+      "insert into projection.statement_lines select card_id, occurred_at, 9, 'made:up', kind, points, balance, reported_balance, recorded_at from projection.statement_lines where card_id = 'v_1'", "delete from projection.statement_lines where movement_id = 'made:up'",
+      { difference: { table: 'statement_lines', about: 'v_1', only_first: 1n } }],
     ['a missing state of an order',
       "create table kept as select * from projection.order_states where order_id = 'ord_1'; delete from projection.order_states where order_id = 'ord_1'", 'insert into projection.order_states select * from kept; drop table kept',
       { projection: 'orders', difference: { table: 'order_states', about: 'ord_1', only_second: 1n } }],
@@ -78,8 +78,8 @@ test('each change of a row by another hand is found and named', async t => {
 
 test('more differences than anyone wants to read are counted', async t => {
   const ledger = await openFilled(t)
-  await ledger.owner.query("update projection.lines set order_id = 'ord_nobody'")
-  const { rows: [{ cards }] } = await ledger.owner.query('select count(distinct card_id) as cards from projection.lines')
+  await ledger.owner.query("update projection.statement_lines set order_id = 'ord_nobody'")
+  const { rows: [{ cards }] } = await ledger.owner.query('select count(distinct card_id) as cards from projection.statement_lines')
   const { found, unnamed } = await findingsOf(t, ledger)
   t.equal(found.length, 3)
   t.equal(unnamed, BigInt(cards) - 3n)

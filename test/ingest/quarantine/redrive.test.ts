@@ -1,14 +1,14 @@
 import { test } from 'tap'
 import { redrive, redriveAll, type Redriven } from '../../../src/ingest/quarantine/redrive.ts'
-import type { Intake } from '../../../src/ingest/store-delivery.ts'
-import { takeDelivery } from '../../../src/ingest/receive.ts'
+import type { Ingest } from '../../../src/ingest/store-delivery.ts'
+import { receiveDelivery } from '../../../src/ingest/receive.ts'
 import { markDiscarded, quarantine } from '../../../src/ingest/quarantine/quarantine.sql.ts'
 import { awardData, enveloped } from '../../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../../support/ledger.ts'
 
 const bytes = (delivery: object | string): Buffer => Buffer.from(typeof delivery === 'string' ? delivery : JSON.stringify(delivery))
 
-async function open (t: Parameters<typeof openLedger>[0]): Promise<{ ledger: TestLedger, intake: Intake, keep: (delivery: object | string, reason?: string) => Promise<bigint> }> {
+async function open (t: Parameters<typeof openLedger>[0]): Promise<{ ledger: TestLedger, intake: Ingest, keep: (delivery: object | string, reason?: string) => Promise<bigint> }> {
   const ledger = await openLedger(t)
   return {
     ledger,
@@ -35,7 +35,7 @@ test('what today\'s code can read is stored, and the row stays with its bytes an
 
 test('what still cannot be used stays open and tells why as of now; it was not seen once more', async t => {
   const { ledger, intake, keep } = await open(t)
-  await takeDelivery(bytes(enveloped(awardData({ points: 7 }))), {}, intake)
+  await receiveDelivery(bytes(enveloped(awardData({ points: 7 }))), {}, intake)
   const broken = await keep('not json', 'defect')
   t.match(await redrive(broken, 'me', intake), { status: 'still_unusable', reason: 'not_json', detail: /not JSON/ })
   t.match(await row(ledger, broken), { state: 'open', reason: 'not_json', times_seen: '1', decided_at: null })
@@ -67,12 +67,12 @@ test('the same bytes once more: a discarded row stays discarded, a redriven one 
   const discarded = (await quarantine(ledger.db, { body: bytes('not json'), headers: {}, reason: 'not_json', detail: 'at first' })).quarantine_id
   t.equal(await markDiscarded(ledger.db, discarded, 'a test of theirs', 'me'), true)
   t.equal(await markDiscarded(ledger.db, discarded, 'once more', 'me'), false)
-  t.match(await takeDelivery(bytes('not json'), {}, intake), { status: 'quarantined', quarantine_id: String(discarded) })
+  t.match(await receiveDelivery(bytes('not json'), {}, intake), { status: 'quarantined', quarantine_id: String(discarded) })
   t.match(await row(ledger, discarded), { state: 'discarded', discard_reason: 'a test of theirs', times_seen: '2', detail: 'at first' })
 
   const redriven = (await quarantine(ledger.db, { body: bytes(enveloped(awardData())), headers: {}, reason: 'defect', detail: 'older code' })).quarantine_id
   await redrive(redriven, 'me', intake)
-  t.match(await takeDelivery(bytes(enveloped(awardData())), {}, intake), { status: 'duplicate' })
+  t.match(await receiveDelivery(bytes(enveloped(awardData())), {}, intake), { status: 'duplicate' })
   t.match(await row(ledger, redriven), { state: 'redriven', times_seen: '1' })
   // A later version that cannot read it any more: nobody decided against it.
   t.match(await quarantine(ledger.db, { body: bytes(enveloped(awardData())), headers: {}, reason: 'invalid_payload', detail: 'newer code' }), { quarantine_id: redriven, fate: 'reopened' })
@@ -113,22 +113,22 @@ test('large bodies are redriven by size, never more at once than the appender ta
 test('a walk can keep to one reason', async t => {
   const { ledger, intake, keep } = await open(t)
   const [first, second] = [await keep(awardData({ rule: 'ern_1' }), 'defect'), await keep(awardData({ rule: 'ern_2' }))]
-  const told: bigint[] = []
-  await redriveAll(intake, 'me', { reason: 'defect' }, id => { told.push(id) })
-  t.same(told, [first])
+  const observed: bigint[] = []
+  await redriveAll(intake, 'me', { reason: 'defect' }, id => { observed.push(id) })
+  t.same(observed, [first])
   t.match(await row(ledger, second), { state: 'open' })
 })
 
 test('what contradicts a movement is never let in by the dozen: only where a person names it', async t => {
   const { ledger, intake, keep } = await open(t)
   const [usable, contradicting, other] = [await keep(awardData({ rule: 'ern_1' })), await keep(awardData({ rule: 'ern_2' }), 'contradicts_movement'), await keep(awardData({ rule: 'ern_3' }), 'contradicts_movement')]
-  const told: bigint[] = []
-  const note = (id: bigint): void => { told.push(id) }
+  const observed: bigint[] = []
+  const note = (id: bigint): void => { observed.push(id) }
   await redriveAll(intake, 'me', {}, note)
-  t.same(told.splice(0), [usable])
+  t.same(observed.splice(0), [usable])
   t.match(await redrive(contradicting, 'me', intake), { status: 'redriven' }, 'by its id')
   await redriveAll(intake, 'me', { reason: 'contradicts_movement' }, note)
-  t.same(told, [other], 'or by its reason')
+  t.same(observed, [other], 'or by its reason')
   t.equal((await ledger.owner.query('select from ledger.events')).rowCount, 3)
 })
 
@@ -136,7 +136,7 @@ test('a database that is away in the middle: what is done is done, and the rest 
   const { ledger, intake, keep } = await open(t)
   for (let index = 0; index < 100; index++) await keep(awardData({ rule: `ern_${index}` }))
   let appends = 0
-  const failing: Intake = {
+  const failing: Ingest = {
     ...intake,
     appender: {
       async append (event) {
@@ -145,8 +145,8 @@ test('a database that is away in the middle: what is done is done, and the rest 
       }
     }
   }
-  let told = 0
-  await t.rejects(redriveAll(failing, 'me', {}, () => { told++ }), { code: 'unavailable' })
+  let observed = 0
+  await t.rejects(redriveAll(failing, 'me', {}, () => { observed++ }), { code: 'unavailable' })
   const { rows: [states] } = await ledger.owner.query<{ redriven: number, open: number, events: number }>("select count(*) filter (where state = 'redriven')::int as redriven, count(*) filter (where state = 'open')::int as open, (select count(*)::int from ledger.events) as events from ledger.quarantine")
-  t.same(states, { redriven: told, open: 100 - told, events: told })
+  t.same(states, { redriven: observed, open: 100 - observed, events: observed })
 })

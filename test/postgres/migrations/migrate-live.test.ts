@@ -13,7 +13,7 @@ const COLUMN = '-- Up Migration\nalter table ledger.events add column note text;
 const INDEX = `-- Up Migration, outside a transaction
 -- Dropped first: an attempt that broke off leaves one behind that no query uses; it is of no use.
 drop index concurrently if exists ledger.events_type;
-create index concurrently events_type on ledger.events (type, received_at);
+create index concurrently events_type on ledger.events (type, recorded_at);
 -- Down Migration, outside a transaction
 drop index concurrently if exists ledger.events_type;
 `

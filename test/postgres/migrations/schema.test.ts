@@ -79,7 +79,7 @@ test('reporting: every view and column is explained, and a reader sees nothing e
   const { rows: [customer] } = await reader.query('select * from reporting.customers')
   t.match(customer, { customer_id: 'cust_1', balance: '30', cards: '1', unexplained: '13' })
   t.match((await reader.query('select * from reporting.cards')).rows, [{ card_id: 'v_1', opening: '7', earned: '10', unexplained: '13', balance: '30' }])
-  t.match((await reader.query('select kind, points, balance from reporting.movements order by card_id, occurred_at, tie')).rows, [
+  t.match((await reader.query('select kind, points, balance from reporting.statement_lines order by card_id, occurred_at, ordinal')).rows, [
     { kind: 'accrual', points: '5', balance: '12' }, { kind: 'unexplained', points: '13', balance: '25' }, { kind: 'accrual', points: '5', balance: '30' }
   ])
   t.match((await reader.query('select order_id, status, total_amount from reporting.orders')).rows, [{ order_id: 'ord_1', status: 'PAID', total_amount: '1000' }])

@@ -8,7 +8,7 @@ import { always } from '../../ledger/property.ts'
 import { award, campaignNotification, distribution, pathsOf, projectWebhook, set, texts, v2018 } from './payloads.ts'
 
 /** An award whose rule, order and tier are these. */
-function told (loyalty: Json, rest: JsonObject = {}): string {
+function observed (loyalty: Json, rest: JsonObject = {}): string {
   return JSON.stringify({ ...award(), earning_rule: { id: 'ern_1', loyalty }, loyalty_tier: null, ...rest })
 }
 
@@ -52,31 +52,31 @@ test('what a rule can count', async t => {
   ]
   const people = { customer: { id: 'cust_1', metadata: { age: 7 } }, custom_event: { metadata: { steps: 11 } } }
   for (const [loyalty, base, points] of counted) {
-    t.match(recompute(told(loyalty, { order, ...people }), points), { points, base, agrees: true }, JSON.stringify(loyalty))
+    t.match(recompute(observed(loyalty, { order, ...people }), points), { points, base, agrees: true }, JSON.stringify(loyalty))
   }
-  t.match(recompute(told({}, { earning_rule: { id: 'ern_1', parameters: { loyalty: ofTotal(100, 1) } }, order }), 450n), { points: 450n, agrees: true }, 'the row of the provider\'s ledger has it elsewhere')
+  t.match(recompute(observed({}, { earning_rule: { id: 'ern_1', parameters: { loyalty: ofTotal(100, 1) } }, order }), 450n), { points: 450n, agrees: true }, 'the row of the provider\'s ledger has it elsewhere')
 })
 
 test('a remainder: whole steps or the exact proportion, both agree, and it is said', async t => {
-  const body = told(ofTotal(500, 10), { order: { total_amount: 45250 } })
+  const body = observed(ofTotal(500, 10), { order: { total_amount: 45250 } })
   for (const points of [900n, 905n]) {
     const got = recompute(body, points)
     t.match(got, { points: 900n, agrees: true, base: '45250' })
     t.match(got, { remark: /45250 is no multiple of 500: whole steps give 900, the exact proportion 905/ })
   }
   t.match(recompute(body, 904n), { points: 900n, agrees: false })
-  t.match(recompute(told(ofTotal(300, 1), { order: { total_amount: 500 } }), 2n), { points: 1n, agrees: true, remark: /the exact proportion 1\.66/ }, 'rounded up')
+  t.match(recompute(observed(ofTotal(300, 1), { order: { total_amount: 500 } }), 2n), { points: 1n, agrees: true, remark: /the exact proportion 1\.66/ }, 'rounded up')
 })
 
 test('a tier multiplies a rule\'s points, or has its own', async t => {
   const tier = (mapping: JsonObject): JsonObject => ({ name: 'Gold', earning_rules: { ern_1: mapping, ern_2: { type: 'MULTIPLY', multiplier: 9 } } })
   const order = { total_amount: 45000 }
-  t.match(recompute(told(ofTotal(500, 10), { order, loyalty_tier: tier({ type: 'MULTIPLY', multiplier: 1.5 }) }), 1350n), { points: 1350n, agrees: true, remark: 'Multiplied by 1.5 in tier "Gold".' })
-  t.match(recompute(told({ type: 'FIXED', points: 3 }, { loyalty_tier: tier({ type: 'MULTIPLY', multiplier: 1.1 }) }), 4n), { points: 3n, agrees: true }, 'a fraction of a point may be rounded either way')
-  t.match(recompute(told({ type: 'FIXED', points: 3 }, { loyalty_tier: tier({ type: 'CUSTOM', points: 8 }) }), 8n), { points: 8n, agrees: true, remark: /With 8 points of tier "Gold"/ })
-  for (const points of [720n, 8n]) t.match(recompute(told(ofTotal(500, 10), { order, loyalty_tier: tier({ type: 'CUSTOM', points: 8 }) }), points), { points: 720n, agrees: true }, 'what they are in place of is not documented')
-  t.match(recompute(told(ofTotal(500, 10), { order, holder_loyalty_tier: { earning_rules: {} }, loyalty_tier: tier({ type: 'MULTIPLY', multiplier: 2 }) }), 900n), { agrees: true }, 'of two tiers the one that knows the rule may count, or neither')
-  t.match(recompute(told(ofTotal(500, 10), { order, loyalty_tier: tier({ type: 'LOTTERY' }) }), 900n), { why: /tier "Gold"/ })
+  t.match(recompute(observed(ofTotal(500, 10), { order, loyalty_tier: tier({ type: 'MULTIPLY', multiplier: 1.5 }) }), 1350n), { points: 1350n, agrees: true, remark: 'Multiplied by 1.5 in tier "Gold".' })
+  t.match(recompute(observed({ type: 'FIXED', points: 3 }, { loyalty_tier: tier({ type: 'MULTIPLY', multiplier: 1.1 }) }), 4n), { points: 3n, agrees: true }, 'a fraction of a point may be rounded either way')
+  t.match(recompute(observed({ type: 'FIXED', points: 3 }, { loyalty_tier: tier({ type: 'CUSTOM', points: 8 }) }), 8n), { points: 8n, agrees: true, remark: /With 8 points of tier "Gold"/ })
+  for (const points of [720n, 8n]) t.match(recompute(observed(ofTotal(500, 10), { order, loyalty_tier: tier({ type: 'CUSTOM', points: 8 }) }), points), { points: 720n, agrees: true }, 'what they are in place of is not documented')
+  t.match(recompute(observed(ofTotal(500, 10), { order, holder_loyalty_tier: { earning_rules: {} }, loyalty_tier: tier({ type: 'MULTIPLY', multiplier: 2 }) }), 900n), { agrees: true }, 'of two tiers the one that knows the rule may count, or neither')
+  t.match(recompute(observed(ofTotal(500, 10), { order, loyalty_tier: tier({ type: 'LOTTERY' }) }), 900n), { why: /tier "Gold"/ })
 })
 
 test('what cannot be recomputed is said, never guessed', async t => {
@@ -84,16 +84,16 @@ test('what cannot be recomputed is said, never guessed', async t => {
     ['not json', /does not carry the formula/],
     ['null', /does not carry the formula/],
     ['{}', /does not carry the formula/],
-    [told({ type: 'FORMULA', formula: 'x * 2' }), /"FORMULA"/],
-    [told({ type: 'FIXED', points: 1.5 }), /no whole number/],
-    [told(proportional('MOON_PHASE', {})), /"MOON_PHASE"/],
-    [told(ofTotal(0, 10)), /how many points it gives for how much/],
-    [told(ofTotal(500, 10), { order: null }), /carries no order\.total_amount/],
-    [told(ofTotal(500, 10), { order: { total_amount: 2 ** 53 } }), /carries no order\.total_amount/],
-    [told(ofTotal(500, 10), { order: { total_amount: '45000' } }), /carries no order\.total_amount/],
-    [told(proportional('ORDER_METADATA', { order: { metadata: { every: 1, points: 1, property: '__proto__' } } })), /carries no order\.metadata/],
-    [told(proportional('ORDER_ITEMS_AMOUNT', { order_items: { amount: { every: 1, points: 1, object: 'products_collection', id: 'pc_1' } } })), /Which items/],
-    [told(proportional('ORDER_ITEMS_AMOUNT', { order_items: { amount: { every: 1, points: 1, object: 'product', id: 'prod_1' } } }), { order: { items: [{ source_id: 'mug' }] } }), /does not say which product/]
+    [observed({ type: 'FORMULA', formula: 'x * 2' }), /"FORMULA"/],
+    [observed({ type: 'FIXED', points: 1.5 }), /no whole number/],
+    [observed(proportional('MOON_PHASE', {})), /"MOON_PHASE"/],
+    [observed(ofTotal(0, 10)), /how many points it gives for how much/],
+    [observed(ofTotal(500, 10), { order: null }), /carries no order\.total_amount/],
+    [observed(ofTotal(500, 10), { order: { total_amount: 2 ** 53 } }), /carries no order\.total_amount/],
+    [observed(ofTotal(500, 10), { order: { total_amount: '45000' } }), /carries no order\.total_amount/],
+    [observed(proportional('ORDER_METADATA', { order: { metadata: { every: 1, points: 1, property: '__proto__' } } })), /carries no order\.metadata/],
+    [observed(proportional('ORDER_ITEMS_AMOUNT', { order_items: { amount: { every: 1, points: 1, object: 'products_collection', id: 'pc_1' } } })), /Which items/],
+    [observed(proportional('ORDER_ITEMS_AMOUNT', { order_items: { amount: { every: 1, points: 1, object: 'product', id: 'prod_1' } } }), { order: { items: [{ source_id: 'mug' }] } }), /does not say which product/]
   ]
   for (const [body, why] of cases) t.match(recompute(body, 900n), { why }, body.slice(0, 80))
   t.match(recompute(texts.award, -900n), { why: /taken back/ })
@@ -102,7 +102,7 @@ test('what cannot be recomputed is said, never guessed', async t => {
 test('whole steps of any size are exact, and nothing in a payload makes it fail', async t => {
   always(t, fc.property(fc.maxSafeNat(), fc.integer({ min: 1 }), fc.nat(), (total, every, points) => {
     const steps = BigInt(total) / BigInt(every) * BigInt(points)
-    const got = recompute(told(ofTotal(every, points), { order: { total_amount: total } }), steps)
+    const got = recompute(observed(ofTotal(every, points), { order: { total_amount: total } }), steps)
     assert.ok('points' in got && got.points === steps && got.agrees && (got.remark === null) === (BigInt(total) % BigInt(every) === 0n))
   }))
   const paths = pathsOf(award())

@@ -244,8 +244,8 @@ function isContainer (value: Json | undefined): boolean {
 
 /** Keys are joined by control characters on the way to the database, and indexed: 2.7 kB is the most an index entry takes. */
 function assertStorable (delivery: IdentifiedDelivery, text: string): void {
-  const { event_id, subject, type, customer_id, shard_key, send_out_id, source, source_id, group_id, project_id, channel } = delivery
-  for (const field of [event_id, subject, type, shard_key, customer_id, send_out_id, source, source_id, group_id, project_id, channel]) {
+  const { event_id, subject, type, customer_id, shard_key, send_out_id, sender_kind, sender_id, group_id, project_id, channel } = delivery
+  for (const field of [event_id, subject, type, shard_key, customer_id, send_out_id, sender_kind, sender_id, group_id, project_id, channel]) {
     if (field === null) continue
     // eslint-disable-next-line no-control-regex -- control characters are what is looked for
     assert.ok(field.length > 0 && field.isWellFormed() && !/[\u0000-\u001f\u007f]/.test(field), JSON.stringify(field))

@@ -30,8 +30,8 @@ test('given the real award as it is, then it is named by trigger, rule and card'
     occurred_at: '2024-01-18T15:19:20.676000Z',
     test: false,
     send_out_id: null,
-    source: null,
-    source_id: null,
+    sender_kind: null,
+    sender_id: null,
     group_id: null,
     project_id: null,
     channel: null,
@@ -46,7 +46,7 @@ test('given the real award, then it tells an accrual, a card, a customer and the
     fact: 'movement',
     movement_id: `award:${TRIGGER}:${RULE}:${CARD}`,
     card_id: CARD,
-    informed: 1,
+    source_rank: 1,
     kind: 'accrual',
     points: 900n,
     reported_balance: 900n,
@@ -87,7 +87,7 @@ test('given the real award, then it tells an accrual, a card, a customer and the
     state_digest: /^[0-9a-f]{64}$/
   })
   const wrapped = factsOf(JSON.stringify(projectWebhook(award(), { event_id: 'ev_1', type: AWARD })))
-  t.match(wrapped[0], { movement_id: `award:${TRIGGER}:${RULE}:${CARD}`, informed: 2, occurred_at: '2024-03-11T13:20:40.123456Z' },
+  t.match(wrapped[0], { movement_id: `award:${TRIGGER}:${RULE}:${CARD}`, source_rank: 2, occurred_at: '2024-03-11T13:20:40.123456Z' },
     'in an envelope it is the same movement, better told')
 })
 
@@ -119,13 +119,13 @@ test('given the real order as it is, then its key is its state', async t => {
 test('one order event, however it is wrapped, keeps its identity', async t => {
   const named = { event_id: 'evcus_0f1', type: PAID, subject: `order:${ORDER}`, customer_id: ALEX, shard_key: ALEX, occurred_at: '2024-03-11T13:20:39.988000Z', test: false }
   const inNames = { project_id: 'proj_1', group_id: 'v-0f1', channel: 'API' }
-  t.match(identified(projectWebhook(order())), { ...named, ...inNames, send_out_id: 'whs_1', source: 'webhook', source_id: 'wh_1' })
+  t.match(identified(projectWebhook(order())), { ...named, ...inNames, send_out_id: 'whs_1', sender_kind: 'webhook', sender_id: 'wh_1' })
   for (const freeText of ['Tell the shop!', '', AWARD, 'customer.created']) {
-    t.match(identified(distribution(order(), {}, freeText)), { ...named, ...inNames, send_out_id: 'whs_2', source: 'distribution', source_id: 'ds_1' },
+    t.match(identified(distribution(order(), {}, freeText)), { ...named, ...inNames, send_out_id: 'whs_2', sender_kind: 'distribution', sender_id: 'ds_1' },
       `a top-level type ${JSON.stringify(freeText)} says nothing`)
   }
-  t.match(identified(campaignNotification(order())), { ...named, source: 'distribution' })
-  t.match(identified(v2018(order())), { ...named, send_out_id: 'wh_old', source: 'webhook', source_id: null, project_id: 'proj_1', group_id: null, channel: null })
+  t.match(identified(campaignNotification(order())), { ...named, sender_kind: 'distribution' })
+  t.match(identified(v2018(order())), { ...named, send_out_id: 'wh_old', sender_kind: 'webhook', sender_id: null, project_id: 'proj_1', group_id: null, channel: null })
   t.match(identified(v2018(archivedOrder(order()))), named, 'with the object and its related object in the old way')
 
   const ways = [projectWebhook(order()), distribution(order()), campaignNotification(order()), v2018(order()), v2018(archivedOrder(order()))]
@@ -149,7 +149,7 @@ test('one award, wrapped, is named by its own event, not by what triggered it', 
 test('the same event by two sources is one: extra fields and another key order change neither key nor facts', async t => {
   // Unknown fields and any order of keys: what a second sender may do to the same data.
   const disturbed = (json: JsonObject): fc.Arbitrary<Json> => fc.infiniteStream(fc.tuple(fc.nat(), fc.boolean())).map(choices => {
-    const disturb = (value: Json | undefined, told = false): Json => {
+    const disturb = (value: Json | undefined, observed = false): Json => {
       if (Array.isArray(value)) return value.map(item => disturb(item))
       if (typeof value !== 'object' || value === null) return value ?? null
       const [at, more] = choices.next().value ?? [0, false]
@@ -157,7 +157,7 @@ test('the same event by two sources is one: extra fields and another key order c
       const cut = entries.length === 0 ? 0 : at % entries.length
       const turned = [...entries.slice(cut), ...entries.slice(0, cut)]
       // The merchant's own metadata is told, key by key: no sender adds to it.
-      return Object.fromEntries(more && !told ? [['x_more', { x: [1] }], ...turned] : turned)
+      return Object.fromEntries(more && !observed ? [['x_more', { x: [1] }], ...turned] : turned)
     }
     return disturb(json)
   })

@@ -22,12 +22,12 @@ const name = fc.oneof(
   fc.string({ maxLength: 3 })
 )
 const text = fc.oneof(name, fc.string({ unit: 'binary', maxLength: 20 }))
-const { json } = fc.letrec<{ json: Json }>(tie => ({
+const { json } = fc.letrec<{ json: Json }>(ordinal => ({
   json: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
     fc.oneof(text, fc.integer(), fc.double(), fc.boolean(), fc.constant(null)),
-    fc.array(tie('json'), { maxLength: 4 }),
-    fc.dictionary(name, tie('json'), { maxKeys: 40 })
+    fc.array(ordinal('json'), { maxLength: 4 }),
+    fc.dictionary(name, ordinal('json'), { maxKeys: 40 })
   )
 }))
 

@@ -34,15 +34,15 @@ function event (wrapped: Wrapped): JsonObject {
 }
 
 export function projectWebhook (data: Json, wrapped: Wrapped = {}): JsonObject {
-  const told = event(wrapped)
+  const observed = event(wrapped)
   return {
     id: 'whs_1',
     project_id: 'proj_1',
     created_at: '2024-03-11T13:20:41.000Z',
-    type: told.type,
+    type: observed.type,
     data,
     source: { id: 'wh_1', object: 'webhook', target_url: 'https://shop.example/hook' },
-    event: told
+    event: observed
   }
 }
 

@@ -77,11 +77,11 @@ function readable (facts: unknown): Json {
 
 function checkFacts (t: Test, facts: Fact[], { facts: written = [], movements, no = [] }: Reading): void {
   for (const fact of written) {
-    const told = facts.filter(candidate => candidate.fact === fact.fact)
-    t.ok(told.some(candidate => has(candidate, fact)), `tells ${JSON.stringify(fact)}`, { told: readable(told) })
+    const observed = facts.filter(candidate => candidate.fact === fact.fact)
+    t.ok(observed.some(candidate => has(candidate, fact)), `tells ${JSON.stringify(fact)}`, { observed: readable(observed) })
   }
-  if (movements !== undefined) t.equal(movementsOf(facts).length, movements, 'as many movements', { told: readable(facts) })
-  for (const kind of no) t.notOk(facts.some(fact => fact.fact === kind), `tells no ${kind}`, { told: readable(facts) })
+  if (movements !== undefined) t.equal(movementsOf(facts).length, movements, 'as many movements', { observed: readable(facts) })
+  for (const kind of no) t.notOk(facts.some(fact => fact.fact === kind), `tells no ${kind}`, { observed: readable(facts) })
 }
 
 function checkReading (t: Test, result: IdentifiedDelivery | Unusable, reads: Reading): void {
@@ -166,9 +166,9 @@ test('the samples cover what the provider sends', async t => {
   }
   const written = read.flatMap(({ reads }) => reads.facts ?? [])
   for (const kind of KINDS) t.ok(written.some(fact => fact.fact === 'movement' && fact.kind === kind), `a movement of kind ${kind}`)
-  for (const informed of [0, 1, 2, 4]) t.ok(written.some(fact => fact.fact === 'movement' && fact.informed === informed), `a telling of rank ${informed}`)
+  for (const source_rank of [0, 1, 2, 4]) t.ok(written.some(fact => fact.fact === 'movement' && fact.source_rank === source_rank), `a telling of rank ${source_rank}`)
   for (const state of ['added', 'updated', 'activated', 'canceled']) t.ok(written.some(fact => fact.fact === 'pending' && fact.state === state), `pending points ${state}`)
-  for (const fact of ['card', 'customer', 'order', 'tier']) t.ok(written.some(told => told.fact === fact), `a fact of a ${fact}`)
+  for (const fact of ['card', 'customer', 'order', 'tier']) t.ok(written.some(observed => observed.fact === fact), `a fact of a ${fact}`)
   for (const type of [...POINTS, 'PENDING_POINTS_ACTIVATION', ...CREDITS]) {
     t.ok(read.some(({ data, type: event }) => event === 'voucher.loyalty_card.transaction.created' && isObject(data.transaction) && data.transaction.type === type), `a row of type ${type}`)
   }

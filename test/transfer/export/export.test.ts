@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import { exportLog, measureLog } from '../../../src/transfer/export/export.ts'
 import { importEntries } from '../../../src/transfer/import/import.ts'
-import { rehearsing, storing } from '../../../src/transfer/import/sink.ts'
+import { dryRunning, storing } from '../../../src/transfer/import/sink.ts'
 import { openSource } from '../../../src/transfer/import/source.ts'
 import { noCounts, type Counts, type Remark } from '../../../src/transfer/import/tally.ts'
-import { settleDelivery } from '../../../src/ingest/store-delivery.ts'
+import { storeDelivery } from '../../../src/ingest/store-delivery.ts'
 import { simulate } from '../../../simulator/simulate.ts'
 import { append } from '../../../src/log/append.sql.ts'
 import { createAppender } from '../../../src/log/appender.ts'
@@ -47,7 +47,7 @@ async function take (ledger: TestLedger, file: string, shards: number, { dryRun 
   const tally = { counts: noCounts(), remarks: [] as Remark[] }
   const { entries, restores } = await openSource(file, 1_048_576)
   if (!restores) throw new Error('it is no export of a ledger')
-  await importEntries(entries(), dryRun ? rehearsing({ db, shards }) : storing(intakeOf(append), intakeOf(restore)), { counts: tally.counts, remark: remark => { tally.remarks.push(remark) }, progress () {} })
+  await importEntries(entries(), dryRun ? dryRunning({ db, shards }) : storing(intakeOf(append), intakeOf(restore)), { counts: tally.counts, remark: remark => { tally.remarks.push(remark) }, progress () {} })
   await ledger.project()
   return tally
 }
@@ -55,7 +55,7 @@ async function take (ledger: TestLedger, file: string, shards: number, { dryRun 
 async function openFilled (t: Test, seed: string, { count = 300, shards = 4 } = {}): Promise<TestLedger> {
   const ledger = await openLedger(t, { shards, queueLimit: 20_000 })
   const { deliveries } = simulate({ seed, customers: 12, events: count, chaos: 'high' })
-  await Promise.all(deliveries.map(async ({ body }) => await settleDelivery(body, { db: ledger.db, appender: ledger.appender, shards })))
+  await Promise.all(deliveries.map(async ({ body }) => await storeDelivery(body, { db: ledger.db, appender: ledger.appender, shards })))
   await ledger.project()
   return ledger
 }

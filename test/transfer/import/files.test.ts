@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { test } from 'tap'
 import { checkEntries, skimEntries } from '../../../src/transfer/import/import.ts'
 import { openSource } from '../../../src/transfer/import/source.ts'
-import { noCounts, type Counts, type Remark, type Tally } from '../../../src/transfer/import/tally.ts'
+import { noCounts, type Counts, type Remark, type ImportTally } from '../../../src/transfer/import/tally.ts'
 import type { Entry } from '../../../src/transfer/import/entry.ts'
 import { awardData } from '../../support/deliveries.ts'
 
@@ -23,7 +23,7 @@ async function read (t: { testdirName: string }, content: string | Buffer, name 
   writeFileSync(file, content)
   const source = await openSource(file, 100_000)
   const read: Read = { counts: noCounts(), remarks: [], bodies: [], bytes: 0 }
-  const tally: Tally = { counts: read.counts, remark: remark => { read.remarks.push(remark) }, progress: bytes => { read.bytes += bytes } }
+  const tally: ImportTally = { counts: read.counts, remark: remark => { read.remarks.push(remark) }, progress: bytes => { read.bytes += bytes } }
   async function * watched (): AsyncGenerator<Entry> {
     for await (const entry of source.entries()) {
       if ('body' in entry) read.bodies.push(String(entry.body))

@@ -5,8 +5,8 @@ import { test } from 'tap'
 import { csvEntries } from '../../../src/transfer/import/csv.ts'
 import { checkEntries, importEntries } from '../../../src/transfer/import/import.ts'
 import { ndjsonEntries } from '../../../src/transfer/import/ndjson.ts'
-import { rehearsing, storing } from '../../../src/transfer/import/sink.ts'
-import { noCounts, type Counts, type Remark, type Tally } from '../../../src/transfer/import/tally.ts'
+import { dryRunning, storing } from '../../../src/transfer/import/sink.ts'
+import { noCounts, type Counts, type Remark, type ImportTally } from '../../../src/transfer/import/tally.ts'
 import type { Entry } from '../../../src/transfer/import/entry.ts'
 import { redrive } from '../../../src/ingest/quarantine/redrive.ts'
 import { catchUp } from '../../../src/engine/catch-up.ts'
@@ -39,7 +39,7 @@ function csv (rows: readonly Row[], card = 'v_1'): string {
     .map(row => row.map(cell).join(',')).join('\n') + '\n'
 }
 
-function told ({ id, type, amount, balance, at, details }: Row): object {
+function observed ({ id, type, amount, balance, at, details }: Row): object {
   return enveloped({
     transaction: { id, type, voucher_id: 'v_1', campaign_id: 'camp_1', source: 'API', reason: null, source_id: null, related_transaction_id: null, created_at: at, details: { balance: { points: amount, balance, total: balance, object: 'balance' }, ...details } },
     voucher: { id: 'v_1', code: 'CODE', type: 'LOYALTY_CARD', holder_id: 'cust_1', campaign: 'Points', campaign_id: 'camp_1', object: 'voucher' },
@@ -60,12 +60,12 @@ async function take (ledger: TestLedger, entries: AsyncIterable<Entry>, options:
   const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
   await catchUp(ledger.db, projections, { batch: 100, wait_ms: 1000 })
   const tally = tallying()
-  await importEntries(entries, options.dryRun === true ? rehearsing(intake) : storing(intake), tally)
+  await importEntries(entries, options.dryRun === true ? dryRunning(intake) : storing(intake), tally)
   await ledger.project()
   return tally
 }
 
-function tallying (): Tally & { remarks: Remark[] } {
+function tallying (): ImportTally & { remarks: Remark[] } {
   const remarks: Remark[] = []
   return { counts: noCounts(), remarks, remark: remark => { remarks.push(remark) }, progress () {} }
 }
@@ -83,7 +83,7 @@ async function written (ledger: TestLedger): Promise<unknown> {
 test('importing what webhooks told changes nothing at all', async t => {
   t.testdir({})
   const ledger = await openLedger(t)
-  for (const row of ROWS) t.equal((await ledger.post(told(row))).statusCode, 202)
+  for (const row of ROWS) t.equal((await ledger.post(observed(row))).statusCode, 202)
   await ledger.project()
   const before = await written(ledger)
   const file = fileOf(t, 'card.csv', csv(ROWS))
@@ -97,7 +97,7 @@ test('importing what webhooks told changes nothing at all', async t => {
 test('importing what was missed removes the unexplained lines', async t => {
   t.testdir({})
   const ledger = await openLedger(t)
-  for (const row of [ROWS[0], ROWS[3]]) await ledger.post(told(row as Row))
+  for (const row of [ROWS[0], ROWS[3]]) await ledger.post(observed(row as Row))
   await ledger.project()
   t.match(await card(ledger), { balance: 125, unexplained: -25, movements: 2 })
 
@@ -142,7 +142,7 @@ test('several files in any order, together or alone, come to the same rows', asy
 test('a row that contradicts what was told waits in quarantine, and a person can let it in', async t => {
   t.testdir({})
   const ledger = await openLedger(t)
-  await ledger.post(told(ROWS[0] as Row))
+  await ledger.post(observed(ROWS[0] as Row))
   await ledger.project()
   const file = fileOf(t, 'card.csv', csv([{ ...ROWS[0] as Row, amount: 90 }, ROWS[1] as Row]))
   t.match((await take(ledger, csvEntries(file), { dryRun: true })).counts, { new: 1, conflict: 1 })
@@ -162,7 +162,7 @@ test('a row that contradicts what was told waits in quarantine, and a person can
 test('what a person decided about a row stays decided, however often the import runs', async t => {
   t.testdir({})
   const ledger = await openLedger(t)
-  await ledger.post(told(ROWS[0] as Row))
+  await ledger.post(observed(ROWS[0] as Row))
   const file = fileOf(t, 'card.csv', csv([{ ...ROWS[0] as Row, amount: 90, balance: 90 }]))
   t.match((await take(ledger, csvEntries(file))).remarks, [{ line: 2, what: 'conflict', reason: /it waits in quarantine as row 1$/ }])
   const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
@@ -170,7 +170,7 @@ test('what a person decided about a row stays decided, however often the import 
   const row = async (): Promise<unknown> => (await ledger.owner.query('select state, decided_by, times_seen from ledger.quarantine')).rows
   for (const projected of [true, false]) {
     if (projected) await ledger.project()
-    else await ledger.owner.query("delete from projection.sightings where event_id like 'export:%'")
+    else await ledger.owner.query("delete from projection.movement_observations where event_id like 'export:%'")
     t.match(await take(ledger, csvEntries(file)), { counts: { duplicate: 1, conflict: 0, stored: 0 }, remarks: [] }, projected ? 'its event is stored' : 'also where the projections do not know it yet')
     t.strictSame(await row(), [{ state: 'redriven', decided_by: 'me', times_seen: '1' }])
   }
@@ -190,7 +190,7 @@ test('a row that is stored is not accused by what came after it', async t => {
   const ledger = await openLedger(t)
   const file = fileOf(t, 'card.csv', csv([{ ...ROWS[0] as Row, amount: 90, balance: 90 }]))
   await take(ledger, csvEntries(file))
-  t.equal((await ledger.post(told(ROWS[0] as Row))).statusCode, 202)
+  t.equal((await ledger.post(observed(ROWS[0] as Row))).statusCode, 202)
   await ledger.project()
   t.match(await take(ledger, csvEntries(file)), { counts: { duplicate: 1, conflict: 0 }, remarks: [] })
   t.equal((await ledger.owner.query('select from ledger.quarantine')).rowCount, 0)
@@ -200,9 +200,9 @@ test('a row that knows the order, the rule or a better kind is stored although i
   t.testdir({})
   const [bare, full] = [{ ...ROWS[0] as Row, details: { event: { id: 'evcus_1' }, earning_rule: { id: 'ern_1' } } }, ROWS[0] as Row]
   const ledger = await openLedger(t)
-  await ledger.post(told(bare))
+  await ledger.post(observed(bare))
   t.match((await take(ledger, csvEntries(fileOf(t, 'full.csv', csv([full]))))).counts, { duplicate: 1, stored: 1 })
-  t.match((await ledger.get('/v1/cards/v_1/movements')).json().items, [{ movement_id: 'award:evcus_1:ern_1:v_1', order_id: 'ord_1', points: 100 }])
+  t.match((await ledger.get('/v1/cards/v_1/statement')).json().items, [{ movement_id: 'award:evcus_1:ern_1:v_1', order_id: 'ord_1', points: 100 }])
   t.match((await take(ledger, csvEntries(fileOf(t, 'bare.csv', csv([{ ...bare, balance: '' }]))))).counts, { duplicate: 1, stored: 0 }, 'one that knows less adds nothing')
 })
 
@@ -217,7 +217,7 @@ test('exports as they really come: marks, line ends, quotes, capitals, times wit
   const { counts, remarks } = await take(ledger, csvEntries(fileOf(t, 'card.csv', text)))
   t.strictSame(remarks, [])
   t.match(counts, { new: 2, ignored: 1, stored: 2 })
-  const { items } = (await ledger.get('/v1/cards/v_1/movements')).json()
+  const { items } = (await ledger.get('/v1/cards/v_1/statement')).json()
   t.match(items, [
     { kind: 'removal', points: -40, balance: 60, reported_balance: null, occurred_at: '2026-01-02T10:00:00.000000Z' },
     { movement_id: 'award:evcus_1:ern_1:v_1', kind: 'accrual', points: 100, balance: 100, occurred_at: '2026-01-01T10:00:00.125000Z' }
@@ -228,7 +228,7 @@ test('rows whose times an export cut to the second are counted where they are st
   t.testdir({})
   const ledger = await openLedger(t)
   const cut = (row: Row | undefined): Row => ({ ...row as Row, at: (row as Row).at.replace('.000Z', 'Z') })
-  await ledger.post(told(ROWS[0] as Row))
+  await ledger.post(observed(ROWS[0] as Row))
   const file = fileOf(t, 'card.csv', csv([cut(ROWS[0]), cut(ROWS[1]), ROWS[2] as Row]))
   t.match((await take(ledger, csvEntries(file))).counts, { new: 2, duplicate: 1, stored: 2, to_the_second: 1 })
   const other = fileOf(t, 'other.csv', csv([cut(ROWS[3])]))
@@ -264,8 +264,8 @@ test('a bad line is named by its number and harms no other', async t => {
 test('files of deliveries: byte for byte, whatever ends the lines', async t => {
   t.testdir({})
   const ledger = await openLedger(t)
-  const first = JSON.stringify(told(ROWS[0] as Row))
-  const second = JSON.stringify(told(ROWS[1] as Row)).replace('{', '{ ')
+  const first = JSON.stringify(observed(ROWS[0] as Row))
+  const second = JSON.stringify(observed(ROWS[1] as Row)).replace('{', '{ ')
   const own = JSON.stringify(enveloped({ customer: { id: 'cust_1', object: 'customer' } }, { id: 'ev_own', eventType: 'ledger.customer.erased' }))
   const file = fileOf(t, 'deliveries.ndjson', `${first}\r\n\n${second}\n${first}\nnot json\n${own}\n${JSON.stringify(awardData({ trigger: 'evcus_7', card: 'v_2' }))}`)
   const { counts, remarks } = await take(ledger, ndjsonEntries(file, { limit_bytes: 100_000 }))
@@ -274,7 +274,7 @@ test('files of deliveries: byte for byte, whatever ends the lines', async t => {
   const { rows } = await ledger.owner.query('select body::text from ledger.events where event_id = $1', ['ev_vtx_2'])
   t.strictSame(rows, [{ body: second }])
 
-  const long = fileOf(t, 'long.ndjson', `{"a":"${'x'.repeat(300_000)}"}\n${JSON.stringify(told(ROWS[2] as Row))}\n`)
+  const long = fileOf(t, 'long.ndjson', `{"a":"${'x'.repeat(300_000)}"}\n${JSON.stringify(observed(ROWS[2] as Row))}\n`)
   const taken = await take(ledger, ndjsonEntries(long, { limit_bytes: 100_000 }))
   t.match(taken, { counts: { new: 1, bad: 1 }, remarks: [{ line: 1, reason: /300008 bytes/ }] })
 })
@@ -323,9 +323,9 @@ test('the command: refuses files with bad lines whole, skips them when told, reh
   t.match(refused.stderr, /Nothing was imported: 1 line\(s\) cannot be read\.\n.*bad\.csv:3: bad: invalid_payload: data\.row\.amount/)
   t.equal(await stored(), 0)
 
-  const rehearsed = await command('--dry-run', good)
-  t.equal(rehearsed.code, 0)
-  t.match(rehearsed.stdout, /new +duplicate +conflict +discarded +ignored +bad\n3 +0 +0 +0 +0 +0\nA rehearsal: nothing was written\. 3 event\(s\) would be stored\./)
+  const dryRunAnswered = await command('--dry-run', good)
+  t.equal(dryRunAnswered.code, 0)
+  t.match(dryRunAnswered.stdout, /new +duplicate +conflict +discarded +ignored +bad\n3 +0 +0 +0 +0 +0\nA rehearsal: nothing was written\. 3 event\(s\) would be stored\./)
   t.equal(await stored(), 0)
 
   const skipped = await command('--skip-bad', good, bad)
@@ -349,7 +349,7 @@ async function everyRow (pool: Pool): Promise<unknown> {
 test('a rehearsal writes nothing at all: a login that may only read suffices', async t => {
   t.testdir({})
   const ledger = await openLedger(t)
-  await ledger.post(told(ROWS[0] as Row))
+  await ledger.post(observed(ROWS[0] as Row))
   await ledger.owner.query('delete from projection.checkpoints')
   const file = fileOf(t, 'card.csv', csv([...ROWS, { ...ROWS[4] as Row, amount: -24 }]))
   const reader = `${new URL(ledger.url).pathname.slice(1)}_reader`
@@ -362,8 +362,8 @@ test('a rehearsal writes nothing at all: a login that may only read suffices', a
   url.username = reader
   url.password = 'secret'
   const before = await everyRow(ledger.owner)
-  const rehearsed = await run(t, ['import', '--dry-run', file], { DATABASE_URL: url.href, DATA_DIR: join(t.testdirName, 'data') })
-  t.match(rehearsed, { code: 1, stdout: /\n5 +0 +1 +0 +0 +0\n.*nothing was written/, stderr: /The projections lag .* count as new/s })
+  const dryRunAnswered = await run(t, ['import', '--dry-run', file], { DATABASE_URL: url.href, DATA_DIR: join(t.testdirName, 'data') })
+  t.match(dryRunAnswered, { code: 1, stdout: /\n5 +0 +1 +0 +0 +0\n.*nothing was written/, stderr: /The projections lag .* count as new/s })
   t.strictSame(await everyRow(ledger.owner), before)
 })
 

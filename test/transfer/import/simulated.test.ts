@@ -7,7 +7,7 @@ import { csvEntries } from '../../../src/transfer/import/csv.ts'
 import { importEntries } from '../../../src/transfer/import/import.ts'
 import { storing } from '../../../src/transfer/import/sink.ts'
 import { noCounts, type Counts, type Remark } from '../../../src/transfer/import/tally.ts'
-import { settleDelivery } from '../../../src/ingest/store-delivery.ts'
+import { storeDelivery } from '../../../src/ingest/store-delivery.ts'
 import { exportOf } from '../../../simulator/export.ts'
 import { expectationOf } from '../../../simulator/oracle/expectation.ts'
 import { simulate } from '../../../simulator/simulate.ts'
@@ -17,12 +17,12 @@ import { dumpProjections, openLedger } from '../../support/ledger.ts'
 const SHARDS = 4
 
 test('given histories of which parts were never told, when the export of everything is imported, then every card is as it truly is, once and for all', async t => {
-  const simulations = fc.sample(history, 60).map(told => ({ told, ...simulate({ ...told, chaos: 'high' }) }))
+  const simulations = fc.sample(history, 60).map(observed => ({ observed, ...simulate({ ...observed, chaos: 'high' }) }))
   const ledger = await openLedger(t, { shards: SHARDS, queueLimit: 20_000 })
   const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
   // False tellings that stand alone can contradict the export, and then a person decides.
   const deliveries = simulations.flatMap(({ deliveries }) => deliveries.filter(({ kind }) => kind === 'event'))
-  await Promise.all(deliveries.map(async ({ body }) => await settleDelivery(body, intake)))
+  await Promise.all(deliveries.map(async ({ body }) => await storeDelivery(body, intake)))
   await ledger.project()
   t.ok([...expectationOf(deliveries).cards.values()].some(({ unexplained }) => unexplained !== 0), 'something was missed')
 
@@ -44,12 +44,12 @@ test('given histories of which parts were never told, when the export of everyth
 
   const { rows: cards } = await ledger.owner.query<{ card_id: string, balance: string, unexplained: string }>('select card_id, balance, unexplained from projection.cards')
   const found = new Map(cards.map(card => [card.card_id, card]))
-  for (const { told, world } of simulations) {
+  for (const { observed, world } of simulations) {
     for (const { now, rows } of world.cards) {
       // Of a card without a single row an export says nothing.
       if (rows.length === 0) continue
       const card = found.get(now.id)
-      if (card?.balance !== String(now.balance) || card.unexplained !== '0') t.fail(`card ${now.id} of ${JSON.stringify(told)}`, { balance: now.balance, found: card ?? null })
+      if (card?.balance !== String(now.balance) || card.unexplained !== '0') t.fail(`card ${now.id} of ${JSON.stringify(observed)}`, { balance: now.balance, found: card ?? null })
     }
   }
 

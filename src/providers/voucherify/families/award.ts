@@ -1,15 +1,15 @@
 import { Type } from '@sinclair/typebox'
-import type { MovementSighting } from '../../../ledger/facts.ts'
+import type { MovementObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
 import { isObject, type JsonObject } from '../wire/json.ts'
 import { idOf } from '../wire/subject.ts'
 import { bystanders } from '../payloads/related-facts.ts'
-import { about, Balance, cardSighting, customerOf } from '../payloads/card.ts'
+import { about, Balance, cardObservation, customerOf } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { Described, exact, exactInteger, maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
 import { details, movementKey, optionalId, requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
-import { informedBy, type Family, type Reading } from './family.ts'
+import { sourceRankOf, type Family, type Reading } from './family.ts'
 
 const TYPE = 'customer.rewarded.loyalty_points'
 
@@ -44,11 +44,11 @@ function read (envelope: Envelope): Reading {
   const customer_id = customerOf(data)
   if (customer_id === null) throw new UnreadablePayload('data.customer.id: neither customer nor holder says whose card this is')
   const occurred_at = requiredInstant('event.created_at', envelope.occurred_at, data.event?.created_at)
-  const movement: MovementSighting = {
+  const movement: MovementObservation = {
     fact: 'movement',
     movement_id: movementKey('award', trigger, rule, card_id),
     card_id,
-    informed: informedBy(envelope),
+    source_rank: sourceRankOf(envelope),
     kind: 'accrual',
     points: exact(data.balance.points),
     reported_balance: exact(data.balance.balance),
@@ -66,7 +66,7 @@ function read (envelope: Envelope): Reading {
     occurred_at,
     facts: [
       movement,
-      cardSighting(card_id, data, customer_id, occurred_at),
+      cardObservation(card_id, data, customer_id, occurred_at),
       ...bystanders(data, [customer_id], orders, occurred_at)
     ],
     core: {

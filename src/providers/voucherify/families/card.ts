@@ -1,12 +1,12 @@
 import { Type, type Static } from '@sinclair/typebox'
-import type { CardSighting, MovementSighting } from '../../../ledger/facts.ts'
+import type { CardObservation, MovementObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { subjectOf } from '../wire/subject.ts'
-import { Campaign, Card, cardSighting, holderOf, isLoyaltyCard } from '../payloads/card.ts'
+import { Campaign, Card, cardObservation, holderOf, isLoyaltyCard } from '../payloads/card.ts'
 import { Customer, people } from '../payloads/customer.ts'
 import { exact, exactInteger, maybe, reader } from '../payloads/decoder.ts'
 import { movementKey, optionalId, optionalInstant, requiredId, requiredInstant } from '../payloads/values.ts'
-import { informedBy, type Family, type Reading } from './family.ts'
+import { sourceRankOf, type Family, type Reading } from './family.ts'
 
 const CREATED = 'voucher.created'
 const PUBLISHED = 'voucher.published'
@@ -51,18 +51,18 @@ function read (envelope: Envelope): Reading {
     core: { ...core, points: opening[0]?.points ?? null }
   }
 
-  function lifeOf (told: Envelope, { campaign }: Payload, id: string, holder_id: string | null): CardSighting {
-    const at = requiredInstant('event.created_at', told.occurred_at, voucher?.updated_at, voucher?.created_at)
-    const sighting = cardSighting(id, { voucher, campaign }, holder_id, at)
-    if (told.type === 'voucher.enabled') sighting.fields.active = 'true'
-    if (told.type === 'voucher.disabled') sighting.fields.active = 'false'
-    if (told.type === DELETED) sighting.fields.deleted_at = at
-    return sighting
+  function lifeOf (observed: Envelope, { campaign }: Payload, id: string, holder_id: string | null): CardObservation {
+    const at = requiredInstant('event.created_at', observed.occurred_at, voucher?.updated_at, voucher?.created_at)
+    const observation = cardObservation(id, { voucher, campaign }, holder_id, at)
+    if (observed.type === 'voucher.enabled') observation.fields.active = 'true'
+    if (observed.type === 'voucher.disabled') observation.fields.active = 'false'
+    if (observed.type === DELETED) observation.fields.deleted_at = at
+    return observation
   }
 }
 
 /** What the card held when it was made: 0, or the points it was imported with. */
-function openingOf (envelope: Envelope, { voucher }: Payload, card_id: string): MovementSighting[] {
+function openingOf (envelope: Envelope, { voucher }: Payload, card_id: string): MovementObservation[] {
   const { loyalty_card } = readOpening(envelope.data).voucher
   const points = exact(loyalty_card?.balance ?? loyalty_card?.points)
   if (points === null) return []
@@ -70,7 +70,7 @@ function openingOf (envelope: Envelope, { voucher }: Payload, card_id: string): 
     fact: 'movement',
     movement_id: movementKey('opening', card_id),
     card_id,
-    informed: informedBy(envelope),
+    source_rank: sourceRankOf(envelope),
     kind: 'opening',
     points,
     reported_balance: points,

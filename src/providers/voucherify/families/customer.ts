@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { Customer, customerSighting } from '../payloads/customer.ts'
+import { Customer, customerObservation } from '../payloads/customer.ts'
 import { maybe, reader } from '../payloads/decoder.ts'
 import { requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
 import { naturalKey } from '../wire/ids.ts'
@@ -19,8 +19,8 @@ export const customer: Family = {
     const { customer } = readCustomer(envelope.data)
     const customer_id = requiredId(customer.id, 'customer.id')
     const occurred_at = requiredInstant('event.created_at', envelope.occurred_at, customer.updated_at, customer.created_at)
-    const [sighting] = customerSighting(customer, occurred_at)
-    const fields = { ...sighting?.fields, ...(envelope.type === DELETED ? { deleted_at: occurred_at } : {}) }
+    const [observation] = customerObservation(customer, occurred_at)
+    const fields = { ...observation?.fields, ...(envelope.type === DELETED ? { deleted_at: occurred_at } : {}) }
     return {
       subject: naturalKey('customer', customer_id),
       customer_id,

@@ -25,8 +25,8 @@ export const expiry: Family = {
 interface Bucket { bucket_id: unknown, points: unknown, expires_on: unknown }
 
 /** The provider sends a list to distributions and, by its schema, a single one to webhooks. */
-function bucketsOf (told: unknown): Bucket[] | null {
-  const buckets = (Array.isArray(told) ? told as unknown[] : [told]).filter(isObject)
+function bucketsOf (observed: unknown): Bucket[] | null {
+  const buckets = (Array.isArray(observed) ? observed as unknown[] : [observed]).filter(isObject)
   if (buckets.length === 0) return null
   return buckets.map(({ id, bucket, expires_at }) => ({ bucket_id: id, points: isObject(bucket) ? bucket.total_points : null, expires_on: expires_at }))
 }

@@ -1,9 +1,9 @@
 import { Type } from '@sinclair/typebox'
-import { INFORMED } from '../../../ledger/facts.ts'
+import { SOURCE_RANK } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
-import { cardSighting } from '../payloads/card.ts'
+import { cardObservation } from '../payloads/card.ts'
 import { readRow, Transaction } from '../payloads/transaction.ts'
 import { exactInteger, maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
 import { requiredId } from '../payloads/values.ts'
@@ -55,25 +55,25 @@ function read ({ data }: Envelope): Reading {
   }
   const amount = wholeNumber(row.amount, 'amount')
   if (amount === null) throw new UnreadablePayload('data.row.amount: how many points moved is needed here')
-  const told = detailsOf(row.details)
+  const observed = detailsOf(row.details)
   const transaction = readTransaction({
     ...row,
     created_at: utc(row.created_at),
     // The columns are the row; the cell of details repeats them at best.
-    details: { ...told, balance: { points: amount, balance: wholeNumber(row.balance, 'balance') } },
+    details: { ...observed, balance: { points: amount, balance: wholeNumber(row.balance, 'balance') } },
     reason: orNull(row.reason),
     source: orNull(row.source),
     source_id: orNull(row.source_id),
     related_transaction_id: orNull(row.related_transaction_id)
   })
   const campaign_id = orNull(row.campaign_id)
-  const read = readRow(transaction, {}, { card_id: null, holder_id: null, informed: INFORMED.exported })
+  const read = readRow(transaction, {}, { card_id: null, holder_id: null, source_rank: SOURCE_RANK.exported })
   const { vtx, movement, core } = read
   return {
     ...event,
     subject: naturalKey('transaction', vtx),
     occurred_at: movement.occurred_at,
-    facts: [movement, ...endOfLot(read), cardSighting(movement.card_id, { campaign: campaign_id === null ? null : { id: campaign_id } }, null, movement.occurred_at)],
+    facts: [movement, ...endOfLot(read), cardObservation(movement.card_id, { campaign: campaign_id === null ? null : { id: campaign_id } }, null, movement.occurred_at)],
     core,
     ids: [vtx, movement.card_id]
   }

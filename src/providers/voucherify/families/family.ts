@@ -1,4 +1,4 @@
-import { INFORMED, type Fact, type Informed } from '../../../ledger/facts.ts'
+import { SOURCE_RANK, type Fact, type SourceRank } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import type { JsonObject } from '../wire/json.ts'
@@ -31,6 +31,6 @@ export interface Family {
 }
 
 /** How well informed a telling is by how it came: bare data knows less than what it knows in an envelope. */
-export function informedBy (envelope: Envelope): Informed {
-  return envelope.shape === 'bare' ? INFORMED.bare : INFORMED.enveloped
+export function sourceRankOf (envelope: Envelope): SourceRank {
+  return envelope.shape === 'bare' ? SOURCE_RANK.bare : SOURCE_RANK.enveloped
 }

@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
-import type { CardSighting } from '../../../ledger/facts.ts'
+import type { CardObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
-import { about, cardSighting, isLoyaltyCard } from '../payloads/card.ts'
+import { about, cardObservation, isLoyaltyCard } from '../payloads/card.ts'
 import { people } from '../payloads/customer.ts'
 import { Described, maybe, reader } from '../payloads/decoder.ts'
 import { requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
@@ -37,9 +37,9 @@ function read (envelope: Envelope): Reading {
   const holdsPoints = data.holder?.voucher_type === 'LOYALTY_CARD' || isLoyaltyCard(data.voucher)
   // A referral programme assigns a card to whoever refers or is referred, too; the points are the owner's.
   const owner = typeof data.holder?.holder_role !== 'string' || data.holder.holder_role === 'OWNER'
-  const held: CardSighting = envelope.type === CREATED
-    ? cardSighting(card_id, data, customer_id, occurred_at)
-    : { ...cardSighting(card_id, data, null, occurred_at), released_id: customer_id }
+  const held: CardObservation = envelope.type === CREATED
+    ? cardObservation(card_id, data, customer_id, occurred_at)
+    : { ...cardObservation(card_id, data, null, occurred_at), released_id: customer_id }
   return {
     subject: naturalKey('card', card_id),
     customer_id,

@@ -3,7 +3,7 @@ import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
 import { isObject, type JsonObject } from '../wire/json.ts'
 import { Customer, people } from '../payloads/customer.ts'
-import { Order, orderCore, orderSighting } from '../payloads/order.ts'
+import { Order, orderCore, orderObservation } from '../payloads/order.ts'
 import { maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
 import { optionalId } from '../payloads/values.ts'
 import type { Family, Reading } from './family.ts'
@@ -41,20 +41,20 @@ function recognises (data: JsonObject): boolean {
 function read (envelope: Envelope): Reading {
   const data = readOrderEvent(envelope.data)
   const status = data.order.status ?? STATUS_OF_TYPE.get(String(envelope.type))
-  const sighting = orderSighting(status === undefined ? data.order : { ...data.order, status }, optionalId(data.customer?.id, 'customer.id'), envelope.occurred_at)
-  const { order_id, customer_id } = sighting
+  const observation = orderObservation(status === undefined ? data.order : { ...data.order, status }, optionalId(data.customer?.id, 'customer.id'), envelope.occurred_at)
+  const { order_id, customer_id } = observation
   if (customer_id === null) throw new UnreadablePayload('data.customer.id: neither customer nor order says whose order this is')
-  const updated = data.order.updated_at ?? data.order.created_at ?? sighting.updated_at
+  const updated = data.order.updated_at ?? data.order.created_at ?? observation.updated_at
   return {
     bare: {
-      event_id: `${naturalKey('order', order_id, sighting.status)}:${updated}`,
-      type: TYPE_OF_STATUS.get(sighting.status) ?? 'customer.order.updated'
+      event_id: `${naturalKey('order', order_id, observation.status)}:${updated}`,
+      type: TYPE_OF_STATUS.get(observation.status) ?? 'customer.order.updated'
     },
     subject: naturalKey('order', order_id),
     customer_id,
-    occurred_at: sighting.updated_at,
-    facts: [sighting, ...people(sighting.updated_at, [data.customer], [customer_id])],
-    core: { customer: customer_id, ...orderCore(sighting) },
+    occurred_at: observation.updated_at,
+    facts: [observation, ...people(observation.updated_at, [data.customer], [customer_id])],
+    core: { customer: customer_id, ...orderCore(observation) },
     ids: [order_id, customer_id]
   }
 }

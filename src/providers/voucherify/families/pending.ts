@@ -1,17 +1,17 @@
 import { Type, type Static } from '@sinclair/typebox'
-import type { Fact, MovementSighting, PendingSighting, PendingState } from '../../../ledger/facts.ts'
+import type { Fact, MovementObservation, PendingObservation, PendingState } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { firstId, naturalKey } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
 import { idOf, subjectOf } from '../wire/subject.ts'
 import { bystanders } from '../payloads/related-facts.ts'
-import { Balance, cardSighting, customerOf } from '../payloads/card.ts'
+import { Balance, cardObservation, customerOf } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { Transaction, type PendingPoints } from '../payloads/transaction.ts'
 import { exact, maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
 import { dayOf, details, movementKey, optionalId, requiredId, requiredInstant, textIn, toMilliseconds } from '../payloads/values.ts'
-import { informedBy, type Family, type Reading } from './family.ts'
+import { sourceRankOf, type Family, type Reading } from './family.ts'
 import { readingOfRow, rowPayload } from './row-reading.ts'
 
 const PREFIXES = ['voucher.loyalty_card.pending_points.', 'customer.voucher.loyalty_card.pending_points.']
@@ -74,7 +74,7 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
   // Of a lot just added the change is all of it.
   const points = ended ? 0n : exact(lot.points ?? (state === 'added' ? data.voucher_pending_points_balance?.points : null))
   if (points === null) throw new UnreadablePayload('data.pending_points.points: how many points are pending is needed here')
-  const sighting: PendingSighting = {
+  const observation: PendingObservation = {
     fact: 'pending',
     pending_id,
     card_id,
@@ -96,15 +96,15 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
     customer_id,
     occurred_at,
     facts: [
-      sighting,
-      ...activation(envelope, data, sighting, occurred_at),
-      cardSighting(card_id, data, customer_id, occurred_at),
+      observation,
+      ...activation(envelope, data, observation, occurred_at),
+      cardObservation(card_id, data, customer_id, occurred_at),
       ...bystanders(data, [customer_id], orders, occurred_at)
     ],
     core: {
       pending: pending_id,
       card: card_id,
-      points: sighting.points,
+      points: observation.points,
       change: exact(data.voucher_pending_points_balance?.points),
       available: exact(data.balance?.points),
       balance: exact(data.balance?.balance),
@@ -115,15 +115,15 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
 }
 
 /** The award that a lot became, where the event tells it without the provider's row. */
-function activation (envelope: Envelope, data: Payload, lot: PendingSighting, occurred_at: Instant): Fact[] {
+function activation (envelope: Envelope, data: Payload, lot: PendingObservation, occurred_at: Instant): Fact[] {
   if (lot.state !== 'activated' || data.balance?.points === undefined || data.balance.points === null) return []
   const trigger = optionalId(data.pending_points?.details?.event?.id, 'pending_points.details.event.id')
   const { card_id, earning_rule_id: rule, pending_id } = lot
-  const movement: MovementSighting = {
+  const movement: MovementObservation = {
     fact: 'movement',
     movement_id: trigger !== null && rule !== null ? movementKey('award', trigger, rule, card_id) : movementKey('pending', pending_id, card_id),
     card_id,
-    informed: informedBy(envelope),
+    source_rank: sourceRankOf(envelope),
     kind: 'accrual',
     points: exact(data.balance.points),
     reported_balance: exact(data.balance.balance),

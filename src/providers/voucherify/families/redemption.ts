@@ -7,7 +7,7 @@ import { customerOf } from '../payloads/card.ts'
 import { besideRedemption, loyaltyCardOf, pointsOf, redemptionPayload, spend, succeeded, type RedemptionPayload } from '../payloads/redemption.ts'
 import { Described, reader } from '../payloads/decoder.ts'
 import { optionalInstant, requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
-import { informedBy, type Family, type Reading } from './family.ts'
+import { sourceRankOf, type Family, type Reading } from './family.ts'
 
 const readPayload = reader(Type.Object({
   ...redemptionPayload,
@@ -46,7 +46,7 @@ function read (envelope: Envelope): Reading {
     facts: [
       ...(card === undefined
         ? []
-        : spend(data, card, { entity: 'redemption', id, kind: 'redemption', points, informed: informedBy(envelope), occurred_at, also: { redemption_id: id, reason: redemption.reason } })),
+        : spend(data, card, { entity: 'redemption', id, kind: 'redemption', points, source_rank: sourceRankOf(envelope), occurred_at, also: { redemption_id: id, reason: redemption.reason } })),
       ...besideRedemption(data, customer_id, occurred_at)
     ],
     core: { redemption: id, card: card?.id ?? null, points, occurred_at: toMilliseconds(occurred_at) },

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { INFORMED } from '../../../ledger/facts.ts'
+import { SOURCE_RANK } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
@@ -50,7 +50,7 @@ function read (envelope: Envelope): Reading {
     facts: [
       ...(card === undefined
         ? []
-        : spend(data, card, { entity: 'redemption', id, kind: 'redemption', points, informed: INFORMED.priced, occurred_at, also: { redemption_id: id, reward_state: state } })),
+        : spend(data, card, { entity: 'redemption', id, kind: 'redemption', points, source_rank: SOURCE_RANK.priced, occurred_at, also: { redemption_id: id, reward_state: state } })),
       ...besideRedemption(data, customer_id, occurred_at)
     ],
     core: { redemption: id, card: card?.id ?? null, points },

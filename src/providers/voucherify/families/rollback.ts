@@ -6,7 +6,7 @@ import { customerOf } from '../payloads/card.ts'
 import { besideRedemption, loyaltyCardOf, pointsOf, Redemption, redemptionPayload, spend, succeeded } from '../payloads/redemption.ts'
 import { reader } from '../payloads/decoder.ts'
 import { requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
-import { informedBy, type Family, type Reading } from './family.ts'
+import { sourceRankOf, type Family, type Reading } from './family.ts'
 
 const readPayload = reader(Type.Object({ ...redemptionPayload, redemption_rollback: Redemption }))
 
@@ -40,7 +40,7 @@ function read (envelope: Envelope): Reading {
           id,
           kind: 'refund',
           points,
-          informed: informedBy(envelope),
+          source_rank: sourceRankOf(envelope),
           occurred_at,
           also: { rollback_id: id, redemption_id: data.redemption?.id, reason: redemption_rollback.reason }
         })),

@@ -1,9 +1,9 @@
 import type { Static, TObject } from '@sinclair/typebox'
-import { INFORMED, type Fact, type MovementKind, type PendingSighting } from '../../../ledger/facts.ts'
+import { SOURCE_RANK, type Fact, type MovementKind, type PendingObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
 import { bystanders } from '../payloads/related-facts.ts'
-import { about, Balance, cardSighting, customerOf, isLoyaltyCard } from '../payloads/card.ts'
+import { about, Balance, cardObservation, customerOf, isLoyaltyCard } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { PendingPoints, readRow, Transaction, type Row } from '../payloads/transaction.ts'
 import { Described, maybe } from '../payloads/decoder.ts'
@@ -37,7 +37,7 @@ export function readingOfRow (envelope: Envelope, data: RowPayload, event: { typ
     card_id: data.voucher?.id ?? null,
     holder_id: customer_id,
     // Whatever event brings it: what is told is the provider's own row.
-    informed: INFORMED.transaction,
+    source_rank: SOURCE_RANK.transaction,
     ...event
   }, envelope.occurred_at)
   const { card_id, occurred_at } = row.movement
@@ -50,7 +50,7 @@ export function readingOfRow (envelope: Envelope, data: RowPayload, event: { typ
     facts: [
       row.movement,
       ...endOfLot(row),
-      cardSighting(card_id, data, customer_id, occurred_at),
+      cardObservation(card_id, data, customer_id, occurred_at),
       ...bystanders(data, [customer_id], orders, occurred_at)
     ],
     core: row.core,
@@ -79,7 +79,7 @@ function withoutPoints (envelope: Envelope, data: RowPayload): Reading {
 /** Points that became available are pending no more, whatever says so. */
 export function endOfLot ({ lot, movement }: Row): Fact[] {
   if (lot === null) return []
-  const ended: PendingSighting = {
+  const ended: PendingObservation = {
     fact: 'pending',
     ...lot,
     card_id: movement.card_id,

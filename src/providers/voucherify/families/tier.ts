@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import type { TierChange, TierSighting } from '../../../ledger/facts.ts'
+import type { TierChange, TierObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
 import { Campaign } from '../payloads/card.ts'
@@ -37,7 +37,7 @@ function read (envelope: Envelope): Reading {
   const from = data.loyalty_tier_from ?? (change === 'left' ? data.loyalty_tier : undefined)
   const to = change === 'left' ? undefined : data.loyalty_tier_to ?? data.loyalty_tier
   const occurred_at = requiredInstant('data.created_at', data.created_at, envelope.occurred_at)
-  const sighting: TierSighting = {
+  const observation: TierObservation = {
     fact: 'tier',
     customer_id,
     campaign_id: requiredId(data.campaign?.id ?? to?.campaign_id ?? from?.campaign_id, 'campaign.id'),
@@ -52,8 +52,8 @@ function read (envelope: Envelope): Reading {
     subject: naturalKey('tier', requiredId(to?.id ?? from?.id, 'loyalty_tier.id')),
     customer_id,
     occurred_at,
-    facts: [sighting, ...people(occurred_at, [data.customer], [customer_id])],
-    core: { change, customer: customer_id, campaign: sighting.campaign_id, tier: sighting.tier_id, from: sighting.from_tier_id, occurred_at: toMilliseconds(occurred_at) },
-    ids: [customer_id, sighting.tier_id, sighting.from_tier_id]
+    facts: [observation, ...people(occurred_at, [data.customer], [customer_id])],
+    core: { change, customer: customer_id, campaign: observation.campaign_id, tier: observation.tier_id, from: observation.from_tier_id, occurred_at: toMilliseconds(occurred_at) },
+    ids: [customer_id, observation.tier_id, observation.from_tier_id]
   }
 }

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import type { CardSighting } from '../../../ledger/facts.ts'
+import type { CardObservation } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
 import { Customer } from './customer.ts'
 import { firstId } from '../wire/ids.ts'
@@ -59,10 +59,10 @@ export function customerOf (data: About): string | null {
 }
 
 /** What a payload says of the card it is about. */
-export function cardSighting (card_id: string, { voucher, campaign }: Pick<About, 'voucher' | 'campaign'>, holder_id: string | null, occurred_at: Instant): CardSighting {
-  const fields: CardSighting['fields'] = {}
-  const told = { code: textIn(voucher?.code), campaign_id: firstId(voucher?.campaign_id, campaign?.id), campaign: textIn(voucher?.campaign) ?? textIn(campaign?.name) }
-  for (const [name, value] of Object.entries(told) as Array<[keyof typeof told, string | null | undefined]>) {
+export function cardObservation (card_id: string, { voucher, campaign }: Pick<About, 'voucher' | 'campaign'>, holder_id: string | null, occurred_at: Instant): CardObservation {
+  const fields: CardObservation['fields'] = {}
+  const observed = { code: textIn(voucher?.code), campaign_id: firstId(voucher?.campaign_id, campaign?.id), campaign: textIn(voucher?.campaign) ?? textIn(campaign?.name) }
+  for (const [name, value] of Object.entries(observed) as Array<[keyof typeof observed, string | null | undefined]>) {
     if (value !== undefined) fields[name] = value
   }
   if (typeof voucher?.active === 'boolean') fields.active = String(voucher.active)

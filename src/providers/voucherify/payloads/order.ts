@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import type { Fact, OrderSighting } from '../../../ledger/facts.ts'
+import type { Fact, OrderObservation } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
 import { Customer } from './customer.ts'
 import { digest, exact, exactInteger, maybe, reader, UnreadablePayload, type Core } from './decoder.ts'
@@ -31,18 +31,18 @@ const readOrder = reader(Order)
  * The state an order object shows. `updated_at`, else `created_at`, else the time of the telling event dates it.
  * @param customerId whose order it is when the order itself does not say
  */
-export function orderSighting (order: Order, customerId: string | null, toldAt?: unknown): OrderSighting {
-  return new ShownState(order, customerId, toldAt)
+export function orderObservation (order: Order, customerId: string | null, observedAt?: unknown): OrderObservation {
+  return new ShownState(order, customerId, observedAt)
 }
 
-type Description = Pick<OrderSighting, 'items' | 'metadata' | 'state_digest'>
+type Description = Pick<OrderObservation, 'items' | 'metadata' | 'state_digest'>
 
 /**
  * What describes the state, and the digest over all of it, is made when it is asked for: who only names an event does not, and
  * it is two thirds of the work. A class: getters in an object literal give each object a hidden class of its own, which
  * outlives it, and with it the whole payload, until the old generation is collected.
  */
-class ShownState implements OrderSighting {
+class ShownState implements OrderObservation {
   readonly fact = 'order'
   readonly order_id: string
   readonly customer_id: string | null
@@ -60,7 +60,7 @@ class ShownState implements OrderSighting {
   #described: { items?: unknown, metadata?: unknown }
   #description: Description | undefined
 
-  constructor (order: Order, customerId: string | null, toldAt: unknown) {
+  constructor (order: Order, customerId: string | null, observedAt: unknown) {
     this.created_at = optionalInstant('data.order.created_at', order.created_at)
     this.order_id = requiredId(order.id, 'order.id')
     this.customer_id = optionalId(order.customer_id, 'order.customer_id') ?? optionalId(order.customer?.id, 'order.customer.id') ?? customerId
@@ -72,7 +72,7 @@ class ShownState implements OrderSighting {
     this.items_discount_amount = exact(order.items_discount_amount)
     this.total_discount_amount = exact(order.total_discount_amount)
     this.total_amount = exact(order.total_amount)
-    this.updated_at = requiredInstant('data.order.updated_at', order.updated_at, order.created_at, toldAt)
+    this.updated_at = requiredInstant('data.order.updated_at', order.updated_at, order.created_at, observedAt)
     this.#described = { items: order.items, metadata: order.metadata }
   }
 
@@ -108,10 +108,10 @@ export function describeNow (fact: Fact): void {
  * An order inside another event is an observation of that order, when it says which state it is in and since when. One that
  * cannot be read is none: what it stands beside counts all the same.
  */
-export function observedOrder (beside: unknown, customerId: string | null): OrderSighting[] {
+export function observedOrder (beside: unknown, customerId: string | null): OrderObservation[] {
   try {
     const order = readOrder(beside)
-    return order.id && order.status && order.updated_at ? [orderSighting(order, customerId)] : []
+    return order.id && order.status && order.updated_at ? [orderObservation(order, customerId)] : []
   } catch (error) {
     if (error instanceof UnreadablePayload) return []
     throw error
@@ -122,7 +122,7 @@ export function observedOrder (beside: unknown, customerId: string | null): Orde
  * Of an order's state what two honest sends of one event agree on: which order, which state, how much. Items and metadata
  * describe; senders may show more or less of them. A discount of 0 is one that is absent.
  */
-export function orderCore (order: OrderSighting): Core {
+export function orderCore (order: OrderObservation): Core {
   const discount = (amount: bigint | null): bigint | null => amount === 0n ? null : amount
   return {
     order: order.order_id,

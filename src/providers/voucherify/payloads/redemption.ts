@@ -1,10 +1,10 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
-import type { Fact, Informed, MovementKind, MovementSighting } from '../../../ledger/facts.ts'
+import type { Fact, SourceRank, MovementKind, MovementObservation } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
 import { isObject } from '../wire/json.ts'
 import { idOf } from '../wire/subject.ts'
 import { bystanders } from './related-facts.ts'
-import { about, Card, cardSighting, holderOf, isLoyaltyCard } from './card.ts'
+import { about, Card, cardObservation, holderOf, isLoyaltyCard } from './card.ts'
 import { observedOrder } from './order.ts'
 import { Described, maybe, UnreadablePayload } from './decoder.ts'
 import { details, movementKey, optionalId, requiredId } from './values.ts'
@@ -66,7 +66,7 @@ export interface Spent {
   kind: MovementKind
   /** Signed. */
   points: bigint | null
-  informed: Informed
+  source_rank: SourceRank
   occurred_at: Instant
   also: Record<string, unknown>
 }
@@ -75,11 +75,11 @@ export interface Spent {
 export function spend (data: RedemptionPayload, card: Card, spent: Spent): Fact[] {
   const card_id = requiredId(card.id, 'voucher.id')
   const holder_id = holderOf({ ...data, voucher: card })
-  const movement: MovementSighting = {
+  const movement: MovementObservation = {
     fact: 'movement',
     movement_id: movementKey(spent.entity, spent.id, card_id),
     card_id,
-    informed: spent.informed,
+    source_rank: spent.source_rank,
     kind: spent.kind,
     points: spent.points,
     // The card in a redemption is a snapshot that may be the state before it: no balance is read from it.
@@ -90,12 +90,12 @@ export function spend (data: RedemptionPayload, card: Card, spent: Spent): Fact[
     holder_id,
     details: details({ ...rewardOf(data), ...spent.also })
   }
-  return [movement, cardSighting(card_id, { voucher: card, campaign: data.campaign }, holder_id, spent.occurred_at)]
+  return [movement, cardObservation(card_id, { voucher: card, campaign: data.campaign }, holder_id, spent.occurred_at)]
 }
 
 function rewardOf ({ reward, redemption }: RedemptionPayload): Record<string, unknown> {
-  const told = [reward, redemption?.reward].find(isObject)
-  return { reward_id: told?.id, reward: told?.name }
+  const observed = [reward, redemption?.reward].find(isObject)
+  return { reward_id: observed?.id, reward: observed?.name }
 }
 
 /** The people and the orders that a payload about a redemption shows, whatever was redeemed. */

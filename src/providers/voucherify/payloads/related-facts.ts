@@ -1,4 +1,4 @@
-import type { Fact, OrderSighting } from '../../../ledger/facts.ts'
+import type { Fact, OrderObservation } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
 import type { About } from './card.ts'
 import { people } from './customer.ts'
@@ -8,7 +8,7 @@ import { people } from './customer.ts'
  * @param ids of whoever must exist, since the payload is about them
  * @param orders observed in it; whoever placed one exists, too
  */
-export function bystanders ({ customer, holder }: Pick<About, 'customer' | 'holder'>, ids: ReadonlyArray<string | null>, orders: readonly OrderSighting[], occurred_at: Instant): Fact[] {
+export function bystanders ({ customer, holder }: Pick<About, 'customer' | 'holder'>, ids: ReadonlyArray<string | null>, orders: readonly OrderObservation[], occurred_at: Instant): Fact[] {
   return [
     ...people(occurred_at, [customer, holder], [...ids, ...orders.map(order => order.customer_id)]),
     ...orders

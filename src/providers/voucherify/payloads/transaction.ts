@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import type { Informed, MovementKind, MovementSighting } from '../../../ledger/facts.ts'
+import type { SourceRank, MovementKind, MovementObservation } from '../../../ledger/facts.ts'
 import { firstId } from '../wire/ids.ts'
 import { idOf } from '../wire/subject.ts'
 import { Balance } from './card.ts'
@@ -71,7 +71,7 @@ const KINDS: Record<string, MovementKind> = {
 /** What a row tells, whatever event or export carries it. */
 export interface Row {
   vtx: string
-  movement: MovementSighting
+  movement: MovementObservation
   core: Core
   /** The lot of pending points that became available by it. */
   lot: { pending_id: string, activates_on: string | null } | null
@@ -83,14 +83,14 @@ export interface Row {
  * @param fallbacks times for a row that carries none
  */
 export function readRow (
-  row: Transaction, beside: Beside, told: { card_id: string | null, holder_id: string | null, informed: Informed, kind?: MovementKind, also?: Record<string, unknown> }, ...fallbacks: unknown[]
+  row: Transaction, beside: Beside, observed: { card_id: string | null, holder_id: string | null, source_rank: SourceRank, kind?: MovementKind, also?: Record<string, unknown> }, ...fallbacks: unknown[]
 ): Row {
   const vtx = requiredId(row.id, 'transaction.id')
   const inside = row.details ?? {}
-  const card_id = requiredId(row.voucher_id ?? told.card_id ?? idOf(inside.balance?.related_object) ?? idOf(beside.balance?.related_object), 'transaction.voucher_id')
+  const card_id = requiredId(row.voucher_id ?? observed.card_id ?? idOf(inside.balance?.related_object) ?? idOf(beside.balance?.related_object), 'transaction.voucher_id')
   const occurred_at = requiredInstant('data.transaction.created_at', row.created_at, ...fallbacks)
   const points = exact(inside.balance?.points ?? beside.balance?.points)
-  const kind = KINDS[row.type ?? ''] ?? told.kind ?? (points !== null && points < 0n ? 'removal' : 'addition')
+  const kind = KINDS[row.type ?? ''] ?? observed.kind ?? (points !== null && points < 0n ? 'removal' : 'addition')
   const lot = inside.pending_points ?? beside.pending_points
   const trigger = optionalId(inside.event?.id ?? lot?.details?.event?.id ?? beside.event?.id ?? inside.custom_event?.id, 'transaction.details.event.id')
   const rule = optionalId(inside.earning_rule?.id ?? lot?.details?.earning_rule?.id ?? beside.earning_rule?.id, 'transaction.details.earning_rule.id')
@@ -99,18 +99,18 @@ export function readRow (
   if (kind === 'accrual' && (points ?? 0n) >= 0n && row.details === null && trigger === null) {
     throw new UnreadablePayload('data.transaction.details: without them the row of an accrual cannot be told from its award, and would count twice')
   }
-  const movement: MovementSighting = {
+  const movement: MovementObservation = {
     fact: 'movement',
     movement_id: movementOfRow({ vtx, kind, card_id, points, trigger, rule, redemption, rollback, lot: firstId(lot?.id) ?? null }),
     card_id,
-    informed: told.informed,
+    source_rank: observed.source_rank,
     kind,
     points,
     reported_balance: exact(inside.balance?.balance ?? beside.balance?.balance),
     occurred_at,
     order_id: firstId(idOf(inside.order), lot?.order_id, idOf(beside.order)) ?? null,
     earning_rule_id: rule,
-    holder_id: told.holder_id,
+    holder_id: observed.holder_id,
     details: details({
       transaction_id: vtx,
       transaction_type: row.type,
@@ -123,7 +123,7 @@ export function readRow (
       pending_id: lot?.id,
       source_card_id: idOf(inside.source_voucher),
       destination_card_id: idOf(inside.destination_voucher),
-      ...told.also
+      ...observed.also
     })
   }
   return {

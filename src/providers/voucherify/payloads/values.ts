@@ -62,8 +62,8 @@ export function dayOf (date: unknown): string | null {
 
 /** What else explains a movement, as JSON text with sorted keys; members without a value are left out. */
 export function details (members: Record<string, unknown>): string | null {
-  const told = Object.entries(members).filter(([, value]) => value !== null && value !== undefined)
-  return told.length === 0 ? null : jsonText(Object.fromEntries(told))
+  const observed = Object.entries(members).filter(([, value]) => value !== null && value !== undefined)
+  return observed.length === 0 ? null : jsonText(Object.fromEntries(observed))
 }
 
 /** JSON text with sorted keys, as PostgreSQL can hold it. */

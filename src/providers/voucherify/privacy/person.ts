@@ -16,10 +16,10 @@ export const NOTHING_KNOWN: Known = { reachedBy: () => false, namedIn: () => fal
 
 /** @param strings names, e-mail addresses, telephone numbers, as they were told */
 export function recognise (strings: Iterable<string>): Known {
-  const told = [...new Set([...strings].map(text => text.normalize('NFC').trim()))]
-  const addresses = told.filter(isAddress).map(text => text.toLowerCase())
-  const phones = told.filter(text => !isAddress(text) && isNumber(text)).map(digitsOf)
-  const names = told.filter(text => !isAddress(text) && !isNumber(text)).map(wordsOf)
+  const observed = [...new Set([...strings].map(text => text.normalize('NFC').trim()))]
+  const addresses = observed.filter(isAddress).map(text => text.toLowerCase())
+  const phones = observed.filter(text => !isAddress(text) && isNumber(text)).map(digitsOf)
+  const names = observed.filter(text => !isAddress(text) && !isNumber(text)).map(wordsOf)
   const full = anyOf(names.filter(words => words.length > 1).flatMap(words => [words, [...words].reverse()]).map(words => words.map(escape).join('[\\s,._-]+')))
   // The words of a street line are words like any other.
   const single = anyOf(names.filter(words => !words.some(word => /\d/.test(word))).flat().map(escape))

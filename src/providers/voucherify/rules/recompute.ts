@@ -27,17 +27,17 @@ interface Result { readings: Fraction[], base: string | null, rule: string, rema
  * @param body a stored event's body
  * @param told the points as they are told, signed
  */
-export function recompute (body: string, told: bigint): Recomputed | NotRecomputed {
+export function recompute (body: string, observed: bigint): Recomputed | NotRecomputed {
   const data = dataOf(body)
   const loyalty = at(data, 'earning_rule', 'loyalty') ?? at(data, 'earning_rule', 'parameters', 'loyalty')
   if (!isObject(loyalty)) return { why: 'The payload does not carry the formula of an earning rule.' }
-  if (told < 0n) return { why: 'Points were taken back: an earning rule says only what is given.' }
+  if (observed < 0n) return { why: 'Points were taken back: an earning rule says only what is given.' }
   const result = inTier(data, loyalty)
   if ('why' in result) return result
   const { readings: [first], base, rule, remarks } = result
   const points = floor(first ?? whole(0n))
-  const agrees = result.readings.some(reading => told === floor(reading) || told === ceil(reading))
-  if (!agrees) remarks.push(`The rule gives ${points}, the provider says ${told}: the provider's figure stands.`)
+  const agrees = result.readings.some(reading => observed === floor(reading) || observed === ceil(reading))
+  if (!agrees) remarks.push(`The rule gives ${points}, the provider says ${observed}: the provider's figure stands.`)
   return { points, agrees, base, rule, remark: remarks.length === 0 ? null : remarks.join(' ') }
 }
 

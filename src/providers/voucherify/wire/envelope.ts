@@ -11,8 +11,8 @@ export interface Envelope {
   occurred_at: unknown
   data: JsonObject
   send_out_id: unknown
-  source: unknown
-  source_id: unknown
+  sender_kind: unknown
+  sender_id: unknown
   group_id: unknown
   project_id: unknown
   channel: unknown
@@ -34,8 +34,8 @@ const bare = (data: JsonObject): Envelope => ({
   occurred_at: undefined,
   data,
   send_out_id: undefined,
-  source: undefined,
-  source_id: undefined,
+  sender_kind: undefined,
+  sender_id: undefined,
   group_id: undefined,
   project_id: undefined,
   channel: undefined
@@ -52,8 +52,8 @@ function openV2024 (json: JsonObject, data: JsonObject, event: JsonObject): Enve
     occurred_at: event.created_at,
     data,
     send_out_id: json.id,
-    source: source.object,
-    source_id: source.id,
+    sender_kind: source.object,
+    sender_id: source.id,
     group_id: event.group_id,
     project_id: json.project_id,
     channel: eventSource.channel
@@ -72,8 +72,8 @@ function openV2018 (json: JsonObject, data: JsonObject): Envelope {
     occurred_at: json.created_at,
     data: isObject(data.object) && typeof data.object.object === 'string' ? named : data,
     send_out_id: json.webhook_id,
-    source: 'webhook',
-    source_id: undefined,
+    sender_kind: 'webhook',
+    sender_id: undefined,
     group_id: undefined,
     project_id: json.project_id,
     channel: undefined
