@@ -66,7 +66,7 @@ test('an event that came before its type was read fits as such, and as nothing e
   const unread = identifyAsUnread(body)
   if ('reason' in unread) throw new Error(unread.detail)
   t.match(unread, { event_id: 'ev_early', subject: '-' }, 'named by its envelope alone')
-  await append(ledger.db, [{ ...unread, shard: shardOf(unread.shard_key, SHARDS) }])
+  await append(ledger.db, [{ ...unread, provider: 'voucherify', shard: shardOf(unread.shard_key, SHARDS) }])
   const { command, sql, counts } = await audit(ledger)
   t.same({ command, sql, unread: counts.unread }, { command: [], sql: [], unread: 1 })
   await tamper(ledger.owner, "update ledger.events set channel = 'CLIENT'")

@@ -77,7 +77,7 @@ async function take (entry: ReadEntry, known: Known | undefined, sink: Sink): Pr
 }
 
 async function setAside (body: Buffer, why: { reason: string, detail: string, event_id: string, subject: string }, sink: Sink): Promise<Received> {
-  const { quarantine_id, fate } = await sink.setAside({ body, headers: {}, ...why })
+  const { quarantine_id, fate } = await sink.setAside({ provider: 'voucherify', body, headers: {}, ...why })
   return fate === 'discarded' ? { as: 'discarded' } : { as: 'conflict', reason: `${why.detail}; ${waiting(fate, quarantine_id)}` }
 }
 

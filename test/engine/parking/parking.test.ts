@@ -21,7 +21,7 @@ const SHARDS = 4
 async function storeUnreadable (ledger: TestLedger, body: object): Promise<() => Promise<void>> {
   const event = identify(Buffer.from(JSON.stringify(body))) as IdentifiedDelivery
   const broken = event.body.replace('"points":', '"points":"as text","was":')
-  await ledger.appender.append({ ...event, shard: shardOf(event.shard_key, SHARDS), body: broken })
+  await ledger.appender.append({ ...event, provider: 'voucherify', shard: shardOf(event.shard_key, SHARDS), body: broken })
   return async () => {
     await ledger.owner.query('alter table ledger.events disable trigger user')
     await ledger.owner.query('update ledger.events set body = $3 where event_id = $1 and subject = $2', [event.event_id, event.subject, event.body])
