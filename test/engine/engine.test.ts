@@ -171,7 +171,7 @@ test('a projection that joins later catches up from the beginning, without the o
 test('an append in another process wakes the worker by NOTIFY; a dead LISTEN only costs latency', async t => {
   const ledger = await openLedger(t)
   let woken = 0
-  const listener = listen(ledger.url, APPENDED_CHANNEL, () => { woken++ }, 10_000)
+  const listener = listen({ url: ledger.url, timeout_ms: 10_000 }, APPENDED_CHANNEL, () => { woken++ })
   t.teardown(() => listener.stop())
   await waitUntil(() => woken === 1, { what: 'the first connection, which looks at once' })
   const notify = createNotifier(ledger.db)
