@@ -1,6 +1,7 @@
 import type { Finding } from '../../audit/finding.ts'
 import { projections } from '../../projections/index.ts'
-import { LogGap, StepFailed } from '../../engine/step.ts'
+import { LogGap } from '../../engine/read-batches.ts'
+import { StepFailed } from '../../engine/step.ts'
 import { verifyProjections, type ProjectionFinding } from '../../engine/rebuild/verify.ts'
 import { readLogSize } from '../../audit/log.sql.ts'
 import { withScratch } from '../../app/open.ts'

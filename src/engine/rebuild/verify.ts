@@ -8,7 +8,7 @@ import { readHeads } from '../../log/shards.sql.ts'
 import { createAutoAnalyze } from '../auto-analyze.ts'
 import { livePositions, tablesOf } from './versions.ts'
 import type { Projection } from '../projection.ts'
-import { step, stepUpTo } from '../step.ts'
+import { runStep, stepUpTo } from '../step.ts'
 
 /** What is wrong with projections. */
 export type ProjectionFinding =
@@ -74,7 +74,7 @@ async function foldInBulk (db: Db, projections: readonly Projection[], check: Pr
   const upTo = await livePositions(db, projections)
   const analyse = createAutoAnalyze(db, projections)
   for (;;) {
-    const stepped = await step(db, projections, { batch: check.batch, upTo })
+    const stepped = await runStep(db, projections, { batch: check.batch, upTo })
     if (stepped === undefined) return
     check.onStep?.(stepped)
     await analyse(stepped.events)
