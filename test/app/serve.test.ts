@@ -157,7 +157,7 @@ test('what is wrong is said plainly, and the exit status tells', async t => {
     [['serve', '--only', 'nothing'], environment, /Allowed choices are api, worker/],
     [['keys', 'revoke', 'key_none'], environment, /No key in force/],
     [['demo', '--url', 'http://127.0.0.1:1'], environment, /No ledger answers at http:\/\/127\.0\.0\.1:1/],
-    [['migrate', 'down', '--count', 'all'], environment, /a whole number above 0/],
+    [['migrate', 'down', '--count', 'all'], environment, /A whole number above 0/],
     [['frobnicate'], environment, /unknown command/]
   ]
   for (const [args, variables, says] of cases) {

@@ -17,7 +17,7 @@ export type ProjectionFinding =
   /** A card or order that stands still, so that its rows lack events. */
   | { code: 'PROJECTION_PARKED', projection: string, parked: ParkedKey }
   /** Rows folded by another version of the rules than this code's, which therefore cannot compare them. */
-  | { code: 'PROJECTION_UNBUILT', projection: string, version: number, live: number | undefined }
+  | { code: 'PROJECTION_OUTDATED', projection: string, version: number, live: number | undefined }
   /** A checkpoint vouches for events that there are not: what comes there would never be folded. */
   | { code: 'CHECKPOINT_AHEAD', projection: string, shard: number, position: bigint, head: bigint }
 
@@ -61,7 +61,7 @@ async function groupsOf (db: Db, projections: readonly Projection[], check: Proj
     const own = standings.filter(standing => standing.projection === projection.name)
     const live = own[0]?.version
     if (live !== projection.version) {
-      check.found({ code: 'PROJECTION_UNBUILT', projection: projection.name, version: projection.version, live })
+      check.found({ code: 'PROJECTION_OUTDATED', projection: projection.name, version: projection.version, live })
       continue
     }
     const places = own.map(({ shard, position }) => `${shard}:${position}`).join(' ')
