@@ -23,7 +23,7 @@ function shown (status: LedgerStatus): string {
 
 function logLine ({ log }: LedgerStatus): string {
   if (log.newest_recorded_at === null) return 'No event is stored yet.'
-  return `${log.events} event(s) stored, the newest ${seconds(log.timeout_seconds)} ago, at ${log.newest_recorded_at}.`
+  return `${log.events} event(s) stored, the newest ${seconds(log.silence_seconds)} ago, at ${log.newest_recorded_at}.`
 }
 
 function quarantineLine ({ quarantine: { open, conflicts, reasons } }: LedgerStatus): string {

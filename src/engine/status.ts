@@ -32,7 +32,7 @@ export interface LedgerStatus {
   projections: ProjectionStatus[]
   rebuild: RebuildStanding[]
   quarantine: { open: number, conflicts: number, reasons: OpenReason[] }
-  log: { events: bigint, newest_recorded_at: Instant | null, timeout_seconds: number | null, shards: ShardStatus[] }
+  log: { events: bigint, newest_recorded_at: Instant | null, silence_seconds: number | null, shards: ShardStatus[] }
   worker: Omit<WorkerHealth, 'outdated' | 'waiting'> & { waiting: string | null } | null
 }
 
@@ -102,7 +102,7 @@ function logStatus ({ as_of, shards }: Standing): LedgerStatus['log'] {
   return {
     events: shards.reduce((sum, { head }) => sum + head, 0n),
     newest_recorded_at: newest,
-    timeout_seconds: secondsBetween(newest, as_of),
+    silence_seconds: secondsBetween(newest, as_of),
     shards: shards.map(({ shard, head, chain, newest_at }) => ({ shard, head, chain: chain.toString('hex'), newest_recorded_at: newest_at }))
   }
 }

@@ -25,8 +25,8 @@ test('status: a table for people, JSON for programs, and an exit status that say
   t.match(fine.stdout, /\nBeing rebuilt: cards, version 1; 1 event\(s\) to fold\.\n/)
   t.match(fine.stdout, /\nshard +head +newest_recorded_at +chain\n\d +1 +\S+Z +[0-9a-f]{16}…\n/)
   t.match(fine.stdout, /\nNothing needs a person\.\n$/)
-  const { as_of: _, log: { timeout_seconds: __, ...log }, ...rest } = await json()
-  const { as_of: ___, log: { timeout_seconds: ____, ...logOverHttp }, ...overHttp } = (await ledger.get('/v1/status')).json<LedgerStatus>()
+  const { as_of: _, log: { silence_seconds: __, ...log }, ...rest } = await json()
+  const { as_of: ___, log: { silence_seconds: ____, ...logOverHttp }, ...overHttp } = (await ledger.get('/v1/status')).json<LedgerStatus>()
   t.strictSame([log, rest], [logOverHttp, overHttp], 'the same over HTTP')
 
   await ledger.owner.query("alter table projection.cards add constraint poisoned check (card_id <> 'v_1' or earned <= 10)")

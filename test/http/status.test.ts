@@ -44,7 +44,7 @@ test('a new ledger, and one in order', async t => {
     projections: projections.map(({ name, version }) => ({ name, version, code_version: version, outdated: false, lag_events: 0, lag_seconds: 0, parked: 0, oldest_parked_at: null })),
     rebuild: [],
     quarantine: { open: 0, conflicts: 0, reasons: [] },
-    log: { events: 0, newest_recorded_at: null, timeout_seconds: null, shards: [0, 1, 2, 3].map(shard => ({ shard, head: 0, chain: ZEROS, newest_recorded_at: null })) },
+    log: { events: 0, newest_recorded_at: null, silence_seconds: null, shards: [0, 1, 2, 3].map(shard => ({ shard, head: 0, chain: ZEROS, newest_recorded_at: null })) },
     worker: null
   })
   await ledger.owner.query('delete from projection.checkpoints')
@@ -62,7 +62,7 @@ test('a new ledger, and one in order', async t => {
   t.strictSame(now.attention, [])
   t.match(now.log, { events: 2, newest_recorded_at: /Z$/ })
   t.match(now.log.shards[shard], { shard, head: 2, chain: head.chain, newest_recorded_at: now.log.newest_recorded_at })
-  t.ok(now.log.timeout_seconds !== null && now.log.timeout_seconds >= 0 && now.log.timeout_seconds < 60, `${now.log.timeout_seconds} s`)
+  t.ok(now.log.silence_seconds !== null && now.log.silence_seconds >= 0 && now.log.silence_seconds < 60, `${now.log.silence_seconds} s`)
 })
 
 test('what lags: by events, by the age of the oldest, and for too long', async t => {
@@ -80,7 +80,7 @@ test('what lags: by events, by the age of the oldest, and for too long', async t
   await makeOlder(ledger, 100)
   const old = await status(ledger)
   t.ok((projection(old, 'orders')?.lag_seconds ?? 0) >= 100)
-  t.ok((old.log.timeout_seconds ?? 0) >= 100)
+  t.ok((old.log.silence_seconds ?? 0) >= 100)
   t.match(old.attention, [{ code: 'lagging', detail: /cards lacks 2 event\(s\), the oldest stored 1\d\d s ago/ }])
   await ledger.project()
   t.strictSame((await status(ledger)).attention, [])

@@ -48,7 +48,7 @@ export const Status = Type.Object({
   log: Type.Object({
     events: Int({ description: 'How many are stored' }),
     newest_recorded_at: NullableTime(),
-    timeout_seconds: NullableSeconds({ description: 'Since then; null on an empty log' }),
+    silence_seconds: NullableSeconds({ description: 'Since then; null on an empty log' }),
     shards: Type.Array(Type.Object({
       shard: Type.Integer(),
       head: Int({ description: 'Position of its newest event; 0 when it is empty' }),
