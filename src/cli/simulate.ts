@@ -94,16 +94,16 @@ async function sendAll (client: Client, { deliveries }: Simulation, options: Sim
 
 /** @returns what could not be compared */
 async function verifyAll (
-  client: Client, began_ms: number | undefined, { positions, heard, asides }: Sent, expected: Expectation, differences: Differences, output: Output
+  client: Client, began_ms: number | undefined, { positions, acknowledgements, quarantined }: Sent, expected: Expectation, differences: Differences, output: Output
 ): Promise<string[]> {
   await awaitProjection(client, positions)
   const progress = showProgress('verifying', sizeOf(expected), output.json)
   try {
     await verify(client, expected, differences, {
-      ...(began_ms === undefined ? {} : { recording: { began_ms, heard } }),
+      ...(began_ms === undefined ? {} : { recording: { began_ms, acknowledgements } }),
       onCompared: () => progress.add(1)
     })
-    const remark = await checkQuarantine(client, asides, differences)
+    const remark = await checkQuarantine(client, quarantined, differences)
     return remark === undefined ? [] : [remark]
   } finally {
     progress.stop()
