@@ -1,4 +1,6 @@
-import { identify, identifyAsUnread, type IdentifiedDelivery, type Unusable } from '../providers/voucherify/identify.ts'
+import { knownProviders } from '../providers/index.ts'
+import type { EventReader, IdentifiedDelivery, Unusable } from '../providers/provider.ts'
+import type { Providers } from '../providers/registry.ts'
 import type { AuditedEvent } from './log.sql.ts'
 import { shardOf } from '../log/shards.sql.ts'
 
@@ -17,21 +19,23 @@ const ALL = [...KEPT, ...SENT] as const
  * type was read fits, too, as such: rules for new types are added, and stored events keep their names.
  * An erased body is compared only in what erasure keeps.
  */
-export function compareIdentity (row: AuditedEvent, body: Buffer, shards: number): Identity {
-  const now = read(identify, body)
+export function compareIdentity (row: AuditedEvent, body: Buffer, shards: number, providers: Providers = knownProviders): Identity {
+  const reader = providers.readerNamed(row.provider)
+  if (reader === undefined) return { fits: false, detail: `this version has no reader for events of the provider ${JSON.stringify(row.provider)}` }
+  const now = read(reader.identify, body)
   const differing = 'reason' in now ? [] : differences(row, now, shards)
   if (!('reason' in now) && differing.length === 0) return { fits: true, as: 'now' }
-  const unread = read(identifyAsUnread, body)
-  if (!('reason' in unread) && differences(row, unread, shards).length === 0) return { fits: true, as: 'unread' }
+  const unread = reader.identifyAsUnread === undefined ? undefined : read(reader.identifyAsUnread, body)
+  if (unread !== undefined && !('reason' in unread) && differences(row, unread, shards).length === 0) return { fits: true, as: 'unread' }
   return {
     fits: false,
     detail: 'reason' in now
-      ? `this version cannot tell from the body which event it is (${now.reason}: ${now.detail})`
-      : `the body, as this version reads it, says otherwise: ${differing.join('; ')}`
+      ? `this version cannot read from the body which event it is (${now.reason}: ${now.detail})`
+      : `the body, as this version reads it, disagrees: ${differing.join('; ')}`
   }
 }
 
-function read (reading: typeof identify, body: Buffer): IdentifiedDelivery | Unusable | { reason: 'defect', detail: string } {
+function read (reading: EventReader['identify'], body: Buffer): IdentifiedDelivery | Unusable | { reason: 'defect', detail: string } {
   try {
     return reading(body)
   } catch (error) {

@@ -1,5 +1,6 @@
 import { BEFORE_ALL, missingUniqueness, readAuditPage, readLogEnds, type AuditedEvent, type LogEnd } from './log.sql.ts'
 import type { Db } from '../postgres/database.ts'
+import type { Providers } from '../providers/registry.ts'
 import type { Anchor } from './anchor.ts'
 import { checkContent } from './content.ts'
 import type { Found } from './finding.ts'
@@ -20,6 +21,8 @@ export interface VerifyLogOptions {
   /** An anchor whose signature was checked: the log must extend it. */
   against?: Anchor | undefined
   found: Found
+  /** Whose events can be read; absent: those of all providers that there are. */
+  providers?: Providers | undefined
   /** Told how far the log goes before the walk begins. */
   begins?: (events: number) => void
   /** Told of each page. */
@@ -30,7 +33,7 @@ export interface VerifyLogOptions {
  * Recomputes the log from its rows: positions, digests, chains, heads, columns. Goes up to where the heads stand now and runs
  * beside appends: each page is a statement of its own, and no snapshot is held. Memory does not grow with the log.
  */
-export async function verifyLog (db: Db, { against, found, begins, progress }: VerifyLogOptions): Promise<LogCounts> {
+export async function verifyLog (db: Db, { against, found, providers, begins, progress }: VerifyLogOptions): Promise<LogCounts> {
   for (const columns of await missingUniqueness(db)) {
     found({ code: 'UNGUARDED', shard: null, position: null, event_id: null, subject: null, detail: `no valid unique index of ledger.events keeps (${columns}) unique` })
   }
@@ -40,19 +43,19 @@ export async function verifyLog (db: Db, { against, found, begins, progress }: V
   begins?.(ends.reduce((sum, { newest }) => sum + Number(newest ?? 0n), 0))
   const isVouched = createVouching(db)
   for (const end of ends) {
-    await verifyShard(db, end, signedHead(against, end.shard), { shards, counts, isVouched, found, progress: progress ?? (() => {}) })
+    await verifyShard(db, end, signedHead(against, end.shard), { shards, counts, isVouched, found, providers, progress: progress ?? (() => {}) })
   }
   return counts
 }
 
-interface Walk { shards: number, counts: LogCounts, isVouched: Vouching, found: Found, progress: (events: number) => void }
+interface Walk { shards: number, counts: LogCounts, isVouched: Vouching, found: Found, providers: Providers | undefined, progress: (events: number) => void }
 
-async function verifyShard (db: Db, end: LogEnd, signed: SignedHead | undefined, { shards, counts, isVouched, found, progress }: Walk): Promise<void> {
+async function verifyShard (db: Db, end: LogEnd, signed: SignedHead | undefined, { shards, counts, isVouched, found, providers, progress }: Walk): Promise<void> {
   const walk = walkShard(end, signed, found)
   for await (const page of pagesOf(db, end)) {
     for (const row of page) {
       walk.next(row)
-      const { erased, unread } = await checkContent(row, shards, isVouched, found)
+      const { erased, unread } = await checkContent(row, shards, isVouched, found, providers)
       if (erased) counts.erased++
       if (unread) counts.unread++
     }

@@ -5,6 +5,8 @@ import { failureOf } from '../postgres/errors.ts'
 import { addWaiting, park } from './parking/parked.sql.ts'
 import { foldCarefully, isPoison } from './parking/bisect.ts'
 import type { Projection } from './projection.ts'
+import { knownProviders } from '../providers/index.ts'
+import type { Providers } from '../providers/registry.ts'
 import { decodeEvent, type DecodedEvent } from './decode.ts'
 import { factsFor, keyOfPlaced, parkingOf, holdBack, type Placed } from './parking/hold-back.ts'
 
@@ -44,6 +46,8 @@ export interface StepOptions {
   only?: number
   /** Up to where to go in each shard; to its head where nothing is said. */
   upTo?: Positions
+  /** Whose events can be read; all that there are unless said. */
+  providers?: Providers
 }
 
 /** A position in each shard. */
@@ -146,8 +150,8 @@ export async function currentOf (db: Db, projections: readonly Projection[]): Pr
 interface Batch { claim: Claim, after: bigint, read: DecodedEvent[] }
 
 /** @returns what was done in each shard that could be taken along */
-async function project (trx: Trx, projections: readonly Projection[], claims: Claims, { batch, fold }: Taking): Promise<Stepped[]> {
-  const { batches, parked } = await readBatches(trx, projections, claims, batch)
+async function project (trx: Trx, projections: readonly Projection[], claims: Claims, { batch, fold, providers = knownProviders }: Taking): Promise<Stepped[]> {
+  const { batches, parked } = await readBatches(trx, projections, claims, batch, providers)
   const holding = parked || batches.some(({ read }) => read.some(({ unreadable }) => unreadable !== undefined))
   // What must be kept back is kept back by shard.
   const taken = holding ? batches.slice(0, 1) : batches
@@ -165,7 +169,7 @@ async function project (trx: Trx, projections: readonly Projection[], claims: Cl
 }
 
 /** @returns what is to be folded, and whether anything is parked at all: most often not, and then no step needs to look closer */
-async function readBatches (trx: Trx, projections: readonly Projection[], claims: Claims, batch: number): Promise<{ batches: Batch[], parked: boolean }> {
+async function readBatches (trx: Trx, projections: readonly Projection[], claims: Claims, batch: number, providers: Providers): Promise<{ batches: Batch[], parked: boolean }> {
   const spans = claims.map(claim => {
     const after = leastOf(claim, projections)
     const left = claim.head - after
@@ -180,7 +184,7 @@ async function readBatches (trx: Trx, projections: readonly Projection[], claims
   const batches = spans.map(({ claim, after }, index) => ({ claim, after, events: stored[index] ?? [] }))
     .filter(({ events }, index) => index === 0 || events.length > 0)
   for (const { claim, after, events } of batches) assertContiguous(claim, after, events)
-  return { batches: batches.map(({ claim, after, events }) => ({ claim, after, read: events.map(decodeEvent) })), parked }
+  return { batches: batches.map(({ claim, after, events }) => ({ claim, after, read: events.map(event => decodeEvent(event, providers)) })), parked }
 }
 
 function standing ({ positions }: Claim, { name }: Projection): bigint {

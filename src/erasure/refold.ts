@@ -8,7 +8,7 @@ import { inBatches } from './batches.ts'
 import type { Trx } from '../postgres/database.ts'
 import { dropCustomer, dropOrders, forgetReasons, replaceDetails, waitingPlace, type Standing } from './erasure.sql.ts'
 import { findBodies } from '../log/read.sql.ts'
-import { factsIn, keyOf, type Entry, type Search } from './search.ts'
+import { keyOf, type Entry, type Search } from './search.ts'
 
 /** An event whose body changes, with what it told and what it tells now. */
 export interface Changed { entry: Entry, before: Fact[], after: Fact[] }
@@ -74,7 +74,7 @@ async function refoldOrders (trx: Trx, search: Search, changed: ReadonlyMap<stri
   const others = observation.filter(entry => !changed.has(keyOf(entry)))
   for (const batch of inBatches(others)) {
     const bodies = new Map((await findBodies(trx, batch)).map(found => [keyOf(found), found.body]))
-    for (const entry of batch) note(factsIn(bodies.get(keyOf(entry)) ?? '', entry.test), entry)
+    for (const entry of batch) note(search.factsIn({ ...entry, body: bodies.get(keyOf(entry)) ?? '' }), entry)
   }
   await dropOrders(trx, [...touched])
   if (observed.length > 0) await orders.apply(trx, observed)
