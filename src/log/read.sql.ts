@@ -4,7 +4,7 @@ import { BY_INDEX, unnest } from '../postgres/unnest.ts'
 import type { EventRow } from '../postgres/tables.ts'
 
 /** What a projection needs of a stored event. */
-export type StoredEvent = Pick<EventRow, 'event_id' | 'subject' | 'position' | 'recorded_at' | 'test' | 'fact_digest' | 'body'>
+export type StoredEvent = Pick<EventRow, 'event_id' | 'subject' | 'provider' | 'position' | 'recorded_at' | 'test' | 'fact_digest' | 'body'>
 
 /** An event as a step reads it. `any_parked`: is anything parked in its generation, whatever it is? */
 export type SteppedEvent = StoredEvent & { any_parked: boolean }
@@ -22,7 +22,7 @@ export const BATCH_BYTES = 16_000_000
  */
 export async function readShard (trx: Trx, shard: number, after: bigint, limit: number): Promise<SteppedEvent[]> {
   const { rows } = await sql<SteppedEvent>`
-    select event_id, subject, position, recorded_at, test, fact_digest, body, ${ANY_PARKED}
+    select event_id, subject, provider, position, recorded_at, test, fact_digest, body, ${ANY_PARKED}
     from (
       select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
       from ledger.events e
@@ -46,7 +46,7 @@ export interface Span { shard: number, after: bigint, count: number }
 export async function readShards (trx: Trx, spans: readonly Span[]): Promise<SteppedEvent[][]> {
   const asked = spans.map(({ shard, after, count }, ordinal) => ({ ordinal, shard, after, count }))
   const { rows } = await sql<SteppedEvent & Pick<EventRow, 'shard'>>`
-    select shard, event_id, subject, position, recorded_at, test, fact_digest, body, ${ANY_PARKED}
+    select shard, event_id, subject, provider, position, recorded_at, test, fact_digest, body, ${ANY_PARKED}
     from (
       select e.*, sum(e.body_bytes) over (order by span.ordinal, e.position) - e.body_bytes as bytes_before
       from ${unnest(asked, { ordinal: 'integer', shard: 'smallint', after: 'bigint', count: 'integer' }, 'span')}
@@ -66,12 +66,12 @@ export async function readShards (trx: Trx, spans: readonly Span[]): Promise<Ste
 const SPAN_BYTES = 1_000_000
 
 /** Of an event what an export tells. */
-export type SpanEvent = Pick<EventRow, 'event_id' | 'subject' | 'position' | 'recorded_at' | 'body'>
+export type SpanEvent = Pick<EventRow, 'event_id' | 'subject' | 'provider' | 'position' | 'recorded_at' | 'body'>
 
 /** As `readShard`, up to a position, for whoever only reads the log. */
 export async function readSpan (db: Db, { shard, after, upTo }: { shard: number, after: bigint, upTo: bigint }, limit: number): Promise<SpanEvent[]> {
   const { rows } = await sql<SpanEvent>`
-    select event_id, subject, position, recorded_at, body
+    select event_id, subject, provider, position, recorded_at, body
     from (
       select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
       from ledger.events e
@@ -87,7 +87,7 @@ export async function readSpan (db: Db, { shard, after, upTo }: { shard: number,
 /** Some events by their places, in order of shard and position. Ask for no more at once than fits in memory. */
 export async function readEventsAt (trx: Trx, places: ReadonlyArray<Pick<EventRow, 'shard' | 'position'>>): Promise<Array<StoredEvent & Pick<EventRow, 'shard'>>> {
   const { rows } = await sql<StoredEvent & Pick<EventRow, 'shard'>>`
-    select e.shard, e.event_id, e.subject, e.position, e.recorded_at, e.test, e.fact_digest, e.body
+    select e.shard, e.event_id, e.subject, e.provider, e.position, e.recorded_at, e.test, e.fact_digest, e.body
     from ${unnest(places.map(({ shard, position }) => ({ shard, position })), { shard: 'smallint', position: 'bigint' }, 'p')}
     cross join lateral (select * from ledger.events e where e.shard = p.shard and e.position = p."position" ${BY_INDEX}) e
     order by e.shard, e.position`.execute(trx)
@@ -104,9 +104,9 @@ export async function findBody (db: Db, event_id: string, subject: string): Prom
 export type EventKey = Pick<EventRow, 'event_id' | 'subject'>
 
 /** The bodies of some stored events, verbatim. Ask for no more at once than fits in memory. */
-export async function findBodies (db: Db, keys: readonly EventKey[]): Promise<Array<EventKey & Pick<EventRow, 'body'>>> {
-  const { rows } = await sql<EventKey & Pick<EventRow, 'body'>>`
-    select e.event_id, e.subject, e.body
+export async function findBodies (db: Db, keys: readonly EventKey[]): Promise<Array<EventKey & Pick<EventRow, 'provider' | 'body'>>> {
+  const { rows } = await sql<EventKey & Pick<EventRow, 'provider' | 'body'>>`
+    select e.event_id, e.subject, e.provider, e.body
     from ${unnest(keys, { event_id: 'text', subject: 'text' }, 'k')}
     cross join lateral (select * from ledger.events e where e.event_id = k.event_id and e.subject = k.subject ${BY_INDEX}) e`.execute(db)
   return rows
@@ -130,7 +130,7 @@ export async function locateEvents (db: Db, keys: readonly EventKey[]): Promise<
 }
 
 const LISTED = [
-  'event_id', 'subject', 'shard', 'position', 'type', 'customer_id', 'occurred_at', 'recorded_at', 'test',
+  'event_id', 'subject', 'provider', 'shard', 'position', 'type', 'customer_id', 'occurred_at', 'recorded_at', 'test',
   'send_out_id', 'sender_kind', 'sender_id', 'group_id', 'project_id', 'channel', 'body_digest', 'fact_digest', 'chain', 'erased_by'
 ] as const
 export type ListedEvent = Pick<EventRow, typeof LISTED[number]>

@@ -133,7 +133,7 @@ test('findings say what and where, for people', async t => {
   const { findings } = await audit(ledger, ledger.anchor)
   t.match(findings.map(({ position, detail }) => `${position}: ${detail}`), [
     '2: positions 2 to 4 are missing; the chain cannot be followed over it',
-    /^6: the body, as this version reads it, says otherwise: customer_id is null, should be "cust_audited"$/,
+    /^6: the body, as this version reads it, disagrees: customer_id is null, should be "cust_audited"$/,
     /^7: positions 7 to 8 are missing at the end: the head says 8, the anchor of 2026-01-02T00:00:00.000Z signed 8$/
   ])
 })

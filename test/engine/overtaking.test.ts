@@ -103,7 +103,7 @@ function writer (trx: ControlledTransaction<Tables>, append: Writer['append']): 
 
 function event (event_id: string, shard: number): Appendable {
   const nothing = { customer_id: null, occurred_at: null, send_out_id: null, sender_kind: null, sender_id: null, group_id: null, project_id: null, channel: null }
-  return { event_id, subject: '-', shard, type: 'test', test: false, fact_digest: '00'.repeat(32), body: '{}', ...nothing }
+  return { event_id, subject: '-', provider: 'voucherify', shard, type: 'test', test: false, fact_digest: '00'.repeat(32), body: '{}', ...nothing }
 }
 
 async function openOurs (t: Test, shards: number): Promise<{ log: Log, pool: pg.Pool, isWaitingForLock: () => Promise<boolean> }> {

@@ -143,7 +143,7 @@ test('the pages of a search reach every event of a shard', async t => {
     const customer = index % 400 === 2 ? 'cust_far' : 'cust_other'
     const named = identify(Buffer.from(JSON.stringify(enveloped({ customer: { id: customer, name: 'Far Away', object: 'customer' } }, { id: `ev_${index}`, eventType: 'customer.updated' }))))
     if ('reason' in named) throw new Error(named.detail)
-    return { ...named, shard: 0 }
+    return { ...named, provider: 'voucherify', shard: 0 }
   })
   await append(ledger.db, events)
   t.match(await erase(ownerOf(t, ledger), 'cust_far'), { looked_at: { events: 4 }, erased: { events: 4 } })

@@ -71,7 +71,7 @@ test('a rehearsal tells what would happen, inside the file too, and writes nothi
     { status: 'unusable', reason: 'unidentified' },
     { status: 'accepted', position: /:0$/ },
     { status: 'duplicate', position: /:0$/ },
-    { status: 'conflict', position: /:0$/, detail: /was told before with other facts/ },
+    { status: 'conflict', position: /:0$/, detail: /came before with other facts/ },
     { status: 'accepted', event_id: /:CREATED:/ }
   ])
   t.same(await state(ledger), before, 'no row, no count, no head has moved')

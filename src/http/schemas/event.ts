@@ -6,6 +6,7 @@ const Digest = (description: string) => Type.String({ description: `${descriptio
 const event = {
   event_id: Type.String(),
   subject: Type.String(),
+  provider: Type.String({ description: 'Who sent it, e.g. voucherify' }),
   position: Type.String({ description: 'shard:position' }),
   type: Type.String(),
   customer_id: NullableText(),

@@ -8,7 +8,8 @@ import type { Projection } from '../../../src/engine/projection.ts'
 import { redriveAllParked, redriveParked, type Unparked } from '../../../src/engine/parking/redrive.ts'
 import { step } from '../../../src/engine/step.ts'
 import { startWorker } from '../../../src/engine/worker.ts'
-import { identify, type IdentifiedDelivery } from '../../../src/providers/voucherify/identify.ts'
+import type { IdentifiedDelivery } from '../../../src/providers/provider.ts'
+import { identify } from '../../../src/providers/voucherify/identify.ts'
 import { simulate } from '../../../simulator/simulate.ts'
 import { shardOf } from '../../../src/log/shards.sql.ts'
 import { awardData, orderData } from '../../support/deliveries.ts'
@@ -21,7 +22,7 @@ const SHARDS = 4
 async function storeUnreadable (ledger: TestLedger, body: object): Promise<() => Promise<void>> {
   const event = identify(Buffer.from(JSON.stringify(body))) as IdentifiedDelivery
   const broken = event.body.replace('"points":', '"points":"as text","was":')
-  await ledger.appender.append({ ...event, shard: shardOf(event.shard_key, SHARDS), body: broken })
+  await ledger.appender.append({ ...event, provider: 'voucherify', shard: shardOf(event.shard_key, SHARDS), body: broken })
   return async () => {
     await ledger.owner.query('alter table ledger.events disable trigger user')
     await ledger.owner.query('update ledger.events set body = $3 where event_id = $1 and subject = $2', [event.event_id, event.subject, event.body])
