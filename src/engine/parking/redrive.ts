@@ -63,6 +63,8 @@ export interface RedriveOptions {
   failed?: (error: unknown) => void
   /** Asked before each key: is it enough? */
   stopped?: () => boolean
+  /** Whose events can be read; absent: those of all providers that there are. */
+  providers?: Providers
 }
 
 /** Redrives whatever is parked now, one key after the other. */
@@ -70,7 +72,7 @@ export async function redriveAllParked (db: Db, projections: readonly Projection
   for await (const { projection, key } of walkParked(db)) {
     if (options.stopped?.() === true) return
     try {
-      const unparked = await redriveParked(db, projections, { projection, key })
+      const unparked = await redriveParked(db, projections, { projection, key }, options.providers)
       options.each?.({ projection, key }, unparked)
     } catch (error) {
       if (options.failed === undefined) throw error
