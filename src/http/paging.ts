@@ -42,7 +42,7 @@ export function readCursor (cursor: string | undefined, shape: readonly CursorPa
       return parts.map(String)
     }
   } catch { /* not JSON: malformed, as below */ }
-  throw cursorInvalid('This cursor is not one of ours for this list. Send next_cursor of the page before with everything else as it was, or none to begin.')
+  throw cursorInvalid('This cursor does not belong to this list. Send the next_cursor of the previous page with all other parameters unchanged, or omit cursor to begin with the first page.')
 }
 
 function fits (part: unknown, shape: CursorPart | undefined): boolean {

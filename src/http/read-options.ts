@@ -19,12 +19,12 @@ export async function awaitPosition (options: ReadOptions, query: { min_position
   if (query.min_position === undefined) return
   const [shard = '', position = ''] = query.min_position.split(':')
   if (Number(shard) >= options.shards) {
-    throw new Problem(400, 'position_invalid', `There is no shard ${shard}: this ledger has ${options.shards}. Send the position of an append answer as it is.`)
+    throw new Problem(400, 'position_invalid', `Shard ${shard} does not exist: this ledger has ${options.shards} shards. Send the position exactly as the answer to a webhook gave it.`)
   }
   const awaited = { shard: Number(shard), position: BigInt(position) }
   const reached = await options.freshness.reach(awaited, query.wait_ms) ?? 0n
   if (reached < awaited.position) {
-    throw new Problem(504, 'projection_behind', `Shard ${shard} is projected up to ${reached}, not yet to ${position}. Ask again, or raise wait_ms.`, { headers: { 'retry-after': '1' } })
+    throw new Problem(504, 'projection_behind', `The projections have reached position ${reached} of shard ${shard}, not yet ${position}. Retry, or raise wait_ms.`, { headers: { 'retry-after': '1' } })
   }
 }
 
