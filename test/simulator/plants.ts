@@ -17,7 +17,7 @@ export const PLANTS: readonly Plant[] = [
     noticed: /recorded_at should be/
   },
   {
-    bug: 'the least source_rank event is named',
+    bug: 'the event of the lowest source rank is named',
     file: 'ledger/movements.ts',
     find: 'event_id: best.event_id',
     instead: 'event_id: ([...movement_observations].sort(compareSightings).at(-1) ?? best).event_id',
@@ -143,7 +143,7 @@ export const PLANTS: readonly Plant[] = [
     noticed: /line award:/
   },
   {
-    bug: 'in a ordinal spends without a balance are not tried everywhere',
+    bug: 'among ties spends without a balance are not tried everywhere',
     file: 'ledger/sequence.ts',
     find: 'if (gapless !== undefined) return gapless',
     instead: '',

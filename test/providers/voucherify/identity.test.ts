@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../../support/chance.ts'
 import { test } from 'tap'
 import { factsOf, type IdentifiedDelivery } from '../../../src/providers/voucherify/identify.ts'
 import type { Json, JsonObject } from '../../../src/providers/voucherify/wire/json.ts'
