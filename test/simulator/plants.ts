@@ -143,7 +143,7 @@ export const PLANTS: readonly Plant[] = [
     noticed: /line award:/
   },
   {
-    bug: 'in a ordinal spends without a balance are not tried everywhere',
+    bug: 'among ties spends without a balance are not tried everywhere',
     file: 'ledger/sequence.ts',
     find: 'if (gapless !== undefined) return gapless',
     instead: '',
