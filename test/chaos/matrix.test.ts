@@ -39,7 +39,7 @@ const POINTS = process.env['MATRIX'] === 'all' || (LONG && process.env['MATRIX']
 const SECRET_NAME = 'Wilhelmina Unforgotten'
 const CUSTOMER = 'cust_erased'
 const EXPORTED = 'exported.ndjson'
-const QUIET: Output = { json: true, result () {}, progress () {} }
+const QUIET: Output = { json: true, result () {}, async write () {}, progress () {} }
 
 interface Operation {
   name: string
