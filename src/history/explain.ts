@@ -75,7 +75,7 @@ function explainGap (line: StatementLineRow, before: StatementLineRow | undefine
     implied_balance: line.balance
   }
   const { points } = line
-  const remark = `Before ${gap.before_movement_id} the provider's figures imply a balance of ${gap.implied_balance}; by the movements we know it was ${gap.our_balance}. ` +
+  const remark = `Before ${gap.before_movement_id} the provider's figures imply a balance of ${gap.implied_balance}; by the known movements it was ${gap.our_balance}. ` +
     `${points < 0n ? `${counted(-points)} went` : `${counted(points)} came`} in a way that no known event explains. If such an event arrives later, this line shrinks or disappears.`
   return { ...line, observed_in: [], won: null, recomputed: null, gap, remark }
 }
