@@ -22,8 +22,8 @@ export const BATCH_EVENTS = 2000
 const SWITCH_TRIES = 60
 
 /**
- * `rebuild ACTION [projection]`: folds the log again beside the live projections, shows what would change, or replaces the
- * live ones.
+ * `rebuild ACTION [projection]`: folds the log again beside the live projections, shows what would change, or replaces
+ * the live ones.
  * @param limit how many changed items of each kind a diff lists
  */
 export async function rebuildCommand (config: Config, output: Output, name: string | undefined, action: RebuildAction, limit = NAMED_CHANGES): Promise<void> {

@@ -74,8 +74,8 @@ function countOf (reasons: readonly OpenReason[]): number {
 }
 
 /**
- * Projections without live rows are outdated, unless the ledger is new: then a worker creates them when it starts. On any
- * other ledger they must be rebuilt.
+ * Projections without live rows are outdated, unless the ledger is new: then a worker creates them when it starts. On
+ * any other ledger they must be rebuilt.
  */
 function outdatedAmong ({ projections: standings, shards }: Standing, projections: readonly Projection[]): Outdated[] {
   const versions = new Map(standings.flatMap(({ name, version }) => version === null ? [] : [[name, version]]))

@@ -32,8 +32,8 @@ export interface ExplainedLine extends StatementLineRow {
 }
 
 /**
- * Explains lines of a card's statement: which events each was observed in, which of them won which field, and whether an
- * award's points are what its rule gives. An unexplained line was observed in no event; its gap says where it is.
+ * Explains lines of a card's statement: which events each was observed in, which of them won which field, and whether
+ * an award's points are what its rule gives. An unexplained line was observed in no event; its gap says where it is.
  * @param lines one page of the statement, newest first
  * @param older the first line of the next page; undefined when the page reaches the card's first line
  */

@@ -10,8 +10,8 @@ const FILE = 'anchor.key'
 const HOW_TO_MAKE = '`openssl genpkey -algorithm ed25519 -out anchor.key` makes one'
 
 /**
- * The private key that anchors are signed with: ANCHOR_KEY_FILE, or with the embedded database a key that is made once and
- * kept in DATA_DIR.
+ * The private key that anchors are signed with: ANCHOR_KEY_FILE, or with the embedded database a key that is made once
+ * and kept in DATA_DIR.
  * @throws CommandError anchor_key_missing, anchor_key_unusable, data_dir_unusable
  */
 export async function signingKey (config: Config): Promise<KeyObject> {

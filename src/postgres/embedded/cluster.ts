@@ -33,9 +33,9 @@ export interface OpenClusterOptions {
 }
 
 /**
- * Opens the PostgreSQL of a data folder: creates it on first use, starts it, or adopts the one that is running. Any number
- * of processes can have it open; the last one to release it stops it. If a process dies without releasing it, the server
- * keeps running and the next process adopts it. If the server dies while it is open, it is started again.
+ * Opens the PostgreSQL of a data folder: creates it on first use, starts it, or adopts the one that is running. Any
+ * number of processes can have it open; the last one to release it stops it. If a process dies without releasing it,
+ * the server keeps running and the next process adopts it. If the server dies while it is open, it is started again.
  * @throws EmbeddedPostgresError, and no other error
  */
 export async function openCluster (options: OpenClusterOptions): Promise<EmbeddedCluster> {
@@ -100,7 +100,9 @@ async function makeAndStart (location: ClusterLocation, password: string, settin
   await start({ location, binaries, port, settings })
 }
 
-/** Reads the password, or creates it on first use. It is written before initdb runs, so no cluster exists without it. */
+/**
+ * Reads the password, or creates it on first use. It is written before initdb runs, so no cluster exists without it.
+ */
 async function ensurePassword ({ dataDir, data }: ClusterLocation): Promise<string> {
   const file = join(dataDir, 'postgres.password')
   const known = (await readIfThere(file))?.trim()
@@ -113,7 +115,10 @@ async function ensurePassword ({ dataDir, data }: ClusterLocation): Promise<stri
   return password
 }
 
-/** Gives the data to PostgreSQL's account. After root restored it from a backup it belongs to root, and postgres refuses it. */
+/**
+ * Gives the data to PostgreSQL's account. After root restored it from a backup it belongs to root, and postgres refuses
+ * it.
+ */
 async function giveToAccount ({ data, account }: ClusterLocation): Promise<void> {
   if (account === undefined || (await stat(data)).uid === account.uid) return
   for (const name of await readdir(data, { recursive: true })) await lchown(join(data, name), account.uid, account.gid)

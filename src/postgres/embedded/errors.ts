@@ -16,7 +16,7 @@ export type EmbeddedPostgresCode =
   | 'stop_failed'
   | 'unexpected'
 
-/** A failure of the embedded PostgreSQL: `code` is for programs, the message tells people what to do. */
+/** A failure of the embedded PostgreSQL: `code` is for programs, the message says what to do, for people. */
 export class EmbeddedPostgresError extends Error {
   readonly code: EmbeddedPostgresCode
 

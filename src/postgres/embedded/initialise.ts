@@ -29,8 +29,8 @@ export async function hasCluster ({ data }: ClusterLocation, binaries: Binaries)
 }
 
 /**
- * Runs initdb in a temporary folder beside the data folder, and renames that folder at the end. A killed run leaves only
- * the temporary folder, which the next run removes, and never half a cluster.
+ * Runs initdb in a temporary folder beside the data folder, and renames that folder at the end. A killed run leaves
+ * only the temporary folder, which the next run removes, and never half a cluster.
  */
 export async function initialise (location: ClusterLocation, binaries: Binaries, password: string, { sync }: { sync: boolean }): Promise<void> {
   const { home, data, account } = location
@@ -49,7 +49,8 @@ export async function initialise (location: ClusterLocation, binaries: Binaries,
     const { status, output } = await run(binaries.initdb, [
       `--pgdata=${draft}`, `--username=${superuser}`, `--pwfile=${passwordFile}`,
       '--auth-host=scram-sha-256', '--auth-local=scram-sha-256', '--data-checksums', '--no-instructions',
-      // PostgreSQL's builtin C.UTF-8 needs no locale of the system, and an upgrade of the system cannot change its sort order.
+      // PostgreSQL's builtin C.UTF-8 needs no locale of the system, and an upgrade of the system cannot change its sort
+      // order.
       '--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C',
       ...(sync ? [] : ['--no-sync'])
     ], account)

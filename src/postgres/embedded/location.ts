@@ -9,12 +9,15 @@ import type { Account } from './run.ts'
 
 const systemFolder = '/var/lib/loyalty-ledger'
 
-/** Where the cluster is: `data` is its folder inside `home`; `dataDir` is the configured folder. Usually home is dataDir. */
+/**
+ * Where the cluster is: `data` is its folder inside `home`; `dataDir` is the configured folder. Usually home is
+ * dataDir.
+ */
 export interface ClusterLocation { dataDir: string, home: string, data: string, account: Account | undefined }
 
 /**
- * Creates the data folder if it is missing. As root, other accounts may pass through it but not list it, since the account
- * of PostgreSQL must reach its own folder inside.
+ * Creates the data folder if it is missing. As root, other accounts may pass through it but not list it, since the
+ * account of PostgreSQL must reach its own folder inside.
  */
 export async function makeDataDir (path: string): Promise<string> {
   const made = await mkdir(resolve(path), { recursive: true })
@@ -24,8 +27,9 @@ export async function makeDataDir (path: string): Promise<string> {
 
 /**
  * Decides where the cluster is and which account runs it. Normally it is in the data folder. If the account that runs
- * PostgreSQL cannot enter root's data folder (below /root, say), the cluster goes to /var/lib/loyalty-ledger, or if that
- * fails to the folder for temporary files. The file `postgres.location` in the data folder then records where it is.
+ * PostgreSQL cannot enter root's data folder (below /root, say), the cluster goes to /var/lib/loyalty-ledger, or if
+ * that fails to the folder for temporary files. The file `postgres.location` in the data folder then records where it
+ * is.
  */
 export async function locateCluster (dataDir: string, log: (line: string) => void): Promise<ClusterLocation> {
   const remembered = await readIfThere(join(dataDir, 'postgres.location'))

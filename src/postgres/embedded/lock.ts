@@ -12,14 +12,16 @@ const wait_limit_ms = 150_000
 
 const heldByUs = new Set<string>()
 
-/** What a waiter knows of a lock: its last touch, and since when, by our monotonic clock, it has not been touched again. */
+/**
+ * What a waiter knows of a lock: its last touch, and since when, by our monotonic clock, it has not been touched again.
+ */
 interface Watch { touched_ms: number, since_ms: number }
 
 /**
  * Runs the action while no other process runs one under the same lock file. Node has no file locks that the kernel
- * releases when a process dies. So the file names its holder, and the holder touches it while it holds the lock. A lock is
- * stale when its holder is dead. Where the process id proves nothing (reused, or of another container), it is stale when
- * nobody touched it while we watched it for 20 s.
+ * releases when a process dies. So the file names its holder, and the holder touches it while it holds the lock. A lock
+ * is stale when its holder is dead. Where the process id proves nothing (reused, or of another container), it is stale
+ * when nobody touched it while we watched it for 20 s.
  */
 export async function withLock<Result> (path: string, action: () => Promise<Result>): Promise<Result> {
   const ours = await acquire(path)
@@ -85,7 +87,10 @@ async function isStale (path: string, watch: Watch): Promise<boolean> {
   return Number(pid) === process.pid ? !heldByUs.has(path) : !await isAlive(Number(pid))
 }
 
-/** Removes a stale lock. Two waiters can find it stale; only the one that creates the breaker file removes it, after checking again. */
+/**
+ * Removes a stale lock. Two waiters can find it stale; only the one that creates the breaker file removes it, after
+ * checking again.
+ */
 async function remove (path: string, watch: Watch): Promise<void> {
   const breaker = `${path}.breaking`
   const age_ms = await stat(breaker).then(({ mtimeMs }) => Date.now() - mtimeMs, () => 0)

@@ -8,8 +8,8 @@ import { readIfThere } from './files.ts'
 export interface Postmaster { pid: number, port: number | undefined, ready: boolean }
 
 /**
- * Finds the server that runs on this data directory. A postmaster.pid counts for nothing if its process is dead, a zombie,
- * or another program that got the same process id.
+ * Finds the server that runs on this data directory. A postmaster.pid counts for nothing if its process is dead, a
+ * zombie, or another program that got the same process id.
  */
 export async function findPostmaster (data: string): Promise<Postmaster | undefined> {
   const found = await readPidFile(data)
@@ -18,8 +18,9 @@ export async function findPostmaster (data: string): Promise<Postmaster | undefi
 
 /**
  * Removes a postmaster.pid that belongs to no running server. PostgreSQL does so itself if the process is dead. But it
- * always refuses to start if an unrelated process of the same account has that process id, which is common after a reboot.
- * Shared memory of a crashed server is still protected by PostgreSQL's own check, which does not need this file.
+ * always refuses to start if an unrelated process of the same account has that process id, which is common after a
+ * reboot. Shared memory of a crashed server is still protected by PostgreSQL's own check, which does not need this
+ * file.
  */
 export async function removeStalePidFile (data: string, log: (line: string) => void): Promise<void> {
   const found = await readPidFile(data)
@@ -28,7 +29,10 @@ export async function removeStalePidFile (data: string, log: (line: string) => v
   log(`PostgreSQL did not stop in order last time (process ${found.pid} no longer runs); it recovers now`)
 }
 
-/** True if the process runs. A zombie does not: in a container whose first process reaps no children it would look alive for ever. */
+/**
+ * True if the process runs. A zombie does not: in a container whose first process reaps no children it would look alive
+ * for ever.
+ */
 export async function isAlive (pid: number): Promise<boolean> {
   try {
     process.kill(pid, 0)

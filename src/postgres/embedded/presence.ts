@@ -9,8 +9,8 @@ const linger_ms = 1_000
 const temporary = new Set(['57P01', '57P02', '57P03', '53300', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE'])
 
 /**
- * Each process that opened the cluster keeps one idle connection with this name. It shows the others that the process uses
- * the cluster, from the moment openCluster returns until the process releases it or dies.
+ * Each process that opened the cluster keeps one idle connection with this name. It shows the others that the process
+ * uses the cluster, from the moment openCluster returns until the process releases it or dies.
  */
 const presenceName = 'loyalty-ledger presence'
 

@@ -4,7 +4,9 @@ import { EmbeddedPostgresError, useYourOwn } from './errors.ts'
 /** The account that initdb and postgres run as, if it is not that of this process. */
 export interface Account { name: string, uid: number, gid: number }
 
-/** The result of a short command: `status` is its exit code, or the reason why it did not start (`EACCES`, `ENOENT` …). */
+/**
+ * The result of a short command: `status` is its exit code, or the reason why it did not start (`EACCES`, `ENOENT` …).
+ */
 export interface Ran { status: number | string, output: string }
 
 /**

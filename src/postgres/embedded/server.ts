@@ -12,7 +12,9 @@ import { asAccount } from './run.ts'
 
 const log_limit_bytes = 10_000_000
 const start_attempts = 50
-/** How long a server may take to write its port, which it does before recovery: normally a moment, but disks can hang. */
+/**
+ * How long a server may take to write its port, which it does before recovery: normally a moment, but disks can hang.
+ */
 const launch_limit_ms = 60_000
 
 export interface StartOptions {
@@ -24,9 +26,9 @@ export interface StartOptions {
 }
 
 /**
- * Starts a server and waits until it has written its postmaster.pid, not until it accepts connections: recovery can take
- * long. Retries failures that pass with time: a port that another program took in between, and shared memory of a crashed
- * server whose last backends are still ending.
+ * Starts a server and waits until it has written its postmaster.pid, not until it accepts connections: recovery can
+ * take long. Retries failures that pass with time: a port that another program took in between, and shared memory of a
+ * crashed server whose last backends are still ending.
  */
 export async function start (options: StartOptions): Promise<void> {
   let port = options.port !== undefined && await isFree(options.port) ? options.port : await freePort()
@@ -59,8 +61,8 @@ async function spawnServer ({ location, binaries, settings }: StartOptions, port
       log_timezone: 'UTC',
       ...settings
     }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-    // Detached into its own session: Ctrl-C goes to the whole foreground group, and PostgreSQL must live long enough for us
-    // to stop it in order.
+    // Detached into its own session: Ctrl-C goes to the whole foreground group, and PostgreSQL must live long enough
+    // for us to stop it in order.
     const child = spawn(binaries.postgres, ['-D', data, ...args], { ...asAccount(account), detached: true, stdio: ['ignore', file.fd, file.fd] })
     child.unref()
     const ended = new Promise<string>(resolve => {
@@ -84,8 +86,8 @@ async function spawnServer ({ location, binaries, settings }: StartOptions, port
 }
 
 /**
- * Stops the server of this data directory and waits until it has ended. SIGINT ends sessions and writes a checkpoint; if
- * that takes too long, SIGQUIT does neither.
+ * Stops the server of this data directory and waits until it has ended. SIGINT ends sessions and writes a checkpoint;
+ * if that takes too long, SIGQUIT does neither.
  */
 export async function stop (data: string, log: (line: string) => void): Promise<void> {
   for (const [signal, limit_ms] of [['SIGINT', 60_000], ['SIGQUIT', 10_000]] as const) {
@@ -110,7 +112,10 @@ function startError ({ dataDir, data }: ClusterLocation, output: string): Embedd
   return new EmbeddedPostgresError('start_failed', `PostgreSQL does not start on ${data} (more in ${join(dataDir, 'postgres.log')}). ${useYourOwn} It said:\n  ${tail}`)
 }
 
-/** Empties the log if it is too large, and returns its size. Only done at a start, since a running server holds the file open. */
+/**
+ * Empties the log if it is too large, and returns its size. Only done at a start, since a running server holds the file
+ * open.
+ */
 async function trimmedSize (logFile: string): Promise<number> {
   const size = await stat(logFile).then(({ size }) => size, () => 0)
   if (size <= log_limit_bytes) return size
