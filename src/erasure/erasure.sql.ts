@@ -6,7 +6,7 @@ import { BATCH_BYTES, type EventKey } from '../log/read.sql.ts'
 import { unnest } from '../postgres/unnest.ts'
 import type { EventRow, QuarantineRow, MovementObservationRow, WaitingRow } from '../postgres/tables.ts'
 
-/** The type of the event that records an erasure, and opens the door for it (migrations 0006 and 0007). */
+/** The type of the event that records an erasure, and opens the door for it (migrations/functions/guards.sql). */
 export const ERASED_TYPE = 'ledger.customer.erased'
 
 /** A stored event as an erasure looks at it. */

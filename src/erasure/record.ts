@@ -30,7 +30,7 @@ export function erasureEvent (order: Order, events: readonly RedactedEvent[], ro
   })
   const identified = identify(Buffer.from(body))
   if ('reason' in identified) throw new Error(`an erasure of ${order.customer_id} cannot be recorded: ${identified.detail}`)
-  return { ...identified, shard: shardOf(identified.shard_key, shards) }
+  return { ...identified, provider: 'voucherify', shard: shardOf(identified.shard_key, shards) }
 }
 
 function digestOf (body: string): string {

@@ -1,6 +1,7 @@
 import type { Winners } from '../ledger/movements.ts'
 import { recompute, type NotRecomputed, type Recomputed } from '../providers/voucherify/rules/recompute.ts'
 import type { Trx } from '../postgres/database.ts'
+import { inBatches } from '../log/batches.ts'
 import { BATCH_BYTES, findBodies } from '../log/read.sql.ts'
 import type { Source } from '../projections/cards/sources.sql.ts'
 import type { StatementLineRow } from '../postgres/tables.ts'
@@ -16,7 +17,7 @@ export async function recomputeAwards (
   const points = new Map(lines.filter(({ kind }) => kind === 'accrual').map(line => [line.movement_id, line.points]))
   const sources = [...points.keys()].flatMap(movement_id => observed_in.get(movement_id)?.ranked ?? [])
   const advice = new Map<string, Recomputed | NotRecomputed>()
-  for (const batch of batches(sources)) {
+  for await (const batch of inBatches(sources, { items: Infinity, bytes: BATCH_BYTES }, ({ body_bytes }) => body_bytes)) {
     const bodies = new Map((await findBodies(trx, batch)).map(({ event_id, subject, body }) => [keyOf({ event_id, subject }), body]))
     for (const source of batch) {
       const { movement_id } = source
@@ -27,20 +28,6 @@ export async function recomputeAwards (
     }
   }
   return advice
-}
-
-function batches (sources: readonly Source[]): Source[][] {
-  const cut: Source[][] = []
-  let bytes = Infinity
-  for (const source of sources) {
-    bytes += source.body_bytes
-    if (bytes > BATCH_BYTES) {
-      cut.push([])
-      bytes = source.body_bytes
-    }
-    cut.at(-1)?.push(source)
-  }
-  return cut
 }
 
 function keyOf ({ event_id, subject }: Pick<Source, 'event_id' | 'subject'>): string {

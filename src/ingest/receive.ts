@@ -26,7 +26,7 @@ export async function receiveDelivery (body: Buffer, headers: Record<string, unk
       const { reason, detail } = settled
       const contradicted = settled.status === 'conflict' ? { event_id: settled.event_id, subject: settled.subject } : {}
       const kept = Object.fromEntries(QUARANTINED_HEADERS.flatMap(name => typeof headers[name] === 'string' ? [[name, headers[name]]] : []))
-      const { quarantine_id } = await quarantine(intake.db, { body, headers: kept, reason, detail, ...contradicted }).catch((error: unknown) => {
+      const { quarantine_id } = await quarantine(intake.db, { provider: 'voucherify', body, headers: kept, reason, detail, ...contradicted }).catch((error: unknown) => {
         throw new AppendRefused('unavailable', 'the database did not take it into quarantine', { cause: error })
       })
       return { status: 'quarantined', quarantine_id: String(quarantine_id), reason, detail }

@@ -43,7 +43,7 @@ export async function storeIdentified (identified: IdentifiedDelivery & { record
   let appended: Appended
   try {
     // Added to it, not spread into another: a copy of fifteen fields cost as much as checking the signature.
-    appended = await intake.appender.append(Object.assign(identified, { shard: shardOf(identified.shard_key, intake.shards) }))
+    appended = await intake.appender.append(Object.assign(identified, { provider: 'voucherify', shard: shardOf(identified.shard_key, intake.shards) }))
   } catch (error) {
     if (!(error instanceof AppendRefused) || error.code !== 'unstorable') throw error
     return { status: 'unusable', reason: 'unstorable', detail: error.message }

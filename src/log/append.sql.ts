@@ -52,6 +52,6 @@ export function record (event: Appendable): string {
   return [
     event.event_id, event.subject, event.shard, event.type, event.customer_id, event.occurred_at,
     event.send_out_id, event.sender_kind, event.sender_id, event.group_id, event.project_id, event.channel,
-    event.fact_digest, event.test
+    event.fact_digest, event.test, event.provider
   ].join(FIELD)
 }

@@ -157,7 +157,7 @@ test('what is wrong is said plainly, and the exit status tells', async t => {
     [['serve', '--only', 'nothing'], environment, /Allowed choices are api, worker/],
     [['keys', 'revoke', 'key_none'], environment, /No key in force/],
     [['demo', '--url', 'http://127.0.0.1:1'], environment, /No ledger answers at http:\/\/127\.0\.0\.1:1/],
-    [['migrate', 'down', '--count', 'all'], environment, /a whole number above 0/],
+    [['migrate', 'down', '--count', 'all'], environment, /A whole number above 0/],
     [['frobnicate'], environment, /unknown command/]
   ]
   for (const [args, variables, says] of cases) {
@@ -175,8 +175,9 @@ test('keys and migrations from the command line', async t => {
   const environment = { DATABASE_URL, DATA_DIR: t.testdir(), SHARDS: '4' }
   const json = async (...args: string[]): Promise<Record<string, never[]>> => JSON.parse((await run(t, ['--json', ...args], environment)).stdout) as Record<string, never[]>
   t.ok(((await json('migrate', 'status')).pending ?? []).length > 2)
-  const applied = (await json('migrate', 'up')).applied ?? []
-  t.same(await json('migrate', 'status'), { applied, pending: [], unknown: [], invalid_indexes: [] })
+  const applied: string[] = (await json('migrate', 'up')).applied ?? []
+  const migrations = applied.filter(name => !name.includes('/'))
+  t.same(await json('migrate', 'status'), { applied: migrations, pending: [], unknown: [], replaced: [], invalid_indexes: [] })
   t.same(await json('migrate', 'up'), { applied: [] })
 
   const made = await json('keys', 'create', 'finance') as unknown as { key_id: string, token: string, scope: string }
@@ -191,7 +192,7 @@ test('keys and migrations from the command line', async t => {
 
   server.process.kill('SIGTERM')
   await server.finished
-  t.same((await json('migrate', 'down', '--count', String(applied.length))).reverted, [...applied].reverse())
+  t.same((await json('migrate', 'down', '--count', String(migrations.length))).reverted, [...migrations].reverse())
   t.same(await json('migrate', 'up'), { applied }, 'up again after down')
 })
 

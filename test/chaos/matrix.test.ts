@@ -15,10 +15,10 @@ import { importCommand } from '../../src/cli/import.ts'
 import type { Output } from '../../src/app/output.ts'
 import { rebuildCommand } from '../../src/cli/rebuild.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
-import { CHUNK_EVENTS } from '../../src/erasure/batches.ts'
+import { CHUNK } from '../../src/erasure/refold.ts'
 import { receiveDelivery, type Received } from '../../src/ingest/receive.ts'
 import { projections } from '../../src/projections/index.ts'
-import { step } from '../../src/engine/step.ts'
+import { runStep } from '../../src/engine/step.ts'
 import { verifyProjections } from '../../src/engine/rebuild/verify.ts'
 import { createRandom } from '../../simulator/random.ts'
 import { simulate } from '../../simulator/simulate.ts'
@@ -78,7 +78,7 @@ async function take (db: Db, bodies: readonly Buffer[]): Promise<Received[]> {
 }
 
 async function projectAll (db: Db, batch = 2000): Promise<void> {
-  while (await step(db, projections, { batch }) !== undefined);
+  while (await runStep(db, projections, { batch }) !== undefined);
 }
 
 /** Deliveries that were answered with a 2xx: whatever breaks, they are stored. */
@@ -180,7 +180,7 @@ const operations: Operation[] = [
   {
     name: 'erase',
     async given (db) {
-      await take(db, [...HISTORY, ...personal(CHUNK_EVENTS + 10)])
+      await take(db, [...HISTORY, ...personal(CHUNK.items + 10)])
       await projectAll(db)
     },
     run: async url => { await eraseCommand(configFor(url), QUIET, CUSTOMER, { reason: 'on request', dryRun: false, yes: true }) },

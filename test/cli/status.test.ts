@@ -14,7 +14,7 @@ test('status: a table for people, JSON for programs, and an exit status that say
   const json = async (): Promise<LedgerStatus> => JSON.parse((await run(t, ['--json', 'status'], environment)).stdout) as LedgerStatus
   await ledger.post(awardData({ card: 'v_1', rule: 'ern_1' }))
   await ledger.project()
-  await quarantine(ledger.db, { body: Buffer.from('x'), headers: {}, reason: 'not_json', detail: 'x' })
+  await quarantine(ledger.db, { provider: 'voucherify', body: Buffer.from('x'), headers: {}, reason: 'not_json', detail: 'x' })
   await beginRebuild(openWorkplace(t, ledger.url), projections.filter(({ name }) => name === 'cards'))
 
   const fine = await run(t, ['status'], environment)

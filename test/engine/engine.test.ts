@@ -6,7 +6,7 @@ import type { Movement } from '../../src/ledger/movements.ts'
 import { cards } from '../../src/projections/cards/projection.ts'
 import { projections } from '../../src/projections/index.ts'
 import type { Projection } from '../../src/engine/projection.ts'
-import { step, stepTogether } from '../../src/engine/step.ts'
+import { runJointStep, runStep } from '../../src/engine/step.ts'
 import { startWorker } from '../../src/engine/worker.ts'
 import { listen } from '../../src/postgres/listener.ts'
 import { beginCheckpoints, Fenced } from '../../src/engine/checkpoints.sql.ts'
@@ -148,7 +148,7 @@ test('a step overtaken between claim and commit rolls back whole', async t => {
       await trx.updateTable('checkpoints').set({ position: 9n }).where('projection', '=', 'cards').execute()
     }
   }
-  await t.rejects(step(ledger.steps, [meddling], { batch: 10 }), { cause: Fenced })
+  await t.rejects(runStep(ledger.steps, [meddling], { batch: 10 }), { cause: Fenced })
   t.equal((await ledger.get('/v1/cards/v_1')).statusCode, 404)
   t.equal(await ledger.project(), 1)
   t.equal((await ledger.get('/v1/cards/v_1')).json().balance, 5)
@@ -162,7 +162,7 @@ test('a projection that joins later catches up from the beginning, without the o
   const seen: string[] = []
   const late: Projection = { name: 'late', version: 1, entity: 'card', tables: [], async apply (_trx, observed) { seen.push(...observed.filter(({ fact }) => fact.fact === 'movement').map(({ event_id, subject }) => `${event_id} ${subject}`)) } }
   await beginCheckpoints(ledger.db, [late])
-  while (await step(ledger.steps, [...projections, late], { batch: 3 }) !== undefined);
+  while (await runStep(ledger.steps, [...projections, late], { batch: 3 }) !== undefined);
   t.equal(seen.length, 10)
   t.equal(new Set(seen).size, 10)
   t.same(await dumpProjections(ledger.owner), before)
@@ -171,7 +171,7 @@ test('a projection that joins later catches up from the beginning, without the o
 test('an append in another process wakes the worker by NOTIFY; a dead LISTEN only costs latency', async t => {
   const ledger = await openLedger(t)
   let woken = 0
-  const listener = listen(ledger.url, APPENDED_CHANNEL, () => { woken++ }, 10_000)
+  const listener = listen({ url: ledger.url, timeout_ms: 10_000 }, APPENDED_CHANNEL, () => { woken++ })
   t.teardown(() => listener.stop())
   await waitUntil(() => woken === 1, { what: 'the first connection, which looks at once' })
   const notify = createNotifier(ledger.db)
@@ -247,7 +247,7 @@ test('large bodies that compress well are taken in batches that fit', async t =>
   for (let index = 0; index < 20; index++) {
     await ledger.post({ ...orderData({ id: `ord_${index}` }), order: { ...orderData({ id: `ord_${index}` }).order, metadata: { filler: 'x'.repeat(1_000_000) } } })
   }
-  const first = await step(ledger.steps, projections, { batch: 1000 })
+  const first = await runStep(ledger.steps, projections, { batch: 1000 })
   t.ok(first !== undefined && first.events >= 15 && first.events < 20, `${first?.events} events of 1 MB in a step`)
   await ledger.project()
   t.equal((await ledger.get('/v1/customers/cust_1')).json().totals.orders, 20)
@@ -268,10 +268,10 @@ test('shards that have little to do are folded in one step, to the same rows as 
     const shards = await award(ledger, CROWD, 'ern_1')
     await award(ledger, CROWD, 'ern_2')
     if (together) {
-      const stepped = await stepTogether(ledger.steps, projections, { batch: 1000 })
+      const stepped = await runJointStep(ledger.steps, projections, { batch: 1000 })
       t.strictSame(new Set(stepped.map(({ shard }) => String(shard))), shards, 'all of them at once')
       t.equal(stepped.reduce((sum, { events }) => sum + events, 0), 24)
-      t.strictSame(await stepTogether(ledger.steps, projections, { batch: 1000 }), [])
+      t.strictSame(await runJointStep(ledger.steps, projections, { batch: 1000 }), [])
     } else {
       t.equal(await ledger.project(), 24)
     }
@@ -291,7 +291,7 @@ test('a step over several shards takes no more than a batch, and leaves alone wh
     await holder.query('select from projection.checkpoints where shard = $1 for update', [held])
     let most = 0
     for (let taken = -1; taken !== 0; most = Math.max(most, taken)) {
-      const stepped = await stepTogether(ledger.steps, projections, { batch: 10, except: [resting ?? -1] })
+      const stepped = await runJointStep(ledger.steps, projections, { batch: 10, except: [resting ?? -1] })
       taken = stepped.reduce((sum, { events }) => sum + events, 0)
       t.ok(stepped.every(({ shard }) => free.includes(shard)), `${taken} events in shards ${stepped.map(({ shard }) => shard).join(', ')}`)
     }
@@ -308,7 +308,7 @@ test('what cannot be folded of one shard is parked, and what was to be folded wi
   const ledger = await openLedger(t)
   await ledger.owner.query("alter table projection.cards add constraint refused check (card_id <> 'v_of_cust_3')")
   await award(ledger, CROWD, 'ern_1')
-  while ((await stepTogether(ledger.steps, projections, { batch: 1000 })).length > 0);
+  while ((await runJointStep(ledger.steps, projections, { batch: 1000 })).length > 0);
   const { rows } = await ledger.owner.query('select key from projection.parked')
   t.strictSame(rows, [{ key: 'card:v_of_cust_3' }])
   for (const customer of CROWD.filter(customer => customer !== 'cust_3')) t.equal((await ledger.get(`/v1/cards/v_of_${customer}`)).json().balance, 1)
@@ -330,7 +330,7 @@ test('a quiet shard beside a busy one is not passed over, though anything be par
   const folded: number[] = []
   for (let round = 1; round <= 4 && !folded.includes(3); round++) {
     await observeFields(0, round)
-    folded.push(...(await stepTogether(ledger.steps, projections, { batch: 2000 })).map(({ shard }) => shard))
+    folded.push(...(await runJointStep(ledger.steps, projections, { batch: 2000 })).map(({ shard }) => shard))
   }
   t.ok(folded.includes(3), `of shards ${folded.join(', ')}`)
 })
@@ -377,7 +377,7 @@ test('of large bodies several shards take together what fits', async t => {
   }
   let events = 0
   for (let taken = -1; taken !== 0; events += taken) {
-    taken = (await stepTogether(ledger.steps, projections, { batch: 1000 })).reduce((sum, stepped) => sum + stepped.events, 0)
+    taken = (await runJointStep(ledger.steps, projections, { batch: 1000 })).reduce((sum, stepped) => sum + stepped.events, 0)
     t.ok(taken < 24, `${taken} events of 1 MB in a step`)
   }
   t.equal(events, 24)

@@ -66,7 +66,7 @@ export async function erase (db: Db, customer_id: string, options: Partial<Erase
 export async function refolded (ledger: TestLedger): Promise<Record<string, string[]>> {
   const { rows: tables } = await ledger.owner.query<{ name: string }>("select relname as name from pg_class where relnamespace = 'projection'::regnamespace and relkind = 'r'")
   for (const { name } of tables) if (name !== 'checkpoints') await ledger.owner.query(`delete from projection.${name}`)
-  await ledger.owner.query('update ledger.checkpoints set position = 0')
+  await ledger.owner.query('update projection.checkpoints set position = 0')
   await ledger.project()
   return await dumpProjections(ledger.owner)
 }

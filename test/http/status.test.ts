@@ -185,7 +185,7 @@ test('a rebuild shows with what it has to fold, and its coming and going never f
 
 test('what is open in quarantine, by reason, and what contradicts', async t => {
   const ledger = await openLedger(t)
-  const keep = async (text: string, reason: string): Promise<void> => { await quarantine(ledger.db, { body: Buffer.from(text), headers: {}, reason, detail: 'x' }) }
+  const keep = async (text: string, reason: string): Promise<void> => { await quarantine(ledger.db, { provider: 'voucherify', body: Buffer.from(text), headers: {}, reason, detail: 'x' }) }
   for (const [text, reason] of [['1', 'not_json'], ['2', 'not_json'], ['3', 'conflict'], ['4', 'contradicts_movement'], ['5', 'not_json']] as const) await keep(text, reason)
   await ledger.owner.query("update ledger.quarantine set state = 'discarded', decided_at = now(), decided_by = 'x', discard_reason = 'x' where quarantine_id = 5")
   t.match(await status(ledger), {
@@ -217,13 +217,13 @@ test('only operators: a key of scope read may not ask', async t => {
 test('it reads the ends of shards and what is open, however long the log and the quarantine are', async t => {
   const ledger = await openLedger(t, { shards: 2 })
   await ledger.owner.query(`
-    insert into ledger.events (event_id, subject, shard, position, type, recorded_at, test, body, body_bytes, body_digest, fact_digest, chain)
-    select 'ev_' || s || '_' || n, '-', s, n, 'x', now(), false, '{}', 2, '\\x', '\\x', '\\x' from generate_series(0, 1) s, generate_series(1, 10000) n`)
+    insert into ledger.events (event_id, subject, provider, shard, position, type, recorded_at, test, body, body_bytes, body_digest, fact_digest, chain)
+    select 'ev_' || s || '_' || n, '-', 'voucherify', s, n, 'x', now(), false, '{}', 2, '\\x', '\\x', '\\x' from generate_series(0, 1) s, generate_series(1, 10000) n`)
   await ledger.owner.query('update ledger.shards set head = 10000')
   await ledger.owner.query("update projection.checkpoints set position = 5000; update projection.checkpoints set position = 7 where projection = 'cards'")
   await ledger.owner.query(`
-    insert into ledger.quarantine (body, headers, reason, detail, state, decided_at, decided_by, discard_reason)
-    select convert_to(n::text, 'UTF8'), '{}', 'not_json', 'x', case when n > 10 then 'discarded' else 'open' end,
+    insert into ledger.quarantine (provider, body, headers, reason, detail, state, decided_at, decided_by, discard_reason)
+    select 'voucherify', convert_to(n::text, 'UTF8'), '{}', 'not_json', 'x', case when n > 10 then 'discarded' else 'open' end,
            case when n > 10 then now() end, case when n > 10 then 'x' end, case when n > 10 then 'x' end
     from generate_series(1, 10000) n`)
   const read = await inSnapshot(ledger.db, async trx => {

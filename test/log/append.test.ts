@@ -19,6 +19,7 @@ function event (id: string, shard = 0, options: Partial<Appendable> = {}): Appen
     shard,
     event_id: id,
     subject: '-',
+    provider: 'voucherify',
     type: 'test',
     customer_id: null,
     occurred_at: null,
@@ -121,7 +122,7 @@ test('nothing waits for, and nothing is missed because of, a writing transaction
   const elsewhere = await ledger.owner.connect()
   await elsewhere.query('begin')
   await elsewhere.query('create table held_open (a int)')
-  await elsewhere.query("insert into ledger.quarantine (body, headers, reason, detail) values ('x', '{}', 'r', 'd')")
+  await elsewhere.query("insert into ledger.quarantine (provider, body, headers, reason, detail) values ('p', 'x', '{}', 'r', 'd')")
   await elsewhere.query('select pg_current_xact_id()')
   try {
     const [first] = await append(ledger.db, [event('a')])
@@ -141,7 +142,7 @@ test('positions become visible in order: who holds the shard is waited for, neve
   await slow.connect()
   await slow.query('begin')
   const first = event('slow')
-  await slow.query('select * from ledger.append($1, $2)', [['slow', '-', 0, 'test', '', '', '', '', '', '', '', '', first.fact_digest, 'false'].join('\u001f'), first.body])
+  await slow.query('select * from ledger.append($1, $2)', [['slow', '-', 0, 'test', '', '', '', '', '', '', '', '', first.fact_digest, 'false', 'voucherify'].join('\u001f'), first.body])
   const second = append(ledger.db, [event('fast')])
   await waitUntil(async () => (await ledger.owner.query("select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")).rowCount === 1, { what: 'the second append to wait' })
   t.equal(await ledger.project(), 0, 'nothing is visible before the first commits')
@@ -159,7 +160,7 @@ test('stored events never change: by privilege for the service, by trigger for e
   const attempts = [
     "update ledger.events set type = 'x'", 'delete from ledger.events', 'truncate ledger.events',
     'update ledger.shards set head = 0', 'delete from ledger.quarantine', "update ledger.quarantine set body = 'x'",
-    "insert into ledger.events select 'b', subject, shard, 2, type, customer_id, occurred_at, recorded_at, test, send_out_id, sender_kind, sender_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain from ledger.events",
+    "insert into ledger.events select 'b', subject, provider, shard, 2, type, customer_id, occurred_at, recorded_at, test, send_out_id, sender_kind, sender_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain from ledger.events",
     'alter table ledger.events disable trigger all', 'drop table ledger.events',
     "select ledger.restore('', '', '')", "select ledger.store_events('', '{}', null)"
   ]

@@ -36,7 +36,7 @@ async function startServer (): Promise<string> {
 
 function hashOfMigrations (): string {
   const hash = createHash('sha256')
-  for (const name of readdirSync(migrationsFolder).sort()) hash.update(name).update(readFileSync(join(migrationsFolder, name)))
+  for (const name of readdirSync(migrationsFolder, { encoding: 'utf8', recursive: true }).filter(name => name.endsWith('.sql')).sort()) hash.update(name).update(readFileSync(join(migrationsFolder, name)))
   return hash.digest('hex').slice(0, 16)
 }
 

@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import { createApp } from '../../src/http/app.ts'
 import { projections } from '../../src/projections/index.ts'
-import { step } from '../../src/engine/step.ts'
+import { runStep } from '../../src/engine/step.ts'
 import { createFreshness } from '../../src/engine/freshness.ts'
 import { sign, SIGNATURE_HEADER } from '../../src/providers/voucherify/wire/signature.ts'
 import { createCheckpoints } from '../../src/engine/checkpoints.sql.ts'
@@ -80,7 +80,7 @@ export async function openLedger (t: Test, options: { shards?: number, database?
     get: async (path, headers = {}) => await app.inject({ method: 'GET', url: path, headers: { ...LOOPBACK, ...headers } }),
     async project (batch = 2000) {
       for (let events = 0; ;) {
-        const stepped = await step(steps.db, projections, { batch })
+        const stepped = await runStep(steps.db, projections, { batch })
         if (stepped === undefined) return events
         events += stepped.events
       }

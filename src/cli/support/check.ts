@@ -1,5 +1,5 @@
 import type { Anchor } from '../../audit/anchor.ts'
-import type { Found } from '../../audit/finding.ts'
+import type { ReportFinding } from '../../audit/finding.ts'
 import type { Config } from '../../config.ts'
 import type { Db } from '../../postgres/database.ts'
 import type { Progress } from './progress.ts'
@@ -11,7 +11,7 @@ export interface Audit {
   /** Differences that are named, at most, of each kind. */
   limit: number
   against: Anchor | undefined
-  found: Found
+  found: ReportFinding
   /** Shows a bar over so many things, until the next one. */
   progress: (what: string, total: number) => Progress
 }

@@ -1,4 +1,4 @@
-import { placeOf, type Finding, type Found } from '../../audit/finding.ts'
+import { placeOf, type Finding, type ReportFinding } from '../../audit/finding.ts'
 import { table } from '../../app/output.ts'
 
 /** A finding for people and programs; position as `shard:position`. */
@@ -12,7 +12,7 @@ export interface Listed {
 }
 
 /** Counts findings and keeps the first `limit`: there can be as many as events. */
-export function listFindings (limit: number): Listed & { found: Found } {
+export function listFindings (limit: number): Listed & { found: ReportFinding } {
   const items: ListedFinding[] = []
   const counts = new Map<string, number>()
   let total = 0

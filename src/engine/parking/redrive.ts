@@ -5,7 +5,7 @@ import type { ParkingCode } from '../../postgres/tables.ts'
 import { isPoison } from './bisect.ts'
 import type { Projection } from '../projection.ts'
 import { decodeEvent } from '../decode.ts'
-import { currentOf } from '../step.ts'
+import { currentOf } from '../rebuild/versions.ts'
 import { factsFor, keyOfPlaced, reasonOf, type Placed } from './hold-back.ts'
 
 /** What became of a parked key. `unbuilt`: its rows are of another version of the projection's rules than this code's. */

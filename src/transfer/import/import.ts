@@ -1,4 +1,4 @@
-import { inBatches, type BatchLimits } from '../../ingest/batches.ts'
+import { inBatches, type BatchLimits } from '../../log/batches.ts'
 import { storeIdentified } from '../../ingest/store-delivery.ts'
 import { CONTRADICTS_MOVEMENT, type SetAside } from '../../ingest/quarantine/quarantine.sql.ts'
 import type { Entry } from './entry.ts'
@@ -15,7 +15,7 @@ const BATCH: BatchLimits = { items: 256, bytes: 8_000_000 }
  * @throws AppendRefused when the database is away: what is counted is done, begin again for the rest
  */
 export async function importEntries (entries: AsyncIterable<Entry>, sink: Sink, tally: ImportTally): Promise<void> {
-  for await (const batch of inBatches(entries, BATCH)) await takeBatch(batch, sink, tally)
+  for await (const batch of inBatches(entries, BATCH, ({ bytes }) => bytes)) await takeBatch(batch, sink, tally)
 }
 
 /** Counts the entries that cannot be read, and stores nothing. */
@@ -77,7 +77,7 @@ async function take (entry: ReadEntry, known: Known | undefined, sink: Sink): Pr
 }
 
 async function setAside (body: Buffer, why: { reason: string, detail: string, event_id: string, subject: string }, sink: Sink): Promise<Received> {
-  const { quarantine_id, fate } = await sink.setAside({ body, headers: {}, ...why })
+  const { quarantine_id, fate } = await sink.setAside({ provider: 'voucherify', body, headers: {}, ...why })
   return fate === 'discarded' ? { as: 'discarded' } : { as: 'conflict', reason: `${why.detail}; ${waiting(fate, quarantine_id)}` }
 }
 
