@@ -80,7 +80,7 @@ test('a backend that is killed in the middle of a transaction leaves nothing of 
   const erasing = erase(db, customer_id)
   erasing.catch(() => {})
   await waitUntil(async () => {
-    const { rowCount } = await ledger.owner.query("select pg_terminate_backend(pid) from pg_stat_activity where query like '%ledger.erase(%' and wait_event_type = 'Lock' and datname = current_database()")
+    const { rowCount } = await ledger.owner.query("select pg_terminate_backend(pid) from pg_stat_activity where query like '%ledger.append(%' and wait_event_type = 'Lock' and datname = current_database()")
     return (rowCount ?? 0) > 0
   }, { what: 'the erasure to wait for the shard' })
   await t.rejects(erasing, { message: /terminat/ })
