@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Providers } from '../providers/registry.ts'
 import type { AuditedEvent } from './log.sql.ts'
 import type { ReportFinding } from './finding.ts'
 import { compareIdentity } from './identity.ts'
@@ -8,7 +9,7 @@ import type { Vouching } from './vouchers.ts'
 export interface Content { erased: boolean, unread: boolean }
 
 /** Checks one row on its own: its body against the digest, the size and the other columns. */
-export async function checkContent (row: AuditedEvent, shards: number, isVouched: Vouching, found: ReportFinding): Promise<Content> {
+export async function checkContent (row: AuditedEvent, shards: number, isVouched: Vouching, found: ReportFinding, providers?: Providers): Promise<Content> {
   const { shard, position, event_id, subject } = row
   const at = { shard, position, event_id, subject }
   const body = Buffer.from(row.body)
@@ -24,7 +25,7 @@ export async function checkContent (row: AuditedEvent, shards: number, isVouched
   if (body.length !== row.body_bytes) {
     found({ code: 'SIZE_MISMATCH', ...at, detail: `the body has ${body.length} bytes, body_bytes says ${row.body_bytes}` })
   }
-  const identity = compareIdentity(row, body, shards)
+  const identity = compareIdentity(row, body, shards, providers)
   if (!identity.fits) found({ code: 'IDENTITY_MISMATCH', ...at, detail: identity.detail })
   return { erased, unread: identity.fits && identity.as === 'unread' }
 }

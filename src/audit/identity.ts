@@ -1,4 +1,6 @@
-import { identify, identifyAsUnread, type IdentifiedDelivery, type Unusable } from '../providers/voucherify/identify.ts'
+import { knownProviders } from '../providers/index.ts'
+import type { EventReader, IdentifiedDelivery, Unusable } from '../providers/provider.ts'
+import type { Providers } from '../providers/registry.ts'
 import type { AuditedEvent } from './log.sql.ts'
 import { shardOf } from '../log/shards.sql.ts'
 
@@ -17,12 +19,14 @@ const ALL = [...KEPT, ...SENT] as const
  * event that was stored before this code read its type also matches, as `unread`: when a rule for a new type is added,
  * stored events keep the identity they were given. For an erased body only the columns that erasure keeps are compared.
  */
-export function compareIdentity (row: AuditedEvent, body: Buffer, shards: number): Identity {
-  const now = read(identify, body)
+export function compareIdentity (row: AuditedEvent, body: Buffer, shards: number, providers: Providers = knownProviders): Identity {
+  const reader = providers.readerNamed(row.provider)
+  if (reader === undefined) return { fits: false, detail: `this version has no reader for events of the provider ${JSON.stringify(row.provider)}` }
+  const now = read(reader.identify, body)
   const differing = 'reason' in now ? [] : differences(row, now, shards)
   if (!('reason' in now) && differing.length === 0) return { fits: true, as: 'now' }
-  const unread = read(identifyAsUnread, body)
-  if (!('reason' in unread) && differences(row, unread, shards).length === 0) return { fits: true, as: 'unread' }
+  const unread = reader.identifyAsUnread === undefined ? undefined : read(reader.identifyAsUnread, body)
+  if (unread !== undefined && !('reason' in unread) && differences(row, unread, shards).length === 0) return { fits: true, as: 'unread' }
   return {
     fits: false,
     detail: 'reason' in now
@@ -31,7 +35,7 @@ export function compareIdentity (row: AuditedEvent, body: Buffer, shards: number
   }
 }
 
-function read (reading: typeof identify, body: Buffer): IdentifiedDelivery | Unusable | { reason: 'defect', detail: string } {
+function read (reading: EventReader['identify'], body: Buffer): IdentifiedDelivery | Unusable | { reason: 'defect', detail: string } {
   try {
     return reading(body)
   } catch (error) {

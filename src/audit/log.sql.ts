@@ -59,7 +59,7 @@ export const BEFORE_ALL = -(2n ** 63n)
 export async function readAuditPage (db: Db, shard: number, after: bigint, upTo: bigint): Promise<AuditedEvent[]> {
   // Uses the stored size as well as body_bytes, since body_bytes is itself under audit.
   const { rows } = await sql<AuditedEvent>`
-    select event_id, subject, shard, position, type, customer_id, occurred_at, test, send_out_id, sender_kind, sender_id, group_id,
+    select event_id, subject, provider, shard, position, type, customer_id, occurred_at, test, send_out_id, sender_kind, sender_id, group_id,
            project_id, channel, body::text as body, body_bytes, body_digest, fact_digest, chain, erased_by
     from (
       select e.*, sum(greatest(e.body_bytes, pg_column_size(e.body))) over (order by e.position rows unbounded preceding)

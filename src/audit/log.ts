@@ -1,5 +1,6 @@
 import { BEFORE_ALL, missingUniqueness, readAuditPage, readLogEnds, type AuditedEvent, type LogEnd } from './log.sql.ts'
 import type { Db } from '../postgres/database.ts'
+import type { Providers } from '../providers/registry.ts'
 import type { Anchor } from './anchor.ts'
 import { checkContent } from './content.ts'
 import type { ReportFinding } from './finding.ts'
@@ -20,6 +21,8 @@ export interface VerifyLogOptions {
   /** An anchor with a valid signature: the log must contain what it signed. */
   against?: Anchor | undefined
   found: ReportFinding
+  /** The readers of events; absent: those of all known providers. */
+  providers?: Providers | undefined
   /** Called with the number of events before the first page is read. */
   begins?: (events: number) => void
   /** Called with the number of events of each page. */
@@ -31,7 +34,7 @@ export interface VerifyLogOptions {
  * it began, so it can run beside appends: each page is its own statement, and no snapshot is held. Memory does not grow
  * with the log.
  */
-export async function verifyLog (db: Db, { against, found, begins, progress }: VerifyLogOptions): Promise<LogCounts> {
+export async function verifyLog (db: Db, { against, found, providers, begins, progress }: VerifyLogOptions): Promise<LogCounts> {
   for (const columns of await missingUniqueness(db)) {
     found({ code: 'UNGUARDED', shard: null, position: null, event_id: null, subject: null, detail: `ledger.events has no valid unique index on (${columns})` })
   }
@@ -41,19 +44,19 @@ export async function verifyLog (db: Db, { against, found, begins, progress }: V
   begins?.(ends.reduce((sum, { newest }) => sum + Number(newest ?? 0n), 0))
   const isVouched = createVouching(db)
   for (const end of ends) {
-    await verifyShard(db, end, signedHead(against, end.shard), { shards, counts, isVouched, found, progress: progress ?? (() => {}) })
+    await verifyShard(db, end, signedHead(against, end.shard), { shards, counts, isVouched, found, providers, progress: progress ?? (() => {}) })
   }
   return counts
 }
 
-interface Walk { shards: number, counts: LogCounts, isVouched: Vouching, found: ReportFinding, progress: (events: number) => void }
+interface Walk { shards: number, counts: LogCounts, isVouched: Vouching, found: ReportFinding, providers: Providers | undefined, progress: (events: number) => void }
 
-async function verifyShard (db: Db, end: LogEnd, signed: SignedHead | undefined, { shards, counts, isVouched, found, progress }: Walk): Promise<void> {
+async function verifyShard (db: Db, end: LogEnd, signed: SignedHead | undefined, { shards, counts, isVouched, found, providers, progress }: Walk): Promise<void> {
   const walk = walkShard(end, signed, found)
   for await (const page of pagesOf(db, end)) {
     for (const row of page) {
       walk.next(row)
-      const { erased, unread } = await checkContent(row, shards, isVouched, found)
+      const { erased, unread } = await checkContent(row, shards, isVouched, found, providers)
       if (erased) counts.erased++
       if (unread) counts.unread++
     }

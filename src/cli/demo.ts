@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Config } from '../config.ts'
-import { sign, SIGNATURE_HEADER } from '../providers/voucherify/wire/signature.ts'
+import { knownProviders } from '../providers/index.ts'
+import { webhookPath } from '../providers/provider.ts'
 import { CommandError } from '../app/errors.ts'
 import { say, type Output } from '../app/output.ts'
 import { webhookSecrets } from '../app/webhook-secrets.ts'
@@ -17,10 +18,12 @@ const READS = [
 
 export interface DemoOptions { url: string | undefined, key: string | undefined }
 
-/** `demo`: posts two real payloads of Voucherify, each twice, to a running server, and reads what came of them. */
+/** `demo`: posts two real payloads of the first provider, each twice, to a running server, and reads what came of them. */
 export async function demoCommand (config: Config, output: Output, options: DemoOptions): Promise<void> {
   const base = serverUrl(config, options.url)
-  const { secrets } = await webhookSecrets(config)
+  const { secrets: [secret = ''] } = await webhookSecrets(config)
+  const provider = knownProviders.first
+  const webhook = webhookPath(provider)
   const steps: unknown[] = []
   const show = (request: string, status: number, answer: unknown): void => {
     steps.push({ request, status, answer })
@@ -31,12 +34,12 @@ export async function demoCommand (config: Config, output: Output, options: Demo
   for (const sample of SAMPLES) {
     const body = await readFile(new URL(import.meta.resolve(`#root/samples/${sample}.json`)))
     for (const time of ['first', 'again']) {
-      const answer = await call(`${base}/webhooks/voucherify`, {
+      const answer = await call(`${base}${webhook}`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, secrets[0] ?? '') },
+        headers: { 'content-type': 'application/json', ...provider.sign(body, secret) },
         body: new Uint8Array(body)
       })
-      show(`POST /webhooks/voucherify  (${sample}, ${time})`, answer.status, answer.json)
+      show(`POST ${webhook}  (${sample}, ${time})`, answer.status, answer.json)
       requireOk(answer)
       position = (answer.json as { position?: string }).position ?? position
       await read(`/v1/customers?limit=1&min_position=${position}&wait_ms=10000`)

@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts'
 import { eraseCustomer, type Erasure } from '../erasure/erase.ts'
-import { recognise } from '../providers/voucherify/privacy/person.ts'
+import { recognise } from '../providers/person.ts'
 import { catchUp } from '../engine/catch-up.ts'
 import { projections } from '../projections/index.ts'
 import type { Db } from '../postgres/database.ts'

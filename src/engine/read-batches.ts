@@ -1,6 +1,7 @@
 import type { Claim } from './checkpoints.sql.ts'
 import type { Trx } from '../postgres/database.ts'
 import { readSpans, type StoredEvent } from '../log/read.sql.ts'
+import type { Providers } from '../providers/registry.ts'
 import { decodeEvent, type DecodedEvent } from './decode.ts'
 import { ANY_PARKED } from './parking/parked.sql.ts'
 import type { Projection } from './projection.ts'
@@ -21,7 +22,7 @@ export class LogGap extends Error {
  * @throws LogGap
  */
 export async function readBatches (
-  trx: Trx, projections: readonly Projection[], claims: readonly Claim[], limit: number
+  trx: Trx, projections: readonly Projection[], claims: readonly Claim[], limit: number, providers: Providers
 ): Promise<{ batches: Batch[], any_parked: boolean }> {
   const spans = claims.map(({ shard, head, positions }) => {
     const after = leastPosition(positions, projections)
@@ -33,7 +34,7 @@ export async function readBatches (
     .filter(({ events }, index) => index === 0 || events.length > 0)
   for (const { claim, after, events } of batches) assertContiguous(claim, after, events)
   return {
-    batches: batches.map(({ claim, after, events }) => ({ claim, after, events: events.map(decodeEvent) })),
+    batches: batches.map(({ claim, after, events }) => ({ claim, after, events: events.map(event => decodeEvent(event, providers)) })),
     any_parked: stored.some(([event]) => event?.any_parked === true)
   }
 }

@@ -7,6 +7,8 @@ import { addWaiting, park } from './parking/parked.sql.ts'
 import type { Projection } from './projection.ts'
 import { leastPosition, readBatches, type Batch } from './read-batches.ts'
 import { currentOf } from './rebuild/versions.ts'
+import { knownProviders } from '../providers/index.ts'
+import type { Providers } from '../providers/registry.ts'
 
 export interface Stepped {
   shard: number
@@ -38,6 +40,8 @@ export function isTransient (error: unknown): boolean {
 export interface StepOptions extends Claimable {
   /** Events of one shard at most. */
   batch: number
+  /** The readers of events; those of all known providers by default. */
+  providers?: Providers
 }
 
 /** A position in each shard. */
@@ -113,7 +117,7 @@ async function stepWithin (trx: Trx, projections: readonly Projection[], plan: S
   if (first === undefined) return []
   const claims: Claims = [first, ...others]
   plan.onClaim?.(claims)
-  const { batches, any_parked } = await readBatches(trx, current, claims, plan.batch)
+  const { batches, any_parked } = await readBatches(trx, current, claims, plan.batch, plan.providers ?? knownProviders)
   const holding = any_parked || batches.some(({ events }) => events.some(({ unreadable }) => unreadable !== undefined))
   // Facts are held back by shard, so then the step folds the first shard only.
   const folded = holding ? batches.slice(0, 1) : batches

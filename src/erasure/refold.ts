@@ -8,7 +8,7 @@ import type { Trx } from '../postgres/database.ts'
 import { dropCustomer, dropOrders, forgetReasons, replaceDetails, waitingPlace, type Standing } from './erasure.sql.ts'
 import { inBatches, type BatchLimits } from '../log/batches.ts'
 import { findBodies } from '../log/read.sql.ts'
-import { factsIn, keyOf, type Entry, type Search } from './search.ts'
+import { keyOf, type Entry, type Search } from './search.ts'
 
 /** The most that one transaction erases: its locks make workers wait. */
 export const CHUNK: BatchLimits = { items: 200, bytes: 8_000_000 }
@@ -77,7 +77,7 @@ async function refoldOrders (trx: Trx, search: Search, changed: ReadonlyMap<stri
   const others = observation.filter(entry => !changed.has(keyOf(entry)))
   for await (const batch of inBatches(others, CHUNK, ({ body_bytes }) => body_bytes)) {
     const bodies = new Map((await findBodies(trx, batch)).map(found => [keyOf(found), found.body]))
-    for (const entry of batch) note(factsIn(bodies.get(keyOf(entry)) ?? '', entry.test), entry)
+    for (const entry of batch) note(search.factsIn({ ...entry, body: bodies.get(keyOf(entry)) ?? '' }), entry)
   }
   await dropOrders(trx, [...touched])
   if (observed.length > 0) await orders.apply(trx, observed)

@@ -1,7 +1,8 @@
 import { groupBy } from '../ledger/group.ts'
 import type { AsOf } from '../ledger/time-travel.ts'
 import { winners, type MergedField, type Winners } from '../ledger/movements.ts'
-import type { Recomputed } from '../providers/voucherify/rules/recompute.ts'
+import type { Recomputed } from '../providers/provider.ts'
+import type { Providers } from '../providers/registry.ts'
 import type { Trx } from '../postgres/database.ts'
 import { readSources, type Source } from '../projections/cards/sources.sql.ts'
 import type { StatementLineRow } from '../postgres/tables.ts'
@@ -37,11 +38,13 @@ export interface ExplainedLine extends StatementLineRow {
  * @param lines one page of the statement, newest first
  * @param older the first line of the next page; undefined when the page reaches the card's first line
  */
-export async function explainLines (trx: Trx, card_id: string, lines: readonly StatementLineRow[], older: StatementLineRow | undefined, asOf: AsOf): Promise<ExplainedLine[]> {
+export async function explainLines (
+  trx: Trx, card_id: string, lines: readonly StatementLineRow[], older: StatementLineRow | undefined, asOf: AsOf, providers?: Providers
+): Promise<ExplainedLine[]> {
   const observed = lines.filter(({ kind }) => kind !== 'unexplained').map(({ movement_id }) => movement_id)
   const sources = groupBy(await readSources(trx, card_id, observed, asOf.known_at), ({ movement_id }) => movement_id)
   const observations = new Map([...sources].map(([movement_id, observed_in]) => [movement_id, winners(observed_in)]))
-  const recomputed = await recomputeAwards(trx, lines, observations)
+  const recomputed = await recomputeAwards(trx, lines, observations, providers)
   return lines.map((line, index) => {
     const before = lines[index + 1] ?? older
     if (line.kind === 'unexplained') return explainGap(line, before)

@@ -1,6 +1,7 @@
 import type { Projection } from '../engine/projection.ts'
 import type { Freshness } from '../engine/freshness.ts'
 import type { Db } from '../postgres/database.ts'
+import type { Providers } from '../providers/registry.ts'
 import { notFound, Problem } from './problem.ts'
 
 /** The options of every read route. */
@@ -9,6 +10,8 @@ export interface ReadOptions {
   projections: readonly Projection[]
   freshness: Freshness
   shards: number
+  /** Whose events can be read; absent: those of all providers that there are. */
+  providers?: Providers
 }
 
 /**

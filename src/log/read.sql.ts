@@ -62,9 +62,9 @@ export async function findBody (db: Db, event_id: string, subject: string): Prom
 export type EventKey = Pick<EventRow, 'event_id' | 'subject'>
 
 /** The bodies of some stored events, verbatim. Ask for no more at once than fits in memory. */
-export async function findBodies (db: Db, keys: readonly EventKey[]): Promise<Array<EventKey & Pick<EventRow, 'body'>>> {
-  const { rows } = await sql<EventKey & Pick<EventRow, 'body'>>`
-    select e.event_id, e.subject, e.body
+export async function findBodies (db: Db, keys: readonly EventKey[]): Promise<Array<EventKey & Pick<EventRow, 'provider' | 'body'>>> {
+  const { rows } = await sql<EventKey & Pick<EventRow, 'provider' | 'body'>>`
+    select e.event_id, e.subject, e.provider, e.body
     from ${unnest(keys, { event_id: 'text', subject: 'text' }, 'k')}
     cross join lateral (select * from ledger.events e where e.event_id = k.event_id and e.subject = k.subject ${BY_INDEX}) e`.execute(db)
   return rows

@@ -79,7 +79,7 @@ export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options
       const { card_id } = await requireCard(trx, key)
       const rows = await listLines(trx, card_id, asOf, { before, limit: rowsFor(query.limit) })
       const page = pageOf(rows, query.limit, markOf(asOf))
-      const explained = await explainLines(trx, card_id, page.items, rows[page.items.length], asOf)
+      const explained = await explainLines(trx, card_id, page.items, rows[page.items.length], asOf, options.providers)
       return { ...page, items: explained.map(presentExplained) }
     })
   })

@@ -46,7 +46,7 @@ export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options
   }, async ({ params }) => {
     const kept = await findQuarantined(db, idOf(params.quarantine_id))
     if (kept === undefined) throw unknownRow(params.quarantine_id)
-    return describeKept(kept)
+    return describeKept(kept, options.providers)
   })
 
   app.post('/v1/quarantine/:quarantine_id/redrive', {
@@ -93,7 +93,7 @@ export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options
     const kept = await findQuarantined(db, idOf(id))
     if (kept === undefined) throw unknownRow(id)
     if (!discarded) throw notOpen(id, kept.state)
-    return describeKept(kept)
+    return describeKept(kept, options.providers)
   })
 }
 
