@@ -72,7 +72,7 @@ function describe (results: ReadonlyArray<{ name: Check['name'], line: string }>
 function clearance (names: ReadonlyArray<Check['name']>): string {
   const shown = {
     log: 'positions have no gaps, and digests, chains, heads and columns recompute from the rows',
-    projections: 'every projection is the fold of the events up to its anchor'
+    projections: 'every projection is the fold of the events up to its checkpoint'
   }
   return `No difference: ${names.map(name => shown[name]).join('; ')}.`
 }
