@@ -28,7 +28,7 @@ type Key = NonNullable<Awaited<ReturnType<typeof findKey>>>
  * Who may enter: bearers of an API key of the right scope. Where no key was ever made the server is in protected mode
  * and answers this machine only, so that a first try needs no ceremony and a forgotten one is not open to the world.
  */
-export default fp<{ db: Db }>(async function entry (app, { db }) {
+export default fp<{ db: Db }>(async function auth (app, { db }) {
   const remembered = new Map<string, { found: Key, until: number }>()
   let keysKnown: { any: boolean, until: number } | undefined
 
@@ -69,7 +69,7 @@ export default fp<{ db: Db }>(async function entry (app, { db }) {
     }
     request.caller = `${key.key_id} (${key.name})`
   })
-}, { name: 'entry' })
+}, { name: 'auth' })
 
 function bearer (request: FastifyRequest): string | undefined {
   const match = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')
