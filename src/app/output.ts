@@ -1,4 +1,4 @@
-/** How a command speaks: text for people, or JSON for programs. Progress goes beside the result, never into it. */
+/** Where a command writes: its result as text for people or JSON for programs; its progress separately. */
 export interface Output {
   json: boolean
   result: (text: string) => void
@@ -6,7 +6,7 @@ export interface Output {
 }
 
 export function createOutput (json: boolean): Output {
-  // The reader has seen enough (`… | head`): no reason to say more.
+  // The reader has closed its end (`… | head`): there is nobody to write for.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0)
     throw error
@@ -18,12 +18,12 @@ export function createOutput (json: boolean): Output {
   }
 }
 
-/** Says a result: as JSON where the reader asked for it, else as text. */
+/** Prints a result: as JSON if that was asked for, else as text. */
 export function say (output: Output, value: unknown, text: string): void {
   output.result(output.json ? JSON.stringify(value, exactly) : text)
 }
 
-/** Counts and points as JSON integers; as text where a reader's number could not carry them. */
+/** Counts and points as JSON integers; as text if they are not safe integers of JavaScript. */
 function exactly (_key: string, value: unknown): unknown {
   if (typeof value !== 'bigint') return value
   return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString()
