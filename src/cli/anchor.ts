@@ -6,7 +6,7 @@ import type { Config } from '../config.ts'
 import { readChainHeads } from '../audit/log.sql.ts'
 import { signingKey } from './support/anchor-keys.ts'
 import { CommandError } from '../app/errors.ts'
-import { withReading } from '../app/open.ts'
+import { withLedger } from '../app/open.ts'
 import { say, type Output } from '../app/output.ts'
 
 /**
@@ -15,7 +15,7 @@ import { say, type Output } from '../app/output.ts'
  */
 export async function anchorCommand (config: Config, output: Output, file: string | undefined): Promise<void> {
   const key = await signingKey(config)
-  const shards = await withReading(config, async ({ db }) => await readChainHeads(db))
+  const shards = await withLedger(config, readChainHeads, { readOnly: true })
   const events = shards.reduce((sum, { head }) => sum + head, 0n)
   const made_at = new Date().toISOString()
   const signed = signAnchor({ made_at, events, shards }, key)

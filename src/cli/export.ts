@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Config } from '../config.ts'
 import { exportLog, measureLog } from '../transfer/export/export.ts'
 import { writeWholeFile } from '../transfer/export/whole-file.ts'
-import { withReading } from '../app/open.ts'
+import { withLedger } from '../app/open.ts'
 import { say, type Output } from '../app/output.ts'
 import { showProgress } from './support/progress.ts'
 
@@ -13,7 +13,7 @@ const LEFT_OUT = 'Quarantine, API keys and projections are not in it.'
  * standard output.
  */
 export async function exportCommand (config: Config, output: Output, file: string | undefined): Promise<void> {
-  await withReading(config, async ({ db }) => {
+  await withLedger(config, async db => {
     const extent = await measureLog(db)
     const progress = showProgress('exporting', extent.events, output.json)
     async function * pieces (): AsyncGenerator<string> {

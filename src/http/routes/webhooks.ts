@@ -70,6 +70,6 @@ function authenticate (body: Buffer, headers: Record<string, unknown>, provider:
 export function notStored (error: unknown): never {
   if (!(error instanceof AppendRefused)) throw error
   const retry = { 'retry-after': error.code === 'queue_full' ? '1' : '5' }
-  const code = error.code === 'queue_full' ? 'queue_full' : 'not_stored'
+  const code = error.code === 'queue_full' ? 'queue_full' : error.code === 'busy' ? 'connections_exhausted' : 'not_stored'
   throw new Problem(503, code, `The delivery was not stored: ${error.message}. Send it again.`, { cause: error, headers: retry })
 }
