@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { ESLint } from 'eslint'
 import t from 'tap'
@@ -54,6 +54,43 @@ t.test('every room is in the table, and the folders of src are the rooms', async
   const folders = readdirSync(path.join(root, 'src'), { withFileTypes: true }).filter(entry => entry.isDirectory()).map(({ name }) => name)
   t.strictSame(folders.toSorted(), [...rooms].toSorted())
   for (const room of rooms) t.ok(await isRefused(room, 'a-room-that-nobody-named'), `${room} has a row`)
+})
+
+/** What each file of src and simulator imports of these two; types count too. */
+function readImports (): Map<string, string[]> {
+  const files = ['src', 'simulator'].flatMap(folder => readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter(file => file.endsWith('.ts')).map(file => path.posix.join(folder, file)))
+  return new Map(files.map(file => {
+    const imports = readFileSync(path.join(root, file), 'utf8').matchAll(/(?:\bfrom|\bimport\(?)\s*'(\.[^']+\.ts)'/g)
+    return [file, Array.from(imports, ([, target = '']) => path.posix.join(path.posix.dirname(file), target))]
+  }))
+}
+
+/** @returns the files of one circle, the first of them again at the end; empty if there is none */
+function circleIn (imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const done = new Set<string>()
+  const visit = (file: string, trail: string[]): string[] => {
+    if (trail.includes(file)) return [...trail.slice(trail.indexOf(file)), file]
+    if (done.has(file)) return []
+    for (const next of imports.get(file) ?? []) {
+      const circle = visit(next, [...trail, file])
+      if (circle.length > 0) return circle
+    }
+    done.add(file)
+    return []
+  }
+  return [...imports.keys()].map(file => visit(file, [])).find(circle => circle.length > 0) ?? []
+}
+
+t.test('the files import in no circle, and no room imports one below it', async t => {
+  t.strictSame(circleIn(new Map([['a', ['b']], ['b', ['c', 'd']], ['c', []], ['d', ['b']]])), ['b', 'd', 'b'], 'a circle is found')
+  const imports = readImports()
+  t.ok([...imports.values()].flat().every(target => imports.has(target)), 'every import is of a file that is there')
+  t.ok([...imports.values()].flat().length > 800, 'imports are read')
+  t.strictSame(circleIn(imports), [])
+  const height = (file: string): number => rooms.findIndex(room => file.startsWith(`src/${room}/`))
+  const upwards = [...imports].flatMap(([file, targets]) => targets.filter(target => height(file) >= 0 && height(target) > height(file)).map(target => `${file} → ${target}`))
+  t.strictSame(upwards, [])
 })
 
 const refused: Array<[what: string, file: string, code: string, rule: string]> = [

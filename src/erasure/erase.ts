@@ -8,13 +8,13 @@ import {
   type Kept, type RedactedEvent, type Standing
 } from './erasure.sql.ts'
 import { lookAt, takeBuildLock } from '../engine/rebuild/projection-schema.sql.ts'
-import { failureOf } from '../postgres/errors.ts'
+import { withRetries } from '../postgres/retry.ts'
+import { inBatches } from '../log/batches.ts'
 import { findBodies } from '../log/read.sql.ts'
 import { countShards } from '../log/shards.sql.ts'
-import { inBatches } from './batches.ts'
 import { concernsRow, redactRow } from './quarantined.ts'
 import { erasureEvent, type Order } from './record.ts'
-import { refold, type Changed } from './refold.ts'
+import { CHUNK, refold, type Changed } from './refold.ts'
 import { createSearch, keyOf, type Entry, type Search } from './search.ts'
 
 export type { Order } from './record.ts'
@@ -79,7 +79,7 @@ async function findPersonal (db: Db, search: Search): Promise<{ items: Item[], r
     if (search.concerns(text)) search.learn({ provider, body: text })
   }
   await search.lookAgain(db)
-  for (const batch of inBatches([...search.entries.values()])) {
+  for await (const batch of inBatches(search.entries.values(), CHUNK, ({ body_bytes }) => body_bytes)) {
     const bodies = new Map((await findBodies(db, batch)).map(found => [keyOf(found), found.body]))
     for (const entry of batch) {
       const body = bodies.get(keyOf(entry)) ?? ''
@@ -109,26 +109,22 @@ async function * quarantineRows (db: Db): AsyncGenerator<Kept> {
  * called, whoever begins again after a kill still recognises it.
  */
 async function eraseItems (db: Db, search: Search, order: Order, items: readonly Item[], shards: number, options: EraseOptions): Promise<string[]> {
-  const whole = inBatches(items)
-  const mentions = whole.length === 1 ? [] : inBatches(items.filter(item => item.mentions))
-  const chunks = [...mentions.map(chunk => ({ chunk, extent: 'mentions' as const })), ...whole.map(chunk => ({ chunk, extent: 'all' as const }))]
+  const whole = await chunksOf(items, 'all')
+  const mentions = whole.length === 1 ? [] : await chunksOf(items.filter(item => item.mentions), 'mentions')
+  const chunks = [...mentions, ...whole]
   const recorded: string[] = []
   for (const [index, { chunk, extent }] of chunks.entries()) {
     await options.onChunk?.(index, chunks.length)
-    const event_id = await resolutely(async () => await db.transaction().execute(async trx => await eraseChunk(trx, search, order, chunk, extent, shards, options.projections)))
+    const event_id = await withRetries(async () => await db.transaction().execute(async trx => await eraseChunk(trx, search, order, chunk, extent, shards, options.projections)), { tries: TRIES })
     if (event_id !== undefined) recorded.push(event_id)
   }
   return recorded
 }
 
-async function resolutely<T> (action: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await action()
-    } catch (error) {
-      if (failureOf(error) !== 'retry' || attempt === TRIES) throw error
-    }
-  }
+async function chunksOf (items: readonly Item[], extent: RedactionExtent): Promise<Array<{ chunk: Item[], extent: RedactionExtent }>> {
+  const chunks = []
+  for await (const chunk of inBatches(items, CHUNK, ({ body_bytes }) => body_bytes)) chunks.push({ chunk, extent })
+  return chunks
 }
 
 /** One transaction. @returns the id of the event that records it; undefined where someone else was faster with all of it */

@@ -1,8 +1,9 @@
 import { sql } from 'kysely'
-import { record, type Appendable } from '../log/append.sql.ts'
+import { append, type Appendable } from '../log/append.sql.ts'
 import type { ProjectionKey } from '../engine/checkpoints.sql.ts'
 import type { Db, ProjectionSchema, Trx } from '../postgres/database.ts'
 import { BATCH_BYTES, type EventKey } from '../log/read.sql.ts'
+import { binaryColumn, jsonArray } from '../postgres/binary-arrays.ts'
 import { unnest } from '../postgres/unnest.ts'
 import type { EventRow, QuarantineRow, MovementObservationRow, WaitingRow } from '../postgres/tables.ts'
 
@@ -181,15 +182,21 @@ export async function replaceDetails (trx: Trx, observations: ReadonlyArray<Pick
 export type RedactedEvent = EventKey & { body: string }
 export interface RedactedRow { quarantine_id: bigint, body: string, detail: string, discard_reason: string | null }
 
-/** Appends an erasure event, and redacts what it lists: one call of `ledger.erase`. Not for the service's role. */
+/** Appends an erasure event, and redacts what it lists (`ledger.erase`). Not for the service's role. */
 export async function writeErasure (trx: Trx, erasure: Appendable, events: readonly RedactedEvent[], rows: readonly RedactedRow[]): Promise<void> {
-  const redacted = JSON.stringify(events.map(({ event_id, subject, body }) => ({ event_id, subject, body })))
-  const quarantined = JSON.stringify(rows.map(row => ({ ...row, quarantine_id: String(row.quarantine_id) })))
-  await sql`select ledger.erase(${record(erasure)}, ${erasure.body}, ${redacted}::json, ${quarantined}::json)`.execute(trx)
+  const [appended] = await append(trx, [erasure])
+  if (appended?.outcome !== 'accepted') throw new Error(`the erasure event ${erasure.event_id} is not new: ${appended?.outcome}`)
+  const kept = rows.map(row => ({ ...row, body: Buffer.from(row.body) }))
+  await sql`
+    select ledger.erase(
+      ${erasure.event_id},
+      ${binaryColumn('text', events, 'event_id')}, ${binaryColumn('text', events, 'subject')}, ${jsonArray(events.map(({ body }) => body))},
+      ${binaryColumn('bigint', kept, 'quarantine_id')}, ${binaryColumn('bytea', kept, 'body')},
+      ${binaryColumn('text', kept, 'detail')}, ${binaryColumn('text', kept, 'discard_reason')})`.execute(trx)
 }
 
-/** May this login erase? Only the owner of the ledger may. */
+/** Whether this login may erase: only the owner of the ledger may. */
 export async function mayErase (db: Db): Promise<boolean> {
-  const { rows: [row] } = await sql<{ may: boolean }>`select has_function_privilege('ledger.erase(text, text, json, json)', 'execute') as may`.execute(db)
+  const { rows: [row] } = await sql<{ may: boolean }>`select has_function_privilege('ledger.erase'::regproc, 'execute') as may`.execute(db)
   return row?.may === true
 }

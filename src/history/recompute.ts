@@ -3,6 +3,7 @@ import { knownProviders } from '../providers/index.ts'
 import type { NotRecomputed, Recomputed } from '../providers/provider.ts'
 import type { Providers } from '../providers/registry.ts'
 import type { Trx } from '../postgres/database.ts'
+import { inBatches } from '../log/batches.ts'
 import { BATCH_BYTES, findBodies } from '../log/read.sql.ts'
 import type { Source } from '../projections/cards/sources.sql.ts'
 import type { StatementLineRow } from '../postgres/tables.ts'
@@ -19,7 +20,7 @@ export async function recomputeAwards (
   const points = new Map(lines.filter(({ kind }) => kind === 'accrual').map(line => [line.movement_id, line.points]))
   const sources = [...points.keys()].flatMap(movement_id => observed_in.get(movement_id)?.ranked ?? [])
   const advice = new Map<string, Recomputed | NotRecomputed>()
-  for (const batch of batches(sources)) {
+  for await (const batch of inBatches(sources, { items: Infinity, bytes: BATCH_BYTES }, ({ body_bytes }) => body_bytes)) {
     const bodies = new Map((await findBodies(trx, batch)).map(event => [keyOf(event), event]))
     for (const source of batch) {
       const { movement_id } = source
@@ -37,20 +38,6 @@ const EVENT_GONE: NotRecomputed = { why: 'The event that states it is not in the
 
 function recomputeBy (providers: Providers, { provider, body }: { provider: string, body: string }, points: bigint): Recomputed | NotRecomputed {
   return providers.readerNamed(provider)?.recompute(body, points) ?? { why: `This version has no reader for events of the provider ${JSON.stringify(provider)}.` }
-}
-
-function batches (sources: readonly Source[]): Source[][] {
-  const cut: Source[][] = []
-  let bytes = Infinity
-  for (const source of sources) {
-    bytes += source.body_bytes
-    if (bytes > BATCH_BYTES) {
-      cut.push([])
-      bytes = source.body_bytes
-    }
-    cut.at(-1)?.push(source)
-  }
-  return cut
 }
 
 function keyOf ({ event_id, subject }: Pick<Source, 'event_id' | 'subject'>): string {

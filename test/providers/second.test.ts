@@ -6,7 +6,7 @@ import { test, type Test } from 'tap'
 import { verifyLog } from '../../src/audit/log.ts'
 import type { Finding } from '../../src/audit/finding.ts'
 import { redriveAllParked, redriveParked } from '../../src/engine/parking/redrive.ts'
-import { step } from '../../src/engine/step.ts'
+import { runStep } from '../../src/engine/step.ts'
 import { eraseCustomer } from '../../src/erasure/erase.ts'
 import { redrive } from '../../src/ingest/quarantine/redrive.ts'
 import { receiveDelivery } from '../../src/ingest/receive.ts'
@@ -105,7 +105,7 @@ test('events of a provider that this version does not have are parked, and go on
   const ledger = await open(t)
   await ledger.post(tinyMovement(), TINY)
   await ledger.post(enveloped(awardData({ customer: 'cust_2', card: 'v_2' })))
-  while (await step(ledger.steps, projections, { batch: 10 }) !== undefined);
+  while (await runStep(ledger.steps, projections, { batch: 10 }) !== undefined);
   t.match(await balanceOf(ledger, 'cust_2'), { balance: 10 }, 'all else goes on')
   t.equal(await balanceOf(ledger, 'tiny:cust_1'), undefined)
   const { rows } = await ledger.owner.query("select distinct key, code, reason from projection.parked where projection = 'cards'")

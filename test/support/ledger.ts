@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import { createApp } from '../../src/http/app.ts'
 import { projections } from '../../src/projections/index.ts'
-import { step } from '../../src/engine/step.ts'
+import { runStep } from '../../src/engine/step.ts'
 import { createFreshness } from '../../src/engine/freshness.ts'
 import { knownProviders } from '../../src/providers/index.ts'
 import { webhookPath } from '../../src/providers/provider.ts'
@@ -89,7 +89,7 @@ export async function openLedger (t: Test, options: { shards?: number, database?
     get: async (path, headers = {}) => await app.inject({ method: 'GET', url: path, headers: { ...LOOPBACK, ...headers } }),
     async project (batch = 2000) {
       for (let events = 0; ;) {
-        const stepped = await step(steps.db, projections, { batch, providers })
+        const stepped = await runStep(steps.db, projections, { batch, providers })
         if (stepped === undefined) return events
         events += stepped.events
       }

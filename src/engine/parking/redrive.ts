@@ -7,7 +7,7 @@ import { knownProviders } from '../../providers/index.ts'
 import type { Providers } from '../../providers/registry.ts'
 import type { Projection } from '../projection.ts'
 import { decodeEvent } from '../decode.ts'
-import { currentOf } from '../step.ts'
+import { currentOf } from '../rebuild/versions.ts'
 import { factsFor, keyOfPlaced, reasonOf, type Placed } from './hold-back.ts'
 
 /** What became of a parked key. `unbuilt`: its rows are of another version of the projection's rules than this code's. */

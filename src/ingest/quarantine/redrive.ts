@@ -1,6 +1,6 @@
 import type { Db } from '../../postgres/database.ts'
 import { markRedriven, markStillUnusable, listOpen, newestQuarantineId, readQuarantined, type OpenRow, type QuarantineState } from './quarantine.sql.ts'
-import { inBatches, type BatchLimits } from '../batches.ts'
+import { inBatches, type BatchLimits } from '../../log/batches.ts'
 import { providersOf, storeDelivery, type Ingest, type Refusal, type Stored, type StoredDelivery } from '../store-delivery.ts'
 
 /** What became of a redrive. `event`: stored by it, or before it. */
@@ -66,7 +66,7 @@ const PAGE_ROWS = 1000
 export async function redriveAll (
   intake: Ingest, by: string, filter: { reason?: string | undefined }, each: (quarantine_id: bigint, redriven: Redriven) => void
 ): Promise<void> {
-  for await (const rows of inBatches(walk(intake.db, filter), ABREAST)) {
+  for await (const rows of inBatches(walk(intake.db, filter), ABREAST, ({ bytes }) => bytes)) {
     const settled = await Promise.allSettled(rows.map(async ({ quarantine_id }) => await redrive(quarantine_id, by, intake)))
     for (const [index, result] of settled.entries()) {
       if (result.status === 'fulfilled') each((rows[index] as OpenRow).quarantine_id, result.value)

@@ -1,4 +1,4 @@
-import { inBatches, type BatchLimits } from '../../ingest/batches.ts'
+import { inBatches, type BatchLimits } from '../../log/batches.ts'
 import { providersOf, storeIdentified } from '../../ingest/store-delivery.ts'
 import { CONTRADICTS_MOVEMENT, type SetAside } from '../../ingest/quarantine/quarantine.sql.ts'
 import { knownProviders } from '../../providers/index.ts'
@@ -18,7 +18,7 @@ const BATCH: BatchLimits = { items: 256, bytes: 8_000_000 }
  * @throws AppendRefused when the database is away: what is counted is done, begin again for the rest
  */
 export async function importEntries (entries: AsyncIterable<Entry>, sink: Sink, tally: ImportTally): Promise<void> {
-  for await (const batch of inBatches(entries, BATCH)) await takeBatch(batch, sink, tally)
+  for await (const batch of inBatches(entries, BATCH, ({ bytes }) => bytes)) await takeBatch(batch, sink, tally)
 }
 
 /** Counts the entries that cannot be read, and stores nothing. */
