@@ -1,5 +1,5 @@
-// What every provider must keep (src/providers/provider.ts), as tests over a provider and deliveries of its own. A provider's
-// folder of tests calls `testContract` once.
+// What every provider must keep (src/providers/provider.ts), as tests over a provider and deliveries of its own. A
+// provider's folder of tests calls `testContract` once.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'

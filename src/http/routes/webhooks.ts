@@ -17,8 +17,8 @@ export interface WebhookOptions extends Ingest {
 export type WebhookSecrets = Readonly<Record<string, readonly string[]>>
 
 /**
- * One route a provider: bytes, signature, identity, append. The answer is sent after the commit and before any projection. Whatever
- * is authentic gets a 2xx: a lasting refusal would make the provider disable the whole feed.
+ * One route a provider: bytes, signature, identity, append. The answer is sent after the commit and before any
+ * projection. Whatever is authentic gets a 2xx: a lasting refusal would make the provider disable the whole feed.
  */
 export const webhooks: FastifyPluginAsyncTypebox<WebhookOptions> = async (app, options) => {
   // The signature and the evidence are over the bytes: nothing may parse them on the way.
