@@ -52,5 +52,5 @@ function appendableOf (body: Buffer, shards: number): Appendable {
   const identified = identify(body)
   if ('reason' in identified) throw new Error(`a delivery to fill a log with cannot be used: ${identified.detail}`)
   const { shard_key, ...event } = identified
-  return { ...event, shard: shardOf(shard_key, shards) }
+  return { ...event, provider: 'voucherify', shard: shardOf(shard_key, shards) }
 }

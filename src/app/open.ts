@@ -50,8 +50,8 @@ export async function migrate (place: Place, config: Config, log: (line: string)
   const shards = await withPool(place, {}, async db => {
     const count = await createShards(db, config.SHARDS)
     await createCheckpoints(db, projections)
-    // Made like tables that have changed since.
-    if (applied.length > 0) await dropBuild(db)
+    // Its tables were made like tables that a migration has changed since; repeatable files (functions/…, views/…) change none.
+    if (applied.some(name => !name.includes('/'))) await dropBuild(db)
     return count
   })
   if (shards !== config.SHARDS) log(`SHARDS is ${config.SHARDS}, but this ledger was created with ${shards} and keeps them.`)
@@ -62,10 +62,11 @@ export async function migrate (place: Place, config: Config, log: (line: string)
  * @throws CommandError migrations_pending
  */
 export async function requireMigrated (pool: pg.Pool, log: (line: string) => void): Promise<void> {
-  const { pending, unknown } = await migrationStatus(pool)
+  const { pending, unknown, replaced } = await migrationStatus(pool)
   if (pending.length > 0) {
     throw new CommandError('migrations_pending', `The database lacks ${pending.length} migration(s): ${pending.join(', ')}. Run \`npx loyalty-ledger migrate up\`, or serve with --migrate.`)
   }
+  if (replaced.length > 0) log(`Another version of the ledger has replaced ${replaced.join(', ')}.`)
   if (unknown.length > 0) log(`The database is newer than this version of the ledger: it knows nothing of ${unknown.join(', ')}.`)
 }
 

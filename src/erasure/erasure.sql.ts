@@ -1,16 +1,17 @@
 import { sql } from 'kysely'
-import { record, type Appendable } from '../log/append.sql.ts'
+import { append, type Appendable } from '../log/append.sql.ts'
 import type { ProjectionKey } from '../engine/checkpoints.sql.ts'
 import type { Db, ProjectionSchema, Trx } from '../postgres/database.ts'
 import { BATCH_BYTES, type EventKey } from '../log/read.sql.ts'
+import { binaryColumn, jsonArray } from '../postgres/binary-arrays.ts'
 import { unnest } from '../postgres/unnest.ts'
 import type { EventRow, QuarantineRow, MovementObservationRow, WaitingRow } from '../postgres/tables.ts'
 
-/** The type of the event that records an erasure, and opens the door for it (migrations 0006 and 0007). */
+/** The type of the event that records an erasure, and opens the door for it (migrations/functions/guards.sql). */
 export const ERASED_TYPE = 'ledger.customer.erased'
 
 /** A stored event as an erasure looks at it. */
-export type Found = Pick<EventRow, 'shard' | 'position' | 'event_id' | 'subject' | 'recorded_at' | 'test' | 'fact_digest' | 'body_bytes' | 'body'>
+export type Found = Pick<EventRow, 'shard' | 'position' | 'event_id' | 'subject' | 'provider' | 'recorded_at' | 'test' | 'fact_digest' | 'body_bytes' | 'body'>
 
 const PAGE_EVENTS = 500
 
@@ -31,7 +32,7 @@ export async function searchShard (
     with page as materialized (
       select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
       from (
-        select shard, position, event_id, subject, type, customer_id, recorded_at, test, fact_digest, body_bytes, body
+        select shard, position, event_id, subject, provider, type, customer_id, recorded_at, test, fact_digest, body_bytes, body
         from ledger.events
         where shard = ${page.shard} and position > ${page.after} and position <= ${page.upTo}
         order by position
@@ -40,7 +41,7 @@ export async function searchShard (
     ), bounded as materialized (
       select * from page where bytes_before < ${BATCH_BYTES}
     )
-    select reach.reached, m.shard, m.position, m.event_id, m.subject, m.recorded_at, m.test, m.fact_digest, m.body_bytes, m.body
+    select reach.reached, m.shard, m.position, m.event_id, m.subject, m.provider, m.recorded_at, m.test, m.fact_digest, m.body_bytes, m.body
     from (select max(position) as reached from bounded) reach
     left join (
       select * from bounded
@@ -67,14 +68,14 @@ export async function readKnown (db: Db, customer_id: string): Promise<KnownOf> 
 }
 
 /** A quarantine row as an erasure looks at it. */
-export type Kept = { quarantine_id: bigint } & Pick<QuarantineRow, 'body' | 'detail' | 'discard_reason'>
+export type Kept = { quarantine_id: bigint } & Pick<QuarantineRow, 'provider' | 'body' | 'detail' | 'discard_reason'>
 
 const PAGE_ROWS = 200
 
 /** Quarantine rows in order of their ids, in whatever state, a page at a time: at least one, and no more than fits in memory. */
 export async function readQuarantine (db: Db, after: bigint): Promise<Kept[]> {
   const { rows } = await sql<Kept>`
-    select quarantine_id, body, detail, discard_reason
+    select quarantine_id, provider, body, detail, discard_reason
     from (
       select q.*, sum(octet_length(body)) over (order by quarantine_id) - octet_length(body) as bytes_before
       from ledger.quarantine q
@@ -89,7 +90,7 @@ export async function readQuarantine (db: Db, after: bigint): Promise<Kept[]> {
 
 export async function readKept (trx: Trx, ids: readonly bigint[]): Promise<Kept[]> {
   const { rows } = await sql<Kept>`
-    select quarantine_id, body, detail, discard_reason from ledger.quarantine
+    select quarantine_id, provider, body, detail, discard_reason from ledger.quarantine
     where quarantine_id = any (${ids.map(String)}::bigint[])
     order by quarantine_id
     for update`.execute(trx)
@@ -181,15 +182,21 @@ export async function replaceDetails (trx: Trx, observations: ReadonlyArray<Pick
 export type RedactedEvent = EventKey & { body: string }
 export interface RedactedRow { quarantine_id: bigint, body: string, detail: string, discard_reason: string | null }
 
-/** Appends an erasure event, and redacts what it lists: one call of `ledger.erase`. Not for the service's role. */
+/** Appends an erasure event, and redacts what it lists (`ledger.erase`). Not for the service's role. */
 export async function writeErasure (trx: Trx, erasure: Appendable, events: readonly RedactedEvent[], rows: readonly RedactedRow[]): Promise<void> {
-  const redacted = JSON.stringify(events.map(({ event_id, subject, body }) => ({ event_id, subject, body })))
-  const quarantined = JSON.stringify(rows.map(row => ({ ...row, quarantine_id: String(row.quarantine_id) })))
-  await sql`select ledger.erase(${record(erasure)}, ${erasure.body}, ${redacted}::json, ${quarantined}::json)`.execute(trx)
+  const [appended] = await append(trx, [erasure])
+  if (appended?.outcome !== 'accepted') throw new Error(`the erasure event ${erasure.event_id} is not new: ${appended?.outcome}`)
+  const kept = rows.map(row => ({ ...row, body: Buffer.from(row.body) }))
+  await sql`
+    select ledger.erase(
+      ${erasure.event_id},
+      ${binaryColumn('text', events, 'event_id')}, ${binaryColumn('text', events, 'subject')}, ${jsonArray(events.map(({ body }) => body))},
+      ${binaryColumn('bigint', kept, 'quarantine_id')}, ${binaryColumn('bytea', kept, 'body')},
+      ${binaryColumn('text', kept, 'detail')}, ${binaryColumn('text', kept, 'discard_reason')})`.execute(trx)
 }
 
-/** May this login erase? Only the owner of the ledger may. */
+/** Whether this login may erase: only the owner of the ledger may. */
 export async function mayErase (db: Db): Promise<boolean> {
-  const { rows: [row] } = await sql<{ may: boolean }>`select has_function_privilege('ledger.erase(text, text, json, json)', 'execute') as may`.execute(db)
+  const { rows: [row] } = await sql<{ may: boolean }>`select has_function_privilege('ledger.erase'::regproc, 'execute') as may`.execute(db)
   return row?.may === true
 }

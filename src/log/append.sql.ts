@@ -1,15 +1,15 @@
 import { sql } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
+import { binaryColumn, jsonArray, type ElementType } from '../postgres/binary-arrays.ts'
 import type { Db } from '../postgres/database.ts'
-import { jsonArray } from '../postgres/binary-arrays.ts'
 import { prepared } from '../postgres/prepared.ts'
 import type { EventRow } from '../postgres/tables.ts'
 
-/** An event to append: what the provider's reading named, its shard, and the JSON text. The database adds the rest. */
+/** An event to append: what the reading of the delivery named, its shard, and the JSON text. The database adds the rest. */
 export type Appendable = Omit<EventRow, 'position' | 'recorded_at' | 'body_bytes' | 'body_digest' | 'fact_digest' | 'chain' | 'erased_by'> & {
   /** Hex. */
   fact_digest: string
-  /** When it was first stored, where it comes back out of an export: `restore` keeps it. `append` takes the time of now. */
+  /** When it was first stored, for an event out of an export: `restore` keeps it. `append` sets the present time. */
   recorded_at?: Instant
 }
 
@@ -20,38 +20,37 @@ export interface Appended {
   position: bigint
 }
 
-export const RECORD = '\u001e'
-const FIELD = '\u001f'
-
 /**
  * Appends events: one call of `ledger.append`, one round trip, one transaction.
  * ```sql
- * select ordinal, outcome, shard, position from ledger.append($records, $bodies)
+ * select outcome, shard, position from ledger.append($event_ids, $subjects, …, $bodies) order by ordinal
  * ```
  * @returns one answer an input, in order
  */
 export async function append (db: Db, events: readonly Appendable[]): Promise<Appended[]> {
-  return await appendAll(db, recordsOf(events), jsonArray(events.map(({ body }) => body)))
+  return await appendAll(db, ...arraysOf(events))
 }
 
-const appendAll = prepared((records: string, bodies: Buffer) => sql<Appended>`
+const appendAll = prepared((
+  event_ids: Buffer, subjects: Buffer, shards: Buffer, providers: Buffer, types: Buffer, customer_ids: Buffer, occurred_ats: Buffer,
+  send_out_ids: Buffer, sender_kinds: Buffer, sender_ids: Buffer, group_ids: Buffer, project_ids: Buffer, channels: Buffer,
+  fact_digests: Buffer, tests: Buffer, bodies: Buffer
+) => sql<Appended>`
   select outcome, shard, position
-  from ledger.append(${records}, ${bodies}::json[])
+  from ledger.append(
+    ${event_ids}, ${subjects}, ${shards}, ${providers}, ${types}, ${customer_ids}, ${occurred_ats}, ${send_out_ids},
+    ${sender_kinds}, ${sender_ids}, ${group_ids}, ${project_ids}, ${channels}, ${fact_digests}, ${tests}, ${bodies})
   order by ordinal`)
 
-export function recordsOf (events: readonly Appendable[]): string {
-  return events.map(record).join(RECORD)
-}
+type Arrays = Parameters<typeof appendAll> extends [Db, ...infer Rest] ? Rest : never
 
-export function bodiesOf (events: readonly Appendable[]): string {
-  return events.map(({ body }) => body).join(RECORD)
-}
-
-/** An event as `ledger.append` and `ledger.erase` take it: the order of the fields is the one that ledger.append documents. */
-export function record (event: Appendable): string {
+/** The arguments of `ledger.append` (migrations/functions/append.sql): an array a column, each in PostgreSQL's binary protocol. */
+export function arraysOf (events: readonly Appendable[]): Arrays {
+  const column = (type: ElementType, name: keyof Appendable): Buffer => binaryColumn(type, events, name)
   return [
-    event.event_id, event.subject, event.shard, event.type, event.customer_id, event.occurred_at,
-    event.send_out_id, event.sender_kind, event.sender_id, event.group_id, event.project_id, event.channel,
-    event.fact_digest, event.test
-  ].join(FIELD)
+    column('text', 'event_id'), column('text', 'subject'), column('smallint', 'shard'), column('text', 'provider'),
+    column('text', 'type'), column('text', 'customer_id'), column('timestamptz', 'occurred_at'), column('text', 'send_out_id'),
+    column('text', 'sender_kind'), column('text', 'sender_id'), column('text', 'group_id'), column('text', 'project_id'),
+    column('text', 'channel'), column('bytea', 'fact_digest'), column('boolean', 'test'), jsonArray(events.map(({ body }) => body))
+  ]
 }

@@ -1,7 +1,7 @@
 import type { Instant } from '../ledger/instant.ts'
 
-/** The types that arrays can be made of, with their oids, which are the same in every database. */
-const OIDS = { boolean: 16, bigint: 20, smallint: 21, integer: 23, text: 25, timestamptz: 1184, numeric: 1700 } as const
+/** The types of elements, with their oids, which are the same in every database. */
+const OIDS = { boolean: 16, bytea: 17, bigint: 20, smallint: 21, integer: 23, text: 25, date: 1082, timestamptz: 1184, numeric: 1700, jsonb: 3802 } as const
 const JSON_OID = 114
 export type ElementType = keyof typeof OIDS
 
@@ -24,7 +24,7 @@ export function binaryColumn<Row extends object> (type: ElementType, rows: reado
 
 const HEADER_BYTES = 20
 
-/** JSON texts as an array, just as large as they are: bodies are not kept room for, as what follows here is. */
+/** JSON texts as a json[] in a buffer of their size. The writer below keeps its buffer, and bodies are too large to keep room for. */
 export function jsonArray (texts: readonly string[]): Buffer {
   const lengths = texts.map(text => Buffer.byteLength(text))
   const array = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + 4 + length, HEADER_BYTES))
@@ -37,7 +37,7 @@ export function jsonArray (texts: readonly string[]): Buffer {
   return array
 }
 
-/** Written one by one, so they stand in one place that grows to the largest of them. */
+/** Writes one array after the other into one buffer, which grows to the largest of them. */
 class ArrayWriter {
   #buffer = Buffer.allocUnsafeSlow(1 << 16)
   #length = 0
@@ -91,7 +91,23 @@ class ArrayWriter {
     this.#length += bytes
   }
 
-  /** A short text is written sooner than the runtime is asked to. @returns undefined where it cannot be written so */
+  /** Bytes as hex, with their length before them. */
+  hex (value: string): void {
+    this.#reserve(4 + value.length / 2)
+    const bytes = this.#buffer.write(value, this.#length + 4, 'hex')
+    if (bytes * 2 !== value.length) throw new TypeError(`not bytes in hex: ${value}`)
+    this.int32(bytes)
+    this.#length += bytes
+  }
+
+  bytes (value: Uint8Array): void {
+    this.#reserve(4 + value.length)
+    this.int32(value.length)
+    this.#buffer.set(value, this.#length)
+    this.#length += value.length
+  }
+
+  /** Writes a short text itself: that is faster than a call of the runtime. @returns undefined where it is not short ASCII */
   #ascii (value: string): number | undefined {
     if (value.length > 32) return undefined
     const start = this.#length + 4
@@ -116,6 +132,20 @@ const array = new ArrayWriter()
 const WRITERS: Record<ElementType, (array: ArrayWriter, value: unknown) => void> = {
   text (array, value) {
     array.text(value as string)
+  },
+  // With the version of the format before it.
+  jsonb (array, value) {
+    array.text(`\u0001${value as string}`)
+  },
+  // Hex as a string, or the bytes.
+  bytea (array, value) {
+    if (typeof value === 'string') array.hex(value)
+    else array.bytes(value as Uint8Array)
+  },
+  // As YYYY-MM-DD.
+  date (array, value) {
+    array.int32(4)
+    array.int32(daysOf(value as string))
   },
   boolean (array, value) {
     array.int32(1)
@@ -144,13 +174,20 @@ const WRITERS: Record<ElementType, (array: ArrayWriter, value: unknown) => void>
 
 /** PostgreSQL counts from here. */
 const EPOCH_MS = Date.UTC(2000, 0, 1)
+const DAY_MS = 86_400_000
+
+function daysOf (day: string): number {
+  const days = (Date.parse(`${day}T00:00:00Z`) - EPOCH_MS) / DAY_MS
+  if (day.length !== 10 || !Number.isInteger(days)) throw new TypeError(`not a day: ${day}`)
+  return days
+}
 
 /** Microseconds since PostgreSQL's epoch: a number where a number carries them exactly, for some 285 years either way. */
 function microsecondsOf (instant: Instant): number | bigint {
   const year = digits(instant, 0, 4)
   const fraction = digits(instant, 20, 6)
   const moment = Date.UTC(year, digits(instant, 5, 2) - 1, digits(instant, 8, 2), digits(instant, 11, 2), digits(instant, 14, 2), digits(instant, 17, 2))
-  // What Date.UTC takes for a year of the twentieth century is none.
+  // Date.UTC adds 1900 to a year below 100.
   const milliseconds = (year < 100 ? Date.parse(`${instant.slice(0, 19)}Z`) : moment) - EPOCH_MS
   const microseconds = milliseconds * 1000 + fraction
   if (instant.length !== 27 || Number.isNaN(microseconds)) throw new TypeError(`not an instant: ${instant}`)
@@ -167,7 +204,7 @@ const BASE = 10_000n
 const POSITIVE = 0
 const NEGATIVE = 0x4000
 
-/** Digits to the base of 10,000, the first of them with a weight; nothing behind the point. */
+/** Digits to the base of 10,000, with the weight of the first one; no fraction. */
 function numeric (array: ArrayWriter, value: bigint): void {
   const places: number[] = []
   for (let rest = value < 0n ? -value : value; rest > 0n; rest /= BASE) places.unshift(Number(rest % BASE))

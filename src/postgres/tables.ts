@@ -11,6 +11,7 @@ import type { Totals } from '../ledger/totals.ts'
  * those of a generation: which one, the connection says (`DatabaseOptions.generation`).
  */
 export interface Tables {
+  'ledger.repeatable_files': RepeatableFileRow
   'ledger.shards': ShardRow
   'ledger.events': EventRow
   'ledger.quarantine': QuarantineRow
@@ -30,6 +31,12 @@ export interface Tables {
   waiting: WaitingRow
 }
 
+export interface RepeatableFileRow {
+  name: string
+  digest: Buffer
+  applied_at: Generated<Instant>
+}
+
 export interface ShardRow {
   shard: number
   head: bigint
@@ -39,6 +46,8 @@ export interface ShardRow {
 export interface EventRow {
   event_id: string
   subject: string
+  /** Who sent it: chooses the rules by which the body is read. */
+  provider: string
   shard: number
   position: bigint
   type: string
@@ -64,6 +73,7 @@ export interface EventRow {
 
 export interface QuarantineRow {
   quarantine_id: Generated<bigint>
+  provider: string
   body: Buffer
   body_digest: Generated<Buffer>
   headers: unknown

@@ -66,7 +66,7 @@ test('an event that came before its type was read fits as such, and as nothing e
   const unread = identifyAsUnread(body)
   if ('reason' in unread) throw new Error(unread.detail)
   t.match(unread, { event_id: 'ev_early', subject: '-' }, 'named by its envelope alone')
-  await append(ledger.db, [{ ...unread, shard: shardOf(unread.shard_key, SHARDS) }])
+  await append(ledger.db, [{ ...unread, provider: 'voucherify', shard: shardOf(unread.shard_key, SHARDS) }])
   const { command, sql, counts } = await audit(ledger)
   t.same({ command, sql, unread: counts.unread }, { command: [], sql: [], unread: 1 })
   await tamper(ledger.owner, "update ledger.events set channel = 'CLIENT'")
@@ -81,7 +81,7 @@ test('a body that this version cannot read at all is named', async t => {
     await tamper(ledger.owner, `update ledger.events set body = '${body}'`)
     const { findings } = await audit(ledger)
     t.match(findings.map(({ code }) => code), ['DIGEST_MISMATCH', 'SIZE_MISMATCH', 'IDENTITY_MISMATCH'])
-    t.match(findings.at(-1)?.detail, `cannot tell from the body which event it is (${reason}`)
+    t.match(findings.at(-1)?.detail, `cannot identify the event from its body (${reason}`)
   }
 })
 

@@ -21,7 +21,7 @@ async function open (t: Parameters<typeof run>[0]) {
 /** As an older version of the code, which could not read it, would have set it aside. */
 async function keep (db: Db, delivery: object | string, reason = 'invalid_payload'): Promise<string> {
   const body = Buffer.from(typeof delivery === 'string' ? delivery : JSON.stringify(delivery))
-  return String((await quarantine(db, { body, headers: {}, reason, detail: 'older code' })).quarantine_id)
+  return String((await quarantine(db, { provider: 'voucherify', body, headers: {}, reason, detail: 'older code' })).quarantine_id)
 }
 
 test('a conflict from the webhook to a decision', async t => {

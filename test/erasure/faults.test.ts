@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { append } from '../../src/log/append.sql.ts'
 import { projections } from '../../src/projections/index.ts'
-import { step } from '../../src/engine/step.ts'
+import { runStep } from '../../src/engine/step.ts'
 import { shardOf } from '../../src/log/shards.sql.ts'
 import { identify } from '../../src/providers/voucherify/identify.ts'
 import { findEverywhere } from '../support/everywhere.ts'
@@ -80,7 +80,7 @@ test('a backend that is killed in the middle of a transaction leaves nothing of 
   const erasing = erase(db, customer_id)
   erasing.catch(() => {})
   await waitUntil(async () => {
-    const { rowCount } = await ledger.owner.query("select pg_terminate_backend(pid) from pg_stat_activity where query like '%ledger.erase(%' and wait_event_type = 'Lock' and datname = current_database()")
+    const { rowCount } = await ledger.owner.query("select pg_terminate_backend(pid) from pg_stat_activity where query like '%ledger.append(%' and wait_event_type = 'Lock' and datname = current_database()")
     return (rowCount ?? 0) > 0
   }, { what: 'the erasure to wait for the shard' })
   await t.rejects(erasing, { message: /terminat/ })
@@ -99,7 +99,7 @@ test('beside appends and steps: nothing that was cleaned comes back', async t =>
   const db = ownerOf(t, ledger)
   let going = true
   const stepping = [1, 2].map(async () => {
-    while (going) await step(ledger.steps, projections, { batch: 7 }).catch((error: unknown) => { if (going) throw error })
+    while (going) await runStep(ledger.steps, projections, { batch: 7 }).catch((error: unknown) => { if (going) throw error })
   })
   const appending = (async () => {
     for (let at = 200; at < bodies.length; at += 10) await takeAll(ledger, bodies.slice(at, at + 10))
@@ -143,7 +143,7 @@ test('the pages of a search reach every event of a shard', async t => {
     const customer = index % 400 === 2 ? 'cust_far' : 'cust_other'
     const named = identify(Buffer.from(JSON.stringify(enveloped({ customer: { id: customer, name: 'Far Away', object: 'customer' } }, { id: `ev_${index}`, eventType: 'customer.updated' }))))
     if ('reason' in named) throw new Error(named.detail)
-    return { ...named, shard: 0 }
+    return { ...named, provider: 'voucherify', shard: 0 }
   })
   await append(ledger.db, events)
   t.match(await erase(ownerOf(t, ledger), 'cust_far'), { looked_at: { events: 4 }, erased: { events: 4 } })

@@ -19,7 +19,7 @@ async function act (ledger: TestLedger, path: string, body?: unknown, headers: R
 /** As an older version of the code, which could not read it, would have set it aside. */
 async function keep (ledger: TestLedger, delivery: object | string | Buffer, reason = 'invalid_payload'): Promise<bigint> {
   const body = Buffer.isBuffer(delivery) ? delivery : Buffer.from(typeof delivery === 'string' ? delivery : JSON.stringify(delivery))
-  return (await quarantine(ledger.db, { body, headers: { 'content-type': 'application/json' }, reason, detail: 'older code' })).quarantine_id
+  return (await quarantine(ledger.db, { provider: 'voucherify', body, headers: { 'content-type': 'application/json' }, reason, detail: 'older code' })).quarantine_id
 }
 
 async function operator (ledger: TestLedger, scope: 'read' | 'operate' = 'operate'): Promise<{ headers: Record<string, string>, key_id: string }> {

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import { test } from 'tap'
 import type { Instant } from '../../src/ledger/instant.ts'
-import { append, type Appendable } from '../../src/log/append.sql.ts'
+import { append, arraysOf, type Appendable } from '../../src/log/append.sql.ts'
 import { AppendRefused, createAppender } from '../../src/log/appender.ts'
 import { closePool, databaseOf, openPool } from '../../src/postgres/database.ts'
 import { restore } from '../../src/log/restore.sql.ts'
@@ -19,6 +19,7 @@ function event (id: string, shard = 0, options: Partial<Appendable> = {}): Appen
     shard,
     event_id: id,
     subject: '-',
+    provider: 'voucherify',
     type: 'test',
     customer_id: null,
     occurred_at: null,
@@ -34,6 +35,10 @@ function event (id: string, shard = 0, options: Partial<Appendable> = {}): Appen
     ...options
   }
 }
+
+/** No event, as ledger.append takes it. */
+const EMPTY = Array(16).fill("'{}'").join()
+const places = (count: number): string => Array.from({ length: count }, (_, index) => `$${index + 1}`).join()
 
 /** The chain by its definition, in a second implementation. */
 function chainAfter (before: Uint8Array, row: { shard: number, position: bigint, event_id: string, subject: string, body_digest: Buffer }): Uint8Array {
@@ -98,10 +103,15 @@ test('one call answers for each input: accepted, duplicate, conflict', async t =
   t.same(await append(db, [event('a', 7, { subject: 'another' })]), [{ outcome: 'accepted', shard: 7, position: 1n }], 'another subject is another fact')
 })
 
-test('what does not pair or names no shard is refused whole', async t => {
+test('arrays of several lengths and events of no shard are refused whole', async t => {
   const { db, owner } = await openLedger(t, { shards: 2 })
   await t.rejects(append(db, [event('a', 0), event('b', 7)]), { code: '22023', message: /shard that does not exist/ })
-  await t.rejects(append(db, [event('a'), event('b', 1, { type: 'x\u001e' })]), { code: '22023', message: /do not pair/ })
+  for (let index = 0; index < 16; index++) {
+    const arrays = arraysOf([event('a'), event('b')])
+    arrays[index] = arraysOf([event('a')])[index] as Buffer
+    await t.rejects(owner.query(`select ledger.append(${places(16)})`, arrays), { code: '22023', message: /not of one length/ }, `array ${index + 1}`)
+    await t.rejects(owner.query(`select ledger.append(${places(16)})`, arrays.with(index, null as never)), { code: '22023', message: /not of one length/ }, `no array ${index + 1}`)
+  }
   await t.rejects(append(db, [event('')]), { code: '23514' })
   t.equal((await owner.query('select from ledger.events')).rowCount, 0)
 })
@@ -121,7 +131,7 @@ test('nothing waits for, and nothing is missed because of, a writing transaction
   const elsewhere = await ledger.owner.connect()
   await elsewhere.query('begin')
   await elsewhere.query('create table held_open (a int)')
-  await elsewhere.query("insert into ledger.quarantine (body, headers, reason, detail) values ('x', '{}', 'r', 'd')")
+  await elsewhere.query("insert into ledger.quarantine (provider, body, headers, reason, detail) values ('p', 'x', '{}', 'r', 'd')")
   await elsewhere.query('select pg_current_xact_id()')
   try {
     const [first] = await append(ledger.db, [event('a')])
@@ -140,8 +150,7 @@ test('positions become visible in order: who holds the shard is waited for, neve
   const slow = new pg.Client({ connectionString: ledger.url })
   await slow.connect()
   await slow.query('begin')
-  const first = event('slow')
-  await slow.query('select * from ledger.append($1, $2)', [['slow', '-', 0, 'test', '', '', '', '', '', '', '', '', first.fact_digest, 'false'].join('\u001f'), first.body])
+  await slow.query(`select * from ledger.append(${places(16)})`, arraysOf([event('slow')]))
   const second = append(ledger.db, [event('fast')])
   await waitUntil(async () => (await ledger.owner.query("select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")).rowCount === 1, { what: 'the second append to wait' })
   t.equal(await ledger.project(), 0, 'nothing is visible before the first commits')
@@ -159,9 +168,9 @@ test('stored events never change: by privilege for the service, by trigger for e
   const attempts = [
     "update ledger.events set type = 'x'", 'delete from ledger.events', 'truncate ledger.events',
     'update ledger.shards set head = 0', 'delete from ledger.quarantine', "update ledger.quarantine set body = 'x'",
-    "insert into ledger.events select 'b', subject, shard, 2, type, customer_id, occurred_at, recorded_at, test, send_out_id, sender_kind, sender_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain from ledger.events",
+    "insert into ledger.events select 'b', subject, provider, shard, 2, type, customer_id, occurred_at, recorded_at, test, send_out_id, sender_kind, sender_id, group_id, project_id, channel, body, body_bytes, body_digest, fact_digest, chain from ledger.events",
     'alter table ledger.events disable trigger all', 'drop table ledger.events',
-    "select ledger.restore('', '', '')", "select ledger.store_events('', '{}', null)"
+    `select ledger.restore(${EMPTY}, '{}')`, `select ledger.store_events(${EMPTY}, null)`
   ]
   for (const attempt of attempts) await t.rejects(service.query(attempt), { code: '42501' }, `service: ${attempt}`)
   for (const attempt of attempts.slice(0, 3)) {
@@ -204,9 +213,44 @@ test('a restored event keeps its time, an appended one never does; the rest is o
   t.same((await owner.query("select event_id, position, recorded_at = '2020-02-29 12:00:00.123456Z' as kept from ledger.events order by event_id")).rows, [
     { event_id: 'a', position: '1', kept: true }, { event_id: 'b', position: '1', kept: true }, { event_id: 'c', position: '2', kept: false }
   ])
-  await t.rejects(owner.query("select ledger.restore('', '', null)"), { code: '22004' })
-  await t.rejects(owner.query("select ledger.restore(e'x\x1ey', e'{}\x1e{}', '2020-01-01')"), { code: '22023', message: /do not pair/ })
-  await t.rejects(owner.query("select ledger.append('', '{}')"), { code: '22023', message: /do not pair/ })
+  await t.rejects(owner.query(`select ledger.restore(${EMPTY}, null)`), { code: '22004' })
+  await t.rejects(restore(db, [event('d', 0, { recorded_at }), event('e', 0)]), { code: '22004' }, 'one without its time')
+  await t.rejects(owner.query(`select ledger.restore(${EMPTY}, '{2020-01-01}')`), { code: '22023', message: /not of one length/ })
+})
+
+test('every column comes to the database as it is here', async t => {
+  const { db } = await openLedger(t)
+  const text = 'quotes " and \\, a comma, {braces}, null, \u001e\u001f, äöü€😀'
+  const full = event('full', 3, {
+    provider: 'other_one-2',
+    subject: text,
+    type: text,
+    customer_id: text,
+    occurred_at: '2026-02-28T23:59:59.999999Z' as Instant,
+    test: true,
+    send_out_id: text,
+    sender_kind: 'NULL',
+    sender_id: '',
+    group_id: text,
+    project_id: text,
+    channel: text,
+    body: JSON.stringify({ text })
+  })
+  const none = event('none', 3)
+  await append(db, [full, none])
+  const rows = await db.selectFrom('ledger.events').selectAll().orderBy('position').execute()
+  t.match(rows.map(row => ({ ...row, fact_digest: row.fact_digest.toString('hex') })), [full, none])
+})
+
+test('the append refuses a transaction whose snapshot could be older than the lock on its shard', async t => {
+  const { db, owner } = await openLedger(t)
+  for (const level of ['repeatable read', 'serializable'] as const) {
+    await t.rejects(db.transaction().setIsolationLevel(level).execute(async trx => await append(trx, [event('a')])), {
+      code: '25000', message: new RegExp(`READ COMMITTED transactions only; this one is ${level.toUpperCase()}`), hint: /snapshot/
+    })
+  }
+  t.equal((await owner.query('select from ledger.events')).rowCount, 0)
+  t.match(await db.transaction().execute(async trx => await append(trx, [event('a')])), [{ outcome: 'accepted' }])
 })
 
 test('an event that PostgreSQL cannot store is refused alone', async t => {

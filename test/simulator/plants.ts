@@ -10,14 +10,14 @@ export interface Plant {
 
 export const PLANTS: readonly Plant[] = [
   {
-    bug: 'a movement is recorded when it was told last',
+    bug: 'a movement is recorded when it was last observed',
     file: 'ledger/movements.ts',
     find: 's.recorded_at < earliest',
     instead: 's.recorded_at > earliest',
     noticed: /recorded_at should be/
   },
   {
-    bug: 'the least source_rank event is named',
+    bug: 'the event of the lowest source rank is named',
     file: 'ledger/movements.ts',
     find: 'event_id: best.event_id',
     instead: 'event_id: ([...movement_observations].sort(compareSightings).at(-1) ?? best).event_id',
@@ -31,7 +31,7 @@ export const PLANTS: readonly Plant[] = [
     noticed: /event_id should be/
   },
   {
-    bug: 'the lowest-ranked telling wins',
+    bug: 'the lowest source rank wins',
     file: 'ledger/movements.ts',
     find: 'b.source_rank - a.source_rank',
     instead: 'a.source_rank - b.source_rank',
@@ -143,7 +143,7 @@ export const PLANTS: readonly Plant[] = [
     noticed: /line award:/
   },
   {
-    bug: 'in a ordinal spends without a balance are not tried everywhere',
+    bug: 'among ties spends without a balance are not tried everywhere',
     file: 'ledger/sequence.ts',
     find: 'if (gapless !== undefined) return gapless',
     instead: '',

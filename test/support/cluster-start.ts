@@ -1,4 +1,4 @@
-// tap runs this before the tests: one PostgreSQL for the run, and in it one migrated database to clone.
+// scripts/test.js runs this before the tests: one PostgreSQL for the run, and in it one migrated database to clone.
 // TEST_DATABASE_URL (superuser, any database of the server) tests against another server, PostgreSQL 15 to 18.
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -36,7 +36,7 @@ async function startServer (): Promise<string> {
 
 function hashOfMigrations (): string {
   const hash = createHash('sha256')
-  for (const name of readdirSync(migrationsFolder).sort()) hash.update(name).update(readFileSync(join(migrationsFolder, name)))
+  for (const name of readdirSync(migrationsFolder, { encoding: 'utf8', recursive: true }).filter(name => name.endsWith('.sql')).sort()) hash.update(name).update(readFileSync(join(migrationsFolder, name)))
   return hash.digest('hex').slice(0, 16)
 }
 

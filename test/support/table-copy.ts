@@ -6,6 +6,9 @@ export interface CopiedRow { table: string, row: Record<string, string | null> }
 
 interface Column { name: string, type: string }
 
+/** Filled by `migrate up`, on both sides. */
+const OF_THE_MIGRATION = 'ledger.repeatable_files'
+
 /** Tables of a schema that keep rows of their own, in an order in which what is referred to comes first. */
 async function tablesOf (db: pg.ClientBase, schemas: readonly string[]): Promise<Map<string, Column[]>> {
   const { rows } = await db.query<Column & { table: string }>(`
@@ -13,7 +16,7 @@ async function tablesOf (db: pg.ClientBase, schemas: readonly string[]): Promise
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
-    where n.nspname = any ($1) and c.relkind = 'r'
+    where n.nspname = any ($1) and c.relkind = 'r' and c.oid is distinct from to_regclass('${OF_THE_MIGRATION}')
     order by (select count(*) from pg_constraint k where k.conrelid = c.oid and k.contype = 'f'), 1, a.attnum`, [schemas])
   const tables = new Map<string, Column[]>()
   for (const { table, ...column } of rows) tables.set(table, [...tables.get(table) ?? [], column])

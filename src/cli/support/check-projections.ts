@@ -1,6 +1,7 @@
 import type { Finding } from '../../audit/finding.ts'
 import { projections } from '../../projections/index.ts'
-import { LogGap, StepFailed } from '../../engine/step.ts'
+import { LogGap } from '../../engine/read-batches.ts'
+import { StepFailed } from '../../engine/step.ts'
 import { verifyProjections, type ProjectionFinding } from '../../engine/rebuild/verify.ts'
 import { readLogSize } from '../../audit/log.sql.ts'
 import { withScratch } from '../../app/open.ts'
@@ -55,7 +56,7 @@ function findingOf (finding: ProjectionFinding): Finding {
       const { shard, position, head } = finding
       return { ...UNPLACED, code, shard, position, subject: projection, detail: `the checkpoint of ${projection} is at ${position}, but the log ends at ${head}: the events stored next would never be folded` }
     }
-    case 'PROJECTION_UNBUILT': {
+    case 'PROJECTION_OUTDATED': {
       const { version, live } = finding
       const stands = live === undefined ? 'has no rows yet' : `was folded by version ${live} of its rules`
       return { ...UNPLACED, code, subject: projection, detail: `${projection} ${stands}, this is version ${version}: rebuild it, then compare` }

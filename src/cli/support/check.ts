@@ -1,5 +1,5 @@
 import type { Anchor } from '../../audit/anchor.ts'
-import type { FindingCode, Found } from '../../audit/finding.ts'
+import type { FindingCode, ReportFinding } from '../../audit/finding.ts'
 import type { Config } from '../../config.ts'
 import type { Db } from '../../postgres/database.ts'
 import type { Progress } from './progress.ts'
@@ -11,7 +11,7 @@ export interface Audit {
   /** At most so many differences of each kind are named. */
   limit: number
   against: Anchor | undefined
-  found: Found
+  found: ReportFinding
   /** Counts differences that are not named. */
   foundMore: (code: FindingCode, count: bigint) => void
   /** Shows a progress bar over `total` things, in place of the one before. */

@@ -13,7 +13,7 @@ import { presentExplained } from '../explained.ts'
 import { pageOf, rowsFor } from '../paging.ts'
 import { notFound, Problem } from '../problem.ts'
 import { CardAmbiguous, CardDetails, Line } from '../schemas/card.ts'
-import { AsOfQuery } from '../schemas/clocks.ts'
+import { AsOfQuery } from '../schemas/as-of.ts'
 import { Freshness, ListOf, Page, problems } from '../schemas/common.ts'
 import { ExplainedLine } from '../schemas/explain.ts'
 import { askable, awaitPosition, type ReadOptions } from '../read-options.ts'
@@ -81,7 +81,7 @@ export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options
       const { card_id } = await requireCard(trx, key)
       const rows = await listLines(trx, card_id, asOf, { before, limit: rowsFor(query.limit) })
       const page = pageOf(rows, query.limit, markOf(asOf))
-      const explained = await explainLines(trx, card_id, page.items, rows[page.items.length], asOf)
+      const explained = await explainLines(trx, card_id, page.items, rows[page.items.length], asOf, options.providers)
       return { ...page, items: explained.map(presentExplained) }
     })
   })

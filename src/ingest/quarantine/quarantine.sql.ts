@@ -3,6 +3,8 @@ import type { Db } from '../../postgres/database.ts'
 import type { EventRow, QuarantineRow } from '../../postgres/tables.ts'
 
 export interface Quarantinable {
+  /** Who sent it. */
+  provider: string
   body: Buffer
   /** The headers that matter to a later reading. */
   headers: Record<string, string>
@@ -31,8 +33,8 @@ export interface SetAside { quarantine_id: bigint, fate: 'waits' | 'reopened' | 
 export async function quarantine (db: Db, delivery: Quarantinable): Promise<SetAside> {
   // The lookup in `returning` sees the row as it was before this statement.
   const { rows: [row] } = await sql<{ quarantine_id: bigint, state: QuarantineState, state_before: QuarantineState | null }>`
-    insert into ledger.quarantine as kept (body, headers, reason, detail, event_id, subject)
-    values (${delivery.body}, ${JSON.stringify(delivery.headers)}, ${delivery.reason}, ${observed(delivery.detail)}, ${delivery.event_id ?? null}, ${delivery.subject ?? null})
+    insert into ledger.quarantine as kept (provider, body, headers, reason, detail, event_id, subject)
+    values (${delivery.provider}, ${delivery.body}, ${JSON.stringify(delivery.headers)}, ${delivery.reason}, ${observed(delivery.detail)}, ${delivery.event_id ?? null}, ${delivery.subject ?? null})
     on conflict (body_digest) do update set
       times_seen = kept.times_seen + 1,
       last_seen_at = clock_timestamp(),
@@ -110,8 +112,8 @@ export async function findQuarantined (db: Db, quarantine_id: bigint): Promise<K
 }
 
 /** Of a row what a redrive needs. */
-export async function readQuarantined (db: Db, quarantine_id: bigint): Promise<Pick<KeptDelivery, 'body' | 'state'> | undefined> {
-  return await db.selectFrom('ledger.quarantine').select(['body', 'state']).where('quarantine_id', '=', quarantine_id).executeTakeFirst()
+export async function readQuarantined (db: Db, quarantine_id: bigint): Promise<Pick<KeptDelivery, 'provider' | 'body' | 'state'> | undefined> {
+  return await db.selectFrom('ledger.quarantine').select(['provider', 'body', 'state']).where('quarantine_id', '=', quarantine_id).executeTakeFirst()
 }
 
 /**

@@ -5,6 +5,7 @@ import { invalidIndexes, invalidIndexesText } from './invalid-indexes.ts'
 import { MigrationError } from './error.ts'
 import { listMigrations, loadScripts, migrationsFolder, notMigrations, type Direction } from './files.ts'
 import { isBlocked, pauseAfter, waitForLock } from './locks.ts'
+import { applyRepeatable, listRepeatable, repeatableStatus } from './repeatable.ts'
 
 export { MigrationError } from './error.ts'
 export { migrationsFolder } from './files.ts'
@@ -27,8 +28,11 @@ export interface MigrateOptions {
   lock_timeout_ms?: number
 }
 
-/** Names of migrations without `.sql`, oldest first. `unknown`: applied by a newer version of the code. */
-export interface MigrationStatus { applied: string[], pending: string[], unknown: string[] }
+/**
+ * Names of migrations without `.sql`, oldest first. `pending` ends with the repeatable files whose text was never applied.
+ * `unknown`: applied by a newer version of the code. `replaced`: repeatable files of which another text was applied after ours.
+ */
+export interface MigrationStatus { applied: string[], pending: string[], unknown: string[], replaced: string[] }
 
 /**
  * Applies the pending migrations in order, each in its own transaction, and returns their names. A second process waits
@@ -47,14 +51,19 @@ export async function migrateDown (databaseUrl: string, options: MigrateOptions 
   return await migrate(databaseUrl, { ...options, direction: 'down' })
 }
 
-/** Compares the database with the code. Changes nothing: a database without our table has applied nothing. */
+/** Compares the database with the code. Changes nothing: a database without our tables has applied nothing. */
 export async function migrationStatus (database: string | pg.ClientBase | pg.Pool, { dir = migrationsFolder }: { dir?: string } = {}): Promise<MigrationStatus> {
+  if (typeof database === 'string') return await withClient(database, async client => await migrationStatus(client, { dir }))
   const known = await listMigrations(dir)
-  const applied = typeof database === 'string' ? await withClient(database, readApplied) : await readApplied(database)
+  const applied = await readApplied(database)
+  const unknown = applied.filter(name => !known.includes(name))
+  const repeatable = await repeatableStatus(database, await listRepeatable(dir))
+  const names = (files: ReadonlyArray<{ name: string }>): string[] => unknown.length > 0 ? [] : files.map(({ name }) => name)
   return {
     applied,
-    pending: known.filter(name => !applied.includes(name)),
-    unknown: applied.filter(name => !known.includes(name))
+    pending: [...known.filter(name => !applied.includes(name)), ...names(repeatable.pending)],
+    unknown,
+    replaced: names(repeatable.replaced)
   }
 }
 
@@ -78,6 +87,7 @@ async function migrate (databaseUrl: string, options: Migrating): Promise<string
         log(`${direction === 'up' ? 'applied' : 'took back'} ${name}`)
         done.push(name)
       }
+      if (direction === 'up' && done.length < count) done.push(...await migrateRepeatable(client, watch, options))
       const invalid = await invalidIndexes(client)
       if (invalid.length > 0) log(invalidIndexesText(invalid))
       return done
@@ -87,16 +97,43 @@ async function migrate (databaseUrl: string, options: Migrating): Promise<string
   })
 }
 
+/** What is being tried, for messages. */
+interface Tried { name: string, live: boolean }
+
 /** The next migration, tried until it gets its locks. @returns its name; undefined when there is none left */
 async function migrateOne (client: pg.Client, watch: Watch, options: Migrating): Promise<string | undefined> {
+  const tried = { name: 'the migration', live: false }
+  return await untilUnblocked(client, watch, options, tried, async waits => await run(client, options, tried, waits))
+}
+
+/** Applies the repeatable files whose text is not the current one, in one transaction. @returns their names */
+async function migrateRepeatable (client: pg.Client, watch: Watch, options: Migrating): Promise<string[]> {
+  const { dir = migrationsFolder, log = () => {} } = options
+  const { unknown, pending, replaced } = await migrationStatus(client, { dir })
+  const files = (await listRepeatable(dir)).filter(({ name }) => pending.includes(name) || replaced.includes(name))
+  // A database that is newer than this code has newer functions and views, too.
+  if (unknown.length > 0 || files.length === 0) return []
+  const names = files.map(({ name }) => name)
+  await untilUnblocked(client, watch, options, { name: names.join(', '), live: false }, async ({ short_ms }) => {
+    await client.query(`begin; set local lock_timeout = ${short_ms}`)
+    await applyRepeatable(client, files)
+    await client.query('commit')
+  })
+  for (const name of names) log(`applied ${name}`)
+  return names
+}
+
+/** Tries until it gets its locks: each try waits briefly, since all who come behind it wait, too. */
+async function untilUnblocked<Result> (
+  client: pg.Client, watch: Watch, options: Migrating, tried: Tried, work: (waits: { short_ms: number, long_ms: number }) => Promise<Result>
+): Promise<Result> {
   const { log = () => {} } = options
   const timeout_ms = options.lock_timeout_ms ?? lock_timeout_ms
   const wait_ms = options.blocked_wait_ms ?? blocked_wait_ms
   const deadline = performance.now() + wait_ms
   for (let attempt = 1; ; attempt++) {
-    const tried = { name: 'the migration', live: false }
     try {
-      return await run(client, options, tried, { short_ms: timeout_ms, long_ms: Math.max(timeout_ms, deadline - performance.now()) })
+      return await work({ short_ms: timeout_ms, long_ms: Math.max(timeout_ms, deadline - performance.now()) })
     } catch (cause) {
       if (!isBlocked(cause)) throw failed(cause, options.direction, tried)
       await client.query('rollback')

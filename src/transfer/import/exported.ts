@@ -47,8 +47,8 @@ function entryOf (read: Record<string, unknown> | undefined): { body: Buffer, ex
 
 function isExported (value: unknown): value is Exported {
   if (typeof value !== 'object' || value === null) return false
-  const { event_id, subject, recorded_at } = value as Record<string, unknown>
-  return typeof event_id === 'string' && typeof subject === 'string' && typeof recorded_at === 'string' && parseInstant(recorded_at) !== undefined
+  const { event_id, subject, provider, recorded_at } = value as Record<string, unknown>
+  return typeof event_id === 'string' && typeof subject === 'string' && typeof provider === 'string' && typeof recorded_at === 'string' && parseInstant(recorded_at) !== undefined
 }
 
 function parse (text: string): Record<string, unknown> | undefined {

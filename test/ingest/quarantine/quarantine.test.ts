@@ -8,11 +8,11 @@ import { createDatabase } from '../../support/database.ts'
 test('no query scans the log or the quarantine, however large and never analysed', async t => {
   const { pool } = await createDatabase(t)
   await pool.query(`
-    insert into ledger.quarantine (body, headers, reason, detail, event_id, subject)
-    select n::text::bytea, '{}', case when n % 100 = 0 then 'conflict' else 'not_json' end, 'd', 'ev_' || n, '-' from generate_series(1, 20000) n`)
+    insert into ledger.quarantine (provider, body, headers, reason, detail, event_id, subject)
+    select 'voucherify', n::text::bytea, '{}', case when n % 100 = 0 then 'conflict' else 'not_json' end, 'd', 'ev_' || n, '-' from generate_series(1, 20000) n`)
   await pool.query(`
-    insert into ledger.events (event_id, subject, shard, position, type, recorded_at, test, body, body_bytes, body_digest, fact_digest, chain)
-    select 'ev_' || n, '-', 0, n, 't', now(), false, '{}', 2, '', '', '' from generate_series(1, 20000) n`)
+    insert into ledger.events (event_id, subject, provider, shard, position, type, recorded_at, test, body, body_bytes, body_digest, fact_digest, chain)
+    select 'ev_' || n, '-', 'voucherify', 0, n, 't', now(), false, '{}', 2, '', '', '' from generate_series(1, 20000) n`)
   const asked: Array<{ sql: string, parameters: readonly unknown[] }> = []
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), log: event => { asked.push({ sql: event.query.sql, parameters: event.query.parameters }) } })
   await listQuarantine(db, { state: 'open', after: 5000n, limit: 51 })

@@ -14,7 +14,7 @@ async function open (t: Parameters<typeof openLedger>[0]): Promise<{ ledger: Tes
     ledger,
     intake: { db: ledger.db, appender: ledger.appender, shards: 16 },
     // As an older version of the code, which could not read it, would have set it aside.
-    keep: async (delivery, reason = 'invalid_payload') => (await quarantine(ledger.db, { body: bytes(delivery), headers: {}, reason, detail: 'older code' })).quarantine_id
+    keep: async (delivery, reason = 'invalid_payload') => (await quarantine(ledger.db, { provider: 'voucherify', body: bytes(delivery), headers: {}, reason, detail: 'older code' })).quarantine_id
   }
 }
 
@@ -64,18 +64,18 @@ test('twice at once stores once, and both are told where', async t => {
 
 test('the same bytes once more: a discarded row stays discarded, a redriven one is a duplicate or opens again', async t => {
   const { ledger, intake } = await open(t)
-  const discarded = (await quarantine(ledger.db, { body: bytes('not json'), headers: {}, reason: 'not_json', detail: 'at first' })).quarantine_id
+  const discarded = (await quarantine(ledger.db, { provider: 'voucherify', body: bytes('not json'), headers: {}, reason: 'not_json', detail: 'at first' })).quarantine_id
   t.equal(await markDiscarded(ledger.db, discarded, 'a test of theirs', 'me'), true)
   t.equal(await markDiscarded(ledger.db, discarded, 'once more', 'me'), false)
   t.match(await receiveDelivery(bytes('not json'), {}, intake), { status: 'quarantined', quarantine_id: String(discarded) })
   t.match(await row(ledger, discarded), { state: 'discarded', discard_reason: 'a test of theirs', times_seen: '2', detail: 'at first' })
 
-  const redriven = (await quarantine(ledger.db, { body: bytes(enveloped(awardData())), headers: {}, reason: 'defect', detail: 'older code' })).quarantine_id
+  const redriven = (await quarantine(ledger.db, { provider: 'voucherify', body: bytes(enveloped(awardData())), headers: {}, reason: 'defect', detail: 'older code' })).quarantine_id
   await redrive(redriven, 'me', intake)
   t.match(await receiveDelivery(bytes(enveloped(awardData())), {}, intake), { status: 'duplicate' })
   t.match(await row(ledger, redriven), { state: 'redriven', times_seen: '1' })
   // A later version that cannot read it any more: nobody decided against it.
-  t.match(await quarantine(ledger.db, { body: bytes(enveloped(awardData())), headers: {}, reason: 'invalid_payload', detail: 'newer code' }), { quarantine_id: redriven, fate: 'reopened' })
+  t.match(await quarantine(ledger.db, { provider: 'voucherify', body: bytes(enveloped(awardData())), headers: {}, reason: 'invalid_payload', detail: 'newer code' }), { quarantine_id: redriven, fate: 'reopened' })
   t.match(await row(ledger, redriven), { state: 'open', reason: 'invalid_payload', decided_at: null, decided_by: null, times_seen: '2' })
 })
 

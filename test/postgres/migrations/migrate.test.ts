@@ -15,15 +15,15 @@ test('up applies what is pending, once; down takes it back, newest first', async
   const { url, pool } = await createDatabase(t, { blank: true })
   const dir = t.testdir({ '0001_first.sql': first, '0002_second.sql': second, 'README.md': '# no migration', '.0002_second.sql.swp': 'x' })
 
-  t.strictSame(await migrationStatus(pool, { dir }), { applied: [], pending: ['0001_first', '0002_second'], unknown: [] }, 'the status needs no table of ours')
+  t.strictSame(await migrationStatus(pool, { dir }), { applied: [], pending: ['0001_first', '0002_second'], unknown: [], replaced: [] }, 'the status needs no table of ours')
   const said: string[] = []
   t.strictSame(await migrateUp(url, { dir, log: line => { said.push(line) } }), ['0001_first', '0002_second'])
   t.match(said.join('\n'), /0001_first/)
   t.strictSame(await migrateUp(url, { dir }), [])
-  t.strictSame(await migrationStatus(url, { dir }), { applied: ['0001_first', '0002_second'], pending: [], unknown: [] })
+  t.strictSame(await migrationStatus(url, { dir }), { applied: ['0001_first', '0002_second'], pending: [], unknown: [], replaced: [] })
 
   t.strictSame(await migrateDown(url, { dir, count: 1 }), ['0002_second'])
-  t.strictSame(await migrationStatus(url, { dir }), { applied: ['0001_first'], pending: ['0002_second'], unknown: [] })
+  t.strictSame(await migrationStatus(url, { dir }), { applied: ['0001_first'], pending: ['0002_second'], unknown: [], replaced: [] })
   t.strictSame(await migrateDown(url, { dir, count: 5 }), ['0001_first'])
   t.strictSame((await pool.query("select to_regnamespace('ledger') as schema")).rows, [{ schema: null }])
 })
@@ -32,7 +32,7 @@ test('a database newer than the code is reported and left alone', async t => {
   const { url } = await createDatabase(t, { blank: true })
   await migrateUp(url, { dir: t.testdir({ '0001_first.sql': first, '0002_second.sql': second }) })
   const older = t.testdir({ '0001_first.sql': first })
-  t.strictSame(await migrationStatus(url, { dir: older }), { applied: ['0001_first', '0002_second'], pending: [], unknown: ['0002_second'] })
+  t.strictSame(await migrationStatus(url, { dir: older }), { applied: ['0001_first', '0002_second'], pending: [], unknown: ['0002_second'], replaced: [] })
   t.strictSame(await migrateUp(url, { dir: older }), [])
 })
 
@@ -88,7 +88,8 @@ test('the migrations of the product go up, down to nothing with data in them, an
     await ledger.owner.end()
   }
   await fill()
-  t.strictSame(await migrateDown(url, { count: up.length }), [...up].reverse())
+  const migrations = up.filter(name => !name.includes('/'))
+  t.strictSame(await migrateDown(url, { count: migrations.length }), [...migrations].reverse())
   const { rows } = await client.query("select nspname from pg_namespace where nspname !~ '^pg_' and nspname not in ('information_schema', 'public')")
   t.strictSame(rows, [], 'no schema is left')
   t.strictSame(await migrateUp(url), up)

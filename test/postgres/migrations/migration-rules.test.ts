@@ -5,7 +5,7 @@ import { migrationsFolder } from '../../../src/postgres/migrations/migrate.ts'
 import { dangersIn } from '../../support/migration-rules.ts'
 
 /** The first release came with an empty log. */
-const AFTER_THE_FIRST_RELEASE = 4
+const AFTER_THE_FIRST_RELEASE = 2
 
 test('no migration does to a table in use what a large one cannot bear', t => {
   for (const name of readdirSync(migrationsFolder).filter(name => Number.parseInt(name, 10) >= AFTER_THE_FIRST_RELEASE)) {
