@@ -23,7 +23,7 @@ const Params = Type.Object({
 })
 
 /** Cards and their statements. */
-export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
+export const cardRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   app.get('/v1/cards/:card', {
     schema: {
       operationId: 'getCard',

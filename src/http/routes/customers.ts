@@ -22,7 +22,7 @@ import { askable, awaitPosition, parseJson, type ReadOptions } from '../read-opt
 const Params = Type.Object({ customer_id: Type.String({ description: 'The provider\'s customer id, cust_…' }) })
 
 /** Customers: who they are, what they hold, what they bought, and why. */
-export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
+export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   const { db, projections, shards } = options
   const balanceOf = batchReads<Asked, BalanceNow | undefined>(async asked => await readBalances(db, asked, projections))
 

@@ -21,7 +21,7 @@ const Readiness = Type.Object({
 const PROBE_TIMEOUT_MS = 2000
 
 /** Is the process up, and can it do its work? Open to all: they tell nothing of customers. */
-export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (app, options) => {
+export const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (app, options) => {
   app.get('/livez', {
     schema: { operationId: 'livez', summary: 'The process is up', tags: ['health'], response: { 200: Type.Object({ status: Type.Literal('live') }) } }
   }, async () => ({ status: 'live' as const }))

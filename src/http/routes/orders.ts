@@ -9,7 +9,7 @@ import { OrderWithStates } from '../schemas/order.ts'
 import { askable, awaitPosition, parseJson, type ReadOptions } from '../read-options.ts'
 
 /** The route that reads one order. */
-export const orders: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
+export const orderRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   app.get('/v1/orders/:order_id', {
     schema: {
       operationId: 'getOrder',

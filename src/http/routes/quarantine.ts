@@ -14,7 +14,7 @@ const Params = Type.Object({ quarantine_id: Type.String({ pattern: '^[0-9]{1,40}
 const Nothing = Type.Object({}, { additionalProperties: false })
 
 /** Routes to inspect, retry or discard deliveries that could not be processed, for operators. */
-export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options) => {
+export const quarantineRoutes: FastifyPluginAsyncTypebox<Ingest> = async (app, options) => {
   const { db } = options
   acceptJsonOnly(app)
 
@@ -98,7 +98,7 @@ export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options
 }
 
 /** Accepts JSON bodies only. An empty body with content type JSON counts as no body. */
-function acceptJsonOnly (app: Parameters<typeof quarantine>[0]): void {
+function acceptJsonOnly (app: Parameters<typeof quarantineRoutes>[0]): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     if (body.length === 0) { done(null, undefined); return }
