@@ -4,7 +4,7 @@ import { findOrder, listOrderStates } from '../../projections/orders/reads.sql.t
 import { inSnapshot } from '../../engine/snapshot.sql.ts'
 import type { OrderRow, OrderStateRow } from '../../postgres/tables.ts'
 import { notFound } from '../problem.ts'
-import { Freshness, problems } from '../schemas/common.ts'
+import { FreshnessQuery, problems } from '../schemas/common.ts'
 import { OrderWithStates } from '../schemas/order.ts'
 import { askable, awaitPosition, parseJson, type ReadOptions } from '../read-options.ts'
 
@@ -16,7 +16,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, o
       summary: 'Get an order in its newest state, with every observed state',
       tags: ['orders'],
       params: Type.Object({ order_id: Type.String({ description: 'The provider\'s order id, ord_…' }) }),
-      querystring: Type.Object(Freshness, { additionalProperties: false }),
+      querystring: Type.Object(FreshnessQuery, { additionalProperties: false }),
       response: { 200: OrderWithStates, ...problems(400, 401, 403, 404, 503, 504) }
     }
   }, async ({ params, query }) => {
