@@ -27,7 +27,7 @@ export function logsIdleErrors (log: Pick<Log, 'warn'>): (error: Error) => void 
   return error => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
 }
 
-export interface Surroundings {
+export interface WorkerSurroundings {
   log: Log
   onStep: (stepped: Stepped) => void
   /** Connections that it shares with others; where nothing is said it opens its own. */
@@ -35,7 +35,7 @@ export interface Surroundings {
 }
 
 /** Starts a worker in this thread, and what tells it of appends by other processes. */
-export function startLocalWorker (settings: WorkerSettings, { log, onStep, shared }: Surroundings): RunningWorker {
+export function startLocalWorker (settings: WorkerSettings, { log, onStep, shared }: WorkerSurroundings): RunningWorker {
   const { batch, ...access } = settings
   const { pool, db } = shared !== undefined ? { pool: undefined, db: shared } : openForSteps({ ...access, name: 'worker', onIdleError: logsIdleErrors(log) })
   const worker = startWorker(db, {
