@@ -4,7 +4,7 @@ import { recognise } from '../providers/person.ts'
 import { catchUp } from '../engine/catch-up.ts'
 import { projections } from '../projections/index.ts'
 import type { Db } from '../postgres/database.ts'
-import { mayErase, readKnown } from '../erasure/erasure.sql.ts'
+import { mayErase, readKnownOf } from '../erasure/erasure.sql.ts'
 import { CommandError } from '../app/errors.ts'
 import { withLedger } from '../app/open.ts'
 import { say, type Output } from '../app/output.ts'
@@ -48,7 +48,7 @@ async function requireOwner (db: Db): Promise<void> {
 
 /** Refuses a reason that names the customer, since the reason is kept for ever. */
 async function refuseNames (db: Db, customer_id: string, reason: string): Promise<void> {
-  const { texts } = await readKnown(db, customer_id)
+  const { texts } = await readKnownOf(db, customer_id)
   if (!recognise(texts).hintedIn(reason)) return
   throw new CommandError('reason_names_customer', 'The reason names the customer, and it is kept for ever. Give one without personal data: a date, a ticket.')
 }

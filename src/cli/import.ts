@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts'
 import { checkEntries, importEntries, skimEntries } from '../transfer/import/import.ts'
 import { dryRunning, storing, type Sink } from '../transfer/import/sink.ts'
-import { openSource, type Source } from '../transfer/import/source.ts'
+import { openSource, type ImportSource } from '../transfer/import/source.ts'
 import { catchUp, waitForProjections, type Lagging } from '../engine/catch-up.ts'
 import { projections } from '../projections/index.ts'
 import { restore } from '../log/restore.sql.ts'
@@ -44,7 +44,7 @@ export async function importCommand (config: Config, output: Output, files: read
   report.conclude()
 }
 
-async function check (sources: readonly Source[], look: typeof checkEntries, output: Output): Promise<void> {
+async function check (sources: readonly ImportSource[], look: typeof checkEntries, output: Output): Promise<void> {
   const report = createReport(output, { dryRun: true })
   await withProgress('checking', sources, output, async progress => {
     for (const { file, entries } of sources) await look(entries(), report.tallyOf(file, progress.add))
@@ -52,19 +52,19 @@ async function check (sources: readonly Source[], look: typeof checkEntries, out
   report.refuseBad()
 }
 
-async function takeIn (sources: readonly Source[], sink: Sink, config: Config, output: Output, report: Report): Promise<void> {
+async function takeIn (sources: readonly ImportSource[], sink: Sink, config: Config, output: Output, report: Report): Promise<void> {
   // What is known decides what is new: first everything that is stored must have been projected.
   report.lagBefore(await bringUpToDate(sink.intake.db, config))
   await importAll(sources, sink, 'importing', output, report)
   report.lagAfter(await bringUpToDate(sink.intake.db, config))
 }
 
-async function dryRun (sources: readonly Source[], sink: Sink, output: Output, report: Report): Promise<void> {
+async function dryRun (sources: readonly ImportSource[], sink: Sink, output: Output, report: Report): Promise<void> {
   report.lagBefore(await waitForProjections(sink.intake.db, projections, { wait_ms: DRY_RUN_WAIT_MS }))
   await importAll(sources, sink, 'rehearsing', output, report)
 }
 
-async function importAll (sources: readonly Source[], sink: Sink, doing: string, output: Output, report: Report): Promise<void> {
+async function importAll (sources: readonly ImportSource[], sink: Sink, doing: string, output: Output, report: Report): Promise<void> {
   await withProgress(doing, sources, output, async progress => {
     for (const { file, entries } of sources) await importEntries(entries(), sink, report.tallyOf(file, progress.add))
   })
@@ -74,7 +74,7 @@ async function bringUpToDate (db: Db, config: Config): Promise<Lagging[]> {
   return await catchUp(db, projections, { batch: config.PROJECTION_BATCH_EVENTS, wait_ms: CATCH_UP_MS })
 }
 
-async function withProgress (doing: string, sources: readonly Source[], output: Output, action: (progress: Progress) => Promise<void>): Promise<void> {
+async function withProgress (doing: string, sources: readonly ImportSource[], output: Output, action: (progress: Progress) => Promise<void>): Promise<void> {
   const progress = showProgress(doing, sources.reduce((sum, { bytes }) => sum + bytes, 0), output.json)
   try {
     await action(progress)

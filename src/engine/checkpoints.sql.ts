@@ -45,11 +45,11 @@ export async function readVersions (db: Db): Promise<Map<string, number>> {
 }
 
 /** The position of a projection in a shard. */
-export interface Standing { projection: string, version: number, shard: number, position: bigint }
+export interface CheckpointPosition { projection: string, version: number, shard: number, position: bigint }
 
 /** The positions of all projections of a projection schema. */
-export async function readStandings (db: Db, projectionSchema: ProjectionSchema): Promise<Standing[]> {
-  const { rows } = await sql<Standing>`
+export async function readStandings (db: Db, projectionSchema: ProjectionSchema): Promise<CheckpointPosition[]> {
+  const { rows } = await sql<CheckpointPosition>`
     select projection, version, shard, position from ${sql.id(projectionSchema, 'checkpoints')} order by projection, shard`.execute(db)
   return rows
 }

@@ -24,7 +24,7 @@ export interface RebuildStanding { name: string, version: number, lag_events: bi
 export interface OpenReason { reason: string, open: number }
 
 /** How the ledger stands, as one state of the database. */
-export interface Standing {
+export interface LedgerState {
   as_of: Instant
   projections: ProjectionStanding[]
   shards: ShardStanding[]
@@ -38,12 +38,12 @@ export interface Standing {
  * for each place that a projection lags at, however long the log is.
  * @param names of the projections
  */
-export async function readStanding (db: Db, names: readonly string[]): Promise<Standing> {
+export async function readStanding (db: Db, names: readonly string[]): Promise<LedgerState> {
   return await inSnapshot(db, async trx => await standingWithin(trx, names))
 }
 
 /** The same inside a transaction that sees one state. */
-export async function standingWithin (trx: Trx, names: readonly string[]): Promise<Standing> {
+export async function standingWithin (trx: Trx, names: readonly string[]): Promise<LedgerState> {
   return {
     as_of: await readNow(trx),
     projections: await readProjections(trx, names),

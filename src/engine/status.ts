@@ -1,7 +1,7 @@
 import type { Instant } from '../ledger/instant.ts'
 import type { Db } from '../postgres/database.ts'
 import { CONTRADICTS_MOVEMENT } from '../ingest/quarantine/quarantine.sql.ts'
-import { readStanding, type OpenReason, type ProjectionStanding, type RebuildStanding, type Standing } from './status.sql.ts'
+import { readStanding, type OpenReason, type ProjectionStanding, type RebuildStanding, type LedgerState } from './status.sql.ts'
 import { describeOutdated, outdatedOf, type Outdated } from './rebuild/versions.ts'
 import type { Projection } from './projection.ts'
 import type { WorkerHealth } from './worker.ts'
@@ -48,7 +48,7 @@ export async function readStatus (db: Db, projections: readonly Projection[], wo
 }
 
 /** Derives the status from rows that were read, for this version of the rules. */
-export function statusOf (standing: Standing, projections: readonly Projection[], worker: WorkerHealth | undefined): LedgerStatus {
+export function statusOf (standing: LedgerState, projections: readonly Projection[], worker: WorkerHealth | undefined): LedgerStatus {
   const { as_of, rebuild, quarantine } = standing
   const outdated = outdatedAmong(standing, projections)
   const live = projections.map(projection => projectionStatus(projection, standing, outdated))
@@ -77,13 +77,13 @@ function countOf (reasons: readonly OpenReason[]): number {
  * Projections without live rows are outdated, unless the ledger is new: then a worker creates them when it starts. On
  * any other ledger they must be rebuilt.
  */
-function outdatedAmong ({ projections: standings, shards }: Standing, projections: readonly Projection[]): Outdated[] {
+function outdatedAmong ({ projections: standings, shards }: LedgerState, projections: readonly Projection[]): Outdated[] {
   const versions = new Map(standings.flatMap(({ name, version }) => version === null ? [] : [[name, version]]))
   const fresh = versions.size === 0 || shards.every(({ head }) => head === 0n)
   return outdatedOf(projections, versions).filter(({ live }) => live !== undefined || !fresh)
 }
 
-function projectionStatus ({ name, version: code_version }: Projection, { as_of, projections }: Standing, outdated: readonly Outdated[]): ProjectionStatus {
+function projectionStatus ({ name, version: code_version }: Projection, { as_of, projections }: LedgerState, outdated: readonly Outdated[]): ProjectionStatus {
   const { version, lag_events, oldest_lacking_at, parked, oldest_parked_at } = standingOf(name, projections)
   return {
     name,
@@ -103,7 +103,7 @@ function standingOf (name: string, standings: readonly ProjectionStanding[]): Pr
   return found
 }
 
-function logStatus ({ as_of, shards }: Standing): LedgerStatus['log'] {
+function logStatus ({ as_of, shards }: LedgerState): LedgerStatus['log'] {
   const newest = shards.reduce<Instant | null>((latest, { newest_at }) => newest_at !== null && (latest === null || newest_at > latest) ? newest_at : latest, null)
   return {
     events: shards.reduce((sum, { head }) => sum + head, 0n),
@@ -118,7 +118,7 @@ function secondsBetween (from: Instant | null, to: Instant): number | null {
   return from === null ? null : Math.max(Date.parse(to) - Date.parse(from), 0) / 1000
 }
 
-function attentionFor (live: readonly ProjectionStatus[], outdated: readonly Outdated[], { projections: standings }: Standing): Attention[] {
+function attentionFor (live: readonly ProjectionStatus[], outdated: readonly Outdated[], { projections: standings }: LedgerState): Attention[] {
   const late = live.filter(one => !one.outdated && (one.lag_seconds ?? 0) > LAG_LIMIT_SECONDS)
   const missing = [...new Set(standings.flatMap(one => one.missing))]
   return [

@@ -5,7 +5,7 @@ import type { ProjectionKey } from '../engine/checkpoints.sql.ts'
 import type { Db, ProjectionSchema, Trx } from '../postgres/database.ts'
 import {
   listProjectionSchemas, lockCheckpoints, lockErasures, readKept, readQuarantine, writeErasure,
-  type Kept, type RedactedEvent, type Standing
+  type Kept, type RedactedEvent, type FoldedUpTo
 } from './erasure.sql.ts'
 import { lookAt, takeBuildLock } from '../engine/rebuild/projection-schema.sql.ts'
 import { withRetries } from '../postgres/retry.ts'
@@ -13,11 +13,11 @@ import { inBatches } from '../log/batches.ts'
 import { findBodies } from '../log/read.sql.ts'
 import { countShards } from '../log/shards.sql.ts'
 import { concernsRow, redactRow } from './quarantined.ts'
-import { erasureEvent, type Order } from './record.ts'
+import { erasureEvent, type ErasureOrder } from './record.ts'
 import { CHUNK, refold, type Changed } from './refold.ts'
-import { createSearch, keyOf, type Entry, type Search } from './search.ts'
+import { createSearch, eventKeyOf, type SearchedEvent, type Search } from './search.ts'
 
-export type { Order } from './record.ts'
+export type { ErasureOrder } from './record.ts'
 
 /** What an erasure found and did. */
 export interface Erasure {
@@ -42,7 +42,7 @@ export interface EraseOptions {
 }
 
 /** What holds something personal: an event, or a quarantine row. */
-type Item = { body_bytes: number, mentions: boolean } & ({ entry: Entry } | { quarantine_id: bigint })
+type Item = { body_bytes: number, mentions: boolean } & ({ entry: SearchedEvent } | { quarantine_id: bigint })
 
 /** A deadlock, or a lock that was not to be had, settles at the next try. */
 const TRIES = 5
@@ -53,7 +53,7 @@ const ROUNDS = 3
  * Takes what is personal about a customer out of the stored events, the quarantine and the projections, in transactions of a
  * bounded size, beside whatever runs. Each leaves log and projections in agreement; killed, it is begun again and does the rest.
  */
-export async function eraseCustomer (db: Db, order: Order, options: EraseOptions): Promise<Erasure> {
+export async function eraseCustomer (db: Db, order: ErasureOrder, options: EraseOptions): Promise<Erasure> {
   const search = await createSearch(db, order.customer_id, options.providers ?? knownProviders)
   const erasure: Erasure = { unknown: false, looked_at: { events: 0, quarantined: 0 }, erased: { events: 0, quarantined: 0 }, recorded: [] }
   const shards = await countShards(db)
@@ -80,9 +80,9 @@ async function findPersonal (db: Db, search: Search): Promise<{ items: Item[], r
   }
   await search.lookAgain(db)
   for await (const batch of inBatches(search.entries.values(), CHUNK, ({ body_bytes }) => body_bytes)) {
-    const bodies = new Map((await findBodies(db, batch)).map(found => [keyOf(found), found.body]))
+    const bodies = new Map((await findBodies(db, batch)).map(found => [eventKeyOf(found), found.body]))
     for (const entry of batch) {
-      const body = bodies.get(keyOf(entry)) ?? ''
+      const body = bodies.get(eventKeyOf(entry)) ?? ''
       if (redacted(search, entry, body, 'all') !== body) items.push({ entry, body_bytes: entry.body_bytes, mentions: redacted(search, entry, body, 'mentions') !== body })
     }
   }
@@ -108,7 +108,7 @@ async function * quarantineRows (db: Db): AsyncGenerator<Kept> {
  * Where one transaction is not enough, what only names the customer goes first: as long as their own objects say what they are
  * called, whoever begins again after a kill still recognises it.
  */
-async function eraseItems (db: Db, search: Search, order: Order, items: readonly Item[], shards: number, options: EraseOptions): Promise<string[]> {
+async function eraseItems (db: Db, search: Search, order: ErasureOrder, items: readonly Item[], shards: number, options: EraseOptions): Promise<string[]> {
   const whole = await chunksOf(items, 'all')
   const mentions = whole.length === 1 ? [] : await chunksOf(items.filter(item => item.mentions), 'mentions')
   const chunks = [...mentions, ...whole]
@@ -128,11 +128,11 @@ async function chunksOf (items: readonly Item[], extent: RedactionExtent): Promi
 }
 
 /** One transaction. @returns the id of the event that records it; undefined where someone else was faster with all of it */
-async function eraseChunk (trx: Trx, search: Search, order: Order, chunk: readonly Item[], extent: RedactionExtent, shards: number, projections: readonly ProjectionKey[]): Promise<string | undefined> {
+async function eraseChunk (trx: Trx, search: Search, order: ErasureOrder, chunk: readonly Item[], extent: RedactionExtent, shards: number, projections: readonly ProjectionKey[]): Promise<string | undefined> {
   await lockErasures(trx)
   // Tables of a rebuild that were made from here on would not be among those that are cleaned.
   await takeBuildLock(trx)
-  const projectionSchemas: Array<[name: ProjectionSchema, standing: Standing]> = []
+  const projectionSchemas: Array<[name: ProjectionSchema, standing: FoldedUpTo]> = []
   for (const name of await listProjectionSchemas(trx)) {
     await lookAt(trx, name)
     projectionSchemas.push([name, await lockCheckpoints(trx, projections)])
@@ -150,17 +150,17 @@ async function eraseChunk (trx: Trx, search: Search, order: Order, chunk: readon
   const erasure = erasureEvent(order, events, rows, shards, new Date())
   // Last, since from here on the appends of that shard wait for us.
   await writeErasure(trx, erasure, events, rows)
-  for (const { entry, after } of changed) search.entries.set(keyOf(entry), { ...entry, ...search.shownBy(after) })
+  for (const { entry, after } of changed) search.entries.set(eventKeyOf(entry), { ...entry, ...search.shownBy(after) })
   return erasure.event_id
 }
 
 /** The bodies are read again: another erasure may have been at them since they were found. */
-async function redactEvents (trx: Trx, search: Search, entries: readonly Entry[], extent: RedactionExtent): Promise<{ changed: Changed[], events: RedactedEvent[] }> {
-  const stored = new Map((await findBodies(trx, entries)).map(found => [keyOf(found), found.body]))
+async function redactEvents (trx: Trx, search: Search, entries: readonly SearchedEvent[], extent: RedactionExtent): Promise<{ changed: Changed[], events: RedactedEvent[] }> {
+  const stored = new Map((await findBodies(trx, entries)).map(found => [eventKeyOf(found), found.body]))
   const changed: Changed[] = []
   const events: RedactedEvent[] = []
   for (const entry of entries) {
-    const before = stored.get(keyOf(entry)) ?? ''
+    const before = stored.get(eventKeyOf(entry)) ?? ''
     const body = redacted(search, entry, before, extent)
     if (body === before) continue
     events.push({ event_id: entry.event_id, subject: entry.subject, body })
@@ -169,6 +169,6 @@ async function redactEvents (trx: Trx, search: Search, entries: readonly Entry[]
   return { changed, events }
 }
 
-function redacted (search: Search, { provider }: Entry, body: string, extent: RedactionExtent): string {
+function redacted (search: Search, { provider }: SearchedEvent, body: string, extent: RedactionExtent): string {
   return search.redact({ provider, body }, extent) ?? body
 }

@@ -58,7 +58,7 @@ export async function searchShard (
 /** What the projections know of a customer: by what else to look for them. */
 export interface KnownOf { exists: boolean, texts: string[], cards: string[], orders: string[] }
 
-export async function readKnown (db: Db, customer_id: string): Promise<KnownOf> {
+export async function readKnownOf (db: Db, customer_id: string): Promise<KnownOf> {
   const { rows: [row] } = await sql<{ profiles: number, texts: string[], cards: string[], orders: string[] }>`
     select (select count(*) from projection.customers c where c.customer_id = ${customer_id})::integer as profiles,
            array(select t from projection.customers c cross join lateral unnest(array[c.name, c.email]) t where c.customer_id = ${customer_id} and t is not null) as texts,
@@ -103,7 +103,7 @@ export async function lockErasures (trx: Trx): Promise<void> {
 }
 
 /** Where the projections of a generation stand, and what of them waits with something parked: what was folded into its rows. */
-export interface Standing {
+export interface FoldedUpTo {
   /** By projection and shard; a projection that the generation does not have is absent. */
   positions: ReadonlyMap<string, ReadonlyMap<number, bigint>>
   /** Keys that wait, by projection and place. */
@@ -122,7 +122,7 @@ export class ErasureNeedsRebuild extends Error {
  * stands for the shard.
  * @throws ErasureUnbuilt
  */
-export async function lockCheckpoints (trx: Trx, projections: readonly ProjectionKey[]): Promise<Standing> {
+export async function lockCheckpoints (trx: Trx, projections: readonly ProjectionKey[]): Promise<FoldedUpTo> {
   const { rows } = await sql<{ projection: string, version: number, shard: number, position: bigint }>`
     select c.projection, c.version, c.shard, c.position
     from checkpoints c

@@ -5,13 +5,13 @@ import { ERASED_TYPE, type RedactedEvent, type RedactedRow } from './erasure.sql
 import { shardOf } from '../log/shards.sql.ts'
 
 /** Why a customer is erased, and who says so. Both are kept for ever: they must not name the customer. */
-export interface Order { customer_id: string, reason: string, decided_by: string }
+export interface ErasureOrder { customer_id: string, reason: string, decided_by: string }
 
 /**
  * The event that records an erasure: stored, exported and imported like any other. It lists the digest of each body after the
  * erasure; the database lets a body change to that one only.
  */
-export function erasureEvent (order: Order, events: readonly RedactedEvent[], rows: readonly RedactedRow[], shards: number, now: Date): Appendable {
+export function erasureEvent (order: ErasureOrder, events: readonly RedactedEvent[], rows: readonly RedactedRow[], shards: number, now: Date): Appendable {
   const id = `erasure:${randomUUID()}`
   const at = now.toISOString()
   const body = JSON.stringify({

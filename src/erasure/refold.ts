@@ -5,24 +5,24 @@ import { keyFor, keyOfEvent } from '../engine/parking/parking-keys.ts'
 import { orders } from '../projections/orders/projection.ts'
 import type { Projection, Observed } from '../engine/projection.ts'
 import type { Trx } from '../postgres/database.ts'
-import { dropCustomer, dropOrders, forgetReasons, replaceDetails, waitingPlace, type Standing } from './erasure.sql.ts'
+import { dropCustomer, dropOrders, forgetReasons, replaceDetails, waitingPlace, type FoldedUpTo } from './erasure.sql.ts'
 import { inBatches, type BatchLimits } from '../log/batches.ts'
 import { findBodies } from '../log/read.sql.ts'
-import { keyOf, type Entry, type Search } from './search.ts'
+import { eventKeyOf, type SearchedEvent, type Search } from './search.ts'
 
 /** The most that one transaction erases: its locks make workers wait. */
 export const CHUNK: BatchLimits = { items: 200, bytes: 8_000_000 }
 
 /** An event whose body changes, with its facts before and after. */
-export interface Changed { entry: Entry, before: Fact[], after: Fact[] }
+export interface Changed { entry: SearchedEvent, before: Fact[], after: Fact[] }
 
 /**
  * Makes the rows of one generation those that the redacted events come to: the customer, orders of which something else is told
  * now, and what explains movements. By the projections' own folds, over every event that tells of them and does not wait with
  * something parked. All checkpoints of the generation are locked; a projection that it does not have is left out.
  */
-export async function refold (trx: Trx, search: Search, changed: readonly Changed[], standing: Standing): Promise<void> {
-  const byKey = new Map(changed.map(change => [keyOf(change.entry), change]))
+export async function refold (trx: Trx, search: Search, changed: readonly Changed[], standing: FoldedUpTo): Promise<void> {
+  const byKey = new Map(changed.map(change => [eventKeyOf(change.entry), change]))
   if (standing.positions.has(customers.name)) await refoldCustomer(trx, search, byKey, appliedBy(customers, standing))
   if (standing.positions.has(orders.name)) await refoldOrders(trx, search, byKey, appliedBy(orders, standing))
   if (standing.positions.has(cards.name)) await retellDetails(trx, changed)
@@ -30,9 +30,9 @@ export async function refold (trx: Trx, search: Search, changed: readonly Change
 }
 
 /** Is a fact of an event in the rows of a projection? */
-type Applied = (entry: Entry, id: string) => boolean
+type Applied = (entry: SearchedEvent, id: string) => boolean
 
-function appliedBy (projection: Projection, { positions, waiting }: Standing): Applied {
+function appliedBy (projection: Projection, { positions, waiting }: FoldedUpTo): Applied {
   return (entry, id) => {
     const waits = (key: string): boolean => waiting.has(waitingPlace({ ...entry, projection: projection.name, key }))
     return entry.position <= (positions.get(projection.name)?.get(entry.shard) ?? 0n) && !waits(keyFor(projection.entity, id)) && !waits(keyOfEvent(entry))
@@ -52,7 +52,7 @@ async function refoldCustomer (trx: Trx, search: Search, changed: ReadonlyMap<st
   const observed: Observed[] = []
   let differs = false
   for (const entry of search.entries.values()) {
-    const change = changed.get(keyOf(entry))
+    const change = changed.get(eventKeyOf(entry))
     const { profile } = change === undefined ? entry : search.shownBy(change.after)
     differs ||= change !== undefined && JSON.stringify(profile) !== JSON.stringify(search.shownBy(change.before).profile)
     if (applied(entry, search.customer_id)) observed.push(...profile.map(fact => observationOf(fact, entry)))
@@ -70,20 +70,20 @@ async function refoldOrders (trx: Trx, search: Search, changed: ReadonlyMap<stri
   if (touched.size === 0) return
   const observation = [...search.entries.values()].filter(entry => entry.orders.some(order_id => touched.has(order_id)))
   const observed: Observed[] = []
-  const note = (facts: readonly Fact[], entry: Entry): void => {
+  const note = (facts: readonly Fact[], entry: SearchedEvent): void => {
     observed.push(...ordersIn(facts).filter(({ order_id }) => touched.has(order_id) && applied(entry, order_id)).map(fact => observationOf(fact, entry)))
   }
-  for (const entry of observation) note(changed.get(keyOf(entry))?.after ?? [], entry)
-  const others = observation.filter(entry => !changed.has(keyOf(entry)))
+  for (const entry of observation) note(changed.get(eventKeyOf(entry))?.after ?? [], entry)
+  const others = observation.filter(entry => !changed.has(eventKeyOf(entry)))
   for await (const batch of inBatches(others, CHUNK, ({ body_bytes }) => body_bytes)) {
-    const bodies = new Map((await findBodies(trx, batch)).map(found => [keyOf(found), found.body]))
-    for (const entry of batch) note(search.factsIn({ ...entry, body: bodies.get(keyOf(entry)) ?? '' }), entry)
+    const bodies = new Map((await findBodies(trx, batch)).map(found => [eventKeyOf(found), found.body]))
+    for (const entry of batch) note(search.factsIn({ ...entry, body: bodies.get(eventKeyOf(entry)) ?? '' }), entry)
   }
   await dropOrders(trx, [...touched])
   if (observed.length > 0) await orders.apply(trx, observed)
 }
 
-function observationOf<F extends Fact> (fact: F, { event_id, subject, recorded_at, fact_digest }: Entry): Observed<F> {
+function observationOf<F extends Fact> (fact: F, { event_id, subject, recorded_at, fact_digest }: SearchedEvent): Observed<F> {
   return { fact, event_id, subject, recorded_at, fact_digest }
 }
 

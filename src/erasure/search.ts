@@ -3,11 +3,11 @@ import { isAddress, recognise, type PersonMatcher } from '../providers/person.ts
 import type { EventReader, RedactionExtent } from '../providers/provider.ts'
 import type { Providers } from '../providers/registry.ts'
 import type { Db } from '../postgres/database.ts'
-import { readKnown, searchShard, type Found, type Sought } from './erasure.sql.ts'
+import { readKnownOf, searchShard, type Found, type Sought } from './erasure.sql.ts'
 import { readHeads } from '../log/shards.sql.ts'
 
 /** An event that may concern the customer, as its body stands now. */
-export interface Entry extends Omit<Found, 'body'>, Shown {}
+export interface SearchedEvent extends Omit<Found, 'body'>, Shown {}
 
 /** What a body says of the customer, and which orders it shows. */
 export interface Shown {
@@ -18,7 +18,7 @@ export interface Shown {
 /** Everything that is looked for, and what was found. */
 export interface Search {
   customer_id: string
-  entries: Map<string, Entry>
+  entries: Map<string, SearchedEvent>
   /** Does the ledger know the customer at all? */
   exists: boolean
   /** Recognises the customer by what they are called in all that was found. */
@@ -41,7 +41,7 @@ export interface Search {
   shownBy: (facts: readonly Fact[]) => Shown
 }
 
-export function keyOf ({ event_id, subject }: { event_id: string, subject: string }): string {
+export function eventKeyOf ({ event_id, subject }: { event_id: string, subject: string }): string {
   return JSON.stringify([event_id, subject])
 }
 
@@ -60,14 +60,14 @@ export class UnreadableSender extends Error {
  * the customer leaves one of their states, all of them are folded anew. Keeps no bodies.
  */
 export async function createSearch (db: Db, customer_id: string, providers: Providers): Promise<Search> {
-  const before = await readKnown(db, customer_id)
+  const before = await readKnownOf(db, customer_id)
   const texts = new Set(before.texts)
   const strings = new Set([customer_id, ...before.cards, ...before.orders].map(id => inJson(id)))
   const others = new Set<string>()
   const parts = new Set<string>()
   const searched = new Set<string>()
   const reached = new Map<number, bigint>()
-  const entries = new Map<string, Entry>()
+  const entries = new Map<string, SearchedEvent>()
   const profiles = new Map<string, CustomerObservation>()
   let known: { of: number, by: PersonMatcher } | undefined
   for (const text of before.texts) want(text)
@@ -131,7 +131,7 @@ export async function createSearch (db: Db, customer_id: string, providers: Prov
       if ('card_id' in fact && 'holder_id' in fact && fact.holder_id === customer_id) strings.add(inJson(fact.card_id))
     }
     learn(found)
-    if (!entries.has(keyOf(event))) entries.set(keyOf(event), { ...event, ...shownBy(facts) })
+    if (!entries.has(eventKeyOf(event))) entries.set(eventKeyOf(event), { ...event, ...shownBy(facts) })
   }
 
   async function walk (db: Db, shard: number, from: bigint, upTo: bigint, sought: Sought): Promise<void> {

@@ -64,7 +64,7 @@ export async function findBarelyKnown (trx: Trx, card_ids: readonly string[], kn
 }
 
 /** All that had been stored of some cards' movements by a time. */
-export async function readKnown (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<RecordedObservation[]> {
+export async function readKnownObservations (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<RecordedObservation[]> {
   if (card_ids.length === 0) return []
   const { rows } = await sql<MovementObservationRow>`
     select s.* from movement_observations s where s.card_id = any (${card_ids}::text[]) and s.recorded_at <= ${known_at}::timestamptz`.execute(trx)

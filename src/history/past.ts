@@ -4,7 +4,7 @@ import type { Instant } from '../ledger/instant.ts'
 import type { Movement } from '../ledger/movements.ts'
 import { foldAsKnown, type AsOf } from '../ledger/time-travel.ts'
 import type { Trx } from '../postgres/database.ts'
-import { findBarelyKnown, findReobserved, readBefore, readKnown, readReobserved, readUntouched, type Cut } from './lines.sql.ts'
+import { findBarelyKnown, findReobserved, readBefore, readKnownObservations, readReobserved, readUntouched, type Cut } from './lines.sql.ts'
 import { readOpenings } from '../projections/cards/observations.sql.ts'
 
 /** A card's history at a moment of the two clocks: live lines up to the cut, and what stands behind it instead. */
@@ -36,7 +36,7 @@ export async function readPast (trx: Trx, card_ids: readonly string[], asOf: AsO
     const kept = groupBy(await readUntouched(trx, mostly, known_at), ({ card_id }) => card_id)
     const observed = groupBy([
       ...await readReobserved(trx, mostly.map(({ card_id }) => card_id), known_at),
-      ...await readKnown(trx, cuts.map(({ card_id }) => card_id).filter(card_id => barely.has(card_id)), known_at)
+      ...await readKnownObservations(trx, cuts.map(({ card_id }) => card_id).filter(card_id => barely.has(card_id)), known_at)
     ], ({ card_id }) => card_id)
     const before = await readBefore(trx, cuts)
     const openings = groupBy(await readOpenings(trx, cuts.map(({ card_id }) => card_id), known_at), ({ card_id }) => card_id)

@@ -8,14 +8,14 @@ import type { ReadOptions } from './read-options.ts'
 import auth from './plugins/auth.ts'
 import openapi, { needsKey } from './plugins/openapi.ts'
 import problems, { refuseMalformed, send, toProblem } from './plugins/problems.ts'
-import { cards } from './routes/cards.ts'
-import { customers } from './routes/customers.ts'
-import { events } from './routes/events.ts'
-import { health, type HealthOptions } from './routes/health.ts'
-import { orders } from './routes/orders.ts'
-import { quarantine } from './routes/quarantine.ts'
-import { status } from './routes/status.ts'
-import { webhooks, type WebhookSecrets } from './routes/webhooks.ts'
+import { cardRoutes } from './routes/cards.ts'
+import { customerRoutes } from './routes/customers.ts'
+import { eventRoutes } from './routes/events.ts'
+import { healthRoutes, type HealthOptions } from './routes/health.ts'
+import { orderRoutes } from './routes/orders.ts'
+import { quarantineRoutes } from './routes/quarantine.ts'
+import { statusRoutes } from './routes/status.ts'
+import { webhookRoutes, type WebhookSecrets } from './routes/webhooks.ts'
 import { ProblemSchema } from './schemas/common.ts'
 
 /** How much of other people's doing the server holds at once. */
@@ -48,24 +48,24 @@ export async function createApp (options: AppOptions): Promise<FastifyInstance> 
   app.addHook('preClose', async () => { options.freshness.close() })
   await app.register(openapi, options)
   await app.register(auth, options)
-  await app.register(health, { ...options, db: options.ingest.db })
+  await app.register(healthRoutes, { ...options, db: options.ingest.db })
   await app.register(async function deliveries (scope) {
     limitBodies(scope, options.limits)
-    await scope.register(webhooks, { ...options.ingest, secrets: options.secrets })
+    await scope.register(webhookRoutes, { ...options.ingest, secrets: options.secrets, providers: options.providers })
   })
   await app.register(async function readers (scope) {
     scope.addHook('onRequest', scope.requireScope('read'))
     scope.addHook('onRoute', needsKey)
-    await scope.register(customers, options)
-    await scope.register(orders, options)
-    await scope.register(cards, options)
+    await scope.register(customerRoutes, options)
+    await scope.register(orderRoutes, options)
+    await scope.register(cardRoutes, options)
   })
   await app.register(async function operators (scope) {
     scope.addHook('onRequest', scope.requireScope('operate'))
     scope.addHook('onRoute', needsKey)
-    await scope.register(events, options)
-    await scope.register(quarantine, { ...options.ingest, db: options.db })
-    await scope.register(status, options)
+    await scope.register(eventRoutes, options)
+    await scope.register(quarantineRoutes, { ...options.ingest, db: options.db, providers: options.providers })
+    await scope.register(statusRoutes, options)
   })
   return app
 }
@@ -73,7 +73,7 @@ export async function createApp (options: AppOptions): Promise<FastifyInstance> 
 /** The app of a worker process: only its health. */
 export async function createHealthApp (options: HealthOptions & BaseOptions): Promise<FastifyInstance> {
   const app = createBase(options)
-  await app.register(health, options)
+  await app.register(healthRoutes, options)
   return app
 }
 

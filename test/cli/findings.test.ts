@@ -3,6 +3,8 @@ import { describeFindings, listFindings } from '../../src/cli/support/findings.t
 
 test('differences that nobody names are counted at once, however many', async t => {
   const findings = listFindings(1)
+  findings.foundMore('PROJECTION_MISMATCH', 0n)
+  t.strictSame(findings.byCode(), {}, 'none is no code')
   findings.found({ code: 'PROJECTION_MISMATCH', shard: null, position: null, event_id: null, subject: 'card:v_1', detail: 'cards: 1 row(s) missing' })
   findings.foundMore('PROJECTION_MISMATCH', 10n ** 15n)
   t.equal(findings.total, 10 ** 15 + 1)

@@ -30,7 +30,7 @@ export function listFindings (limit: number): Listed & { found: ReportFinding, f
       const { code, event_id, subject, detail } = finding
       items.push({ code, position: placeOf(finding), event_id, subject, detail })
     },
-    foundMore: (code, count) => { add(code, Number(count)) }
+    foundMore: (code, count) => { if (count > 0n) add(code, Number(count)) }
   }
 }
 

@@ -2,7 +2,7 @@ import type { MentionedIds } from '../../providers/provider.ts'
 import { addWaiting, holdParked, park, type Parking, type Waiting } from './parked.sql.ts'
 import type { Trx } from '../../postgres/database.ts'
 import type { StoredEvent } from '../../log/read.sql.ts'
-import { entityOf, keyFor, keyOf, keyOfEvent } from './parking-keys.ts'
+import { entityOf, keyFor, parkingKeyOf, keyOfEvent } from './parking-keys.ts'
 import type { Projection, Observed } from '../projection.ts'
 import type { DecodedEvent } from '../decode.ts'
 
@@ -11,7 +11,7 @@ export interface Placed { observed: Observed, position: bigint }
 
 /** What it changes: nearly always nobody asks. */
 export function keyOfPlaced ({ observed }: Placed): string {
-  return keyOf(observed.fact)
+  return parkingKeyOf(observed.fact)
 }
 
 /** The facts of some events that a projection folds, in order. */

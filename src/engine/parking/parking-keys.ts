@@ -13,7 +13,7 @@ export function entityOf ({ fact }: Fact): Entity {
 }
 
 /** What a fact changes: the unit that stands still when it cannot be folded, `card:v_…` or the like. */
-export function keyOf (fact: Fact): string {
+export function parkingKeyOf (fact: Fact): string {
   switch (fact.fact) {
     case 'movement': case 'pending': case 'card': return keyFor('card', fact.card_id)
     case 'order': return keyFor('order', fact.order_id)

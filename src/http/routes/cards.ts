@@ -14,8 +14,8 @@ import { pageOf, rowsFor } from '../paging.ts'
 import { notFound, Problem } from '../problem.ts'
 import { CardAmbiguous, CardDetails, Line } from '../schemas/card.ts'
 import { AsOfQuery } from '../schemas/as-of.ts'
-import { Freshness, ListOf, Page, problems } from '../schemas/common.ts'
-import { ExplainedLine } from '../schemas/explain.ts'
+import { FreshnessQuery, ListOf, Page, problems } from '../schemas/common.ts'
+import { ExplainedLineSchema } from '../schemas/explain.ts'
 import { askable, awaitPosition, type ReadOptions } from '../read-options.ts'
 
 const Params = Type.Object({
@@ -23,14 +23,14 @@ const Params = Type.Object({
 })
 
 /** Cards and their statements. */
-export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
+export const cardRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   app.get('/v1/cards/:card', {
     schema: {
       operationId: 'getCard',
       summary: 'A card with its sums, now or as of a time',
       tags: ['cards'],
       params: Params,
-      querystring: Type.Object({ ...AsOfQuery, ...Freshness }, { additionalProperties: false }),
+      querystring: Type.Object({ ...AsOfQuery, ...FreshnessQuery }, { additionalProperties: false }),
       response: { 200: CardDetails, ...problems(400, 401, 403, 404, 503, 504), 409: CardAmbiguous }
     }
   }, async ({ params, query }) => {
@@ -48,7 +48,7 @@ export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options
       summary: 'A card\'s statement, newest first',
       tags: ['cards'],
       params: Params,
-      querystring: Type.Object({ ...AsOfQuery, ...Page, ...Freshness }, { additionalProperties: false }),
+      querystring: Type.Object({ ...AsOfQuery, ...Page, ...FreshnessQuery }, { additionalProperties: false }),
       response: { 200: ListOf(Line), ...problems(400, 401, 403, 404, 503, 504), 409: CardAmbiguous }
     }
   }, async ({ params, query }) => {
@@ -69,8 +69,8 @@ export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options
       summary: 'A card\'s statement, newest first; with every event about each line, and which event each field is from',
       tags: ['cards'],
       params: Params,
-      querystring: Type.Object({ ...AsOfQuery, ...Page, ...Freshness }, { additionalProperties: false }),
-      response: { 200: ListOf(ExplainedLine), ...problems(400, 401, 403, 404, 503, 504), 409: CardAmbiguous }
+      querystring: Type.Object({ ...AsOfQuery, ...Page, ...FreshnessQuery }, { additionalProperties: false }),
+      response: { 200: ListOf(ExplainedLineSchema), ...problems(400, 401, 403, 404, 503, 504), 409: CardAmbiguous }
     }
   }, async ({ params, query }) => {
     const key = askable('card', params.card)

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { customerCardsAt } from '../../history/cards.ts'
 import { customerLinesAt } from '../../history/statement.ts'
 import { listCustomerLines } from '../../projections/cards/reads.sql.ts'
-import { customerExists, findCustomer, findAccount, listCustomers, listTiers, readBalances, type Asked, type Balance as BalanceNow, type Profile as ProfileRow } from '../../projections/customers/reads.sql.ts'
+import { customerExists, findCustomer, findAccount, listCustomers, listTiers, readBalances, type Asked, type CustomerBalance as BalanceNow, type Profile as ProfileRow } from '../../projections/customers/reads.sql.ts'
 import { batchReads } from '../batch-reads.ts'
 import { listOrders } from '../../projections/orders/reads.sql.ts'
 import { shardOf } from '../../log/shards.sql.ts'
@@ -13,16 +13,16 @@ import { pageOf, readCursor, rowsFor } from '../paging.ts'
 import { notFound } from '../problem.ts'
 import { CustomerLine } from '../schemas/card.ts'
 import { AsOfQuery } from '../schemas/as-of.ts'
-import { Freshness, ListOf, Page, problems } from '../schemas/common.ts'
-import { Balance, Customer, Profile } from '../schemas/customer.ts'
-import { Order } from '../schemas/order.ts'
+import { FreshnessQuery, ListOf, Page, problems } from '../schemas/common.ts'
+import { BalanceSchema, CustomerSchema, ProfileSchema } from '../schemas/customer.ts'
+import { OrderSchema } from '../schemas/order.ts'
 import { presentOrder } from './orders.ts'
 import { askable, awaitPosition, parseJson, type ReadOptions } from '../read-options.ts'
 
 const Params = Type.Object({ customer_id: Type.String({ description: 'The provider\'s customer id, cust_…' }) })
 
 /** Customers: who they are, what they hold, what they bought, and why. */
-export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
+export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   const { db, projections, shards } = options
   const balanceOf = batchReads<Asked, BalanceNow | undefined>(async asked => await readBalances(db, asked, projections))
 
@@ -31,8 +31,8 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
       operationId: 'listCustomers',
       summary: 'List customers, or find them by the merchant\'s own id',
       tags: ['customers'],
-      querystring: Type.Object({ source_id: Type.Optional(Type.String({ maxLength: 1024 })), ...Page, ...Freshness }, { additionalProperties: false }),
-      response: { 200: ListOf(Profile), ...problems(400, 401, 403, 503, 504) }
+      querystring: Type.Object({ source_id: Type.Optional(Type.String({ maxLength: 1024 })), ...Page, ...FreshnessQuery }, { additionalProperties: false }),
+      response: { 200: ListOf(ProfileSchema), ...problems(400, 401, 403, 503, 504) }
     }
   }, async ({ query }) => {
     const after = readCursor(query.cursor, ['text'])?.[0]
@@ -49,8 +49,8 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
       summary: 'A customer\'s profile and totals',
       tags: ['customers'],
       params: Params,
-      querystring: Type.Object(Freshness, { additionalProperties: false }),
-      response: { 200: Customer, ...problems(400, 401, 403, 404, 503, 504) }
+      querystring: Type.Object(FreshnessQuery, { additionalProperties: false }),
+      response: { 200: CustomerSchema, ...problems(400, 401, 403, 404, 503, 504) }
     }
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
@@ -67,8 +67,8 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
       summary: 'What a customer has, card by card, and where it came from; now or at a moment of either clock',
       tags: ['customers'],
       params: Params,
-      querystring: Type.Object({ ...AsOfQuery, ...Freshness }, { additionalProperties: false }),
-      response: { 200: Balance, ...problems(400, 401, 403, 404, 503, 504) }
+      querystring: Type.Object({ ...AsOfQuery, ...FreshnessQuery }, { additionalProperties: false }),
+      response: { 200: BalanceSchema, ...problems(400, 401, 403, 404, 503, 504) }
     }
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
@@ -102,9 +102,9 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
       querystring: Type.Object({
         status: Type.Optional(Type.Unsafe<string>({ type: 'string', enum: ['CREATED', 'PAID', 'FULFILLED', 'CANCELED'] })),
         ...Page,
-        ...Freshness
+        ...FreshnessQuery
       }, { additionalProperties: false }),
-      response: { 200: ListOf(Order), ...problems(400, 401, 403, 404, 503, 504) }
+      response: { 200: ListOf(OrderSchema), ...problems(400, 401, 403, 404, 503, 504) }
     }
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
@@ -125,7 +125,7 @@ export const customers: FastifyPluginAsyncTypebox<ReadOptions> = async (app, opt
       summary: 'The statement over all cards a customer holds, or held then, newest first',
       tags: ['customers'],
       params: Params,
-      querystring: Type.Object({ ...AsOfQuery, ...Page, ...Freshness }, { additionalProperties: false }),
+      querystring: Type.Object({ ...AsOfQuery, ...Page, ...FreshnessQuery }, { additionalProperties: false }),
       response: { 200: ListOf(CustomerLine), ...problems(400, 401, 403, 404, 503, 504) }
     }
   }, async ({ params, query }) => {

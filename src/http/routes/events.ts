@@ -8,7 +8,7 @@ import { Event, EventWithBody } from '../schemas/event.ts'
 import { askable, type ReadOptions } from '../read-options.ts'
 
 /** Routes that read the log, for operators. */
-export const events: FastifyPluginAsyncTypebox<ReadOptions> = async (app, { db }) => {
+export const eventRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, { db }) => {
   app.get('/v1/events', {
     schema: {
       operationId: 'listEvents',

@@ -24,7 +24,7 @@ const PROBE_TIMEOUT_MS = 2000
 const WHY = 'the log and GET /v1/status say why'
 
 /** Says whether the process is up, and whether it can do its work. Open to everybody, so it says that something fails, never how. */
-export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (app, options) => {
+export const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (app, options) => {
   app.get('/livez', {
     schema: { operationId: 'livez', summary: 'The process is up', tags: ['health'], response: { 200: Type.Object({ status: Type.Literal('live') }) } }
   }, async () => ({ status: 'live' as const }))

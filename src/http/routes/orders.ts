@@ -4,19 +4,19 @@ import { findOrder, listOrderStates } from '../../projections/orders/reads.sql.t
 import { inSnapshot } from '../../engine/snapshot.sql.ts'
 import type { OrderRow, OrderStateRow } from '../../postgres/tables.ts'
 import { notFound } from '../problem.ts'
-import { Freshness, problems } from '../schemas/common.ts'
+import { FreshnessQuery, problems } from '../schemas/common.ts'
 import { OrderWithStates } from '../schemas/order.ts'
 import { askable, awaitPosition, parseJson, type ReadOptions } from '../read-options.ts'
 
 /** The route that reads one order. */
-export const orders: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
+export const orderRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   app.get('/v1/orders/:order_id', {
     schema: {
       operationId: 'getOrder',
       summary: 'Get an order in its newest state, with every observed state',
       tags: ['orders'],
       params: Type.Object({ order_id: Type.String({ description: 'The provider\'s order id, ord_…' }) }),
-      querystring: Type.Object(Freshness, { additionalProperties: false }),
+      querystring: Type.Object(FreshnessQuery, { additionalProperties: false }),
       response: { 200: OrderWithStates, ...problems(400, 401, 403, 404, 503, 504) }
     }
   }, async ({ params, query }) => {

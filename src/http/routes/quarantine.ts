@@ -7,14 +7,14 @@ import { findQuarantined, listQuarantine, markDiscarded, MAX_QUARANTINE_ID } fro
 import { pageOf, readCursor, rowsFor } from '../paging.ts'
 import { Problem } from '../problem.ts'
 import { ListOf, Page, problems } from '../schemas/common.ts'
-import { Discard, QuarantineDetails, QuarantineQuery, QuarantineRow, Redriven } from '../schemas/quarantine.ts'
+import { Discard, QuarantineDetails, QuarantineQuery, QuarantineRowSchema, RedrivenSchema } from '../schemas/quarantine.ts'
 import { notStored } from './webhooks.ts'
 
 const Params = Type.Object({ quarantine_id: Type.String({ pattern: '^[0-9]{1,40}$', description: 'As in the webhook\'s answer and in the list' }) })
 const Nothing = Type.Object({}, { additionalProperties: false })
 
 /** Routes to inspect, retry or discard deliveries that could not be processed, for operators. */
-export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options) => {
+export const quarantineRoutes: FastifyPluginAsyncTypebox<Ingest> = async (app, options) => {
   const { db } = options
   acceptJsonOnly(app)
 
@@ -24,7 +24,7 @@ export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options
       summary: 'List deliveries that could not be processed, by id',
       tags: ['quarantine'],
       querystring: Type.Object({ ...QuarantineQuery, ...Page }, { additionalProperties: false }),
-      response: { 200: ListOf(QuarantineRow), ...problems(400, 401, 403, 503) }
+      response: { 200: ListOf(QuarantineRowSchema), ...problems(400, 401, 403, 503) }
     }
   }, async ({ query }) => {
     const after = readCursor(query.cursor, ['bigint'])?.[0]
@@ -57,7 +57,7 @@ export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options
       tags: ['quarantine'],
       params: Params,
       querystring: Nothing,
-      response: { 200: Redriven, ...problems(400, 401, 403, 404, 409, 415, 503) }
+      response: { 200: RedrivenSchema, ...problems(400, 401, 403, 404, 409, 415, 503) }
     }
   }, async request => {
     const { params: { quarantine_id: id }, body } = request
@@ -98,7 +98,7 @@ export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options
 }
 
 /** Accepts JSON bodies only. An empty body with content type JSON counts as no body. */
-function acceptJsonOnly (app: Parameters<typeof quarantine>[0]): void {
+function acceptJsonOnly (app: Parameters<typeof quarantineRoutes>[0]): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     if (body.length === 0) { done(null, undefined); return }

@@ -7,7 +7,7 @@ import type { HealthOptions } from './health.ts'
 import type { ReadOptions } from '../read-options.ts'
 
 /** The route that reads the state of the ledger, for operators. */
-export const status: FastifyPluginAsyncTypebox<ReadOptions & Pick<HealthOptions, 'worker'>> = async (app, { db, projections, worker }) => {
+export const statusRoutes: FastifyPluginAsyncTypebox<ReadOptions & Pick<HealthOptions, 'worker'>> = async (app, { db, projections, worker }) => {
   app.get('/v1/status', {
     schema: {
       operationId: 'getStatus',

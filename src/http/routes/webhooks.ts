@@ -20,7 +20,7 @@ export type WebhookSecrets = Readonly<Record<string, readonly string[]>>
  * One route a provider: bytes, signature, identity, append. The answer is sent after the commit and before any
  * projection. Whatever is authentic gets a 2xx: a lasting refusal would make the provider disable the whole feed.
  */
-export const webhooks: FastifyPluginAsyncTypebox<WebhookOptions> = async (app, options) => {
+export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (app, options) => {
   // The signature and the evidence are over the bytes: nothing may parse them on the way.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => { done(null, body) })

@@ -2,7 +2,7 @@ import { Type, type TSchema } from '@sinclair/typebox'
 import { AsOfEcho } from './as-of.ts'
 import { Int, NullableInt, NullableText, NullableTime, ParkedAt, Time } from './common.ts'
 
-export const Sums = {
+export const SumFields = {
   balance: Int({ description: 'Available points: opening + earned + refunded − spent − expired + adjusted + transferred + unexplained' }),
   opening: Int({ description: 'What the card held when it was created, if an event states that; otherwise what it held before the first known movement' }),
   earned: Int(),
@@ -15,12 +15,12 @@ export const Sums = {
   pending: Int({ description: 'Points promised and not yet available; not part of the balance' })
 }
 
-export const Card = Type.Object({
+export const CardSchema = Type.Object({
   card_id: Type.String(),
   code: NullableText(),
   campaign_id: NullableText(),
   campaign: NullableText(),
-  ...Sums,
+  ...SumFields,
   last_movement_at: NullableTime(),
   parked_at: ParkedAt()
 }, { $id: 'Card' })
@@ -33,7 +33,7 @@ export const CardDetails = Type.Object({
   campaign: NullableText(),
   active: Type.Unsafe<boolean | null>({ type: ['boolean', 'null'], description: 'Whether the card can be used at the provider; null if no event says so' }),
   deleted_at: NullableTime({ description: 'When the provider deleted the card; its history stays' }),
-  ...Sums,
+  ...SumFields,
   movements: Int({ description: 'Number of known movements' }),
   first_movement_at: NullableTime(),
   last_movement_at: NullableTime(),

@@ -72,7 +72,7 @@ export const Page = {
 }
 
 /** Query parameters of every read that can wait until a write is projected. */
-export const Freshness = {
+export const FreshnessQuery = {
   min_position: Type.Optional(Type.String({ pattern: '^[0-9]{1,4}:[0-9]{1,18}$', description: 'shard:position from the answer to a webhook: wait until it is projected', examples: ['7:123'] })),
   wait_ms: Type.Integer({ minimum: 0, maximum: 10_000, default: 2000, description: 'How long to wait for min_position' })
 }

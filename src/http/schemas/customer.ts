@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { AnyJson, Int, NullableText, NullableTime, Time } from './common.ts'
-import { Card } from './card.ts'
+import { CardSchema } from './card.ts'
 import { AsOfEcho } from './as-of.ts'
 
 const profile = {
@@ -14,9 +14,9 @@ const profile = {
   last_seen_at: NullableTime()
 }
 
-export const Profile = Type.Object(profile, { $id: 'Profile' })
+export const ProfileSchema = Type.Object(profile, { $id: 'Profile' })
 
-export const Customer = Type.Object({
+export const CustomerSchema = Type.Object({
   ...profile,
   tiers: Type.Array(Type.Object({
     campaign_id: Type.String(),
@@ -34,13 +34,13 @@ export const Customer = Type.Object({
   })
 })
 
-export const Balance = Type.Object({
+export const BalanceSchema = Type.Object({
   customer_id: Type.String(),
   source_id: NullableText(),
   balance: Int({ description: 'Total of all cards the customer holds' }),
   pending: Int(),
   unexplained: Int(),
-  cards: Type.Array(Card),
+  cards: Type.Array(CardSchema),
   ...AsOfEcho,
   as_of: Time({ description: 'When this was read' }),
   position: Type.String({ description: 'shard:position up to which the customer\'s events are included', examples: ['7:123'] })

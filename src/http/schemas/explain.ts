@@ -62,7 +62,7 @@ const Gap = Type.Object({
   implied_balance: Int({ description: 'The balance before the movement, computed from the reported balance after it' })
 }, { description: 'The place of an unexplained line, and the balances before and after it' })
 
-export const ExplainedLine = Type.Object({
+export const ExplainedLineSchema = Type.Object({
   ...line,
   observed_in: Type.Array(Observation, { description: 'Every event that reports it, best source rank first; empty for an unexplained line' }),
   won: Nullable(Won),

@@ -17,7 +17,7 @@ const state = {
 
 const order = { order_id: Type.String(), customer_id: NullableText(), source_id: NullableText(), ...state }
 
-export const Order = Type.Object({ ...order, parked_at: ParkedAt() }, { $id: 'Order' })
+export const OrderSchema = Type.Object({ ...order, parked_at: ParkedAt() }, { $id: 'Order' })
 
 export const OrderWithStates = Type.Object({
   ...order,

@@ -30,7 +30,7 @@ const Differing = Type.Array(Type.Object({
   received: Type.String()
 }))
 
-export const QuarantineRow = Type.Object(row, { $id: 'QuarantineRow' })
+export const QuarantineRowSchema = Type.Object(row, { $id: 'QuarantineRow' })
 
 export const QuarantineDetails = Type.Object({
   ...row,
@@ -52,7 +52,7 @@ export const QuarantineDetails = Type.Object({
   }), Type.Null()], { description: 'For a conflict: how the delivery differs from the stored event, in the facts that the ledger derives (facts) and in the payloads (fields)' })
 })
 
-export const Redriven = Type.Object({
+export const RedrivenSchema = Type.Object({
   status: Type.Literal('redriven'),
   event: Type.Unsafe<'accepted' | 'duplicate'>({ type: 'string', enum: ['accepted', 'duplicate'], description: 'accepted: stored now; duplicate: was already stored' }),
   event_id: Type.String(),

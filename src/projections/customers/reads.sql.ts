@@ -59,7 +59,7 @@ export async function listTiers (db: Db, customer_id: string): Promise<Membershi
   return rows
 }
 
-export interface Balance {
+export interface CustomerBalance {
   customer_id: string
   source_id: string | null
   as_of: Instant
@@ -68,7 +68,7 @@ export interface Balance {
   cards: HeldCard[]
 }
 
-export type Account = Omit<Balance, 'cards'>
+export type CustomerAccount = Omit<CustomerBalance, 'cards'>
 
 /** A card in a balance: all that people read of it, and nothing that only the fold needs. */
 const HELD = [
@@ -78,8 +78,8 @@ const HELD = [
 export type HeldCard = Pick<ShownCard, typeof HELD[number]>
 
 /** A customer without their cards, and the checkpoint that vouches for what is read in the same state. */
-export async function findAccount (trx: Trx, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<Account | undefined> {
-  const { rows: [account] } = await sql<Account>`
+export async function findAccount (trx: Trx, customer_id: string, shard: number, projections: readonly ProjectionKey[]): Promise<CustomerAccount | undefined> {
+  const { rows: [account] } = await sql<CustomerAccount>`
     select c.customer_id, c.source_id, now() as as_of, ${checkpoint(projections, shard)} as position
     from customers c
     where c.customer_id = ${customer_id}`.execute(trx)
@@ -89,7 +89,7 @@ export async function findAccount (trx: Trx, customer_id: string, shard: number,
 /** Whose balance is asked for, and the shard that their events are in. */
 export interface Asked { customer_id: string, shard: number }
 
-type BalanceRow = Account & { asked: bigint } & (HeldCard | { card_id: null })
+type BalanceRow = CustomerAccount & { asked: bigint } & (HeldCard | { card_id: null })
 
 // A prepared statement locks the tables of its `from` in their order, and those of a `with` after them: no `with` here.
 const balanceRows = prepared((ids: readonly string[], shards: readonly number[], names: readonly string[]) => sql<BalanceRow>`
@@ -113,9 +113,9 @@ const balanceRows = prepared((ids: readonly string[], shards: readonly number[],
  * ```
  * @returns one answer a question, in order; undefined where there is no such customer
  */
-export async function readBalances (db: Db, asked: readonly Asked[], projections: readonly ProjectionKey[]): Promise<Array<Balance | undefined>> {
+export async function readBalances (db: Db, asked: readonly Asked[], projections: readonly ProjectionKey[]): Promise<Array<CustomerBalance | undefined>> {
   const rows = await balanceRows(db, asked.map(({ customer_id }) => customer_id), asked.map(({ shard }) => shard), projections.map(({ name }) => name))
-  const balances = new Array<Balance | undefined>(asked.length).fill(undefined)
+  const balances = new Array<CustomerBalance | undefined>(asked.length).fill(undefined)
   for (const row of rows) {
     const balance = balances[Number(row.asked) - 1] ??= { customer_id: row.customer_id, source_id: row.source_id, as_of: row.as_of, position: row.position, cards: [] }
     if (row.card_id !== null) balance.cards.push(row)

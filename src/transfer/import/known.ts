@@ -4,7 +4,7 @@ import { locateEvents, type EventKey } from '../../log/read.sql.ts'
 import { readObservations, type Observation } from '../../projections/cards/sources.sql.ts'
 
 /** A row of an export: the movement it tells, and the event that it would be. */
-export interface ExportedRow extends EventKey { movement: MovementObservation }
+export interface ExportedMovement extends EventKey { movement: MovementObservation }
 
 /** What the ledger knew of a row's movement before the row came. */
 export type Known =
@@ -18,7 +18,7 @@ export type Known =
   | { as: 'contradicted', by: Observation }
 
 /** Looks up what is told already, in one query or two. @returns one answer a row, in order */
-export async function whatIsKnown (db: Db, rows: readonly ExportedRow[]): Promise<Known[]> {
+export async function whatIsKnown (db: Db, rows: readonly ExportedMovement[]): Promise<Known[]> {
   const told = await readObservations(db, rows.map(({ movement }) => movement))
   const known = rows.map(({ movement }) => compare(movement, told.get(movement.movement_id) ?? []))
   return await exceptStored(db, rows, known)
@@ -34,12 +34,12 @@ function compare (movement: MovementObservation, told: readonly Observation[]): 
 }
 
 /** A row that was let in before is no newcomer to accuse, whatever others tell: the append knows it again. */
-async function exceptStored (db: Db, rows: readonly ExportedRow[], known: readonly Known[]): Promise<Known[]> {
+async function exceptStored (db: Db, rows: readonly ExportedMovement[], known: readonly Known[]): Promise<Known[]> {
   const accused = rows.filter((_, index) => known[index]?.as === 'contradicted')
   if (accused.length === 0) return [...known]
   const located = await locateEvents(db, accused)
   const stored = new Set(accused.filter((_, index) => located[index] !== undefined))
-  return known.map((answer, index) => stored.has(rows[index] as ExportedRow) ? { as: 'told' } : answer)
+  return known.map((answer, index) => stored.has(rows[index] as ExportedMovement) ? { as: 'told' } : answer)
 }
 
 function saysAll (observation: Observation, movement: MovementObservation): boolean {

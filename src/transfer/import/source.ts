@@ -7,7 +7,7 @@ import { exportedEntries, isExportedLedger } from './exported.ts'
 import { ndjsonEntries } from './ndjson.ts'
 
 /** A file to import. */
-export interface Source {
+export interface ImportSource {
   file: string
   bytes: number
   /** Reads it from its start, each time anew: one entry at a time, so that a file of any size costs the same memory. */
@@ -29,7 +29,7 @@ const UTF_16 = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
  * @param limit_bytes of one delivery
  * @throws UnreadableFile when it is neither
  */
-export async function openSource (file: string, limit_bytes: number, providers: Providers = knownProviders): Promise<Source> {
+export async function openSource (file: string, limit_bytes: number, providers: Providers = knownProviders): Promise<ImportSource> {
   const { bytes, head } = await lookAt(file)
   if (COMPRESSED.some(mark => startsWith(head, mark))) throw new UnreadableFile(`${file} is compressed. Unpack it first.`)
   if (UTF_16.some(mark => startsWith(head, mark))) throw new UnreadableFile(`${file} is UTF-16. Save it as UTF-8, or take the export as the provider made it.`)

@@ -2,7 +2,7 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { CardObservation, MovementObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { subjectOf } from '../wire/subject.ts'
-import { Campaign, Card, cardObservation, holderOf, isLoyaltyCard } from '../payloads/card.ts'
+import { Campaign, Card, cardObservation, statedHolder, isLoyaltyCard } from '../payloads/card.ts'
 import { Customer, people } from '../payloads/customer.ts'
 import { exact, exactInteger, maybe, reader } from '../payloads/decoder.ts'
 import { movementKey, optionalId, optionalInstant, requiredId, requiredInstant } from '../payloads/values.ts'
@@ -40,7 +40,7 @@ function read (envelope: Envelope): Reading {
   const data = readPayload(envelope.data)
   const { voucher } = data
   const occurred_at = optionalInstant('event.created_at', envelope.occurred_at, voucher?.updated_at, voucher?.created_at)
-  const customer_id = holderOf(data) ?? optionalId(data.customer?.id, 'customer.id')
+  const customer_id = statedHolder(data) ?? optionalId(data.customer?.id, 'customer.id')
   const named = { subject: subjectOf(String(envelope.type), envelope.data), customer_id, ids: [voucher?.id, customer_id] }
   // Two sends of publishing, enabling and so on agree only that it happened; two sends of a creation also on the
   // points.

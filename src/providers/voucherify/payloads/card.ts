@@ -51,7 +51,7 @@ export function isLoyaltyCard (voucher: Card | null | undefined): voucher is Car
 }
 
 /** Who holds the card, where the payload says. */
-export function holderOf ({ holder, voucher }: About): string | null {
+export function statedHolder ({ holder, voucher }: About): string | null {
   return optionalId(voucher?.holder_id, 'voucher.holder_id') ?? optionalId(holder?.id, 'holder.id')
 }
 
@@ -60,7 +60,7 @@ export function holderOf ({ holder, voucher }: About): string | null {
  * holder.
  */
 export function customerOf (data: About): string | null {
-  return holderOf(data) ?? optionalId(data.customer?.id, 'customer.id')
+  return statedHolder(data) ?? optionalId(data.customer?.id, 'customer.id')
 }
 
 /** What a payload says of its card. */

@@ -4,7 +4,7 @@ import type { Instant } from '../../../ledger/instant.ts'
 import { isObject } from '../wire/json.ts'
 import { idOf } from '../wire/subject.ts'
 import { bystanders } from './related-facts.ts'
-import { about, Card, cardObservation, holderOf, isLoyaltyCard } from './card.ts'
+import { about, Card, cardObservation, statedHolder, isLoyaltyCard } from './card.ts'
 import { observedOrder } from './order.ts'
 import { Described, maybe, UnreadablePayload } from './decoder.ts'
 import { details, movementKey, optionalId, requiredId } from './values.ts'
@@ -75,7 +75,7 @@ export interface Spent {
 /** Points spent from a card or returned to it, and what the payload says of the card. */
 export function spend (data: RedemptionPayload, card: Card, spent: Spent): Fact[] {
   const card_id = requiredId(card.id, 'voucher.id')
-  const holder_id = holderOf({ ...data, voucher: card })
+  const holder_id = statedHolder({ ...data, voucher: card })
   const movement: MovementObservation = {
     fact: 'movement',
     movement_id: movementKey(spent.entity, spent.id, card_id),
@@ -102,5 +102,5 @@ function rewardOf ({ reward, redemption }: RedemptionPayload): Record<string, un
 /** The people and the orders that a payload about a redemption shows, whatever was redeemed. */
 export function besideRedemption (data: RedemptionPayload, customer_id: string | null, occurred_at: Instant): Fact[] {
   const orders = [data.order, data.redemption?.order].flatMap(order => observedOrder(order, optionalId(data.customer?.id, 'customer.id') ?? customer_id))
-  return bystanders(data, [customer_id, holderOf(data)], orders, occurred_at)
+  return bystanders(data, [customer_id, statedHolder(data)], orders, occurred_at)
 }
