@@ -7,9 +7,10 @@ import type { Source } from '../projections/cards/sources.sql.ts'
 import type { StatementLineRow } from '../postgres/tables.ts'
 
 /**
- * Recomputes the awards among some lines, each from the best-informed event whose payload allows it, by movement. Where
- * none does, the best-informed one says why not. Bodies are read in batches that fit in memory, and let go of.
- * @param told_by the tellings of each movement
+ * Recomputes the awards among some lines, each from the event of the highest source rank whose payload allows it. If none does, the
+ * result says why the highest one does not. Bodies are read in batches that fit in memory, and released.
+ * @param observed_in the observations of each movement
+ * @returns by movement
  */
 export async function recomputeAwards (
   trx: Trx, lines: readonly StatementLineRow[], observed_in: ReadonlyMap<string, Winners<Source>>

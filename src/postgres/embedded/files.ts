@@ -1,13 +1,10 @@
-import { randomBytes } from 'node:crypto'
-import { chown, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { chown, readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { writeWholeFile } from '../../files/whole-file.ts'
 
 /** Writes a file that only the folder's owner may read, whole or not at all. */
 export async function writeWhole (path: string, content: string): Promise<void> {
-  const draft = `${path}.${randomBytes(4).toString('hex')}`
-  await writeFile(draft, content, { mode: 0o600, flush: true })
-  await giveToFolderOwner(draft)
-  await rename(draft, path)
+  await writeWholeFile(path, content, { beforeRename: giveToFolderOwner })
 }
 
 /** Root at work in someone's folder (once with sudo, say) must not leave files there that its owner cannot use. */

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { chown, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Binaries } from './binaries.ts'
 import { EmbeddedPostgresError, useYourOwn } from './errors.ts'
+import { renameDurably } from '../../files/whole-file.ts'
 import { isThere, readIfThere } from './files.ts'
 import type { Place } from './place.ts'
 import { run } from './run.ts'
@@ -51,8 +52,7 @@ export async function initialise (place: Place, binaries: Binaries, password: st
       ...(sync ? [] : ['--no-sync'])
     ], account)
     if (status !== 0) throw initdbError(place, status, output)
-    await rename(draft, data)
-    await syncFolder(home)
+    await renameDurably(draft, data)
   } finally {
     await rm(passwordFile, { force: true })
     await rm(draft, { recursive: true, force: true })
@@ -68,9 +68,4 @@ function initdbError ({ home }: Place, status: number | string, output: string):
     : ''
   const tail = output.split('\n').slice(-12).join('\n  ')
   return new EmbeddedPostgresError('initdb_failed', `PostgreSQL could not make a new database in ${home} (initdb ended with ${status}). ${nameless}${useYourOwn} It said:\n  ${tail}`)
-}
-
-async function syncFolder (path: string): Promise<void> {
-  const folder = await open(path)
-  await folder.sync().finally(async () => { await folder.close() })
 }
