@@ -6,7 +6,7 @@ import { describeOutdated, outdatedOf, type Outdated } from './rebuild/versions.
 import type { Projection } from './projection.ts'
 import type { WorkerHealth } from './worker.ts'
 
-/** Something that a person has to look at. */
+/** Something that an operator has to act on. */
 export interface Attention {
   code: 'parked' | 'outdated' | 'lagging' | 'log_gap' | 'worker_ended'
   detail: string
@@ -25,7 +25,7 @@ export interface ProjectionStatus {
 
 export interface ShardStatus { shard: number, head: bigint, chain: string, newest_recorded_at: Instant | null }
 
-/** How the ledger is, for people and programs. */
+/** The status of the ledger, for people and programs. */
 export interface LedgerStatus {
   as_of: Instant
   attention: Attention[]
@@ -36,15 +36,15 @@ export interface LedgerStatus {
   worker: Omit<WorkerHealth, 'outdated' | 'waiting'> & { waiting: string | null } | null
 }
 
-/** A projection that lags by more than a worker's longest rest waits for a person. */
+/** The longest rest of a worker: a projection that lags by more needs an operator. */
 export const LAG_LIMIT_SECONDS = 60
 
-/** Reads how the ledger is. @param worker of this process, where there is one */
+/** Reads the status of the ledger. @param worker of this process, if it has one */
 export async function readStatus (db: Db, projections: readonly Projection[], worker: WorkerHealth | undefined): Promise<LedgerStatus> {
   return statusOf(await readStanding(db, projections.map(({ name }) => name)), projections, worker)
 }
 
-/** What a standing means for this version of the code. */
+/** Judges a state of the ledger by this version of the code. */
 export function statusOf (standing: Standing, projections: readonly Projection[], worker: WorkerHealth | undefined): LedgerStatus {
   const { as_of, rebuild, quarantine } = standing
   const outdated = outdatedAmong(standing, projections)
@@ -70,7 +70,7 @@ function countOf (reasons: readonly OpenReason[]): number {
   return reasons.reduce((sum, { open }) => sum + open, 0)
 }
 
-/** A worker that starts on a new ledger makes what has no rows yet; on any other those have to be rebuilt. */
+/** In a new ledger the worker creates projections that have no rows yet; in any other these have to be rebuilt. */
 function outdatedAmong ({ projections: standings, shards }: Standing, projections: readonly Projection[]): Outdated[] {
   const versions = new Map(standings.flatMap(({ name, version }) => version === null ? [] : [[name, version]]))
   const fresh = versions.size === 0 || shards.every(({ head }) => head === 0n)
@@ -93,7 +93,7 @@ function projectionStatus ({ name, version: code_version }: Projection, { as_of,
 
 function standingOf (name: string, standings: readonly ProjectionStanding[]): ProjectionStanding {
   const found = standings.find(standing => standing.name === name)
-  if (found === undefined) throw new Error(`nobody read how projection ${name} stands`)
+  if (found === undefined) throw new Error(`the state of projection ${name} was not read`)
   return found
 }
 
@@ -107,7 +107,7 @@ function logStatus ({ as_of, shards }: Standing): LedgerStatus['log'] {
   }
 }
 
-/** To the millisecond; not below 0, though the database's clock may have been set back. */
+/** To the millisecond; not below 0, even if the database's clock was set back. */
 function secondsBetween (from: Instant | null, to: Instant): number | null {
   return from === null ? null : Math.max(Date.parse(to) - Date.parse(from), 0) / 1000
 }

@@ -1,10 +1,13 @@
 import { chown, readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { writeWholeFile } from '../../files/whole-file.ts'
+import { UnwritableFile, writeWholeFile } from '../../files/whole-file.ts'
 
 /** Writes a file that only the folder's owner may read, whole or not at all. */
 export async function writeWhole (path: string, content: string): Promise<void> {
-  await writeWholeFile(path, content, { beforeRename: giveToFolderOwner })
+  await writeWholeFile(path, content, { beforeRename: giveToFolderOwner }).catch((error: unknown) => {
+    // Advice to people goes by the code of the file system.
+    throw error instanceof UnwritableFile ? error.cause ?? error : error
+  })
 }
 
 /** Root at work in someone's folder (once with sudo, say) must not leave files there that its owner cannot use. */
