@@ -118,10 +118,10 @@ function attentionFor (live: readonly ProjectionStatus[], outdated: readonly Out
   return [
     ...live.filter(({ parked }) => parked > 0).map(({ name, parked, oldest_parked_at }): Attention => ({
       code: 'parked',
-      detail: `${parked === 1 ? `1 key of ${name} stands still` : `${parked} keys of ${name} stand still, the first`} since ${oldest_parked_at}: an event could not be folded. \`loyalty-ledger parked list\` says which and why`
+      detail: `${parked === 1 ? `1 key of ${name} is parked` : `${parked} keys of ${name} are parked, the first`} since ${oldest_parked_at}: an event could not be folded. \`loyalty-ledger parked list\` says which and why`
     })),
     ...(outdated.length === 0 ? [] : [{ code: 'outdated' as const, detail: describeOutdated(outdated) }]),
-    ...(late.length === 0 ? [] : [{ code: 'lagging' as const, detail: `${late.map(lateness).join('; ')}. Look at /readyz and the log of the workers: none may run, or a shard of theirs keeps failing` }]),
+    ...(late.length === 0 ? [] : [{ code: 'lagging' as const, detail: `${late.map(lateness).join('; ')}. See /readyz and the log of the workers: no worker runs, or a shard keeps failing` }]),
     ...(missing.length === 0 ? [] : [{ code: 'log_gap' as const, detail: `the log lacks ${missing.join(', ')}, and nothing behind is projected. The database is damaged: \`loyalty-ledger verify\` says how far, and a backup has what is gone` }])
   ]
 }
