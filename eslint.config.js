@@ -16,7 +16,8 @@ const root = import.meta.dirname
 const direction = {
   'config.ts': [],
   ledger: [],
-  postgres: ['ledger'],
+  files: [],
+  postgres: ['files', 'ledger'],
   providers: ['ledger'],
   log: ['postgres', 'ledger'],
   ingest: ['log', 'providers', 'postgres', 'ledger'],
@@ -31,7 +32,7 @@ const direction = {
   app: ['http', 'access', 'projections', 'engine', 'ingest', 'log', 'providers', 'postgres', 'ledger', 'config.ts'],
   cli: [
     'app', 'access', 'audit', 'erasure', 'transfer', 'projections', 'engine', 'ingest', 'log', 'providers', 'postgres',
-    'ledger', 'config.ts', '../simulator'
+    'files', 'ledger', 'config.ts', '../simulator'
   ],
   'main.ts': ['cli', 'app', 'config.ts'],
   // It judges the others, so it shares none of their rules: only how a body is signed.
