@@ -81,7 +81,7 @@ test('what lags: by events, by the age of the oldest, and for too long', async t
   const old = await status(ledger)
   t.ok((projection(old, 'orders')?.lag_seconds ?? 0) >= 100)
   t.ok((old.log.silence_seconds ?? 0) >= 100)
-  t.match(old.attention, [{ code: 'lagging', detail: /cards lacks 2 event\(s\), the oldest stored 1\d\d s ago/ }])
+  t.match(old.attention, [{ code: 'lagging', detail: /cards is behind by 2 event\(s\), the oldest stored 1\d\d s ago/ }])
   await ledger.project()
   t.strictSame((await status(ledger)).attention, [])
 })
