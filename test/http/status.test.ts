@@ -1,4 +1,4 @@
-// How the ledger is: in order, behind, standing still, unbuilt, being rebuilt; and that it costs the same however long the log is.
+// The status of a ledger that is healthy, lagging, parked, outdated or being rebuilt, at a cost that does not grow.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { projections } from '../../src/projections/index.ts'
