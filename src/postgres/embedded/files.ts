@@ -10,10 +10,7 @@ export async function writeWhole (path: string, content: string): Promise<void> 
   })
 }
 
-/**
- * When root works in a folder of another account (with sudo, say), gives the file to that account, so that it can use
- * it.
- */
+/** When root works in another account's folder (with sudo, say), gives the file to that account. */
 export async function giveToFolderOwner (path: string): Promise<void> {
   if (process.getuid?.() !== 0) return
   const { uid, gid } = await stat(dirname(path))

@@ -50,8 +50,7 @@ export async function initialise (location: ClusterLocation, binaries: Binaries,
     const { status, output } = await run(binaries.initdb, [
       `--pgdata=${draft}`, `--username=${superuser}`, `--pwfile=${passwordFile}`,
       '--auth-host=scram-sha-256', '--auth-local=scram-sha-256', '--data-checksums', '--no-instructions',
-      // PostgreSQL's builtin C.UTF-8 needs no locale of the system, and an upgrade of the system cannot change its sort
-      // order.
+      // PostgreSQL's builtin C.UTF-8 needs no system locale, and a system upgrade cannot change its sort order.
       '--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C',
       ...(sync ? [] : ['--no-sync'])
     ], account)
