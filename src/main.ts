@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
+import { readFileSync, realpathSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { loadConfig, type Config } from './config.ts'
@@ -17,7 +17,11 @@ const { version } = JSON.parse(readFileSync(new URL(import.meta.resolve('#root/p
 /** Exit status of `verify` when it could not run to its end; 1 means that it found differences. */
 const COULD_NOT_VERIFY = 2
 
-const program = new Command('loyalty-ledger')
+/** Where a command reads its settings, and where it prints: of this process, unless a test runs it. */
+export interface Surroundings { environment: NodeJS.ProcessEnv, createOutput: (json: boolean) => Output }
+export const surroundings: Surroundings = { environment: process.env, createOutput }
+
+export const program = new Command('loyalty-ledger')
   .description('An event-sourced ledger of loyalty points and orders, fed by Voucherify webhooks.')
   .version(version)
   .option('--json', 'print results as JSON, for programs')
@@ -273,7 +277,8 @@ an event is missing in the log. Open quarantine rows are shown but do not affect
     await statusCommand(config, output)
   }))
 
-await program.parseAsync()
+// Tests import this file and run commands in their own process. The path may be the link that npm makes.
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename) await program.parseAsync()
 
 /** An argument is a string, a list of strings where a command accepts several, or undefined where it is optional. */
 type Action<Options, Args extends Array<string | string[] | undefined>> = (config: Config, output: Output, options: Options, ...args: Args) => Promise<void>
@@ -283,9 +288,9 @@ function run<Options, Args extends Array<string | string[] | undefined>> (action
   return async (...values) => {
     const command = values.at(-1) as Command
     const options = values.at(-2) as Options
-    const output = createOutput(command.optsWithGlobals<{ json?: boolean }>().json === true)
+    const output = surroundings.createOutput(command.optsWithGlobals<{ json?: boolean }>().json === true)
     try {
-      await action(loadConfig(process.env), output, options, ...values.slice(0, -2) as Args)
+      await action(loadConfig(surroundings.environment), output, options, ...values.slice(0, -2) as Args)
     } catch (error) {
       report(error, output)
       process.exitCode = failure

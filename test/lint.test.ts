@@ -11,7 +11,8 @@ const directionRules = new Set([
   '@typescript-eslint/no-restricted-imports',
   'no-restricted-globals',
   'no-restricted-properties',
-  'no-restricted-syntax'
+  'no-restricted-syntax',
+  'providers/unnamed'
 ])
 
 // The files below exist only here, so the rules that need types are left out: without them a file costs milliseconds.
@@ -127,6 +128,12 @@ const refused: Array<[what: string, file: string, code: string, rule: string]> =
   ...['fastify', '@fastify/swagger', 'fastify-plugin', 'pg', 'kysely', 'node-pg-migrate'].map(
     (name): typeof refused[number] => [`${name}, from provider`, 'src/providers/voucherify/a.ts', `import '${name}'`, 'import-x/no-restricted-paths']
   ),
+  ["a provider's folder, from another room", 'src/ingest/a.ts', "import { identify } from '../providers/voucherify/identify.ts'\nidentify()", 'providers/unnamed'],
+  ["a provider's folder, from beside it", 'src/providers/registry.ts', "import { voucherify } from './voucherify/provider.ts'\nvoucherify()", 'providers/unnamed'],
+  ['a provider by its name', 'src/http/a.ts', "export const path = '/webhooks/voucherify'", 'providers/unnamed'],
+  ['a provider in a template', 'src/http/a.ts', 'export const title = `of Voucherify`', 'providers/unnamed'],
+  ['a provider in an identifier', 'src/app/a.ts', 'export const voucherifySecrets = []', 'providers/unnamed'],
+  ['a provider in a comment', 'src/engine/a.ts', '// As Voucherify sends it.\nexport const a = 1', 'providers/unnamed'],
   ['an HTTP server, from provider', 'src/providers/voucherify/a.ts', "import 'node:http'", '@typescript-eslint/no-restricted-imports'],
   ...rooms.filter(room => room !== 'ledger').flatMap(
     (room): Array<typeof refused[number]> => [
@@ -145,7 +152,9 @@ t.test('what else is refused', async t => {
 
 const accepted: Array<[what: string, file: string, code: string]> = [
   ['a neighbour', 'src/ledger/a.ts', "import { b } from './b.ts'\nb()"],
-  ['a neighbour below', 'src/providers/a.ts', "import { b } from './voucherify/b.ts'\nb()"],
+  ['a provider, from the list of them', 'src/providers/index.ts', "import { voucherify } from './voucherify/provider.ts'\nvoucherify()"],
+  ['a provider by its name, in its own folder', 'src/providers/voucherify/a.ts', "export const name = 'voucherify'"],
+  ['a provider by its name, in the help of the command line', 'src/main.ts', "export const help = 'Webhooks of Voucherify'"],
   ['ledger as a value, from projections', 'src/projections/a.ts', "import { fold } from '../ledger/card.ts'\nfold()"],
   ['ledger as a value, from http', 'src/http/a.ts', "import { fold } from '../ledger/card.ts'\nfold()"],
   ['the words of facts, from provider', 'src/providers/voucherify/families/a.ts', "import { INFORMED } from '../../../ledger/facts.ts'\nimport { parseInstant } from '../../../ledger/instant.ts'\nparseInstant(INFORMED)"],

@@ -40,7 +40,7 @@ export function readCursorAt (cursor: string | undefined, shape: readonly Cursor
   const marks = asOfMarks(asOf)
   const parts = readCursor(cursor, [...shape, ...marks.map((): CursorPart => 'text')])
   if (parts?.slice(shape.length).some((mark, index) => mark !== marks[index]) === true) {
-    throw cursorInvalid('This cursor was made with another at or known_at. Send them as they were, or no cursor to begin.')
+    throw cursorInvalid('This cursor was made with another at or known_at. Send the at and known_at of the first page, or omit cursor to begin with the first page.')
   }
   return parts?.slice(0, shape.length)
 }

@@ -7,9 +7,9 @@ export class Problem extends Error {
   readonly code: string
   readonly headers: Record<string, string>
   /** Further members of the answer, for programs. */
-  readonly members: Record<string, string>
+  readonly members: Record<string, unknown>
 
-  constructor (statusCode: number, code: string, detail: string, options: ErrorOptions & { headers?: Record<string, string>, members?: Record<string, string> } = {}) {
+  constructor (statusCode: number, code: string, detail: string, options: ErrorOptions & { headers?: Record<string, string>, members?: Record<string, unknown> } = {}) {
     super(detail, options)
     this.statusCode = statusCode
     this.code = code

@@ -4,17 +4,21 @@ import type { Movement } from './movements.ts'
 interface Edge { movement: Movement, from: Place, to: Place }
 
 /** A balance that movements of one moment leave or reach. */
-interface Place {
-  balance: bigint
+class Place {
+  readonly balance: bigint
   /** The movements that leave from here, in order of identity; those before `next` are used. */
-  leaving: Edge[]
-  next: number
+  readonly leaving: Edge[] = []
+  next = 0
   /** How many more unused movements leave from here than reach it. */
-  surplus: number
+  surplus = 0
   /** Another place of the same connected part; itself for the one place that stands for the part. */
-  part: Place
+  part: Place = this
   /** Of the place that stands for a part: how many more steps of detours may lead nowhere. */
-  patience: number
+  patience = 0
+
+  constructor (balance: bigint) {
+    this.balance = balance
+  }
 }
 
 /**
@@ -125,16 +129,11 @@ export class Trails {
   #placeOf (balance: bigint): Place {
     let place = this.#places.get(balance)
     if (place === undefined) {
-      place = newPlace(balance)
+      place = new Place(balance)
       this.#places.set(balance, place)
     }
     return place
   }
-}
-
-function newPlace (balance: bigint): Place {
-  const place: Omit<Place, 'part'> = { balance, leaving: [], next: 0, surplus: 0, patience: 0 }
-  return Object.assign(place, { part: place as Place })
 }
 
 function isLeft (place: Place): boolean {

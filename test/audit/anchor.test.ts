@@ -1,5 +1,5 @@
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
-import fc from 'fast-check'
+import { fc } from '../support/chance.ts'
 import { test } from 'tap'
 import { AnchorError, readAnchor, signAnchor, type Anchor } from '../../src/audit/anchor.ts'
 

@@ -10,7 +10,7 @@ interface Said { result: string[], code: string | undefined }
 
 async function run (ledger: TestLedger, customer: string, options: Partial<EraseCommandOptions> = {}, { json = true, url = ledger.url } = {}): Promise<Said> {
   const said: Said = { result: [], code: undefined }
-  const output = { json, result: (text: string) => { said.result.push(text) }, progress: () => {} }
+  const output = { json, result: (text: string) => { said.result.push(text) }, write: async () => {}, progress: () => {} }
   await eraseCommand(loadConfig({ DATABASE_URL: url }), output, customer, { reason: 'on request', dryRun: false, yes: false, ...options })
     .catch((error: unknown) => { said.code = (error as { code: string }).code })
   return said

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import fc from 'fast-check'
+import { fc } from '../support/chance.ts'
 import { sql } from 'kysely'
 import { parseInstant } from '../../src/ledger/instant.ts'
 import type { Movement } from '../../src/ledger/movements.ts'
@@ -14,27 +14,14 @@ import type { Trx } from '../../src/postgres/database.ts'
 import { APPENDED_CHANNEL, createNotifier } from '../../src/log/notify.sql.ts'
 import { readTails, replaceTails } from '../../src/projections/cards/rows.sql.ts'
 import { shardOf } from '../../src/log/shards.sql.ts'
+import { createRandom, type Random } from '../../simulator/random.ts'
 import { awardData, enveloped, orderData } from '../support/deliveries.ts'
 import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
 
-interface Random { next: () => number, pick: <T>(items: readonly T[]) => T }
-
-/** Small, seeded and good enough: mulberry32. */
-function random (seed: number): Random {
-  let state = seed
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-  return { next, pick: items => items[Math.floor(next() * items.length)] as never }
-}
-
 /** A few customers with cards that change hands, several awards at one moment, each told by one to three routes; orders through their states. */
 function history (seed: number, size: number): object[] {
-  const { next, pick } = random(seed)
+  const { next, pick } = createRandom(String(seed))
   const balances = new Map<string, number>()
   const deliveries: object[] = []
   for (let index = 0; index < size; index++) {
@@ -76,13 +63,13 @@ async function requireTies (ledger: TestLedger): Promise<void> {
   const { rows } = await ledger.owner.query(`
     select k.card_id from projection.cards k left join projection.statement_lines l using (card_id)
     group by k.card_id, k.balance, k.opening having k.balance <> k.opening + coalesce(sum(l.points), 0)`)
-  if (rows.length > 0) throw new Error(`cards that do not ordinal: ${JSON.stringify(rows)}`)
+  if (rows.length > 0) throw new Error(`cards whose balance is not the sum of their lines: ${JSON.stringify(rows)}`)
 }
 
 test('projections depend on the set of events: any order, any repetition, any batch size, the same rows', async t => {
   await fc.assert(fc.asyncProperty(fc.integer(), async seed => {
     const deliveries = history(seed, 25)
-    const rng = random(seed ^ 1)
+    const rng = createRandom(`${seed}/arrival`)
     const states: Array<Record<string, string[]>> = []
     for (const [order, batch] of [[deliveries, 1000], [shuffled([...deliveries, ...deliveries], rng), 1 + Math.floor(rng.next() * 4)]] as const) {
       await t.test(`seed ${seed}`, async inner => {

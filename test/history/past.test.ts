@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import { fc } from '../support/chance.ts'
 import { test } from 'tap'
 import { addToSums, balanceOf, foldCard, isMovement, NO_SUMS } from '../../src/ledger/card.ts'
 import { SOURCE_RANK, type CardObservation, type Fact, type MovementObservation, type PendingObservation } from '../../src/ledger/facts.ts'

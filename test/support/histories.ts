@@ -1,5 +1,5 @@
 // Whole histories at the provider, from the simulator: what must not matter does not, and what must come out does.
-import fc from 'fast-check'
+import { fc } from './chance.ts'
 import type { Test } from 'tap'
 import { storeDelivery, type StoredDelivery } from '../../src/ingest/store-delivery.ts'
 import type { Client } from '../../simulator/client.ts'

@@ -6,7 +6,7 @@ import { isAlive } from '../../src/postgres/embedded/postmaster.ts'
 import { stop } from '../../src/postgres/embedded/server.ts'
 import { dataDirPrefix, removeRun } from './run.ts'
 
-/** Takes down what killed runs of tap left behind: their servers, data and, on a server of our own, databases. */
+/** Takes down what killed runs left behind: their servers, data and, on a server of our own, databases. */
 export async function removeOrphans (): Promise<void> {
   const runs = new Set((await testFolders()).map(runOf))
   for (const run of runs) {

@@ -1,4 +1,4 @@
-import { placeOf, type Finding, type ReportFinding } from '../../audit/finding.ts'
+import { placeOf, type Finding, type FindingCode, type ReportFinding } from '../../audit/finding.ts'
 import { table } from '../../app/output.ts'
 
 /** A finding for people and programs; position as `shard:position`. */
@@ -11,22 +11,26 @@ export interface Listed {
   byCode: () => Record<string, number>
 }
 
-/** Counts findings and keeps the first `limit`: there can be as many as events. */
-export function listFindings (limit: number): Listed & { found: ReportFinding } {
+/** Counts findings and keeps the first `limit`: there can be as many as rows. */
+export function listFindings (limit: number): Listed & { found: ReportFinding, foundMore: (code: FindingCode, count: bigint) => void } {
   const items: ListedFinding[] = []
   const counts = new Map<string, number>()
   let total = 0
+  const add = (code: FindingCode, count: number): void => {
+    total += count
+    counts.set(code, (counts.get(code) ?? 0) + count)
+  }
   return {
     get total () { return total },
     items,
     byCode: () => Object.fromEntries(counts),
     found (finding) {
-      total++
-      counts.set(finding.code, (counts.get(finding.code) ?? 0) + 1)
+      add(finding.code, 1)
       if (items.length >= limit) return
       const { code, event_id, subject, detail } = finding
       items.push({ code, position: placeOf(finding), event_id, subject, detail })
-    }
+    },
+    foundMore: (code, count) => { add(code, Number(count)) }
   }
 }
 

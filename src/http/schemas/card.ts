@@ -1,4 +1,4 @@
-import { Type } from '@sinclair/typebox'
+import { Type, type TSchema } from '@sinclair/typebox'
 import { AsOfEcho } from './as-of.ts'
 import { Int, NullableInt, NullableText, NullableTime, ParkedAt, Time } from './common.ts'
 
@@ -40,6 +40,26 @@ export const CardDetails = Type.Object({
   parked_at: ParkedAt(),
   ...AsOfEcho
 }, { description: 'With at or known_at, points and holder are those of that time; code, campaign, active, deleted_at and parked_at are always as known now' })
+
+/** The answer where a code means several cards. */
+export const CardAmbiguous = {
+  description: 'Problem: several cards have this code, and all or none of them are deleted (code card_ambiguous); ask by id',
+  content: {
+    'application/problem+json': {
+      schema: Type.Intersect([
+        Type.Ref('Problem'),
+        Type.Object({
+          cards: Type.Array(Type.Object({
+            card_id: Type.String(),
+            campaign_id: NullableText(),
+            campaign: NullableText(),
+            deleted_at: NullableTime()
+          }), { description: 'The cards with this code; the first 20' })
+        })
+      ])
+    }
+  }
+} as unknown as TSchema
 
 export const line = {
   movement_id: Type.String(),

@@ -6,7 +6,7 @@ const Digest = (description: string) => Type.String({ description: `${descriptio
 const event = {
   event_id: Type.String(),
   subject: Type.String(),
-  provider: Type.String({ description: 'Who sent it, e.g. voucherify' }),
+  provider: Type.String({ description: 'Name of the provider that sent it; ledger: the ledger itself' }),
   position: Type.String({ description: 'shard:position' }),
   type: Type.String(),
   customer_id: NullableText(),

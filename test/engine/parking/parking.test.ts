@@ -1,5 +1,5 @@
 // Events that cannot be folded: what they are about stands still, in order, and all else goes on.
-import fc from 'fast-check'
+import { fc } from '../../support/chance.ts'
 import { test, type Test } from 'tap'
 import { storeDelivery } from '../../../src/ingest/store-delivery.ts'
 import { cards } from '../../../src/projections/cards/projection.ts'

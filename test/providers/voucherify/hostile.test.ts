@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import { fc } from '../../support/chance.ts'
 import { test } from 'tap'
 import type { Fact } from '../../../src/ledger/facts.ts'
 import type { IdentifiedDelivery, Unusable } from '../../../src/providers/provider.ts'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../../support/chance.ts'
 import { test } from 'tap'
 import type { IdentifiedDelivery } from '../../../src/providers/provider.ts'
 import { factsOf } from '../../../src/providers/voucherify/identify.ts'
