@@ -13,9 +13,9 @@ export interface Link {
 }
 
 /**
- * The chain value after an event: sha256(before ‖ link). The link is the sequence of fields, each preceded by its length
- * as int4; integers are big-endian (docs/architecture.md, The chain). It is computed here and not by the database's
- * function, because that function is audited too.
+ * The chain value after an event: sha256(before ‖ link). The link is the sequence of fields, each preceded by its
+ * length as int4; integers are big-endian (docs/architecture.md, The chain). It is computed here and not by the
+ * database's function, because that function is audited too.
  */
 export function chainAfter (before: Buffer, { shard, position, event_id, subject, body_digest }: Link): Buffer {
   const numbers = Buffer.allocUnsafe(18)

@@ -5,7 +5,9 @@ import type { ReportFinding } from './finding.ts'
 import { compareIdentity } from './identity.ts'
 import type { Vouching } from './vouchers.ts'
 
-/** How a row was checked: `erased` rows by their erasure event, `unread` ones as events of a type not read at that time. */
+/**
+ * How a row was checked: `erased` rows by their erasure event, `unread` ones as events of a type not read at that time.
+ */
 export interface Content { erased: boolean, unread: boolean }
 
 /** Checks one row on its own: its body against the digest, the size and the other columns. */

@@ -32,8 +32,8 @@ export type FindingCode =
   | 'PROJECTION_UNCOMPARED'
 
 /**
- * One difference between the stored state and the correct one. Shard, position and key are null where they do not apply.
- * For a row of a projection, `subject` names what the row is about, for example `card:v_…`.
+ * One difference between the stored state and the correct one. Shard, position and key are null where they do not
+ * apply. For a row of a projection, `subject` names what the row is about, for example `card:v_…`.
  */
 export interface Finding {
   code: FindingCode

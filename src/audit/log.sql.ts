@@ -13,8 +13,9 @@ export interface LogEnd {
 }
 
 /**
- * Reads the ends of all shards, including shards that have rows but no head. It is one statement and therefore one state
- * of the database: an append changes the rows and the head together, so a difference seen here was not made by an append.
+ * Reads the ends of all shards, including shards that have rows but no head. It is one statement and therefore one
+ * state of the database: an append changes the rows and the head together, so a difference seen here was not made by an
+ * append.
  */
 export async function readLogEnds (db: Db): Promise<LogEnd[]> {
   // Finds the shards that have rows with one index lookup each, without reading the log.
@@ -34,7 +35,9 @@ export async function readLogEnds (db: Db): Promise<LogEnd[]> {
   return rows
 }
 
-/** Reads the heads of all shards with their chain values. It is one statement, so the heads are one state of the log. */
+/**
+ * Reads the heads of all shards with their chain values. It is one statement, so the heads are one state of the log.
+ */
 export async function readChainHeads (db: Db): Promise<Array<{ shard: number, head: bigint, chain: Buffer }>> {
   return await db.selectFrom('ledger.shards').select(['shard', 'head', 'chain']).orderBy('shard').execute()
 }
@@ -55,7 +58,9 @@ const PAGE_BYTES = 4_000_000
 /** Lower than every possible position. */
 export const BEFORE_ALL = -(2n ** 63n)
 
-/** Reads the events of a shard with `after` < position <= `upTo`, in order: as many as fit into a page, at least one. */
+/**
+ * Reads the events of a shard with `after` < position <= `upTo`, in order: as many as fit into a page, at least one.
+ */
 export async function readAuditPage (db: Db, shard: number, after: bigint, upTo: bigint): Promise<AuditedEvent[]> {
   // Uses the stored size as well as body_bytes, since body_bytes is itself under audit.
   const { rows } = await sql<AuditedEvent>`

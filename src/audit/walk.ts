@@ -22,8 +22,8 @@ export function walkShard (end: LogEnd, signed: SignedHead | undefined, found: R
   const { shard } = end
   const head = end.head ?? 0n
   let last = 0n
-  // The chain continues from the stored value, not from the recomputed one. So a changed row is one finding, and the rows
-  // after it are none.
+  // The chain continues from the stored value, not from the recomputed one. So a changed row is one finding, and the
+  // rows after it are none.
   let before: Buffer | undefined = CHAIN_START
   const about = (position: bigint | null) => ({ shard, position, event_id: null, subject: null })
 

@@ -11,9 +11,9 @@ import { cardsHeldAt, holdersAt } from './holders.ts'
 import { readPast } from './past.ts'
 
 /**
- * Cards as of a past moment: sums, pending points and holder. The fields that describe a card (code, campaign, whether it
- * is active or deleted) stay as they are known now, since only their newest observation is kept. `parked_at` stays as it
- * is now as well: the observations that the past is folded from also lack the events that wait.
+ * Cards as of a past moment: sums, pending points and holder. The fields that describe a card (code, campaign, whether
+ * it is active or deleted) stay as they are known now, since only their newest observation is kept. `parked_at` stays
+ * as it is now as well: the observations that the past is folded from also lack the events that wait.
  * @param rows the cards as they are now
  */
 export async function cardsAt<Card extends CardRow> (trx: Trx, rows: readonly Card[], asOf: AsOf): Promise<Card[]> {

@@ -33,8 +33,8 @@ export interface ExplainedLine extends StatementLineRow {
 }
 
 /**
- * Explains lines of a card's statement: which events each was observed in, which of them won which field, and whether an
- * award's points are what its rule gives. An unexplained line was observed in no event; its gap says where it is.
+ * Explains lines of a card's statement: which events each was observed in, which of them won which field, and whether
+ * an award's points are what its rule gives. An unexplained line was observed in no event; its gap says where it is.
  * @param lines one page of the statement, newest first
  * @param older the first line of the next page; undefined when the page reaches the card's first line
  */
@@ -78,7 +78,7 @@ function explainGap (line: StatementLineRow, before: StatementLineRow | undefine
     implied_balance: line.balance
   }
   const { points } = line
-  const remark = `Before ${gap.before_movement_id} the provider's figures imply a balance of ${gap.implied_balance}; by the movements we know it was ${gap.our_balance}. ` +
+  const remark = `Before ${gap.before_movement_id} the provider's figures imply a balance of ${gap.implied_balance}; by the known movements it was ${gap.our_balance}. ` +
     `${points < 0n ? `${counted(-points)} went` : `${counted(points)} came`} in a way that no known event explains. If such an event arrives later, this line shrinks or disappears.`
   return { ...line, observed_in: [], won: null, recomputed: null, gap, remark }
 }

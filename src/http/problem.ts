@@ -1,5 +1,5 @@
 /**
- * An error that a client can act on (RFC 9457): `code` is stable, for programs; `detail` tells people what to do.
+ * An error that a client can act on (RFC 9457): `code` is stable, for programs; `detail` says what to do, for people.
  */
 export class Problem extends Error {
   override name = 'Problem'

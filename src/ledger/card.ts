@@ -50,10 +50,10 @@ export interface Folded {
 }
 
 /**
- * Folds movements of a card into statement lines and sums (docs/architecture.md, The fold). It is the only fold of a card:
- * a second one for another purpose would drift. The balance before the first movement is the card's opening balance.
- * Where a later reported balance differs from the running balance, the difference becomes an unexplained line, and the
- * running balance continues from the provider's figure.
+ * Folds movements of a card into statement lines and sums (docs/architecture.md, The fold). It is the only fold of a
+ * card: a second one for another purpose would drift. The balance before the first movement is the card's opening
+ * balance. Where a later reported balance differs from the running balance, the difference becomes an unexplained line,
+ * and the running balance continues from the provider's figure.
  * @param movements of one card, in any order
  * @param balance the card's balance before them; null when they are the card's first movements
  */

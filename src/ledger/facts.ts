@@ -4,9 +4,9 @@ import type { Instant } from './instant.ts'
  * Glossary. Code, tables, routes, commands and docs use these words for these things.
  *
  * delivery          one HTTP POST from the provider; several deliveries can carry the same event
- * event             one fact the provider reported, stored once and for ever; its key is (event_id, subject)
+ * event             one fact the provider reported, stored once for ever; its key is (event_id, subject)
  * subject           what an event is about, as a natural key: `award:ern_…:v_…`, `order:ord_…`, `transaction:vtx_…`
- * shard             one of a fixed number of streams of the log, hash(customer id) mod N; order holds within a shard only
+ * shard             one of a fixed number of streams of the log: hash(customer id) mod N; order holds inside a shard
  * position          an event's place in its shard: 1, 2, 3 … without gaps; written `shard:position` outside (`7:123`)
  * quarantine        where an authentic delivery is kept that could not be processed: byte for byte, and redrivable
  * card              a loyalty card; a customer can hold several
@@ -42,8 +42,8 @@ export type MovementKind =
 
 /**
  * How good a source is about a movement; the higher rank wins. A row of the provider's own card ledger beats the same
- * row from an export (which may truncate its time), which beats an enveloped event, which beats bare data. Last comes an
- * amount taken from a price list.
+ * row from an export (which may truncate its time), which beats an enveloped event, which beats bare data. Last comes
+ * an amount taken from a price list.
  */
 export const SOURCE_RANK = { priced: 0, bare: 1, enveloped: 2, exported: 3, transaction: 4 } as const
 export type SourceRank = typeof SOURCE_RANK[keyof typeof SOURCE_RANK]

@@ -10,8 +10,8 @@ export interface RecordedLotState extends Pick<PendingObservation, 'pending_id' 
 const RANKS = { added: 0, updated: 1, canceled: 2, activated: 3 } as const
 
 /**
- * The points of a lot that are still pending, by its newest observed state. A lot that has ended stays ended, whatever a
- * late observation says. The result depends only on the set of observations.
+ * The points of a lot that are still pending, by its newest observed state. A lot that has ended stays ended, whatever
+ * a late observation says. The result depends only on the set of observations.
  * @param observations of one lot, in any order
  */
 export function outstanding (observations: readonly RecordedLotState[]): bigint {

@@ -6,8 +6,8 @@ import { mergeObservations, type Movement, type RecordedObservation } from './mo
 import { outstanding, type RecordedLotState } from './pending.ts'
 
 /**
- * The two times a question can name. `at`: what had happened by then (occurred_at, the provider's time). `known_at`: what
- * we had stored by then (recorded_at, our time). Both are inclusive; null means no bound.
+ * The two times a question can name. `at`: what had happened by then (occurred_at, the provider's time). `known_at`:
+ * what we had stored by then (recorded_at, our time). Both are inclusive; null means no bound.
  */
 export interface AsOf { at: Instant | null, known_at: Instant | null }
 
@@ -16,8 +16,9 @@ function isBy (bound: Instant | null, time: Instant): boolean {
 }
 
 /**
- * The movements that had happened by `at`, as they were known at `known_at`: each merged from the observations stored by
- * then. `at` is compared with the merged time, so observations with different times do not make a movement happen twice.
+ * The movements that had happened by `at`, as they were known at `known_at`: each merged from the observations stored
+ * by then. `at` is compared with the merged time, so observations with different times do not make a movement happen
+ * twice.
  * @param observations of movements of one card, in any order
  */
 export function movementsAt (observations: readonly RecordedObservation[], { at, known_at }: AsOf): Movement[] {

@@ -155,7 +155,7 @@ test('what is wrong is said plainly, and the exit status tells', async t => {
     [['serve'], { ...environment, DATABASE_URL: blank.url, PORT: '0' }, /migrate up/],
     [['serve'], { ...environment, DATABASE_URL: 'postgres://127.0.0.1:1/nothing', PORT: '0' }, /The database cannot be used: connect ECONNREFUSED 127\.0\.0\.1:1\. Does PostgreSQL run there/],
     [['serve', '--only', 'nothing'], environment, /Allowed choices are api, worker/],
-    [['keys', 'revoke', 'key_none'], environment, /No key in force/],
+    [['keys', 'revoke', 'key_none'], environment, /No active key/],
     [['demo', '--url', 'http://127.0.0.1:1'], environment, /No ledger answers at http:\/\/127\.0\.0\.1:1/],
     [['migrate', 'down', '--count', 'all'], environment, /A whole number above 0/],
     [['frobnicate'], environment, /unknown command/]
@@ -186,7 +186,7 @@ test('keys and migrations from the command line', async t => {
   t.equal((await fetch(`${server.url}/v1/customers`)).status, 401)
   t.equal((await fetch(`${server.url}/v1/customers`, { headers: { authorization: `Bearer ${made.token}` } })).status, 200)
   const list = await runProcess(t, ['keys', 'list'], environment)
-  t.match(list.stdout, new RegExp(`${made.key_id} +finance +read .* in force`))
+  t.match(list.stdout, new RegExp(`${made.key_id} +finance +read .* active`))
   t.notMatch(list.stdout, made.token)
   t.equal((await runProcess(t, ['keys', 'revoke', made.key_id], environment)).code, 0)
 

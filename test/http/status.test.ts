@@ -128,7 +128,7 @@ test('what is parked shows on the status, the card, the balance and the order, u
   const still = await status(ledger)
   t.match(projection(still, 'cards'), { lag_events: 0, lag_seconds: 0, parked: 1, oldest_parked_at: parked_at })
   t.match(projection(still, 'orders'), { parked: 1 })
-  t.match(still.attention, [{ code: 'parked', detail: /^1 key of orders stands still since/ }, { code: 'parked', detail: /^1 key of cards stands still.*parked list/ }])
+  t.match(still.attention, [{ code: 'parked', detail: /^1 key of orders is parked since/ }, { code: 'parked', detail: /^1 key of cards is parked.*parked list/ }])
 
   await ledger.owner.query('alter table projection.cards drop constraint poisoned; alter table projection.orders drop constraint poisoned')
   const worker = startWorker(ledger.steps, { projections, batch: 10 })

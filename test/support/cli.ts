@@ -63,7 +63,7 @@ async function runHere (args: readonly string[], environment: NodeJS.ProcessEnv)
   const progress = (text: string): void => { stderr += text }
   for (const command of withSubcommands(program)) command.exitOverride().configureOutput({ writeOut: result, writeErr: progress })
   surroundings.environment = environment
-  surroundings.createOutput = json => ({ json, result: text => { result(`${text}\n`) }, progress: line => { progress(`${line}\n`) } })
+  surroundings.createOutput = json => ({ json, result: text => { result(`${text}\n`) }, write: async part => { result(part) }, progress: line => { progress(`${line}\n`) } })
   const before = process.exitCode
   process.exitCode = undefined
   try {

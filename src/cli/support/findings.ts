@@ -1,17 +1,17 @@
 import { placeOf, type Finding, type FindingCode, type ReportFinding } from '../../audit/finding.ts'
 import { table } from '../../app/output.ts'
 
-/** A finding for people and programs; position as `shard:position`. */
+/** A finding as it is printed; `position` is `shard:position`. */
 export type ListedFinding = Omit<Finding, 'shard' | 'position'> & { position: string }
 
-/** The first findings, and how many there are of each code. */
+/** The first findings, and the number of findings of each code. */
 export interface Listed {
   readonly total: number
   readonly items: readonly ListedFinding[]
   byCode: () => Record<string, number>
 }
 
-/** Counts findings and keeps the first `limit`: there can be as many as rows. */
+/** Counts findings and keeps only the first `limit`, since there can be as many findings as rows. */
 export function listFindings (limit: number): Listed & { found: ReportFinding, foundMore: (code: FindingCode, count: bigint) => void } {
   const items: ListedFinding[] = []
   const counts = new Map<string, number>()
@@ -34,7 +34,7 @@ export function listFindings (limit: number): Listed & { found: ReportFinding, f
   }
 }
 
-/** As lines for a terminal. */
+/** The findings as lines for a terminal. */
 export function describeFindings (findings: Listed): string[] {
   const { items, total } = findings
   const more = total - items.length
@@ -46,7 +46,7 @@ export function describeFindings (findings: Listed): string[] {
   ]
 }
 
-// What was tampered with can hold anything, also what moves a terminal's cursor.
+// Tampered texts can contain anything, including control characters that move a terminal's cursor.
 function printable (text: string | null): string {
   return (text ?? '').replace(/\p{C}/gu, '\ufffd')
 }

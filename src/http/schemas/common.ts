@@ -6,8 +6,8 @@ export function Int (options: object = {}) {
   return Type.Unsafe<bigint>({ type: 'integer', format: 'int64', ...options })
 }
 
-// The serializer accepts a bigint for `type: integer` with `nullable`, but not for `type: [integer, null]`, which is the
-// OpenAPI 3.1 form. plugins/openapi.ts rewrites the former as the latter.
+// The serializer accepts a bigint for `type: integer` with `nullable`, but not for `type: [integer, null]`, which is
+// the OpenAPI 3.1 form. plugins/openapi.ts rewrites the former as the latter.
 export function NullableInt (options: object = {}) {
   return Type.Unsafe<bigint | null>({ type: 'integer', nullable: true, format: 'int64', ...options })
 }

@@ -27,14 +27,14 @@ export function withHolders (row: HolderColumns, observations: readonly HolderOb
 }
 
 /**
- * Holders of cards that observations of movements and pending points name. They are grouped by event, since an observation
- * of a card is compared only with those of the same event.
+ * Holders of cards that observations of movements and pending points name. They are grouped by event, since an
+ * observation of a card is compared only with those of the same event.
  */
 export type HeldElsewhere = ReadonlyMap<string, ReadonlyArray<Pick<HolderObservationRow, 'card_id' | 'occurred_at' | 'subject'> & { holder_id: string | null }>>
 
 /**
- * Stores what a question about an earlier holder needs: which customer ever held which card, and the holder observations
- * that are in no other row.
+ * Stores what a question about an earlier holder needs: which customer ever held which card, and the holder
+ * observations that are in no other row.
  */
 export async function keepHolders (trx: Trx, before: readonly CardRow[], observed: ReadonlyArray<Observed<CardObservation>>, elsewhere: HeldElsewhere): Promise<void> {
   const known = new Map(before.map(({ card_id, holders }) => [card_id, readHoldings(holders).map(({ customer_id }) => customer_id)]))

@@ -7,8 +7,8 @@ import { addPendingObservations, readLots } from './pending.sql.ts'
 import type { Observed } from '../../engine/projection.ts'
 
 /**
- * Stores observed states of lots of pending points. The caller must have locked the rows of the cards; otherwise two steps
- * could add the same change twice.
+ * Stores observed states of lots of pending points. The caller must have locked the rows of the cards; otherwise two
+ * steps could add the same change twice.
  * @returns for each card, the change of its pending points
  */
 export async function applyPending (trx: Trx, observed: ReadonlyArray<Observed<PendingObservation>>): Promise<Map<string, bigint>> {

@@ -89,7 +89,10 @@ function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Observ
   }
 }
 
-/** Merges movements from all their observations and groups them by card. Leaves out those whose points are not known yet. */
+/**
+ * Merges movements from all their observations and groups them by card. Leaves out those whose points are not known
+ * yet.
+ */
 function mergeTouched (observations: readonly RecordedObservation[]): Map<string, Movement[]> {
   const byMovement = groupBy(observations, ({ card_id, movement_id }) => `${card_id}\n${movement_id}`)
   const merged = [...byMovement.values()].map(mergeObservations).filter(movement => movement !== undefined)
@@ -97,8 +100,8 @@ function mergeTouched (observations: readonly RecordedObservation[]): Map<string
 }
 
 /**
- * The opening movements of the cards that are folded from their first line on. An opening may have no line of its own: it
- * has none while a movement with an earlier date is known.
+ * The opening movements of the cards that are folded from their first line on. An opening may have no line of its own:
+ * it has none while a movement with an earlier date is known.
  */
 async function openingsOf (trx: Trx, tails: ReadonlyMap<string, Tail>): Promise<Map<string, Movement>> {
   const fromFirst = [...tails].filter(([, { balance_before }]) => balance_before === null).map(([card_id]) => card_id)
@@ -111,8 +114,8 @@ async function openingsOf (trx: Trx, tails: ReadonlyMap<string, Tail>): Promise<
 interface Refolded { row: CardRow, tail?: NewTail }
 
 /**
- * Folds a card again from its earliest changed moment on. Earlier lines stay valid, since the fold of a tail depends only
- * on the balance before it. So a new movement at the end does not need the card's history.
+ * Folds a card again from its earliest changed moment on. Earlier lines stay valid, since the fold of a tail depends
+ * only on the balance before it. So a new movement at the end does not need the card's history.
  */
 function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefined, opening: Movement | undefined): Refolded {
   if (touched.length === 0 || tail === undefined) return { row }
@@ -120,8 +123,8 @@ function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefi
   for (const movement of [...touched, ...(opening === undefined ? [] : [opening])]) known.set(movement.movement_id, movement)
   const folded = foldCard([...known.values()], tail.balance_before)
   const dropped = tail.lines.map(({ kind, points }) => ({ kind, points, lines: 1n }))
-  // If the last movement is before the tail, the row's value is right. Otherwise the fold of the tail, which contains all
-  // movements from there on, sets it again.
+  // If the last movement is before the tail, the row's value is right. Otherwise the fold of the tail, which contains
+  // all movements from there on, sets it again.
   const before = withoutTail(row, dropped, { balance: tail.balance_before, last_movement_at: row.last_movement_at })
   const running = runningTotalsOf(before, folded)
   const lines = folded.lines.map((line, index) => {
