@@ -12,22 +12,22 @@ export const PLANTS: readonly Plant[] = [
   {
     bug: 'a movement is recorded when it was last observed',
     file: 'ledger/movements.ts',
-    find: 's.recorded_at < earliest',
-    instead: 's.recorded_at > earliest',
+    find: '=> recorded_at < earliest',
+    instead: '=> recorded_at > earliest',
     noticed: /recorded_at should be/
   },
   {
     bug: 'the event of the lowest source rank is named',
     file: 'ledger/movements.ts',
     find: 'event_id: best.event_id',
-    instead: 'event_id: ([...movement_observations].sort(compareSightings).at(-1) ?? best).event_id',
+    instead: 'event_id: ([...observations].sort(compareObservations).at(-1) ?? best).event_id',
     noticed: /event_id should be/
   },
   {
     bug: 'any event is named',
     file: 'ledger/movements.ts',
     find: 'event_id: best.event_id',
-    instead: 'event_id: (movement_observations.at(-1) ?? best).event_id',
+    instead: 'event_id: (observations.at(-1) ?? best).event_id',
     noticed: /event_id should be/
   },
   {

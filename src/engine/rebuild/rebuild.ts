@@ -1,5 +1,5 @@
 import { setTimeout as rest } from 'node:timers/promises'
-import { beginCheckpoints, readLag, readStandings } from '../checkpoints.sql.ts'
+import { beginCheckpoints, readLag, readStandings, type Positions } from '../checkpoints.sql.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
 import { failureOf } from '../../postgres/errors.ts'
 import { withRetries } from '../../postgres/retry.ts'
@@ -10,7 +10,7 @@ import { createAutoAnalyze } from '../auto-analyze.ts'
 import { currentOf, livePositions, tablesOf } from './versions.ts'
 import { inTwoLanes } from '../two-lanes.ts'
 import type { Projection } from '../projection.ts'
-import { isTransient, runStep, stepUpTo, type Positions, type Stepped } from '../step.ts'
+import { isTransient, runStep, stepUpTo, type Stepped } from '../step.ts'
 
 /** The connections of a rebuild: `build` sees the tables of the rebuild, `live` the live ones; both may create tables. */
 export interface Workplace { build: Db, live: Db }
