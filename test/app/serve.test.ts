@@ -161,7 +161,7 @@ test('what is wrong is said plainly, and the exit status tells', async t => {
   for (const [args, variables, says] of cases) {
     const began = performance.now()
     const { code, stderr } = await runProcess(t, args, variables)
-    t.ok(performance.now() - began < 10_000, `${args.join(' ')}: ends at once, holding on to nothing`)
+    t.ok(performance.now() - began < 30_000, `${args.join(' ')}: ends at once, holding on to nothing`)
     t.equal(code, 1, args.join(' '))
     t.match(stderr, says, args.join(' '))
     t.notMatch(stderr, /\n {4}at /, `${args.join(' ')}: no stack trace`)
