@@ -291,6 +291,11 @@ export default defineConfig(
           from: 'package', package: name, name: ['test', 'rejects', 'resolves', 'resolveMatch', 'teardown', 'before', 'skip', 'todo', 'only']
         }))
       }],
+      // t.match accepts any array where the pattern has an empty one.
+      'no-restricted-syntax': ['error', {
+        selector: 'CallExpression[callee.property.name="match"] > ObjectExpression.arguments ArrayExpression[elements.length=0]',
+        message: 'Every array matches []. Write { length: 0 }.'
+      }],
       // Answers are parsed JSON: the assertion is the type check.
       '@typescript-eslint/no-unsafe-argument': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',

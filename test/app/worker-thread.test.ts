@@ -15,7 +15,7 @@ test('a worker in a thread of its own projects, tells of its steps and of its he
   const stepped: Stepped[] = []
   const thread = startWorkerThread({ ...settings, url: ledger.url }, step => { stepped.push(step) })
   t.teardown(thread.stop)
-  t.match(await thread.health(), { alive: true, resting: [], outdated: [] })
+  t.match(await thread.health(), { alive: true, resting: { length: 0 }, outdated: { length: 0 } })
   await ledger.post(awardData({ points: 7 }))
   thread.nudge()
   await waitUntil(() => stepped.length > 0, { what: 'a step to be told of' })

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import { createDifferences } from '../../simulator/differences.ts'
 import { createRandom } from '../../simulator/random.ts'
-import { SEED as CHANCE } from '../support/chance.ts'
+import { LONG, SEED as CHANCE } from '../support/chance.ts'
 import { waitUntil } from '../support/wait.ts'
 import { assertAcknowledgedIsStored, assertContiguous, assertNothingParked, assertVerified, compareWithOracle } from './aftermath.ts'
 import { openChaosCluster } from './cluster.ts'
@@ -15,7 +15,7 @@ import { startLoad, type Load } from './load.ts'
 import { supervise, type Supervised } from './processes.ts'
 
 const SEED = process.env['CHAOS_SEED'] ?? String(CHANCE)
-const KILLS = process.env['CHAOS_KILLS']
+const KILLS = process.env['CHAOS_KILLS'] ?? (LONG ? '200' : undefined)
 const SILENCE_MS = 1500
 const RATE = 60
 /** Faults hit a system that works: so much is acknowledged between one and the next, and something projected. */

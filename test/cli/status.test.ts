@@ -45,5 +45,5 @@ test('status over HTTP tells how the worker of the process is', async t => {
   const ledger = await openLedger(t, { shards: 2 })
   const server = await serve(t, [], { DATABASE_URL: ledger.url, WEBHOOK_SECRETS: 'secret', DATA_DIR: t.testdir() })
   const answer = await fetch(`${server.url}/v1/status`)
-  t.match(await answer.json(), { attention: [], worker: { alive: true, waiting: null, resting: [] } })
+  t.match(await answer.json(), { attention: { length: 0 }, worker: { alive: true, waiting: null, resting: { length: 0 } } })
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { fc } from '../support/chance.ts'
+import { fc, LONG } from '../support/chance.ts'
 import { test } from 'tap'
 import { addToSums, balanceOf, foldCard, isMovement, NO_SUMS } from '../../src/ledger/card.ts'
 import { SOURCE_RANK, type CardObservation, type Fact, type MovementObservation, type PendingObservation } from '../../src/ledger/facts.ts'
@@ -155,7 +155,7 @@ test('any history, at any moment of either clock: what a fresh fold of what had 
         }
       }
     })
-  }), { numRuns: Number(process.env['HISTORIES'] ?? 40) })
+  }), { numRuns: Number(process.env['HISTORIES'] ?? (LONG ? 400 : 40)) })
 })
 
 /** A line as people read it. */
@@ -196,7 +196,7 @@ test('a long history is the same: milestones stand where plain addition puts the
     // As an older version left them: then more is added up, to the same end.
     await ledger.owner.query('update projection.statement_lines set running_totals = null where card_id = $1', [card_id])
     await assertStanding(ledger.db, card_id, observed.flat(), asOf)
-  }), { numRuns: Number(process.env['HISTORIES'] ?? 12) })
+  }), { numRuns: Number(process.env['HISTORIES'] ?? (LONG ? 120 : 12)) })
   t.ok(running > 0, `${running} milestones were compared`)
   t.ok(barelyKnown > 0, `${barelyKnown} times the little that was known was folded from the beginning`)
 })

@@ -1,8 +1,8 @@
-import { fc, SEED } from '../support/chance.ts'
+import { fc, LONG, SEED } from '../support/chance.ts'
 import type { Test } from 'tap'
 
 /** How many cases a cheap property tries. */
-export const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 1000)
+export const RUNS = Number(process.env['PROPERTY_RUNS'] ?? (LONG ? 10_000 : 1000))
 
 if (!Number.isSafeInteger(RUNS) || RUNS < 1) throw new RangeError('PROPERTY_RUNS must be a whole number from 1')
 

@@ -27,7 +27,7 @@ test('every true balance is the one before plus the points, and none is negative
   for (const seed of [1, 2, 3]) {
     const broken: string[] = []
     let continued = 0
-    const { world } = simulate({ seed, events: 4000, chaos: 'high' })
+    const { world } = simulate({ seed, events: 2000, chaos: 'high' })
     for (const { movements } of world.cards) {
       for (const [index, movement] of movements.entries()) {
         const before = movements[index - 1]
@@ -37,7 +37,7 @@ test('every true balance is the one before plus the points, and none is negative
       }
     }
     t.strictSame(broken, [], `seed ${seed}`)
-    t.ok(continued > 1000, `${continued} movements follow another one`)
+    t.ok(continued > 400, `${continued} movements follow another one`)
   }
 })
 
@@ -65,6 +65,9 @@ test('tiny histories work, in any order and repeated', async t => {
     t.strictSame(state(expectationOf([...events].reverse())), state(expectationOf([...lawful, ...lawful])), `seed ${seed}`)
   }
 })
+
+/** For two tests: to make it takes a second. */
+const disordered = simulate({ seed: 'order', customers: 10, events: 2000, chaos: 'high' })
 
 function state ({ cards, orders, customers }: ReturnType<typeof expectationOf>) {
   const sorted = (map: ReadonlyMap<string, object>) => [...map].sort(([a], [b]) => a < b ? -1 : 1)
@@ -120,7 +123,7 @@ test('a history of some size has everything in it', async t => {
 })
 
 test('conflicts are delivered after the event that they contradict, and omitted without it', async t => {
-  const { deliveries } = simulate({ seed: 'order', customers: 10, events: 4000, chaos: 'high' })
+  const { deliveries } = disordered
   const backwards = truthFirst([...deliveries].reverse())
   const { answers } = expectedAnswers(backwards)
   t.ok(backwards.some(({ kind }) => kind === 'conflict'))
@@ -129,7 +132,7 @@ test('conflicts are delivered after the event that they contradict, and omitted 
 })
 
 test('a conflict comes after what it contradicts, and a signature is right unless it is forged', async t => {
-  const { deliveries } = simulate({ seed: 'order', customers: 10, events: 4000, chaos: 'high' })
+  const { deliveries } = disordered
   const observed = new Set<string | undefined>()
   const misjudged: Array<string | undefined> = []
   for (const delivery of deliveries) {

@@ -171,7 +171,7 @@ test('what a person decided about a row stays decided, however often the import 
   for (const projected of [true, false]) {
     if (projected) await ledger.project()
     else await ledger.owner.query("delete from projection.movement_observations where event_id like 'export:%'")
-    t.match(await take(ledger, csvEntries(file)), { counts: { duplicate: 1, conflict: 0, stored: 0 }, remarks: [] }, projected ? 'its event is stored' : 'also where the projections do not know it yet')
+    t.match(await take(ledger, csvEntries(file)), { counts: { duplicate: 1, conflict: 0, stored: 0 }, remarks: { length: 0 } }, projected ? 'its event is stored' : 'also where the projections do not know it yet')
     t.strictSame(await row(), [{ state: 'redriven', decided_by: 'me', times_seen: '1' }])
   }
 
@@ -192,7 +192,7 @@ test('a row that is stored is not accused by what came after it', async t => {
   await take(ledger, csvEntries(file))
   t.equal((await ledger.post(observed(ROWS[0] as Row))).statusCode, 202)
   await ledger.project()
-  t.match(await take(ledger, csvEntries(file)), { counts: { duplicate: 1, conflict: 0 }, remarks: [] })
+  t.match(await take(ledger, csvEntries(file)), { counts: { duplicate: 1, conflict: 0 }, remarks: { length: 0 } })
   t.equal((await ledger.owner.query('select from ledger.quarantine')).rowCount, 0)
 })
 
@@ -332,7 +332,7 @@ test('the command: refuses files with bad lines whole, skips them when told, reh
   t.equal(skipped.code, 1, 'what was left out shows in the exit status')
   t.match(skipped.stdout, /4 +0 +0 +0 +0 +1\n4 event\(s\) stored\./)
   const again = JSON.parse((await command('--json', good)).stdout)
-  t.match(again, { new: 0, duplicate: 3, stored: 0, dry_run: false, remarks: [] })
+  t.match(again, { new: 0, duplicate: 3, stored: 0, dry_run: false, remarks: { length: 0 } })
   t.equal((await pool.query('select balance from projection.cards')).rows[0].balance, '125', 'and it is projected when the command ends')
 
   t.match(await command(join(t.testdirName, 'nowhere.csv')), { code: 1, stderr: /nowhere\.csv cannot be read/ })
