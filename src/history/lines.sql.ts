@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
+import type { StoredLine } from '../ledger/milestones.ts'
 import type { RecordedObservation } from '../ledger/movements.ts'
 import type { Before, LineTally } from '../ledger/totals.ts'
 import type { LineMark } from '../projections/cards/reads.sql.ts'
@@ -153,7 +154,7 @@ export interface NextToCut {
   /** Where the milestone stands: before the cut where there is any, else behind it. */
   side: 'before' | 'behind'
   /** Null where there is none behind it either: then the end of the lines stands for it. */
-  running_totals: string | null
+  running_totals: StoredLine['running_totals']
   between: LineTally[]
 }
 

@@ -39,17 +39,18 @@ export interface DatabaseOptions {
 const INT8 = 20
 const NUMERIC = 1700
 const JSON_TEXT = 114
+const DATE = 1082
 const TIMESTAMPTZ = 1184
 
 /**
  * How our pools, and only ours, read values: int8 as bigint (points are exact), timestamptz as an Instant with its
- * microseconds, json as the text it is stored as.
+ * microseconds, date as YYYY-MM-DD, json as the text it is stored as. jsonb is parsed: what we keep in it is our own, never evidence.
  */
 const typeParsers = {
   getTypeParser (oid: number, format?: 'text' | 'binary') {
     // Sums of int8 are numeric; nothing of ours has a fraction.
     if (oid === INT8 || oid === NUMERIC) return BigInt
-    if (oid === JSON_TEXT) return (text: string) => text
+    if (oid === JSON_TEXT || oid === DATE) return (text: string) => text
     if (oid === TIMESTAMPTZ) return (text: string) => parseInstant(text) ?? text
     // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the driver passes oids as plain numbers
     const standard: unknown = pg.types.getTypeParser(oid, format)

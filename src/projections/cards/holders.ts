@@ -1,5 +1,5 @@
 import type { CardObservation } from '../../ledger/facts.ts'
-import { addHolderObservations, holderOf, readHoldings, writeHoldings, type HolderObservation } from '../../ledger/holders.ts'
+import { addHolderObservations, holderOf, type HolderObservation } from '../../ledger/holders.ts'
 import type { Trx } from '../../postgres/database.ts'
 import type { CardRow, HolderObservationRow } from '../../postgres/tables.ts'
 import { insertHolderObservations, addHoldings } from './holders.sql.ts'
@@ -8,7 +8,7 @@ import type { Observed } from '../../engine/projection.ts'
 /** What a card's row keeps of its holders. */
 type Kept = Pick<CardRow, 'customer_id' | 'holders'>
 
-/** The tellings of one card's holder that card sightings make. */
+/** The observations of one card's holder in observations of the card. */
 export function holderObservations (observations: readonly CardObservation[]): HolderObservation[] {
   return observations.flatMap(({ holder_id, released_id, occurred_at }) => [
     ...(holder_id === undefined ? [] : [{ customer_id: holder_id, held: true, occurred_at }]),
@@ -16,22 +16,19 @@ export function holderObservations (observations: readonly CardObservation[]): H
   ])
 }
 
-/** A card's row after more tellings of who holds it. */
+/** A card's row after more observations of who holds it. */
 export function withHolders (row: Kept, observations: readonly HolderObservation[]): Kept {
   if (observations.length === 0) return { customer_id: row.customer_id, holders: row.holders }
-  const holdings = addHolderObservations(readHoldings(row.holders), observations)
-  return {
-    customer_id: holderOf(holdings),
-    holders: writeHoldings(holdings)
-  }
+  const holdings = addHolderObservations(row.holders, observations)
+  return { customer_id: holderOf(holdings), holders: holdings }
 }
 
-/** Who else than a card's own tellings says who held it: by event, since all of one event stand together. */
+/** Rows of other tables that state who held a card: by event, since all of one event are kept together. */
 export type HeldElsewhere = ReadonlyMap<string, ReadonlyArray<Pick<HolderObservationRow, 'card_id' | 'occurred_at' | 'subject'> & { holder_id: string | null }>>
 
-/** Keeps what a question about an earlier holder needs: who ever held which card, and the tellings that stand in no other row. */
+/** Keeps what a question about an earlier holder needs: who ever held which card, and the observations that no other row states. */
 export async function keepHolders (trx: Trx, before: readonly CardRow[], observed: ReadonlyArray<Observed<CardObservation>>, elsewhere: HeldElsewhere): Promise<void> {
-  const known = new Map(before.map(({ card_id, holders }) => [card_id, readHoldings(holders).map(({ customer_id }) => customer_id)]))
+  const known = new Map(before.map(({ card_id, holders }) => [card_id, holders.map(({ customer_id }) => customer_id)]))
   const fresh: HolderObservationRow[] = []
   const homeless: HolderObservationRow[] = []
   for (const { fact, event_id, subject, recorded_at } of observed) {
@@ -45,7 +42,7 @@ export async function keepHolders (trx: Trx, before: readonly CardRow[], observe
   if (homeless.length > 0) await insertHolderObservations(trx, homeless)
 }
 
-/** Does it stand with a movement or with pending points of the same event, card, holder and time? */
+/** True if a movement or pending points of the same event, card, holder and time state it. */
 function standsElsewhere ({ card_id, customer_id, held, occurred_at, event_id, subject }: HolderObservationRow, elsewhere: HeldElsewhere): boolean {
   return held && elsewhere.get(event_id)?.some(other =>
     other.card_id === card_id && other.holder_id === customer_id && other.occurred_at === occurred_at && other.subject === subject) === true
