@@ -113,7 +113,7 @@ test('one that stays blocked gives up, keeps nothing, and says who is in the way
 })
 
 /** Holds a shard of the log in an open append: a build of an index waits for it, appends to other shards do not. */
-const OPEN_APPEND = `select * from ledger.append('{e_open}', '{-}', '{3}', '{voucherify}', '{test}', '{null}', '{null}', '{null}', '{null}', '{null}', '{null}', '{null}', '{null}', array[sha256('')], '{f}', '{"{}"}')`
+const OPEN_APPEND = "select * from ledger.append('{e_open}', '{-}', '{3}', '{voucherify}', '{test}', '{null}', '{null}', '{null}', '{null}', '{null}', '{null}', '{null}', '{null}', array[sha256('')], '{f}', '{\"{}\"}')"
 
 test('an index is built while an append is open and others go on; whoever waits to migrate next is not in the way', async t => {
   const ledger = await openLedger(t)
