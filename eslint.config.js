@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import path from 'node:path'
 import { defineConfig } from 'eslint/config'
@@ -80,6 +81,23 @@ const sqlPackages = {
   regex: '^(kysely|pg)(/|$)',
   allowTypeImports: true,
   message: 'SQL stands in src/postgres and in files that end in .sql.ts: call a function of one.'
+}
+
+/** Folders of src/providers, which are the names of the providers. */
+const providerNames = readdirSync(path.join(root, 'src/providers'), { withFileTypes: true }).filter(entry => entry.isDirectory()).map(({ name }) => name)
+
+/** Refuses the name of a provider, wherever it is: in an import, an identifier, a text or a comment. */
+const unnamedProviders = {
+  create (context) {
+    return {
+      Program () {
+        for (const { index, 0: name } of context.sourceCode.text.matchAll(new RegExp(providerNames.join('|'), 'gi'))) {
+          const loc = { start: context.sourceCode.getLocFromIndex(index), end: context.sourceCode.getLocFromIndex(index + name.length) }
+          context.report({ loc, message: `Only src/providers/index.ts knows ${name}: say what you need of any provider in src/providers/provider.ts.` })
+        }
+      }
+    }
+  }
 }
 
 const environmentMessage = 'Only src/config.ts and src/main.ts read the environment: take the Config that is passed down.'
@@ -191,6 +209,14 @@ export default defineConfig(
         message: 'src/providers knows no HTTP: take bytes and headers as arguments.'
       }]
     })
+  },
+  {
+    name: 'direction/unnamed-providers',
+    files: ['src/**/*.ts'],
+    // In the help of the command line people read whose webhooks these are.
+    ignores: ['src/providers/index.ts', 'src/providers/*/**', 'src/main.ts'],
+    plugins: { providers: { rules: { unnamed: unnamedProviders } } },
+    rules: { 'providers/unnamed': 'error' }
   },
   {
     name: 'direction/ledger',

@@ -1,23 +1,23 @@
-/** How badly the provider behaves: probabilities, but for the spans. */
+/** How badly the provider behaves. All are probabilities except `slip`. */
 export interface Chaos {
-  /** Of a send: the very same bytes once more, right behind. */
+  /** For each send: the same bytes again, right after it. */
   duplicate: number
-  /** Of a send: the very same bytes once more, much later. */
+  /** For each send: the same bytes again, much later. */
   late: number
   /** How many places a send may slip back. */
   slip: number
-  /** Of an event: it is not sent at all; another source may tell the same. */
+  /** For each event: it is not sent; another event may state the same movement. */
   source_missing: number
-  /** Of a movement: no event that tells it is sent. */
+  /** For each movement: no event that states it is sent. */
   movement_dropped: number
-  /** Of an event that was sent: sent again with other facts under the same key. */
+  /** For each event that was sent: sent again with the same key and other facts. */
   conflict: number
-  /** Beside an event: a test delivery, a type nobody knows, a body that cannot be used, a wrong signature. */
+  /** For each event or send, one more delivery: a test, an unknown type, an unusable body, a wrong signature. */
   test: number
   unknown: number
   unusable: number
   forged: number
-  /** Of a send: fields nobody knows. */
+  /** For each send: undocumented fields. */
   extras: number
 }
 

@@ -3,11 +3,11 @@ import https from 'node:https'
 
 export interface Answer {
   status: number
-  /** What the body says; undefined where it is not JSON. */
+  /** The parsed body; undefined if it is not JSON. */
   json: unknown
-  /** How long the server asks to wait before the next try. */
+  /** From `retry-after`. */
   retry_after_seconds?: number
-  /** The server's own clock, to the second. */
+  /** From `date`: the server's clock, to the second. */
   date_ms?: number
 }
 
@@ -19,7 +19,7 @@ export interface Client {
   close: () => void
 }
 
-/** Why a simulation cannot go on: a stable code, and what to do. */
+/** Why a simulation cannot continue: a stable code, and what to do. */
 export class SimulatorFailure extends Error {
   override name = 'SimulatorFailure'
   readonly code: 'server_unreachable' | 'signature_refused' | 'read_refused' | 'projection_behind'
@@ -30,10 +30,10 @@ export class SimulatorFailure extends Error {
   }
 }
 
-/** The provider gives up after ten seconds; a read may wait that long for a position, and then still needs its answer. */
+/** Longer than 10 s: a read may wait that long for a position before it answers. */
 const TIMEOUT_MS = 20_000
 
-/** Connections that are kept: opening one for each delivery costs more than the delivery. */
+/** Keeps connections open: opening one for each delivery costs more than the delivery. */
 export function openClient (base: string, { connections, key }: { connections: number, key: string | undefined }): Client {
   const { request, Agent } = base.startsWith('https:') ? https : http
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
@@ -64,7 +64,7 @@ export function openClient (base: string, { connections, key }: { connections: n
 }
 
 /**
- * How long to wait before another try: as long as the server asks for, else twice as long each time; ten seconds at most.
+ * The wait before the next attempt: what the server asks for, else doubled each time; at most ten seconds.
  * @param attempt from 1
  */
 export function waitBeforeRetry_ms (answer: Answer | undefined, attempt: number, backoff_ms: number): number {

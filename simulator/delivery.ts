@@ -5,38 +5,38 @@ import type { Fact } from './facts.ts'
 import { createRandom } from './random.ts'
 
 /**
- * What a delivery is to the ledger: an event told truly, an event told with other facts than before, a test delivery, a type
- * nobody knows, a body that cannot be used, or one whose signature is not the provider's.
+ * What a delivery is to the ledger: an event, an event with other facts than the stored one, a test delivery, an event
+ * of an unknown type, a body that cannot be used, or one with a wrong signature.
  */
 type DeliveryKind = 'event' | 'conflict' | 'test' | 'unknown' | 'unusable' | 'forged'
 
-/** How a send misbehaves or varies; for tests of coverage, and for people. */
+/** How a send misbehaves or varies; read by tests of coverage. */
 export type Trait = 'duplicate' | 'late' | 'renamed' | 'extras' | 'shuffled' | 'pretty' | 'misnamed'
 
-/** One POST. The body is made when it is asked for and is the same each time. */
+/** One POST. The body is made on demand, and is the same each time. */
 export interface Delivery {
   readonly kind: DeliveryKind
   readonly type: string
   readonly route: Route | undefined
   readonly traits: readonly Trait[]
-  /** Deliveries of one key carry one event. Undefined where that cannot be said. */
+  /** Deliveries with the same key carry the same event. Undefined if that cannot be said. */
   readonly key: string | undefined
   /** The envelope's event id; undefined without an envelope. */
   readonly event_id: string | undefined
-  /** Why the ledger sets it aside; undefined where it does not. */
+  /** The reason of quarantine; undefined if it is not quarantined. */
   readonly reason: string | undefined
   readonly body: Buffer
-  /** What it tells if it is stored. */
+  /** The facts it states if it is stored. */
   readonly facts: readonly Fact[]
-  /** For the signature header: under the secret, or a wrong one. */
+  /** The signature header, with the secret or, if forged, with another one. */
   signature: (secret: string) => string
 }
 
-/** One send of an event, and its looks. */
+/** One send of an event. */
 export interface Send {
   event: ProviderEvent
   wrapping: Wrapping
-  /** Seeds what is drawn for looks only; equal for equal bytes. */
+  /** The seed of its looks: equal seeds give equal bytes. */
   looks: string
   kind: 'event' | 'conflict' | 'forged'
   traits: readonly Trait[]
@@ -46,8 +46,8 @@ export function deliver ({ event, wrapping, looks, kind, traits }: Send): Delive
   const { route, event_id } = wrapping
   const bare = route === 'bare'
   const body = (): Buffer => Buffer.from(wrap(event, wrapping, createRandom(looks)))
-  const told_as = (bare ? event.bare_id : undefined) ?? event_id
-  const key = `${told_as} ${event.subject}`
+  const effective_id = (bare ? event.bare_id : undefined) ?? event_id
+  const key = `${effective_id} ${event.subject}`
   return {
     kind,
     type: event.type,
@@ -59,14 +59,14 @@ export function deliver ({ event, wrapping, looks, kind, traits }: Send): Delive
     get body () { return body() },
     get facts () {
       if (kind === 'forged') return []
-      return event.facts(route).map(fact => fact.fact === 'movement' ? { ...fact, observed_in: { key, event_id: told_as } } : fact)
+      return event.facts(route).map(fact => fact.fact === 'movement' ? { ...fact, observed_in: { key, event_id: effective_id } } : fact)
     },
-    // The provider signs the text without insignificant whitespace.
+    // The provider signs the JSON without insignificant whitespace.
     signature: secret => kind === 'forged' ? sign(body(), `${secret}-not`) : sign(wrapping.pretty ? compacted(body()) : body(), secret)
   }
 }
 
-/** A delivery that tells nothing. */
+/** A delivery without facts. */
 export function oddity (
   odd: { kind: 'test' | 'unknown' | 'unusable', type: string, key?: string, event_id?: string, reason?: string, text: () => string, route?: Route }
 ): Delivery {

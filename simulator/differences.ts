@@ -1,16 +1,16 @@
-/** One thing that is not as it should be. */
+/** One value that differs from what the oracle expects. */
 export interface Difference {
-  /** What it is about: a card, an order, a delivery. */
+  /** The card, order or delivery that differs. */
   about: string
   field: string
   expected: unknown
   got: unknown
 }
 
-/** Differences counted all and kept some: a wrong ledger can differ everywhere. */
+/** All differences are counted, the first 100 kept: a wrong ledger can differ everywhere. */
 export interface Differences {
   add: (difference: Difference) => void
-  /** Adds what differs of the named fields. */
+  /** Adds a difference for each named field that differs. */
   compare: (about: string, expected: object, got: object, fields: readonly string[]) => void
   readonly total: number
   readonly kept: readonly Difference[]
@@ -39,7 +39,7 @@ export function createDifferences (): Differences {
   }
 }
 
-/** Equal as JSON, whatever the order of keys. */
+/** True if equal as JSON; the order of keys does not matter. */
 function same (a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null || Array.isArray(a) !== Array.isArray(b)) return a === b
   const [members, others] = [a, b] as Array<Record<string, unknown>>

@@ -1,26 +1,27 @@
 import { written, type Micros } from './clock.ts'
-import type { Json, JsonObject, ProviderEvent, Route } from './event.ts'
+import type { ProviderEvent, Route } from './event.ts'
+import type { Json, JsonObject } from './json.ts'
 import type { Random } from './random.ts'
 
 const FREE_TEXT = ['', 'Punkte gutgeschrieben', 'loyalty event (new)', 'Nagroda dla klienta 🎁', 'order.paid']
 
-/** How one send of an event looks beyond what it tells. */
+/** How one send of an event is written, apart from its facts. */
 export interface Wrapping {
   route: Route
   event_id: string
-  /** The distribution's type as a person typed it. */
+  /** The type is free text, as in a distribution that a person named. */
   renamed: boolean
   extras: boolean
   shuffled: boolean
-  /** Written over several lines. */
+  /** Written over several lines, with indentation. */
   pretty: boolean
 }
 
-/** The JSON of one send. What is drawn here is about looks only. */
+/** The JSON of one send. `random` decides the looks only, no facts. */
 export function wrap (event: ProviderEvent, wrapping: Wrapping, random: Random): string {
   const decorate = (json: JsonObject): JsonObject => {
     const more = wrapping.extras ? withExtras(json, random) : json
-    return wrapping.shuffled ? turned(more, random) as JsonObject : more
+    return wrapping.shuffled ? rotated(more, random) as JsonObject : more
   }
   return JSON.stringify(decorate(enveloped(event, wrapping, random)), null, wrapping.pretty ? 2 : undefined)
 }
@@ -73,7 +74,7 @@ function publication (at: Micros, random: Random): JsonObject {
   return { id: `pub_${random.hex(18)}`, object: 'publication', created_at: written(at), channel: 'voucherify-distribution', metadata: {} }
 }
 
-/** Fields that no documentation knows, where nothing of ours lives: at the top, and in objects that only describe. */
+/** Adds undocumented fields where the ledger reads none: at the top, and in objects that only describe. */
 function withExtras (json: JsonObject, random: Random): JsonObject {
   const more: JsonObject = { [`x_${random.hex(4)}`]: random.pick<Json>([null, 7, 'new', { nested: [1, 2] }]) }
   const inner = Object.fromEntries(Object.entries(json).map(([name, value]) =>
@@ -81,13 +82,13 @@ function withExtras (json: JsonObject, random: Random): JsonObject {
   return { ...inner, ...more }
 }
 
-/** The same object with its keys in another order, at every depth. */
-function turned (value: Json | undefined, random: Random): Json | undefined {
-  if (Array.isArray(value)) return value.map(item => turned(item, random) ?? null)
+/** The same object with its keys rotated, at every depth. */
+function rotated (value: Json | undefined, random: Random): Json | undefined {
+  if (Array.isArray(value)) return value.map(item => rotated(item, random) ?? null)
   if (!isPlain(value)) return value
   const entries = Object.entries(value)
   const cut = entries.length === 0 ? 0 : random.integer(0, entries.length - 1)
-  return Object.fromEntries([...entries.slice(cut), ...entries.slice(0, cut)].map(([name, part]) => [name, turned(part, random)]))
+  return Object.fromEntries([...entries.slice(cut), ...entries.slice(0, cut)].map(([name, part]) => [name, rotated(part, random)]))
 }
 
 function isPlain (value: Json | undefined): value is JsonObject {

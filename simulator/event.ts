@@ -1,37 +1,35 @@
 import type { Micros } from './clock.ts'
 import type { Fact } from './facts.ts'
+import type { JsonObject } from './json.ts'
 
-export type Json = null | boolean | number | string | Json[] | JsonObject
-export interface JsonObject { [key: string]: Json | undefined }
-
-/** Ways in which one event can be sent. */
+/** How one event can be sent: in which envelope, or bare, without one. */
 export type Route = 'webhook' | 'distribution' | 'notification' | 'bare' | 'v2018'
 
-/** What all events of one API request share, and one of them has for itself. */
+/** Id and time of one event, and the group id that all events of one API request share. */
 export interface Stamp { id: string, at: Micros, group_id: string }
 
 /** An event at the provider, from which any number of deliveries can be made. */
 export interface ProviderEvent extends Stamp {
   type: string
   customer_id: string
-  /** What it is about: with the event's id this tells events apart. */
+  /** What the event is about. Id and subject together identify an event. */
   subject: string
   routes: readonly Route[]
-  /** The event id that bare data comes to; absent where bare data does not say which event it is. */
+  /** The event id that the ledger derives from bare data; absent if bare data does not identify the event. */
   bare_id?: string
-  /** The payload, made when it is sent: a long history would not fit into memory otherwise. */
+  /** Makes the payload when it is sent: the payloads of a long history would not fit into memory. */
   payload: () => JsonObject
-  /** The payload as `object` and `related_object` of the old envelope, where it had that shape. */
+  /** The payload as `object` and `related_object` of the v2018 envelope, if it had that shape. */
   archived?: () => JsonObject
-  /** The event's id in the old version, where that tells too little to be the same event; absent: the same id. */
+  /** The id in v2018, if that version states too little to be the same event; absent: the same id. */
   archived_id?: string
-  /** Its name says another thing than its fields. */
+  /** The event's name disagrees with its fields. */
   misnamed?: true
-  /** What it tells by a route: bare data lacks the event's own time, and the old envelope has room for two objects. */
+  /** The facts it states on a route: bare data lacks the event's time, and the v2018 envelope holds two objects. */
   facts: (route: Route) => Fact[]
-  /** The movement it tells, if any: what is dropped together. */
+  /** The movement it states, if any. All events of one movement are dropped together. */
   movement_id?: string
-  /** Ways to tell the same event falsely: equal key, other facts. */
+  /** Versions of the event with the same key and other facts. */
   contradictions?: ReadonlyArray<() => ProviderEvent>
 }
 

@@ -1,6 +1,6 @@
 import { instant } from './clock.ts'
-import type { GiftRow, World } from './model.ts'
-import { transactionObject, type Row } from './payloads/transaction.ts'
+import type { GiftRow, World, Row } from './model.ts'
+import { transactionObject } from './payloads/transaction.ts'
 
 const COLUMNS = [
   'id', 'campaign_id', 'voucher_id', 'type', 'source_id', 'reason', 'source', 'balance', 'amount', 'related_transaction_id', 'created_at', 'details'
@@ -8,8 +8,8 @@ const COLUMNS = [
 type Cells = Record<typeof COLUMNS[number], string>
 
 /**
- * The transaction export of a campaign, as the provider would make it of what truly happened: every row of every card, told
- * or not, those of gift cards too. Yields lines of CSV, each with its end.
+ * The transaction export that the provider would make: every row of every card, sent or not, and those of gift cards.
+ * Yields lines of CSV, each with its line end.
  */
 export function * exportOf ({ cards, gifts }: World): Generator<string> {
   yield line(COLUMNS)

@@ -1,4 +1,4 @@
-/** Joins ids to one key. Of several ids, a colon inside one (and the escape's own sign) is escaped. */
+/** Joins ids into one key. If there are several, colons and percent signs in them are escaped. */
 export function joined (entity: string, ...ids: string[]): string {
   if (ids.length === 1) return `${entity}:${ids[0]}`
   return [entity, ...ids.map(id => id.replaceAll('%', '%25').replaceAll(':', '%3A'))].join(':')

@@ -1,9 +1,9 @@
 import type { Micros } from './clock.ts'
 import type { Kind, OrderStatus } from './facts.ts'
-import type { JsonObject } from './event.ts'
-import type { Row } from './payloads/transaction.ts'
+import type { JsonObject } from './json.ts'
 
-/** The provider's own objects. What is `readonly` throughout is a snapshot: a change makes another object, events keep theirs. */
+// The provider's own objects. An object with only `readonly` members is a snapshot: a change makes another one, and
+// events keep theirs.
 
 export interface Profile {
   readonly id: string
@@ -28,14 +28,14 @@ export interface Campaign {
   readonly rules: readonly Rule[]
   readonly tiers: readonly Tier[]
   readonly reward: Reward
-  /** Days until points of an order can be spent; 0: at once. */
+  /** Days until the points of an order can be spent; 0: at once. */
   readonly pending_days: number
 }
 
 export interface Rule {
   readonly id: string
   readonly banner: string
-  /** FIXED gives `points`; PROPORTIONAL gives them for `every` so many minor units of the order's total. */
+  /** FIXED gives `points`; PROPORTIONAL gives `points` for each `every` minor units of the order's total. */
   readonly type: 'FIXED' | 'PROPORTIONAL'
   readonly points: number
   readonly every: number
@@ -45,7 +45,7 @@ export interface Rule {
 export interface Tier { readonly id: string, readonly name: string, readonly from: number, readonly created_at: Micros }
 export interface Reward { readonly id: string, readonly assignment_id: string, readonly name: string, readonly points: number }
 
-/** A card as it stands; replaced on every change. */
+/** The state of a card; replaced on every change. */
 export interface CardState {
   readonly id: string
   readonly code: string
@@ -60,13 +60,13 @@ export interface CardState {
 
 export interface Card {
   now: CardState
-  /** All that really moved its points, oldest first. */
+  /** All movements, sent or not, oldest first. */
   readonly movements: Movement[]
-  /** The provider's own ledger of it, oldest first: what an export holds. */
+  /** The provider's own ledger of the card, oldest first: an export contains these rows. */
   readonly rows: Row[]
   readonly lots: Lot[]
   deleted: boolean
-  /** Nobody was told of its making: the subscription is younger than the card. */
+  /** The card is older than the subscription: its creation is not sent. */
   readonly older: boolean
 }
 
@@ -81,16 +81,37 @@ export interface Movement {
   readonly at: Micros
 }
 
-/** An order as it stands; replaced on every change. */
+/** One row of the provider's own ledger of a card. */
+export interface Row {
+  readonly id: string
+  readonly movement_id: string
+  readonly kind: Kind
+  readonly type: string
+  /** The card after the movement. */
+  readonly card: CardState
+  readonly points: number
+  readonly at: Micros
+  readonly details: JsonObject
+  readonly reason?: string
+  readonly related_id?: string
+  readonly order?: OrderState
+  readonly rule_id?: string
+  /** The lot of pending points that becomes available with it. */
+  readonly lot?: { id: string, activates_on: string }
+  /** True: the row's details lack the balance, and the payload states it beside the row. */
+  readonly balance_beside: boolean
+}
+
+/** The state of an order; replaced on every change. */
 export interface OrderState {
   readonly id: string
   readonly source_id: string | null
   readonly customer: Profile
   readonly status: OrderStatus
   readonly amount: number
-  /** What it was before it was changed; null: it was not. */
+  /** The amount before the order was changed; null: it was not. */
   readonly initial_amount: number | null
-  /** 0: there is none, and the provider leaves the field out. */
+  /** 0: no discount, and the provider omits the field. */
   readonly discount: number
   readonly items: readonly JsonObject[]
   readonly metadata: JsonObject
@@ -101,15 +122,15 @@ export interface OrderState {
 export interface Order {
   now: OrderState
   readonly customer: Customer
-  /** What it earned and was not taken back yet. */
+  /** What it earned, less what was taken back. */
   readonly earned: Earning[]
 }
 interface Earning { readonly card: Card, readonly rule: Rule, readonly points: number, readonly trigger: Trigger }
 
-/** The event that made points be earned. */
+/** The event that caused an award. */
 export interface Trigger { readonly id: string, readonly at: Micros, readonly group_id: string, readonly customer_id: string }
 
-/** Pending points of one award, on their way to be available. */
+/** The pending points of one award. */
 export interface Lot {
   readonly id: string
   readonly rule: Rule
@@ -127,7 +148,7 @@ export interface Spend {
   readonly transaction_id: string
 }
 
-/** A row of a gift card, of credits: as an export shows it, no card of ours. */
+/** A row of a gift card: credits, no points. An export contains it. */
 export interface GiftRow {
   readonly id: string
   readonly voucher_id: string
@@ -137,7 +158,7 @@ export interface GiftRow {
   readonly balance: number
   readonly at: Micros
   readonly holder: Profile
-  /** Nothing but the row's type says that it is no loyalty card. */
+  /** True: only the row's type says that it is not a loyalty card. */
   readonly untyped: boolean
 }
 

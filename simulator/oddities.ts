@@ -1,15 +1,16 @@
 import { written } from './clock.ts'
 import { oddity, type Delivery } from './delivery.ts'
 import { wrap } from './envelope.ts'
-import type { Json, JsonObject, ProviderEvent } from './event.ts'
+import type { ProviderEvent } from './event.ts'
+import type { Json, JsonObject } from './json.ts'
 import { createRandom, type Random } from './random.ts'
 
-/** Looks of a plain webhook. */
+/** How a plain webhook is written. */
 function plain (event: ProviderEvent) {
   return { route: event.routes[0] ?? 'webhook', event_id: event.id, renamed: false, extras: false, shuffled: false, pretty: false } as const
 }
 
-/** A test delivery: like a real one, and every id in it is all zeros. */
+/** A test delivery: like a real one, with zeros in every id. */
 export function testDelivery (like: ProviderEvent, looks: string): Delivery {
   return oddity({
     kind: 'test',
@@ -27,7 +28,7 @@ function zeroed (text: string): string {
 
 const UNKNOWN = ['customer.wallet.topped_up', 'voucher.loyalty_card.frozen', 'campaign.loyalty.recalculated']
 
-/** An event of a type nobody knows, about a real card, with figures that are nobody's balance. */
+/** An event of an unknown type about a real card, with figures that are no balance. */
 export function unknownDelivery (like: ProviderEvent, event_id: string, random: Random): Delivery {
   const type = random.pick(UNKNOWN)
   return oddity({
@@ -48,7 +49,7 @@ export function unknownDelivery (like: ProviderEvent, event_id: string, random: 
   })
 }
 
-/** An authentic body that cannot be used: not JSON, no object, or without what names an event. */
+/** An authentic body that cannot be used: not JSON, not an object, or without the id of an event. */
 export function unusableDelivery (like: ProviderEvent, random: Random): Delivery {
   const mark = random.hex(12)
   const [reason, text] = random.pick<[reason: string, text: () => string]>([
@@ -64,7 +65,7 @@ export function unusableDelivery (like: ProviderEvent, random: Random): Delivery
   return oddity({ kind: 'unusable', type: 'unusable', reason, text: () => body })
 }
 
-/** Where a payload says what it is about: the rule of an award, the order of an order event. */
+/** The path of the id without which an event is `invalid_payload`: an award's rule, an order's id. */
 function idIn ({ type }: ProviderEvent): string[] | undefined {
   if (type === 'customer.rewarded.loyalty_points') return ['data', 'earning_rule', 'id']
   return type.startsWith('customer.order.') ? ['data', 'order', 'id'] : undefined

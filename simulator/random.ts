@@ -1,4 +1,4 @@
-/** Chance that repeats itself: the same seed gives the same choices, on every machine. */
+/** Repeatable random choices: the same seed gives the same ones on every machine. */
 export interface Random {
   /** From 0 to below 1. */
   next: () => number
@@ -10,13 +10,13 @@ export interface Random {
   hex: (digits: number) => string
   /** Letters and digits. */
   letters: (length: number) => string
-  /** Chance of its own for one purpose: what is drawn there changes nothing here. */
+  /** An independent generator for one purpose: drawing from it changes nothing here. */
   fork: (purpose: string) => Random
 }
 
 const ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'
 
-/** @param seed any text; texts that differ in one character give unrelated chance */
+/** @param seed any text; texts that differ in one character give unrelated choices */
 export function createRandom (seed: string): Random {
   const next = sfc32(seed)
   const integer = (from: number, to: number): number => from + Math.floor(next() * (to - from + 1))
@@ -51,7 +51,7 @@ function sfc32 (seed: string): () => number {
     c = (((c << 21) | (c >>> 11)) + sum) | 0
     return (sum >>> 0) / 0x1_0000_0000
   }
-  // The first values still show the seed.
+  // The first values still depend visibly on the seed.
   for (let index = 0; index < 16; index++) next()
   return next
 }

@@ -1,19 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { SIGNATURE_HEADER } from '../src/providers/voucherify/wire/signature.ts'
 import { SimulatorFailure, waitBeforeRetry_ms, type Answer, type Client } from './client.ts'
-import type { Heard } from './checks/card.ts'
-import type { SetAside } from './checks/quarantine.ts'
+import type { Acknowledgement } from './checks/card.ts'
+import type { QuarantinedDelivery } from './checks/quarantine.ts'
 import type { Delivery } from './delivery.ts'
 import type { Differences } from './differences.ts'
 
 interface SendingOptions {
   secret: string
   concurrency: number
-  /** Deliveries a second; undefined: as fast as they go. */
+  /** Deliveries a second; undefined: as many as possible. */
   rate?: number
-  /** Of a retry the waiting time doubles from here, unless the server says how long. */
+  /** The first wait before a retry; it doubles, unless the server says how long. */
   backoff_ms?: number
-  /** How often one delivery is tried. */
+  /** Attempts for each delivery. */
   attempts?: number
   onAnswered?: () => void
 }
@@ -22,22 +22,22 @@ export type Outcome = 'accepted' | 'duplicate' | 'quarantined' | 'refused' | 'gi
 
 export interface Sent {
   outcomes: Record<Outcome, number>
-  /** By shard the highest position that was acknowledged. */
+  /** For each shard, the highest acknowledged position. */
   positions: Map<number, bigint>
   /** The deliveries whose event is stored. */
   acknowledged: Delivery[]
-  /** By the key of an event when it was first acknowledged. */
-  heard: Map<string, Heard>
-  /** By quarantine id what the server set aside. */
-  asides: Map<string, SetAside>
+  /** For each event key, its first acknowledgement. */
+  acknowledgements: Map<string, Acknowledgement>
+  /** For each quarantine id, what was quarantined. */
+  quarantined: Map<string, QuarantinedDelivery>
   retries: number
   seconds: number
 }
 
 /**
- * Sends deliveries as the provider does: many at once, each tried again while it gets no final answer. What shares a key is
- * sent one after the other, so that a true telling is stored before a false one; only repetitions race on purpose.
- * Every answer that is not the one to expect is a difference.
+ * Sends deliveries as the provider does: many at once, and each until it gets a final answer. Deliveries of one key are
+ * sent one after the other, so that an event is stored before its contradiction; only repetitions race on purpose.
+ * Every unexpected answer is a difference.
  * @throws SimulatorFailure server_unreachable, signature_refused
  */
 export async function send (client: Client, deliveries: readonly Delivery[], options: SendingOptions, differences: Differences): Promise<Sent> {
@@ -45,8 +45,8 @@ export async function send (client: Client, deliveries: readonly Delivery[], opt
     outcomes: { accepted: 0, duplicate: 0, quarantined: 0, refused: 0, given_up: 0 },
     positions: new Map(),
     acknowledged: [],
-    heard: new Map(),
-    asides: new Map(),
+    acknowledgements: new Map(),
+    quarantined: new Map(),
     retries: 0,
     seconds: 0
   }
@@ -66,11 +66,11 @@ export async function send (client: Client, deliveries: readonly Delivery[], opt
     if (outcome === 'accepted' || outcome === 'duplicate') {
       if (delivery.kind === 'event') {
         sent.acknowledged.push(delivery)
-        noteHeard(sent.heard, delivery, outcome, answer)
+        noteAcknowledgement(sent.acknowledgements, delivery, outcome, answer)
       }
       noteHighest(sent.positions, answer)
     }
-    if (outcome === 'quarantined') noteAside(sent.asides, delivery, answer)
+    if (outcome === 'quarantined') noteQuarantined(sent.quarantined, delivery, answer)
     options.onAnswered?.()
   }
 
@@ -78,7 +78,7 @@ export async function send (client: Client, deliveries: readonly Delivery[], opt
     while (next < deliveries.length) {
       const index = next++
       const delivery = deliveries[index]!
-      // Its turn is taken before the pause: after a hiccup a later one may find its time gone by, and must not overtake.
+      // The place in the queue is taken before the pause, so that a later delivery cannot overtake after a delay.
       await inTurn(underWay, delivery, async () => {
         if (options.rate !== undefined) await pauseUntil(began + index * 1000 / options.rate)
         await sendOne(delivery)
@@ -90,7 +90,7 @@ export async function send (client: Client, deliveries: readonly Delivery[], opt
   return sent
 }
 
-/** Runs after what is under way for the same key; a repetition runs beside it. */
+/** Runs after earlier sends of the same key; a repetition runs beside them. */
 async function inTurn (underWay: Map<string, Promise<unknown>>, delivery: Delivery, run: () => Promise<void>): Promise<void> {
   const { key } = delivery
   if (key === undefined) {
@@ -102,7 +102,7 @@ async function inTurn (underWay: Map<string, Promise<unknown>>, delivery: Delive
   const own = before === undefined || racing ? run() : before.then(run)
   const all = Promise.all([before, own])
   underWay.set(key, all)
-  // Who waits for `all` learns of a failure from `own`, too; it must not count as unhandled where nobody does.
+  // A failure is reported by `own`; without this, `all` would be an unhandled rejection.
   all.catch(() => {})
   await own
   if (underWay.get(key) === all) underWay.delete(key)
@@ -141,47 +141,47 @@ const ALLOWED: Record<Delivery['kind'], readonly Outcome[]> = {
   forged: ['refused']
 }
 
-/** What an answer can tell. */
-interface Told { event_id?: unknown, position?: unknown, quarantine_id?: unknown, reason?: unknown, detail?: unknown }
+/** The fields of an answer. */
+interface AnswerFields { event_id?: unknown, position?: unknown, quarantine_id?: unknown, reason?: unknown, detail?: unknown }
 
-/** Compares answers with what is to be expected: above all, of one key at most one is accepted. */
+/** Compares answers with the expected ones: above all, at most one delivery of a key is accepted. */
 function createJudge (differences: Differences): (delivery: Delivery, outcome: Outcome, answer: Answer | undefined) => void {
   const accepted = new Set<string>()
   return (delivery, outcome, answer) => {
     const { kind, type, key } = delivery
     const about = `delivery of ${kind} ${type}${key === undefined ? '' : ` (${key})`}`
-    const told = (answer?.json ?? {}) as Told
+    const fields = (answer?.json ?? {}) as AnswerFields
     if (!ALLOWED[kind].includes(outcome)) {
-      const why = [told.reason, told.detail].filter(part => typeof part === 'string').join(': ')
+      const why = [fields.reason, fields.detail].filter(part => typeof part === 'string').join(': ')
       differences.add({ about, field: 'answer', expected: ALLOWED[kind].join(' or '), got: `${outcome} (${answer?.status ?? 'no answer'}${why === '' ? '' : `, ${why}`})` })
       return
     }
     if (kind === 'forged' && answer?.status !== 401) differences.add({ about, field: 'status', expected: 401, got: answer?.status })
-    if (outcome === 'quarantined' && told.reason !== delivery.reason) differences.add({ about, field: 'reason', expected: delivery.reason, got: told.reason })
+    if (outcome === 'quarantined' && fields.reason !== delivery.reason) differences.add({ about, field: 'reason', expected: delivery.reason, got: fields.reason })
     if (outcome === 'quarantined' || kind === 'forged') return
-    if (delivery.event_id !== undefined && told.event_id !== delivery.event_id) differences.add({ about, field: 'event_id', expected: delivery.event_id, got: told.event_id })
+    if (delivery.event_id !== undefined && fields.event_id !== delivery.event_id) differences.add({ about, field: 'event_id', expected: delivery.event_id, got: fields.event_id })
     if (outcome !== 'accepted' || key === undefined) return
     if (accepted.has(key)) differences.add({ about, field: 'answer', expected: 'duplicate', got: 'accepted a second time' })
     accepted.add(key)
   }
 }
 
-function noteHeard (heard: Map<string, Heard>, { key = '' }: Delivery, outcome: Outcome, answer: Answer | undefined): void {
-  const before = heard.get(key)
+function noteAcknowledgement (acknowledgements: Map<string, Acknowledgement>, { key = '' }: Delivery, outcome: Outcome, answer: Answer | undefined): void {
+  const before = acknowledgements.get(key)
   const acknowledged_ms = Math.min(before?.acknowledged_ms ?? Infinity, answer?.date_ms ?? Infinity)
-  // Of repetitions that race the first answer may be the duplicate's.
-  heard.set(key, { acknowledged_ms, fresh: before?.fresh === true || outcome === 'accepted' })
+  // When repetitions race, the duplicate may be answered first.
+  acknowledgements.set(key, { acknowledged_ms, fresh: before?.fresh === true || outcome === 'accepted' })
 }
 
-function noteAside (asides: Map<string, SetAside>, delivery: Delivery, answer: Answer | undefined): void {
-  const { quarantine_id } = (answer?.json ?? {}) as Told
+function noteQuarantined (quarantined: Map<string, QuarantinedDelivery>, delivery: Delivery, answer: Answer | undefined): void {
+  const { quarantine_id } = (answer?.json ?? {}) as AnswerFields
   const id = typeof quarantine_id === 'string' ? quarantine_id : 'unnamed'
-  const before = asides.get(id)
-  asides.set(id, before === undefined ? { delivery, times: 1 } : { ...before, times: before.times + 1 })
+  const before = quarantined.get(id)
+  quarantined.set(id, before === undefined ? { delivery, times: 1 } : { ...before, times: before.times + 1 })
 }
 
 function noteHighest (positions: Map<number, bigint>, answer: Answer | undefined): void {
-  const { position } = (answer?.json ?? {}) as Told
+  const { position } = (answer?.json ?? {}) as AnswerFields
   const match = typeof position === 'string' ? /^(\d+):(\d+)$/.exec(position) : null
   if (match === null) return
   const [shard, at] = [Number(match[1]), BigInt(match[2] ?? 0)]

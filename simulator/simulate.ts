@@ -4,17 +4,17 @@ import type { ProviderEvent, Route } from './event.ts'
 import type { World } from './model.ts'
 import { testDelivery, unknownDelivery, unusableDelivery } from './oddities.ts'
 import { createRandom, type Random } from './random.ts'
-import { playScene } from './scenes/programme.ts'
+import { playScene } from './scenes/choose.ts'
 import { openTheatre } from './stage.ts'
 
 export interface SimulationOptions {
   seed: string | number
-  /** How many customers there are; some may be deleted in the course. */
+  /** How many customers join; some are deleted later. */
   customers?: number
-  /** How many deliveries to make. Fewer come out where the sources give no more. */
+  /** How many deliveries to make. There are fewer if `sources` produce no more. */
   events?: number
   chaos?: ChaosLevel
-  /** The event types the merchant subscribed to: all, the two that a ledger began from, or a list. */
+  /** The event types the merchant subscribed to: all; `seeds`, the two of samples/; or a list. */
   sources?: Sources
 }
 export type Sources = 'all' | 'seeds' | readonly string[]
@@ -22,19 +22,19 @@ export type Sources = 'all' | 'seeds' | readonly string[]
 export interface Simulation {
   /** In the order in which the provider sends them. */
   readonly deliveries: readonly Delivery[]
-  /** What truly happened. */
+  /** What happened at the provider, sent or not. */
   readonly world: World
 }
 
 const SEEDS: readonly string[] = ['customer.rewarded.loyalty_points', 'customer.order.paid']
 
-/** So many scenes without a delivery: the sources give no more. */
+/** After this many scenes without a delivery the subscribed types produce no more. */
 const SILENT_SCENES = 20_000
 
 /**
- * A history at the provider and the deliveries it makes of it. A pure function: equal options give equal deliveries, byte for
- * byte, and no others share an id with them. For property tests take any subset, order or repetition of `deliveries` and
- * ask `expectationOf` what a ledger should say of it.
+ * Makes a history at the provider and its deliveries. A pure function: equal options give equal deliveries, byte for
+ * byte, and other options give other ids. Property tests deliver any subset, order or repetition of `deliveries` and
+ * compare the ledger with `expectationOf` the same deliveries.
  */
 export function simulate (options: SimulationOptions): Simulation {
   const { seed, customers = 50, events = 1000, chaos: level = 'none', sources = 'all' } = options
@@ -62,20 +62,20 @@ interface Post {
   inOrder: () => Delivery[]
 }
 
-/** Where events become deliveries, each with a place in the order of sending. */
+/** Turns events into deliveries, each with a place in the order of sending. */
 function createPost (chaos: Chaos, random: Random, mint: (prefix: string) => string, expected: number): Post {
   const placed: Array<{ place: number, delivery: Delivery }> = []
   const put = (delivery: Delivery, place: number): void => { placed.push({ place, delivery }) }
 
   function send (event: ProviderEvent, route: Route): void {
-    const made = dress(event, route, chaos, random)
+    const made = sendOf(event, route, chaos, random)
     const place = placed.length + (random.chance(0.3) ? random.integer(0, chaos.slip) : 0)
     put(deliver(made), place)
     const again = (trait: Trait): Delivery => deliver({ ...made, traits: [...made.traits, trait] })
     if (random.chance(chaos.duplicate)) put(again('duplicate'), place + random.integer(0, 3))
     if (random.chance(chaos.late)) put(again('late'), place + random.integer(5, Math.max(5, Math.floor(expected / 3))))
     if (random.chance(chaos.forged)) put(deliver({ ...made, kind: 'forged' }), place)
-    // Behind the true one by more than any send slips: the first one stored is the one that stands.
+    // Later than the true one can slip: the ledger keeps the version that arrives first.
     if (event.contradictions !== undefined && random.chance(chaos.conflict)) {
       put(deliver({ ...made, event: random.pick(event.contradictions)(), kind: 'conflict' }), place + 1 + random.integer(0, 40))
     }
@@ -95,25 +95,25 @@ function createPost (chaos: Chaos, random: Random, mint: (prefix: string) => str
         if (random.chance(chaos.unusable)) put(unusableDelivery(event, random), placed.length)
       }
     },
-    // A stable sort: what is put at one place stays as it was put.
+    // A stable sort: deliveries of one place keep their order.
     inOrder: () => placed.sort((a, b) => a.place - b.place).map(({ delivery }) => delivery)
   }
 }
 
-/** At least one of the ways in which the event can be sent. */
+/** One or more of the routes by which the event can be sent. */
 function someRoutes (event: ProviderEvent, random: Random): readonly Route[] {
   const routes = event.routes.filter(route => random.chance(route === 'v2018' ? 0.1 : 0.45))
   return routes.length > 0 ? routes : [random.pick(event.routes)]
 }
 
-function dress (event: ProviderEvent, route: Route, chaos: Chaos, random: Random): Send {
+function sendOf (event: ProviderEvent, route: Route, chaos: Chaos, random: Random): Send {
   const renamed = (route === 'distribution' || route === 'notification') && random.chance(0.4)
   const extras = random.chance(chaos.extras)
   const shuffled = random.chance(0.3)
   const pretty = random.chance(0.05)
   const misnamed = event.misnamed === true
   const traits = Object.entries({ renamed, extras, shuffled, pretty, misnamed }).filter(([, is]) => is).map(([trait]) => trait as Trait)
-  // An archived event of the old version is an event of its own, except where both versions are known to share the id.
+  // A v2018 event has an id of its own, unless both versions are known to share it.
   const event_id = route === 'v2018' && event.archived_id !== undefined ? event.archived_id : event.id
   return { event, wrapping: { route, event_id, renamed, extras, shuffled, pretty }, looks: `${event.id}/${route}/${random.hex(8)}`, kind: 'event', traits }
 }

@@ -5,9 +5,9 @@ import type { Card, Campaign, Customer, Movement, Rule, Spend, World } from './m
 import type { Random } from './random.ts'
 
 /**
- * Where scenes play. One scene is one request at the provider: all it does happens within seconds, and the next one begins
- * at least a minute later. So the clocks of the sources of one movement never lie so far apart as two movements do, except
- * where a scene ties them on purpose.
+ * What a scene can see and change. One scene is one API request at the provider: everything in it happens within
+ * seconds, and the next scene begins at least a minute later. So the times that several events state for one movement
+ * are always closer together than two movements, except where a scene makes movements simultaneous on purpose.
  */
 export interface Stage {
   readonly world: World
@@ -15,14 +15,14 @@ export interface Stage {
   /** Whole milliseconds. */
   readonly now: Micros
   readonly spends: Spend[]
-  /** An id like the provider's. */
+  /** Makes an id in the provider's form. */
   mint: (prefix: string) => string
-  /** For one more event of this scene, so much after its beginning. */
+  /** Id and time of one more event of this scene, `after` microseconds after its beginning. */
   stamp: (after?: Micros) => Stamp
-  tell: (...events: ProviderEvent[]) => void
+  emit: (...events: ProviderEvent[]) => void
 }
 
-/** Plays on a stage; false where what it needs is not there. */
+/** Plays one request. Returns false, and changes nothing, if what it needs does not exist. */
 export type Scene = (stage: Stage) => boolean
 
 interface Theatre { stage: Stage, next: () => ProviderEvent[] }
@@ -30,10 +30,10 @@ interface Theatre { stage: Stage, next: () => ProviderEvent[] }
 const BEGINNING: Micros = Date.UTC(2024, 0, 8, 6) * MILLISECOND
 const ID_LENGTH: Record<string, number> = { v: 32, cust: 24, camp: 24, ern: 24, ord: 24 }
 
-/** @param play one scene; it must always find something to play */
+/** @param play plays one scene; it must always find one that can be played */
 export function openTheatre (random: Random, play: (stage: Stage) => void): Theatre {
   const ids = random.fork('ids')
-  let told: ProviderEvent[] = []
+  let emitted: ProviderEvent[] = []
   let now = BEGINNING
   let group_id = ''
   const mint = (prefix: string): string => {
@@ -47,21 +47,21 @@ export function openTheatre (random: Random, play: (stage: Stage) => void): Thea
     spends: [],
     mint,
     stamp: (after = between(stage.random, 0.2, 4)) => ({ id: mint('evcus'), at: now + toMilliseconds(after), group_id }),
-    tell: (...events) => { told.push(...events) }
+    emit: (...events) => { emitted.push(...events) }
   }
   return {
     stage,
     next () {
-      told = []
+      emitted = []
       now += MINUTE + toMilliseconds(Math.floor(stage.random.next() ** 3 * 60 * MINUTE))
       group_id = `v-${ids.hex(18)}`
       play(stage)
-      return told
+      return emitted
     }
   }
 }
 
-/** A span of so many seconds, to the microsecond. */
+/** A random span between two numbers of seconds, to the microsecond. */
 export function between (random: Random, from_seconds: number, to_seconds: number): Micros {
   return random.integer(Math.round(from_seconds * SECOND), Math.round(to_seconds * SECOND))
 }
@@ -70,7 +70,7 @@ export function toMilliseconds (span: Micros): Micros {
   return Math.floor(span / MILLISECOND) * MILLISECOND
 }
 
-/** Moves points on a card, as the provider truly does. @returns the card after it */
+/** Changes a card's balance and records the true movement. @returns the card after it */
 export function move (card: Card, movement: { movement_id: string, kind: Kind, points: number, at: Micros }): Card['now'] {
   const balance = card.now.balance + movement.points
   card.now = { ...card.now, balance, updated_at: movement.at }
@@ -78,11 +78,11 @@ export function move (card: Card, movement: { movement_id: string, kind: Kind, p
   return card.now
 }
 
-/** A card that can move: in use, with a holder, and where needed with points. */
+/** Cards that can move points: active, held by a customer, with at least `atLeast` points. */
 export function liveCards (stage: Stage, atLeast = 0): Card[] {
   const { cards } = stage.world
   const { random } = stage
-  // A sample: looking through all of a large world for each scene would take quadratic time.
+  // A sample: a search through the whole world for each scene would take quadratic time.
   const sample = cards.length <= 20 ? cards : Array.from({ length: 20 }, () => random.pick(cards))
   return sample.filter(card => !card.deleted && card.now.active && card.now.holder !== undefined && card.now.balance >= atLeast)
 }
@@ -107,7 +107,7 @@ function foundCampaigns (random: Random, mint: (prefix: string) => string): Camp
 }
 
 function foundRule (random: Random, mint: (prefix: string) => string): Rule {
-  // Ids are opaque: one with a sign that keys are joined by must not make two keys meet.
+  // Ids are opaque. One that contains the separator of keys must not make two keys equal.
   const id = random.chance(0.1) ? `${mint('ern')}:${random.pick(['a', '50%'])}` : mint('ern')
   const type = random.pick(['FIXED', 'PROPORTIONAL'] as const)
   return { id, banner: 'Order paid', type, points: random.integer(1, 40), every: random.pick([500, 1000, 2500]), created_at: BEGINNING - 98 * DAY }

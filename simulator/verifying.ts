@@ -2,7 +2,7 @@ import { SimulatorFailure, type Client } from './client.ts'
 import { checkCard, type Recording } from './checks/card.ts'
 import { checkCustomer } from './checks/customer.ts'
 import { checkOrder } from './checks/order.ts'
-import { ask } from './checks/reading.ts'
+import { ask } from './checks/ask.ts'
 import type { Differences } from './differences.ts'
 import { ZERO_ID } from './oddities.ts'
 import type { Expectation } from './oracle/expectation.ts'
@@ -11,7 +11,7 @@ const WAIT_MS = 10_000
 const READERS = 8
 
 /**
- * Waits until everything acknowledged is projected.
+ * Waits until all acknowledged positions are projected.
  * @throws SimulatorFailure projection_behind after `limit_ms`
  */
 export async function awaitProjection (client: Client, positions: ReadonlyMap<number, bigint>, limit_ms = 300_000): Promise<void> {
@@ -29,7 +29,7 @@ export async function awaitProjection (client: Client, positions: ReadonlyMap<nu
 
 /**
  * Compares every customer, card, statement and order with what the ledger should say.
- * @param recording when events were acknowledged; undefined: times of recording are not compared
+ * @param recording when events were acknowledged; undefined: `recorded_at` is not compared
  * @param onCompared after each thing compared
  */
 export async function verify (
@@ -50,7 +50,7 @@ export async function verify (
   }))
 }
 
-/** How many things `verify` compares. */
+/** How many objects `verify` compares. */
 export function sizeOf (expected: Expectation): number {
   return expected.customers.size + expected.cards.size + expected.orders.size + 3
 }

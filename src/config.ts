@@ -10,7 +10,7 @@ export const ConfigSchema = Type.Object({
   DATA_DIR: Type.String({ default: '.data', minLength: 1, description: 'Where the embedded PostgreSQL and the generated secrets live.' }),
   HOST: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address to listen on. Beyond loopback, webhook secrets and an API key are required.' }),
   PORT: Type.Integer({ default: 3000, minimum: 0, maximum: 65535, description: 'Port to listen on; 0 takes a free one.' }),
-  WEBHOOK_SECRETS: Type.String({ default: '', description: 'Webhook secrets of the Voucherify project, comma-separated, newest first.' }),
+  WEBHOOK_SECRETS: Type.String({ default: '', description: 'Secrets with which the provider signs webhooks, comma-separated, newest first.' }),
   ANCHOR_KEY_FILE: Type.Optional(Type.String({ description: 'Ed25519 private key (PEM, PKCS#8) that checkpoints are signed with. Unset with the embedded PostgreSQL: one is made in DATA_DIR.' })),
   ANCHOR_PUBLIC_KEY_FILE: Type.Optional(Type.String({ description: 'Its public half (PEM), where checkpoints are only compared with. Unset: that of the private key.' })),
   SHARDS: Type.Integer({ default: 16, minimum: 1, maximum: 1024, description: 'Logical streams; read once, when the database is created.' }),

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { ESLint } from 'eslint'
 import t from 'tap'
@@ -11,7 +11,8 @@ const directionRules = new Set([
   '@typescript-eslint/no-restricted-imports',
   'no-restricted-globals',
   'no-restricted-properties',
-  'no-restricted-syntax'
+  'no-restricted-syntax',
+  'providers/unnamed'
 ])
 
 // The files below exist only here, so the rules that need types are left out: without them a file costs milliseconds.
@@ -55,6 +56,43 @@ t.test('every room is in the table, and the folders of src are the rooms', async
   for (const room of rooms) t.ok(await isRefused(room, 'a-room-that-nobody-named'), `${room} has a row`)
 })
 
+/** What each file of src and simulator imports of these two; types count too. */
+function readImports (): Map<string, string[]> {
+  const files = ['src', 'simulator'].flatMap(folder => readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter(file => file.endsWith('.ts')).map(file => path.posix.join(folder, file)))
+  return new Map(files.map(file => {
+    const imports = readFileSync(path.join(root, file), 'utf8').matchAll(/(?:\bfrom|\bimport\(?)\s*'(\.[^']+\.ts)'/g)
+    return [file, Array.from(imports, ([, target = '']) => path.posix.join(path.posix.dirname(file), target))]
+  }))
+}
+
+/** @returns the files of one circle, the first of them again at the end; empty if there is none */
+function circleIn (imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const done = new Set<string>()
+  const visit = (file: string, trail: string[]): string[] => {
+    if (trail.includes(file)) return [...trail.slice(trail.indexOf(file)), file]
+    if (done.has(file)) return []
+    for (const next of imports.get(file) ?? []) {
+      const circle = visit(next, [...trail, file])
+      if (circle.length > 0) return circle
+    }
+    done.add(file)
+    return []
+  }
+  return [...imports.keys()].map(file => visit(file, [])).find(circle => circle.length > 0) ?? []
+}
+
+t.test('the files import in no circle, and no room imports one below it', async t => {
+  t.strictSame(circleIn(new Map([['a', ['b']], ['b', ['c', 'd']], ['c', []], ['d', ['b']]])), ['b', 'd', 'b'], 'a circle is found')
+  const imports = readImports()
+  t.ok([...imports.values()].flat().every(target => imports.has(target)), 'every import is of a file that is there')
+  t.ok([...imports.values()].flat().length > 800, 'imports are read')
+  t.strictSame(circleIn(imports), [])
+  const height = (file: string): number => rooms.findIndex(room => file.startsWith(`src/${room}/`))
+  const upwards = [...imports].flatMap(([file, targets]) => targets.filter(target => height(file) >= 0 && height(target) > height(file)).map(target => `${file} → ${target}`))
+  t.strictSame(upwards, [])
+})
+
 const refused: Array<[what: string, file: string, code: string, rule: string]> = [
   ['a folder deep down', 'src/providers/voucherify/families/a.ts', "import '../../../log/b.ts'", 'import-x/no-restricted-paths'],
   ['a dynamic import', 'src/ledger/a.ts', "await import('../log/b.ts')", 'import-x/no-restricted-paths'],
@@ -90,6 +128,12 @@ const refused: Array<[what: string, file: string, code: string, rule: string]> =
   ...['fastify', '@fastify/swagger', 'fastify-plugin', 'pg', 'kysely', 'node-pg-migrate'].map(
     (name): typeof refused[number] => [`${name}, from provider`, 'src/providers/voucherify/a.ts', `import '${name}'`, 'import-x/no-restricted-paths']
   ),
+  ["a provider's folder, from another room", 'src/ingest/a.ts', "import { identify } from '../providers/voucherify/identify.ts'\nidentify()", 'providers/unnamed'],
+  ["a provider's folder, from beside it", 'src/providers/registry.ts', "import { voucherify } from './voucherify/provider.ts'\nvoucherify()", 'providers/unnamed'],
+  ['a provider by its name', 'src/http/a.ts', "export const path = '/webhooks/voucherify'", 'providers/unnamed'],
+  ['a provider in a template', 'src/http/a.ts', 'export const title = `of Voucherify`', 'providers/unnamed'],
+  ['a provider in an identifier', 'src/app/a.ts', 'export const voucherifySecrets = []', 'providers/unnamed'],
+  ['a provider in a comment', 'src/engine/a.ts', '// As Voucherify sends it.\nexport const a = 1', 'providers/unnamed'],
   ['an HTTP server, from provider', 'src/providers/voucherify/a.ts', "import 'node:http'", '@typescript-eslint/no-restricted-imports'],
   ...rooms.filter(room => room !== 'ledger').flatMap(
     (room): Array<typeof refused[number]> => [
@@ -108,7 +152,9 @@ t.test('what else is refused', async t => {
 
 const accepted: Array<[what: string, file: string, code: string]> = [
   ['a neighbour', 'src/ledger/a.ts', "import { b } from './b.ts'\nb()"],
-  ['a neighbour below', 'src/providers/a.ts', "import { b } from './voucherify/b.ts'\nb()"],
+  ['a provider, from the list of them', 'src/providers/index.ts', "import { voucherify } from './voucherify/provider.ts'\nvoucherify()"],
+  ['a provider by its name, in its own folder', 'src/providers/voucherify/a.ts', "export const name = 'voucherify'"],
+  ['a provider by its name, in the help of the command line', 'src/main.ts', "export const help = 'Webhooks of Voucherify'"],
   ['ledger as a value, from projections', 'src/projections/a.ts', "import { fold } from '../ledger/card.ts'\nfold()"],
   ['ledger as a value, from http', 'src/http/a.ts', "import { fold } from '../ledger/card.ts'\nfold()"],
   ['the words of facts, from provider', 'src/providers/voucherify/families/a.ts', "import { INFORMED } from '../../../ledger/facts.ts'\nimport { parseInstant } from '../../../ledger/instant.ts'\nparseInstant(INFORMED)"],

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { takeIn } from '../../simulator/intake.ts'
+import { expectedAnswers } from '../../simulator/oracle/answers.ts'
 import { expectationOf } from '../../simulator/oracle/expectation.ts'
 import { simulate } from '../../simulator/simulate.ts'
 import { withClient } from '../database.ts'
@@ -83,7 +83,7 @@ async function stored (bench: Bench, name: string, options: MakeOptions, store: 
 
 /** A template with traffic of all kinds that a provider sends: cards, spending, refunds, pending points, and what comes late. */
 async function simulated (bench: Bench, count: number): Promise<Stored> {
-  const deliveries = takeIn(simulate({ seed: 'bench', customers: count / 20, events: count, chaos: 'low' }).deliveries).stored
+  const deliveries = expectedAnswers(simulate({ seed: 'bench', customers: count / 20, events: count, chaos: 'low' }).deliveries).stored
   const balances = new Map([...expectationOf(deliveries).cards].map(([card_id, { balance }]) => [card_id, BigInt(balance)]))
   const template = await prepare(bench, 'simulated', deliveries.length, async url => await ledgerLog.store(url, deliveries))
   return { template, events: deliveries.length, balances }

@@ -2,22 +2,22 @@ import type { Client } from '../client.ts'
 import type { Differences } from '../differences.ts'
 import type { ExpectedLine } from '../oracle/card.ts'
 import type { ExpectedCard } from '../oracle/expectation.ts'
-import { ask } from './reading.ts'
+import { ask } from './ask.ts'
 
 const SUMS = ['balance', 'opening', 'earned', 'spent', 'refunded', 'expired', 'adjusted', 'transferred', 'unexplained', 'pending'] as const
 export const CARD = [...SUMS, 'code', 'campaign_id', 'campaign', 'last_movement_at']
 const CARD_ITSELF = [...CARD, 'customer_id', 'active', 'deleted_at']
 const LINE = ['kind', 'points', 'balance', 'reported_balance', 'occurred_at', 'order_id', 'earning_rule_id']
 
-/** When an event was first heard of, on the server's clock; `fresh`: not before this run. */
-export interface Heard { acknowledged_ms: number, fresh: boolean }
+/** When an event was first acknowledged, on the server's clock; `fresh`: it was stored in this run. */
+export interface Acknowledgement { acknowledged_ms: number, fresh: boolean }
 
-/** What is known of the recording of events: when the run began, and by the key of an event when it was acknowledged. */
-export interface Recording { began_ms: number, heard: ReadonlyMap<string, Heard> }
+/** Bounds for `recorded_at`: when the run began, and for each event key when it was acknowledged. */
+export interface Recording { began_ms: number, acknowledgements: ReadonlyMap<string, Acknowledgement> }
 
 type GotLine = ExpectedLine & { recorded_at: string }
 
-/** A card, its sums and its statement. */
+/** Compares a card, its sums and its statement. */
 export async function checkCard (client: Client, expected: ExpectedCard, recording: Recording | undefined, differences: Differences): Promise<void> {
   const about = `card ${expected.card_id}`
   const path = `/v1/cards/${encodeURIComponent(expected.card_id)}`
@@ -64,19 +64,22 @@ function compareLines (
   }
 }
 
-/** The server tells its time to the second, and its database may have a clock of its own. */
+/** The server states its time to the second, and its database may have another clock. */
 const SLACK_MS = 2000
 
-/** A line is recorded before the first event that tells it is acknowledged, and in this run unless one was stored before. */
-function compareTime (about: string, { observed_in }: ExpectedLine, { recorded_at }: GotLine, { began_ms, heard }: Recording, differences: Differences): void {
-  const tellings = observed_in.flatMap(key => heard.get(key) ?? [])
-  if (tellings.length === 0) return
+/**
+ * A line's `recorded_at` is before the first acknowledgement of an event that states it, and within this run if all of
+ * these events are fresh.
+ */
+function compareTime (about: string, { observed_in }: ExpectedLine, { recorded_at }: GotLine, { began_ms, acknowledgements }: Recording, differences: Differences): void {
+  const observations = observed_in.flatMap(key => acknowledgements.get(key) ?? [])
+  if (observations.length === 0) return
   const recorded_ms = Date.parse(recorded_at)
-  const latest_ms = Math.min(...tellings.map(({ acknowledged_ms }) => acknowledged_ms)) + SLACK_MS
+  const latest_ms = Math.min(...observations.map(({ acknowledged_ms }) => acknowledged_ms)) + SLACK_MS
   if (!Number.isFinite(latest_ms)) return
-  // Not > and <: what is no time is wrong, too.
+  // Negated, so that NaN (not a time) is a difference too.
   if (!(recorded_ms <= latest_ms)) differences.add({ about, field: 'recorded_at', expected: `not after ${new Date(latest_ms).toISOString()}`, got: recorded_at })
-  if (tellings.every(({ fresh }) => fresh) && !(recorded_ms >= began_ms - SLACK_MS)) {
+  if (observations.every(({ fresh }) => fresh) && !(recorded_ms >= began_ms - SLACK_MS)) {
     differences.add({ about, field: 'recorded_at', expected: `not before ${new Date(began_ms - SLACK_MS).toISOString()}`, got: recorded_at })
   }
 }

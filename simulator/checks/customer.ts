@@ -3,13 +3,13 @@ import type { Differences } from '../differences.ts'
 import type { ExpectedCustomer } from '../oracle/expectation.ts'
 import type { ExpectedTier } from '../oracle/people.ts'
 import { CARD } from './card.ts'
-import { ask } from './reading.ts'
+import { ask } from './ask.ts'
 
 const TOTALS = ['balance', 'pending', 'unexplained']
 const PROFILE = ['source_id', 'name', 'email', 'metadata', 'deleted_at']
 const TIER = ['tier_id', 'tier', 'change', 'since']
 
-/** A customer: who they are, what they hold, which tiers they are in. */
+/** Compares a customer's profile, cards and tiers. */
 export async function checkCustomer (client: Client, expected: ExpectedCustomer, differences: Differences): Promise<void> {
   const about = `customer ${expected.customer_id}`
   const path = `/v1/customers/${encodeURIComponent(expected.customer_id)}`

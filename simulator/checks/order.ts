@@ -1,13 +1,13 @@
 import type { Client } from '../client.ts'
 import type { Differences } from '../differences.ts'
 import type { ExpectedOrder } from '../oracle/orders.ts'
-import { ask } from './reading.ts'
+import { ask } from './ask.ts'
 
 const STATE = [
   'status', 'amount', 'initial_amount', 'discount_amount', 'total_discount_amount', 'total_amount', 'items', 'metadata', 'created_at', 'updated_at'
 ]
 
-/** An order and every state it was observed in. */
+/** Compares an order and every observed state of it. */
 export async function checkOrder (client: Client, expected: ExpectedOrder, differences: Differences): Promise<void> {
   const about = `order ${expected.order_id}`
   const answer = await ask(client, `/v1/orders/${encodeURIComponent(expected.order_id)}`)

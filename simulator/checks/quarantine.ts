@@ -1,22 +1,22 @@
 import type { Client } from '../client.ts'
 import type { Delivery } from '../delivery.ts'
 import type { Differences } from '../differences.ts'
-import { ask, askOrBeRefused, isRefusal } from './reading.ts'
+import { ask, askOrBeRefused, isRefusal } from './ask.ts'
 
-/** Deliveries of the same bytes that the server set aside, and how often. */
-export interface SetAside { delivery: Delivery, times: number }
+/** Deliveries of the same bytes that the server quarantined, and how often they were sent. */
+export interface QuarantinedDelivery { delivery: Delivery, times: number }
 
 /**
- * Looks at every row that the server named: that it is there with the bytes and the reason, and that no two bodies share one.
- * @param asides by the quarantine id that was answered
- * @returns why nothing was compared, or nothing
+ * Compares every quarantine row that the server named: its bytes and reason, and that no two bodies share a row.
+ * @param quarantined by the quarantine id of the answer
+ * @returns why nothing was compared; undefined if it was
  */
-export async function checkQuarantine (client: Client, asides: ReadonlyMap<string, SetAside>, differences: Differences): Promise<string | undefined> {
-  if (asides.size === 0) return undefined
+export async function checkQuarantine (client: Client, quarantined: ReadonlyMap<string, QuarantinedDelivery>, differences: Differences): Promise<string | undefined> {
+  if (quarantined.size === 0) return undefined
   if (isRefusal(await askOrBeRefused(client, '/v1/quarantine?limit=1'))) return 'The quarantine was not compared: the key given with --key is not of scope operate.'
   const got = new Map<string, number>()
   const expected = new Map<string, number>()
-  for (const [quarantine_id, { delivery, times }] of asides) {
+  for (const [quarantine_id, { delivery, times }] of quarantined) {
     const reason = await checkRow(client, quarantine_id, delivery, times, differences)
     count(got, reason)
     count(expected, delivery.reason ?? 'none')
@@ -40,7 +40,7 @@ async function checkRow (client: Client, quarantine_id: string, delivery: Delive
   const row = answer.json as Row
   if (row.body_encoding !== 'utf-8' || row.body !== delivery.body.toString()) differences.add({ about, field: 'body', expected: 'as it was sent', got: 'other bytes' })
   if (row.times_seen < times) differences.add({ about, field: 'times_seen', expected: `${times} or more`, got: row.times_seen })
-  // What a person decided in between is theirs to decide.
+  // A row that an operator decided in between is as expected.
   return row.state === 'open' ? row.reason : delivery.reason ?? 'none'
 }
 

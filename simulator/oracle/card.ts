@@ -20,9 +20,9 @@ export interface ExpectedSums {
   unexplained: number
 }
 
-/** A card folded from nothing: its lines oldest first, and its sums. */
-export function foldFromScratch (tellings: readonly MovementFact[]): { lines: ExpectedLine[], sums: ExpectedSums } {
-  const byMovement = grouped(tellings, telling => telling.movement_id)
+/** Folds a card from its first movement: lines, oldest first, and sums. */
+export function foldFromScratch (observations: readonly MovementFact[]): { lines: ExpectedLine[], sums: ExpectedSums } {
+  const byMovement = grouped(observations, observation => observation.movement_id)
   const movements = [...byMovement.values()].map(merged).filter(movement => movement !== undefined)
   const lines: ExpectedLine[] = []
   let opening = 0
@@ -62,7 +62,7 @@ function sumsOf (lines: readonly ExpectedLine[], openedWith: number): ExpectedSu
     balance: lines.at(-1)?.balance ?? 0,
     opening: openedWith + total('opening'),
     earned: total('accrual'),
-    // Never −0: that is another value where values are compared.
+    // Never −0, which differs from 0 when compared.
     spent: 0 - total('redemption'),
     refunded: total('refund'),
     expired: 0 - total('expiration'),
@@ -72,9 +72,9 @@ function sumsOf (lines: readonly ExpectedLine[], openedWith: number): ExpectedSu
   }
 }
 
-/** Points promised on a card: over its lots, the outstanding points of each. */
-export function pendingOf (tellings: readonly LotFact[]): number {
-  return [...grouped(tellings, telling => telling.lot_id).values()].reduce((sum, lot) => sum + outstanding(lot), 0)
+/** A card's pending points: the sum of what is outstanding in its lots. */
+export function pendingOf (observations: readonly LotFact[]): number {
+  return [...grouped(observations, observation => observation.lot_id).values()].reduce((sum, lot) => sum + outstanding(lot), 0)
 }
 
 function outstanding (lot: readonly LotFact[]): number {

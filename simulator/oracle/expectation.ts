@@ -1,6 +1,6 @@
 import type { Delivery } from '../delivery.ts'
 import type { CustomerFact, Fact, TierFact } from '../facts.ts'
-import { factsOf } from '../intake.ts'
+import { factsOf } from './answers.ts'
 import { foldFromScratch, pendingOf, type ExpectedLine, type ExpectedSums } from './card.ts'
 import { grouped } from './grouped.ts'
 import { holderOf } from './holder.ts'
@@ -13,12 +13,12 @@ export interface ExpectedCard extends ExpectedSums {
   code: string | null
   campaign: string | null
   campaign_id: string | null
-  /** null where no telling says. */
+  /** null if no observation states it. */
   active: boolean | null
   deleted_at: string | null
   holder: string | null
   pending: number
-  /** What a card was opened with is no movement. */
+  /** An opening is no movement. */
   last_movement_at: string | null
   /** Oldest first. */
   lines: ExpectedLine[]
@@ -26,13 +26,13 @@ export interface ExpectedCard extends ExpectedSums {
 
 export interface ExpectedCustomer {
   customer_id: string
-  /** null where no telling names it. */
+  /** null without observations of the profile. */
   profile: ExpectedProfile | null
   tiers: ExpectedTier[]
   balance: number
   pending: number
   unexplained: number
-  /** Held now, by id. */
+  /** The cards held now, by id. */
   cards: ExpectedCard[]
 }
 
@@ -44,22 +44,22 @@ export interface Expectation {
 }
 
 /**
- * What a ledger should say after it acknowledged these deliveries: any of a simulation's, in order of arrival, repeated as one
- * likes. Plain and slow on purpose: everything is folded from nothing, so that it can judge what is clever and fast. Apart
- * from conflicting deliveries, of which the first one stands, the order of arrival changes nothing.
+ * What a ledger should say after it acknowledged these deliveries: any subset of a simulation's, in order of arrival,
+ * with any repetitions. Plain and slow on purpose: it folds everything from the beginning, so it can check code that
+ * does not. The order of arrival matters for conflicting deliveries only: the first one is kept.
  */
 export function expectationOf (delivered: Iterable<Delivery>): Expectation {
   return expectationFrom(factsOf(delivered))
 }
 
-/** What a ledger should say that was told these facts. */
+/** What a ledger should say that stored these facts. */
 export function expectationFrom (facts: readonly Fact[]): Expectation {
-  const told = <Name extends Fact['fact']>(name: Name) => facts.filter((fact): fact is Extract<Fact, { fact: Name }> => fact.fact === name)
-  const movements = grouped(told('movement'), fact => fact.card_id)
-  const lots = grouped(told('lot'), fact => fact.card_id)
-  const holdings = grouped([...told('holder'), ...told('release')], fact => fact.card_id)
-  const named = grouped(told('card'), fact => fact.card_id)
-  const orders = grouped(told('order'), fact => fact.order_id)
+  const observed = <Name extends Fact['fact']>(name: Name) => facts.filter((fact): fact is Extract<Fact, { fact: Name }> => fact.fact === name)
+  const movements = grouped(observed('movement'), fact => fact.card_id)
+  const lots = grouped(observed('lot'), fact => fact.card_id)
+  const holdings = grouped([...observed('holder'), ...observed('release')], fact => fact.card_id)
+  const named = grouped(observed('card'), fact => fact.card_id)
+  const orders = grouped(observed('order'), fact => fact.order_id)
 
   const cards = new Map<string, ExpectedCard>()
   for (const card_id of new Set([...movements.keys(), ...lots.keys(), ...holdings.keys(), ...named.keys()])) {
@@ -81,7 +81,7 @@ export function expectationFrom (facts: readonly Fact[]): Expectation {
   }
   return {
     cards,
-    customers: customersOf(cards, grouped(told('customer'), fact => fact.customer_id), grouped(told('tier'), fact => fact.customer_id)),
+    customers: customersOf(cards, grouped(observed('customer'), fact => fact.customer_id), grouped(observed('tier'), fact => fact.customer_id)),
     orders: new Map([...orders].map(([order_id, states]) => [order_id, orderOf(states)]))
   }
 }

@@ -1,4 +1,4 @@
-/** Items by a key, in order of first appearance. */
+/** Groups items by a key, in order of first appearance. */
 export function grouped<Item> (items: readonly Item[], key: (item: Item) => string): Map<string, Item[]> {
   const groups = new Map<string, Item[]>()
   for (const item of items) {

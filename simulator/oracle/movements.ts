@@ -1,6 +1,6 @@
 import type { Kind, MovementFact } from '../facts.ts'
 
-/** A movement as all tellings of it together say. */
+/** A movement merged from all observations of it. */
 export interface MergedMovement {
   movement_id: string
   kind: Kind
@@ -9,20 +9,20 @@ export interface MergedMovement {
   occurred_at: string
   order_id: string | null
   earning_rule_id: string | null
-  /** The best-informed event; undefined where several are equally well informed. */
+  /** The event of the highest rank; undefined if several share it. */
   event_id: string | undefined
-  /** Every event that tells it, by the key of its deliveries, in order. */
+  /** The keys of all events that state it, sorted. */
   observed_in: string[]
 }
 
 /**
- * Merges all tellings of one movement: the best-informed one decides, and where it does not know, the next.
- * @returns undefined when none of them knows the points
+ * Merges all observations of one movement: each field comes from the highest rank that states it.
+ * @returns undefined if none of them states the points
  */
-export function merged (tellings: readonly MovementFact[]): MergedMovement | undefined {
-  const ranked = [...tellings].sort((a, b) => b.rank - a.rank || compare(a.occurred_at, b.occurred_at))
+export function merged (observations: readonly MovementFact[]): MergedMovement | undefined {
+  const ranked = [...observations].sort((a, b) => b.rank - a.rank || compare(a.occurred_at, b.occurred_at))
   const [best] = ranked
-  const points = known(ranked.map(telling => telling.points))
+  const points = known(ranked.map(observation => observation.points))
   if (best === undefined || points === null) return undefined
   const equals = ranked.filter(({ rank, occurred_at }) => rank === best.rank && occurred_at === best.occurred_at)
   const event_ids = new Set(equals.map(({ observed_in }) => observed_in?.event_id))
@@ -30,12 +30,12 @@ export function merged (tellings: readonly MovementFact[]): MergedMovement | und
     movement_id: best.movement_id,
     kind: best.kind,
     points,
-    reported_balance: known(ranked.map(telling => telling.reported_balance)),
+    reported_balance: known(ranked.map(observation => observation.reported_balance)),
     occurred_at: best.occurred_at,
-    order_id: known(ranked.map(telling => telling.order_id)),
-    earning_rule_id: known(ranked.map(telling => telling.earning_rule_id)),
+    order_id: known(ranked.map(observation => observation.order_id)),
+    earning_rule_id: known(ranked.map(observation => observation.earning_rule_id)),
     event_id: event_ids.size === 1 ? best.observed_in?.event_id : undefined,
-    observed_in: [...new Set(tellings.flatMap(({ observed_in }) => observed_in === undefined ? [] : [observed_in.key]))].sort()
+    observed_in: [...new Set(observations.flatMap(({ observed_in }) => observed_in === undefined ? [] : [observed_in.key]))].sort()
   }
 }
 

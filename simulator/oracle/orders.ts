@@ -12,9 +12,9 @@ export interface ExpectedOrder extends ExpectedState {
 
 const RANK: Record<OrderStatus, number> = { CREATED: 0, PAID: 1, FULFILLED: 2, CANCELED: 3 }
 
-/** An order from every observation of it. */
-export function orderOf (tellings: readonly OrderFact[]): ExpectedOrder {
-  const distinct = new Map(tellings.map(telling => [JSON.stringify([telling.updated_at, telling.status, telling.amount, telling.items, telling.metadata]), telling]))
+/** An order, from all observations of it. */
+export function orderOf (observations: readonly OrderFact[]): ExpectedOrder {
+  const distinct = new Map(observations.map(observation => [JSON.stringify([observation.updated_at, observation.status, observation.amount, observation.items, observation.metadata]), observation]))
   const ordered = [...distinct.values()].sort((a, b) => compare(a.updated_at, b.updated_at) || RANK[a.status] - RANK[b.status])
   const newest = ordered.at(-1)
   if (newest === undefined) throw new RangeError('an order needs at least one observation')

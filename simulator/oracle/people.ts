@@ -6,9 +6,9 @@ export interface ExpectedProfile extends Pick<CustomerFact, 'source_id' | 'name'
   deleted_at: string | null
 }
 
-/** Who a customer is: as told newest. An end that was told stays. @returns null where nothing is told */
-export function profileOf (tellings: readonly CustomerFact[]): ExpectedProfile | null {
-  const newestFirst = [...tellings].sort((a, b) => compare(b.at, a.at))
+/** A customer's profile: the newest observation. A deletion is final. @returns null without observations */
+export function profileOf (observations: readonly CustomerFact[]): ExpectedProfile | null {
+  const newestFirst = [...observations].sort((a, b) => compare(b.at, a.at))
   const [newest] = newestFirst
   if (newest === undefined) return null
   const { source_id, name, email, metadata } = newest
@@ -23,11 +23,11 @@ export interface ExpectedTier {
   since: string
 }
 
-/** The tiers a customer is in, by programme: the newest step says, unless it led out. */
+/** The tiers a customer is in, by programme: the newest step, unless it is `left`. */
 export function tiersOf (steps: readonly TierFact[]): ExpectedTier[] {
   const byCampaign = [...grouped(steps, step => step.campaign_id).values()]
-  return byCampaign.flatMap(told => {
-    const newest = [...told].sort((a, b) => compare(b.at, a.at))[0]
+  return byCampaign.flatMap(ofCampaign => {
+    const newest = [...ofCampaign].sort((a, b) => compare(b.at, a.at))[0]
     if (newest === undefined || newest.change === 'left') return []
     const { campaign_id, tier_id, tier, change, at } = newest
     return [{ campaign_id, tier_id, tier, change, since: at }]

@@ -1,14 +1,14 @@
 import { grouped } from './grouped.ts'
 import { compare, type MergedMovement } from './movements.ts'
 
-/** The movements of a card by time; those of one moment as their balances join up. */
+/** Orders the movements of a card by time, and those of the same time so that their balances join up. */
 export function inOrder (movements: readonly MergedMovement[]): MergedMovement[] {
   const moments = [...grouped(movements, movement => movement.occurred_at)].sort(([a], [b]) => compare(a, b))
   const ordered: MergedMovement[] = []
   let running: number | undefined
   for (const [, moment] of moments) {
     const left = [...moment].sort((a, b) => compare(a.movement_id, b.movement_id))
-    for (const movement of gapless(left, running) ?? jumping(left, running)) {
+    for (const movement of continuous(left, running) ?? jumping(left, running)) {
       ordered.push(movement)
       running = after(movement, running)
     }
@@ -16,22 +16,22 @@ export function inOrder (movements: readonly MergedMovement[]): MergedMovement[]
   return ordered
 }
 
-/** Tries every order: the first one in which each balance continues the one before. */
-function gapless (left: readonly MergedMovement[], running: number | undefined): MergedMovement[] | undefined {
+/** Tries every order. Returns the first in which each balance continues the one before. */
+function continuous (left: readonly MergedMovement[], running: number | undefined): MergedMovement[] | undefined {
   if (left.length === 0) return []
   if (running === undefined) return undefined
   for (const next of left) {
     if ((beforeOf(next) ?? running) !== running) continue
-    const rest = gapless(left.filter(movement => movement !== next), running + next.points)
+    const rest = continuous(left.filter(movement => movement !== next), running + next.points)
     if (rest !== undefined) return [next, ...rest]
   }
   return undefined
 }
 
 /**
- * Where something is missing: what continues comes next; else a movement without a balance that leads to one that then
- * continues; else one that continues none of the others, the one from the smallest balance. Movements without a balance that
- * lead nowhere come last.
+ * Orders movements of one time where something is missing. Next comes the movement that continues the balance; else one
+ * without a balance after which another continues; else one that continues none of the others, the smallest balance
+ * first. Movements without a balance that lead nowhere come last.
  */
 function jumping (moment: readonly MergedMovement[], before: number | undefined): MergedMovement[] {
   const reported = moment.filter(movement => movement.reported_balance !== null)
@@ -57,7 +57,7 @@ function beginning (reported: readonly MergedMovement[]): MergedMovement {
   return byBalance.find(movement => !reported.some(other => other !== movement && other.reported_balance === beforeOf(movement))) ?? byBalance[0]!
 }
 
-/** The balance before a movement, as its own figures imply it. */
+/** The balance before a movement, computed from its own figures. */
 export function beforeOf ({ reported_balance, points }: MergedMovement): number | undefined {
   return reported_balance === null ? undefined : reported_balance - points
 }

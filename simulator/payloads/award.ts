@@ -4,13 +4,13 @@ import { RANK } from '../facts.ts'
 import { awardKey, joined } from '../keys.ts'
 import type { CardState, OrderState, Profile, Rule, Trigger } from '../model.ts'
 import { balanceObject, campaignObject, customerObject, orderObject, ruleObject, triggerObject, voucherObject } from './objects.ts'
-import { customerTold, holdingTold, orderTold } from './told.ts'
+import { customerFact, cardFacts, orderFact } from './embedded-facts.ts'
 
 export interface Award {
   stamp: Stamp
-  /** After the award. */
+  /** The card after the award. */
   card: CardState
-  /** Who bought; not always who holds the card. */
+  /** The buyer; not always the holder of the card. */
   customer: Profile
   rule: Rule
   trigger: Trigger
@@ -58,10 +58,10 @@ export function awardEvent (award: Award): ProviderEvent {
           order_id: order.id,
           earning_rule_id: rule.id
         },
-        ...holdingTold(card, at),
-        customerTold(customer, at),
-        customerTold(holder, at),
-        orderTold(order)
+        ...cardFacts(card, at),
+        customerFact(customer, at),
+        customerFact(holder, at),
+        orderFact(order)
       ]
     },
     contradictions: [

@@ -1,12 +1,13 @@
 import { instant, written } from '../clock.ts'
-import { DISTRIBUTED_WRAPPED, PROJECT, PROJECT_ARCHIVED, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
+import { DISTRIBUTED_WRAPPED, PROJECT, PROJECT_ARCHIVED, type ProviderEvent, type Stamp } from '../event.ts'
 import { RANK, type Fact } from '../facts.ts'
+import type { JsonObject } from '../json.ts'
 import { joined, openingKey } from '../keys.ts'
 import type { CardState, Profile } from '../model.ts'
 import { campaignObject, customerObject, voucherObject } from './objects.ts'
-import { cardTold, customerTold, holdingTold } from './told.ts'
+import { cardFact, customerFact, cardFacts } from './embedded-facts.ts'
 
-/** `voucher.created`: an imported card brings its opening points. */
+/** `voucher.created`: an imported card has opening points. */
 export function cardCreatedEvent (stamp: Stamp, card: CardState): ProviderEvent {
   const opening: Fact = {
     fact: 'movement',
@@ -23,13 +24,13 @@ export function cardCreatedEvent (stamp: Stamp, card: CardState): ProviderEvent 
   return {
     ...cardEvent(stamp, card, 'voucher.created'),
     movement_id: openingKey(card.id),
-    facts: () => [opening, ...holdingTold(card, stamp.at)]
+    facts: () => [opening, ...cardFacts(card, stamp.at)]
   }
 }
 
 /** `voucher.updated`, `.enabled`, `.disabled` and `.deleted`. */
 export function cardLifeEvent (stamp: Stamp, card: CardState, change: 'updated' | 'enabled' | 'disabled' | 'deleted'): ProviderEvent {
-  return { ...cardEvent(stamp, card, `voucher.${change}`), facts: () => holdingTold(card, stamp.at, change === 'deleted') }
+  return { ...cardEvent(stamp, card, `voucher.${change}`), facts: () => cardFacts(card, stamp.at, change === 'deleted') }
 }
 
 function cardEvent (stamp: Stamp, card: CardState, type: string): Omit<ProviderEvent, 'facts'> {
@@ -45,7 +46,7 @@ function cardEvent (stamp: Stamp, card: CardState, type: string): Omit<ProviderE
   }
 }
 
-/** `voucher.published`: the card goes to a customer. */
+/** `voucher.published`: the card is given to a customer. */
 export function cardPublishedEvent (stamp: Stamp, card: CardState, to: Profile, publication_id: string): ProviderEvent {
   return {
     ...stamp,
@@ -69,7 +70,7 @@ export function cardPublishedEvent (stamp: Stamp, card: CardState, to: Profile, 
       voucher: voucherObject(card, { holder: false }),
       created_at: written(stamp.at)
     }),
-    facts: () => [cardTold(card, stamp.at), customerTold(to, stamp.at), { fact: 'holder', card_id: card.id, customer_id: to.id, at: instant(stamp.at) }]
+    facts: () => [cardFact(card, stamp.at), customerFact(to, stamp.at), { fact: 'holder', card_id: card.id, customer_id: to.id, at: instant(stamp.at) }]
   }
 }
 
@@ -88,8 +89,8 @@ export function assignmentEvent (stamp: Stamp, card: CardState, customer: Profil
       customer: customerObject(customer)
     }),
     facts: () => [
-      cardTold(card, stamp.at),
-      customerTold(customer, stamp.at),
+      cardFact(card, stamp.at),
+      customerFact(customer, stamp.at),
       { fact: change === 'created' ? 'holder' : 'release', card_id: card.id, customer_id: customer.id, at: instant(stamp.at) }
     ]
   }

@@ -1,10 +1,11 @@
 import { instant, written } from '../clock.ts'
-import { DISTRIBUTED_WRAPPED, PROJECT_ARCHIVED, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
+import { DISTRIBUTED_WRAPPED, PROJECT_ARCHIVED, type ProviderEvent, type Stamp } from '../event.ts'
 import type { TierChange } from '../facts.ts'
+import type { JsonObject } from '../json.ts'
 import { joined } from '../keys.ts'
 import type { Campaign, Profile, Tier } from '../model.ts'
 import { campaignObject, customerObject, tierObject } from './objects.ts'
-import { customerTold } from './told.ts'
+import { customerFact } from './embedded-facts.ts'
 
 /** `customer.created`, `.updated` and `.deleted`. */
 export function customerEvent (stamp: Stamp, customer: Profile, change: 'created' | 'updated' | 'deleted'): ProviderEvent {
@@ -17,7 +18,7 @@ export function customerEvent (stamp: Stamp, customer: Profile, change: 'created
     payload: () => ({ customer: fullCustomer() }),
     archived_id: `${stamp.id}a`,
     archived: () => ({ object: fullCustomer() }),
-    facts: () => [customerTold(customer, stamp.at, change === 'deleted')]
+    facts: () => [customerFact(customer, stamp.at, change === 'deleted')]
   }
 
   function fullCustomer (): JsonObject {
@@ -58,7 +59,7 @@ export function tierEvent (stamp: Stamp, customer: Profile, campaign: Campaign, 
       created_at: written(stamp.at)
     }),
     facts: () => [
-      customerTold(customer, stamp.at),
+      customerFact(customer, stamp.at),
       { fact: 'tier', customer_id: customer.id, campaign_id: campaign.id, change, tier_id: tiers.to.id, tier: tiers.to.name, at: instant(stamp.at) }
     ]
   }

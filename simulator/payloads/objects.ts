@@ -1,8 +1,8 @@
 import { day, DAY, instant, SECOND, written } from '../clock.ts'
-import type { JsonObject } from '../event.ts'
+import type { JsonObject } from '../json.ts'
 import type { Campaign, CardState, OrderState, Profile, Rule, Tier, Trigger } from '../model.ts'
 
-/** Objects that many payloads hold, in the provider's shapes. */
+// Objects that many payloads contain, in the provider's shapes.
 
 export function customerObject (customer: Profile): JsonObject {
   return {
@@ -15,7 +15,7 @@ export function customerObject (customer: Profile): JsonObject {
   }
 }
 
-/** The card. Its own snapshot of points may be the one before the event (`stale`): no balance is to be read from it. */
+/** The card. `stale`: its points are those from before the event, so no balance may be read from it. */
 export function voucherObject (card: CardState, options: { holder?: boolean, stale?: boolean } = {}): JsonObject {
   const { holder = true, stale = false } = options
   return {
@@ -94,7 +94,7 @@ function ruleFormula (rule: Rule): JsonObject {
   }
 }
 
-/** The order in full: this shape says its state and when, so it counts as an observation wherever it is embedded. */
+/** The order with its times: wherever this shape is embedded, it is an observation of the order. */
 export function orderObject (order: OrderState): JsonObject {
   return {
     id: order.id,
@@ -112,7 +112,7 @@ export function orderObject (order: OrderState): JsonObject {
   }
 }
 
-/** The order without its times: it names the order and observes nothing. */
+/** The order without its times: it identifies the order and is no observation. */
 export function simpleOrderObject (order: OrderState): JsonObject {
   return {
     id: order.id,
@@ -147,7 +147,7 @@ export function triggerObject (trigger: Trigger): JsonObject {
   }
 }
 
-/** Points moved and points held after; `total` is an accumulated figure of no fixed meaning, so it misleads on purpose. */
+/** Points moved, and the balance after. `total` has no fixed meaning at the provider: here it misleads on purpose. */
 export function balanceObject (card: CardState, points: number, more: JsonObject = {}): JsonObject {
   return {
     type: 'loyalty_card',
@@ -175,7 +175,7 @@ export function tierObject (tier: Tier, campaign: Campaign): JsonObject {
   }
 }
 
-/** A bucket of points that ran out. */
+/** A bucket of expired points. */
 export function bucketObject (id: string, card: CardState, points: number): JsonObject {
   return {
     id,

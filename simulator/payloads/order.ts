@@ -4,7 +4,7 @@ import type { OrderStatus } from '../facts.ts'
 import { joined } from '../keys.ts'
 import type { OrderState } from '../model.ts'
 import { customerObject, orderObject } from './objects.ts'
-import { customerTold, orderTold } from './told.ts'
+import { customerFact, orderFact } from './embedded-facts.ts'
 
 const TYPE: Record<OrderStatus, string> = {
   CREATED: 'customer.order.created',
@@ -30,7 +30,7 @@ export function orderEvent (stamp: Stamp, order: OrderState): ProviderEvent {
       redemption: null
     }),
     archived: () => ({ object: orderObject(order), related_object: customerObject(order.customer) }),
-    facts: () => [orderTold(order), customerTold(order.customer, order.updated_at)],
+    facts: () => [orderFact(order), customerFact(order.customer, order.updated_at)],
     contradictions: [() => orderEvent(stamp, { ...order, amount: order.amount + 100 })]
   }
 }

@@ -1,16 +1,17 @@
 import { day, DAY, instant, written, type Micros } from '../clock.ts'
-import { DISTRIBUTED, DISTRIBUTED_WRAPPED, PROJECT, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
+import { DISTRIBUTED, DISTRIBUTED_WRAPPED, PROJECT, type ProviderEvent, type Stamp } from '../event.ts'
 import type { LotState } from '../facts.ts'
+import type { JsonObject } from '../json.ts'
 import { joined } from '../keys.ts'
-import type { CardState, Lot } from '../model.ts'
+import type { CardState, Lot, Row } from '../model.ts'
 import { balanceObject, campaignObject, customerObject, simpleOrderObject, voucherObject } from './objects.ts'
-import { holderTold } from './told.ts'
-import { channelOf, rowTold, transactionObject, type Row } from './transaction.ts'
+import { cardAndHolderFacts } from './embedded-facts.ts'
+import { channelOf, rowFacts, transactionObject } from './transaction.ts'
 
-/** A lot as it stood after a change. */
+/** A lot after a change. */
 export interface PendingPoints {
   lot: Lot
-  /** Outstanding in the lot as the payload states it. */
+  /** The outstanding points that the payload states. */
   points: number
   card: CardState
   /** When it changed; absent right after it was added. */
@@ -20,14 +21,14 @@ export interface PendingPoints {
 
 type Channel = 'project' | 'distribution'
 
-/** `[customer.]voucher.loyalty_card.pending_points.added`, `.updated` and `.canceled`: the available balance stays. */
+/** `[customer.]voucher.loyalty_card.pending_points.added`, `.updated`, `.canceled`: the balance does not change. */
 export function pendingEvent (stamp: Stamp, pending: PendingPoints, state: Exclude<LotState, 'activated'>, delta: number, channel: Channel): ProviderEvent {
   return pendingShaped(stamp, pending, { named: state, state, delta }, channel)
 }
 
 /**
- * An event named activated with the shape of added, as the provider's own sample has it. What it tells is in the fields:
- * points were added, or with a negative number taken out of the pending ones.
+ * An event named activated with the shape of added, like the provider's own sample. Its fields decide: points were
+ * added or, with a negative number, removed from the pending ones.
  */
 export function misnamedActivation (stamp: Stamp, pending: PendingPoints, delta: number, channel: Channel): ProviderEvent {
   const event = pendingShaped(stamp, pending, { named: 'activated', state: delta < 0 ? 'canceled' : 'added', delta }, channel)
@@ -35,23 +36,23 @@ export function misnamedActivation (stamp: Stamp, pending: PendingPoints, delta:
 }
 
 function pendingShaped (
-  stamp: Stamp, pending: PendingPoints, told: { named: LotState, state: Exclude<LotState, 'activated'>, delta: number }, channel: Channel
+  stamp: Stamp, pending: PendingPoints, change: { named: LotState, state: Exclude<LotState, 'activated'>, delta: number }, channel: Channel
 ): ProviderEvent {
   const { lot, card } = pending
-  const name = `voucher.loyalty_card.pending_points.${told.named}`
-  // Bare data has no name: a lot that shrinks by just what is left of it looks like one that was canceled.
-  const routes = told.state === 'updated' && -told.delta === pending.points ? DISTRIBUTED_WRAPPED : DISTRIBUTED
+  const name = `voucher.loyalty_card.pending_points.${change.named}`
+  // Bare data has no name: a lot cut to half its points looks like one that was canceled.
+  const routes = change.state === 'updated' && -change.delta === pending.points ? DISTRIBUTED_WRAPPED : DISTRIBUTED
   const route = channel === 'project'
     ? { type: name, routes: PROJECT }
-    : { type: `customer.${name}`, routes, bare_id: bareId(pending, told.state) }
+    : { type: `customer.${name}`, routes, bare_id: bareId(pending, change.state) }
   return {
     ...stamp,
     ...route,
     customer_id: card.holder?.id ?? card.id,
-    subject: joined('pending', lot.id, told.named),
+    subject: joined('pending', lot.id, change.named),
     payload: () => ({
       ...surroundings(pending),
-      voucher_pending_points_balance: { ...balanceObject(card, told.delta), total: card.pending },
+      voucher_pending_points_balance: { ...balanceObject(card, change.delta), total: card.pending },
       pending_points: pendingObject(pending)
     }),
     facts: route => {
@@ -61,12 +62,12 @@ function pendingShaped (
           fact: 'lot',
           lot_id: lot.id,
           card_id: card.id,
-          state: told.state,
-          points: told.state === 'canceled' ? 0 : pending.points,
+          state: change.state,
+          points: change.state === 'canceled' ? 0 : pending.points,
           activates_on: activationDay(lot, card),
           at: instant(at)
         },
-        ...holderTold(card, at)
+        ...cardAndHolderFacts(card, at)
       ]
     }
   }
@@ -87,7 +88,7 @@ export function activationEvent (stamp: Stamp, pending: PendingPoints, row: Row,
       transaction: transactionObject(row),
       pending_points: pendingObject(pending)
     }),
-    facts: () => rowTold(row)
+    facts: () => rowFacts(row)
   }
 }
 

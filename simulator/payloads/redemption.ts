@@ -1,53 +1,54 @@
-import { DISTRIBUTED, PROJECT, PROJECT_ARCHIVED, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
+import { DISTRIBUTED, PROJECT, PROJECT_ARCHIVED, type ProviderEvent, type Stamp } from '../event.ts'
+import type { JsonObject } from '../json.ts'
 import { joined } from '../keys.ts'
 import type { OrderState, Profile } from '../model.ts'
 import { instant, type Micros } from '../clock.ts'
 import { campaignObject, customerObject, orderObject, simpleOrderObject, voucherObject } from './objects.ts'
-import { about, holderObject, parentObject, redemptionObject, spendTold, type Looks, type Redemption } from './spent.ts'
-import { customerTold } from './told.ts'
+import { keysOf, holderObject, parentObject, redemptionObject, redemptionFacts, type Looks, type Redemption } from './redemption-parts.ts'
+import { customerFact } from './embedded-facts.ts'
 
 type Channel = 'project' | 'distribution'
 
-/** `[customer.]redemption.succeeded` and `[customer.]redemption.rollback.succeeded`: no balance is told. */
+/** `[customer.]redemption.succeeded` and `[customer.]redemption.rollback.succeeded`: they state no balance. */
 export function redemptionEvent (stamp: Stamp, spend: Redemption, channel: Channel): ProviderEvent {
   const rollback = spend.rollback_id !== undefined
   const name = rollback ? 'redemption.rollback.succeeded' : 'redemption.succeeded'
   const route = channel === 'project'
-    // The old envelope has room for the object and its card only, not for the order.
+    // The v2018 envelope holds the object and its card, not the order.
     ? { type: name, routes: spend.order_in_full ? PROJECT : PROJECT_ARCHIVED }
-    : { type: `customer.${name}`, routes: DISTRIBUTED, bare_id: about(spend).subject }
+    : { type: `customer.${name}`, routes: DISTRIBUTED, bare_id: keysOf(spend).subject }
   return {
     ...stamp,
     ...route,
-    ...about(spend),
+    ...keysOf(spend),
     payload: () => ({
       ...payloadOf(spend, { as: 'spend' }),
       ...(rollback ? { redemption_rollback: redemptionObject(spend, { as: 'rollback' }) } : {})
     }),
     archived_id: `${stamp.id}a`,
     archived: () => ({ object: redemptionObject(spend, { as: rollback ? 'rollback' : 'spend' }), related_object: voucherObject(spend.card) }),
-    facts: sent => spendTold(spend, sent),
+    facts: sent => redemptionFacts(spend, sent),
     contradictions: [() => redemptionEvent(stamp, { ...spend, points: spend.points + 7 }, channel)]
   }
 }
 
 /**
- * A redemption that failed: it names card and amount, and moves nothing. As `redemption.failed`, as bare data that only its
- * fields tell from a success, or with the name of one.
+ * A failed redemption: it states card and amount, and moves no points. As `redemption.failed`, as bare data in which
+ * only the fields differ from a success, or with the event type of a success.
  */
 export function failedRedemptionEvent (stamp: Stamp, spend: Redemption, named: 'failed' | 'customer.failed' | 'succeeded', failed: NonNullable<Looks['failed']>): ProviderEvent {
-  const { customer_id, subject } = about(spend)
-  const told = { id: stamp.id, at: stamp.at, group_id: stamp.group_id, customer_id, subject, payload: () => payloadOf(spend, { as: 'spend', failed }) }
-  const known = spend.card.holder === undefined ? [] : [customerTold(spend.card.holder, spend.at)]
+  const { customer_id, subject } = keysOf(spend)
+  const event = { id: stamp.id, at: stamp.at, group_id: stamp.group_id, customer_id, subject, payload: () => payloadOf(spend, { as: 'spend', failed }) }
+  const known = spend.card.holder === undefined ? [] : [customerFact(spend.card.holder, spend.at)]
   switch (named) {
-    // A type that nobody reads.
-    case 'failed': return { ...told, type: 'redemption.failed', routes: PROJECT, facts: () => [] }
-    case 'customer.failed': return { ...told, type: 'customer.redemption.failed', routes: DISTRIBUTED, bare_id: subject, facts: sent => sent === 'bare' ? known : [] }
-    case 'succeeded': return { ...told, type: 'redemption.succeeded', routes: PROJECT, facts: () => known }
+    // The ledger does not read this type.
+    case 'failed': return { ...event, type: 'redemption.failed', routes: PROJECT, facts: () => [] }
+    case 'customer.failed': return { ...event, type: 'customer.redemption.failed', routes: DISTRIBUTED, bare_id: subject, facts: sent => sent === 'bare' ? known : [] }
+    case 'succeeded': return { ...event, type: 'redemption.succeeded', routes: PROJECT, facts: () => known }
   }
 }
 
-/** `redemption.succeeded` of a whole stack: no voucher, no points; its parts come with events of their own. */
+/** `redemption.succeeded` of a whole stack: no voucher, no points; its parts have events of their own. */
 export function stackRedemptionEvent (stamp: Stamp, customer: Profile, stack: { id: string, at: Micros, order: OrderState }): ProviderEvent {
   return {
     ...stamp,
@@ -65,11 +66,11 @@ export function stackRedemptionEvent (stamp: Stamp, customer: Profile, stack: { 
       promotion_stack: null,
       redemption: parentObject(stack.id, customer, stack.at, stack.order)
     }),
-    facts: () => [customerTold(customer, stack.at)]
+    facts: () => [customerFact(customer, stack.at)]
   }
 }
 
-/** `redemption.succeeded` of a discount voucher: it looks like a spend of points and is none. */
+/** `redemption.succeeded` of a discount voucher: it looks like a spend of points and is not. */
 export function discountRedemptionEvent (
   stamp: Stamp, customer: Profile, ids: { redemption: string, voucher: string, campaign: string, parent?: string }, at: Micros
 ): ProviderEvent {
@@ -99,7 +100,7 @@ export function discountRedemptionEvent (
         object: 'redemption'
       }
     }),
-    facts: () => [customerTold(customer, at)]
+    facts: () => [customerFact(customer, at)]
   }
 }
 

@@ -1,17 +1,18 @@
 import { instant, SECOND, written } from '../clock.ts'
-import { BOTH, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
+import { BOTH, type ProviderEvent, type Stamp } from '../event.ts'
 import { RANK } from '../facts.ts'
+import type { JsonObject } from '../json.ts'
 import { joined } from '../keys.ts'
 import type { CardState, Reward } from '../model.ts'
 import { campaignObject, voucherObject } from './objects.ts'
-import { about, besides, holderObject, movementOf, redemptionObject, spendTold, type Redemption } from './spent.ts'
+import { keysOf, cardFactsOnRoute, holderObject, movementFact, redemptionObject, redemptionFacts, type Redemption } from './redemption-parts.ts'
 
-/** `customer.rewarded`: the same spend, told as a reward. */
+/** `customer.rewarded`: the same spend, as a reward. */
 export function rewardedEvent (stamp: Stamp, spend: Redemption, reward: Reward): ProviderEvent {
   return {
     ...stamp,
     type: 'customer.rewarded',
-    ...about(spend),
+    ...keysOf(spend),
     routes: BOTH,
     bare_id: joined('rewarded', spend.id),
     payload: () => ({
@@ -26,18 +27,18 @@ export function rewardedEvent (stamp: Stamp, spend: Redemption, reward: Reward):
       custom_event: null,
       customer_event: null
     }),
-    facts: route => spendTold({ ...spend, order_in_full: false }, route)
+    facts: route => redemptionFacts({ ...spend, order_in_full: false }, route)
   }
 }
 
 type RewardState = 'CREATED' | 'PENDING' | 'COMPLETED'
 
-/** `customer.reward_redemptions.…`: it knows the price of the reward, not what was paid. */
+/** `customer.reward_redemptions.…`: it states the price of the reward, not what was paid. */
 export function rewardRedemptionEvent (stamp: Stamp, spend: Redemption, reward: Reward, state: RewardState, priced: boolean): ProviderEvent {
   return {
     ...stamp,
     type: `customer.reward_redemptions.${state.toLowerCase()}`,
-    ...about(spend),
+    ...keysOf(spend),
     routes: BOTH,
     bare_id: joined('reward_redemption', spend.id, state),
     payload: () => ({
@@ -64,12 +65,12 @@ export function rewardRedemptionEvent (stamp: Stamp, spend: Redemption, reward: 
     }),
     facts: route => [
       {
-        ...movementOf(spend, route),
+        ...movementFact(spend, route),
         rank: RANK.priced,
         points: priced ? -reward.points : null,
         order_id: null
       },
-      ...besides(spend, route)
+      ...cardFactsOnRoute(spend, route)
     ]
   }
 }

@@ -1,38 +1,18 @@
-import { instant, type Micros } from '../clock.ts'
-import { DISTRIBUTED, PROJECT, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
-import { RANK, type Fact, type Kind, type MovementFact } from '../facts.ts'
+import { instant } from '../clock.ts'
+import { DISTRIBUTED, PROJECT, type ProviderEvent, type Stamp } from '../event.ts'
+import { RANK, type Fact, type MovementFact } from '../facts.ts'
+import type { JsonObject } from '../json.ts'
 import { joined } from '../keys.ts'
-import type { CardState, OrderState } from '../model.ts'
+import type { Row } from '../model.ts'
 import { balanceObject, bucketObject, campaignObject, customerObject, simpleOrderObject, voucherObject } from './objects.ts'
-import { holderTold } from './told.ts'
-
-/** One row of the provider's own card ledger. */
-export interface Row {
-  id: string
-  movement_id: string
-  kind: Kind
-  type: string
-  /** After the movement. */
-  card: CardState
-  points: number
-  at: Micros
-  details: JsonObject
-  reason?: string
-  related_id?: string
-  order?: OrderState
-  rule_id?: string
-  /** The lot that becomes available with it. */
-  lot?: { id: string, activates_on: string }
-  /** The row's details lack the balance; the payload beside it carries it. */
-  balance_beside: boolean
-}
+import { cardAndHolderFacts } from './embedded-facts.ts'
 
 /** `voucher.loyalty_card.transaction.created`. */
 export function transactionEvent (stamp: Stamp, row: Row): ProviderEvent {
   const { card } = row
   return {
     ...stamp,
-    ...about(row),
+    ...keysOf(row),
     type: 'voucher.loyalty_card.transaction.created',
     routes: PROJECT,
     payload: () => ({
@@ -54,8 +34,8 @@ export function transactionEvent (stamp: Stamp, row: Row): ProviderEvent {
       source_voucher: null,
       destination_voucher: null
     }),
-    facts: () => rowTold(row),
-    contradictions: [() => transactionEvent(stamp, falsely(row))]
+    facts: () => rowFacts(row),
+    contradictions: [() => transactionEvent(stamp, contradicting(row))]
   }
 }
 
@@ -64,7 +44,7 @@ export function pointsAddedEvent (stamp: Stamp, row: Row, options: { channel: 'p
   const { card } = row
   return {
     ...stamp,
-    ...about(row),
+    ...keysOf(row),
     ...channelOf(options.channel, 'points_added', row),
     payload: () => ({
       voucher: voucherObject(card, { holder: options.holder }),
@@ -73,8 +53,8 @@ export function pointsAddedEvent (stamp: Stamp, row: Row, options: { channel: 'p
       customer: card.holder === undefined ? null : customerObject(card.holder),
       transaction: transactionObject(row)
     }),
-    facts: () => rowTold(row),
-    contradictions: [() => pointsAddedEvent(stamp, falsely(row), options)]
+    facts: () => rowFacts(row),
+    contradictions: [() => pointsAddedEvent(stamp, contradicting(row), options)]
   }
 }
 
@@ -87,7 +67,7 @@ export function pointsExpiredEvent (
   const buckets = options.bucket_ids.map((id, index) => bucketObject(id, card, index === 0 ? -row.points - share * (options.bucket_ids.length - 1) : share))
   return {
     ...stamp,
-    ...about(row),
+    ...keysOf(row),
     ...channelOf(options.channel, 'points_expired', row),
     payload: () => ({
       voucher: voucherObject(card, { holder: options.holder }),
@@ -97,7 +77,7 @@ export function pointsExpiredEvent (
       buckets: options.listed ? buckets : buckets[0] ?? null,
       transaction: transactionObject(row)
     }),
-    facts: () => rowTold(row)
+    facts: () => rowFacts(row)
   }
 }
 
@@ -117,8 +97,8 @@ export function transactionObject (row: Row): JsonObject {
   }
 }
 
-/** What a payload tells that carries the row itself. */
-export function rowTold (row: Row): Fact[] {
+/** The facts of a payload that contains the row. */
+export function rowFacts (row: Row): Fact[] {
   const movement: MovementFact = {
     fact: 'movement',
     movement_id: row.movement_id,
@@ -132,12 +112,12 @@ export function rowTold (row: Row): Fact[] {
     earning_rule_id: row.rule_id ?? null
   }
   const { lot } = row
-  if (lot === undefined) return [movement, ...holderTold(row.card, row.at)]
+  if (lot === undefined) return [movement, ...cardAndHolderFacts(row.card, row.at)]
   const ended: Fact = { fact: 'lot', lot_id: lot.id, card_id: row.card.id, state: 'activated', points: 0, activates_on: lot.activates_on, at: instant(row.at) }
-  return [movement, ...holderTold(row.card, row.at), ended]
+  return [movement, ...cardAndHolderFacts(row.card, row.at), ended]
 }
 
-function about (row: Row): Pick<ProviderEvent, 'customer_id' | 'subject' | 'movement_id'> {
+function keysOf (row: Row): Pick<ProviderEvent, 'customer_id' | 'subject' | 'movement_id'> {
   return { customer_id: row.card.holder?.id ?? row.card.id, subject: joined('transaction', row.id), movement_id: row.movement_id }
 }
 
@@ -150,7 +130,7 @@ export function channelOf (channel: 'project' | 'distribution', name: string, ro
   }
 }
 
-function falsely (row: Row): Row {
+function contradicting (row: Row): Row {
   const more = row.points > 0 ? 7 : -7
   return { ...row, points: row.points + more, card: { ...row.card, balance: row.card.balance + more } }
 }

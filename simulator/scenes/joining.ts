@@ -7,7 +7,7 @@ import type { Scene, Stage } from '../stage.ts'
 
 const NAMES = ['Ada Example', 'Jack Webhook', 'Zoë Ångström', '山田 花子', 'Łukasz Żak', "O'Neil \"Q\" Test", 'Alex Doe']
 
-/** A customer comes, with one card or more. Some are older than the subscription: nobody was told of their making. */
+/** A customer joins, with one to three cards. Some are older than the subscription: their creation is not sent. */
 export function join (stage: Stage): void {
   const { random, world, mint } = stage
   const older = random.chance(0.4)
@@ -22,11 +22,11 @@ export function join (stage: Stage): void {
   }
   const customer: Customer = { now, cards: [], tier: undefined, deleted: false }
   world.customers.push(customer)
-  if (!older) stage.tell(customerEvent(stage.stamp(), now, 'created'))
+  if (!older) stage.emit(customerEvent(stage.stamp(), now, 'created'))
   for (let count = random.pick([1, 1, 2, 3]); count > 0; count--) openCard(stage, customer, older)
 }
 
-/** One more card for a customer that is there. */
+/** One more card for an existing customer. */
 export const anotherCard: Scene = stage => {
   const customer = stage.world.customers.at(stage.random.integer(0, stage.world.customers.length - 1))
   if (customer === undefined || customer.deleted || customer.cards.length >= 4) return false
@@ -34,7 +34,7 @@ export const anotherCard: Scene = stage => {
   return true
 }
 
-/** Updated, disabled, enabled or (seldom) deleted. */
+/** A card is updated, disabled, enabled or, seldom, deleted. */
 export const cardLife: Scene = stage => {
   const { random, world } = stage
   const card = world.cards.length === 0 ? undefined : random.pick(world.cards)
@@ -47,7 +47,7 @@ export const cardLife: Scene = stage => {
   }
   if (change === 'disabled' || change === 'enabled') card.now = { ...card.now, active: change === 'enabled' }
   card.now = { ...card.now, updated_at: stage.now }
-  stage.tell(cardLifeEvent(stage.stamp(), card.now, change))
+  stage.emit(cardLifeEvent(stage.stamp(), card.now, change))
   return true
 }
 
@@ -71,8 +71,8 @@ function openCard (stage: Stage, customer: Customer, older: boolean): void {
   world.cards.push(card)
   customer.cards.push(card)
   if (older) return
-  stage.tell(cardCreatedEvent(stage.stamp(SECOND), blank))
+  stage.emit(cardCreatedEvent(stage.stamp(SECOND), blank))
   if (atOnce) return
-  stage.tell(cardPublishedEvent(stage.stamp(3 * SECOND), blank, customer.now, mint('pub')))
+  stage.emit(cardPublishedEvent(stage.stamp(3 * SECOND), blank, customer.now, mint('pub')))
   card.now = { ...blank, holder: customer.now }
 }

@@ -1,13 +1,14 @@
 import { SECOND } from '../clock.ts'
-import type { JsonObject, Stamp } from '../event.ts'
+import type { Stamp } from '../event.ts'
 import type { OrderStatus } from '../facts.ts'
+import type { JsonObject } from '../json.ts'
 import { awardKey, transactionKey } from '../keys.ts'
 import type { Card, Customer, Order, OrderState, Rule, Trigger } from '../model.ts'
 import { awardEvent } from '../payloads/award.ts'
 import { orderEvent } from '../payloads/order.ts'
 import { between, liveCustomers, move, type Scene, type Stage } from '../stage.ts'
 import { addLot } from './pending.ts'
-import { awardDetails, tellRow } from './rows.ts'
+import { awardDetails, recordRow } from './record-row.ts'
 
 /** An order is placed, and often paid at once. */
 export const placeOrder: Scene = stage => {
@@ -18,13 +19,13 @@ export const placeOrder: Scene = stage => {
   const order: Order = { now: draftOrder(stage, customer), customer, earned: [] }
   stage.world.orders.push(order)
   const way = random.next()
-  // Paid at once, without a word of its making; or both told for one moment; or paid later, or never.
-  if (way >= 0.35) stage.tell(orderEvent(stage.stamp(), order.now))
+  // Paid at once with no event of its creation; or created and paid at the same time; or paid later, or never.
+  if (way >= 0.35) stage.emit(orderEvent(stage.stamp(), order.now))
   if (way < 0.5) pay(stage, order, { at_once: way >= 0.35 })
   return true
 }
 
-/** An open order goes on: changed, paid, fulfilled or canceled. */
+/** An open order is changed, paid, fulfilled or canceled. */
 export const advanceOrder: Scene = stage => {
   const { random, world } = stage
   const order = world.orders.length === 0 ? undefined : random.pick(world.orders.slice(-30))
@@ -77,16 +78,17 @@ function draftItem ({ random }: Stage): JsonObject {
   }
 }
 
-/** The order in its next state, told. */
+/** Puts the order into its next state and emits it. */
 function turn (stage: Stage, order: Order, next: { status: OrderStatus, stamp?: Stamp, at_once?: boolean }): void {
   const { random } = stage
   const { status, stamp = stage.stamp(), at_once = false } = next
-  // Half of the times are whole milliseconds, and are written so. At once: only the status says which state is the newer.
+  // Half of the times are whole milliseconds, written with three digits.
+  // With `at_once`, only the status says which state is newer.
   const changed_at = random.chance(0.5) ? stage.now : stage.now - random.integer(1, 900_000)
   const updated_at = at_once ? order.now.updated_at : Math.max(changed_at, order.now.created_at)
   const changed = status === 'CREATED' ? changedOrder(stage, order.now) : {}
   order.now = { ...order.now, ...changed, customer: order.customer.now, status, updated_at }
-  stage.tell(orderEvent(stamp, order.now))
+  stage.emit(orderEvent(stamp, order.now))
 }
 
 function changedOrder (stage: Stage, { items, metadata, amount, initial_amount }: OrderState): Partial<OrderState> {
@@ -101,7 +103,7 @@ function changedOrder (stage: Stage, { items, metadata, amount, initial_amount }
 
 function pay (stage: Stage, order: Order, { at_once }: { at_once: boolean }): void {
   const { random } = stage
-  // The event that says so is the one that the awards name as their trigger.
+  // The awards name this event as their trigger.
   const stamp = stage.stamp(0)
   turn(stage, order, { status: 'PAID', stamp, at_once })
   const trigger: Trigger = { ...stamp, customer_id: order.customer.now.id }
@@ -112,13 +114,13 @@ function pay (stage: Stage, order: Order, { at_once }: { at_once: boolean }): vo
       const points = pointsOf(rule, order.now)
       if (points === 0) continue
       if (card.now.campaign.pending_days > 0) addLot(stage, card, { order: order.now, rule, trigger, points })
-      else earn(stage, order, { card, rule, trigger, points, tied: rules.length > 1 })
+      else earn(stage, order, { card, rule, trigger, points, simultaneous: rules.length > 1 })
     }
   }
   if (random.chance(0.1)) turn(stage, order, { status: 'FULFILLED', at_once: true })
 }
 
-/** Mostly cards of who buys; now and then somebody else's card earns, and the holder is not the customer of the order. */
+/** Mostly the buyer's cards. Now and then another customer's card earns: the buyer is not its holder then. */
 function earningCards (stage: Stage, { customer }: Order): Card[] {
   const { random, world } = stage
   const cards = random.chance(0.05) ? [random.pick(world.cards)] : customer.cards.filter(() => random.chance(0.75))
@@ -129,17 +131,17 @@ function pointsOf (rule: Rule, order: OrderState): number {
   return rule.type === 'FIXED' ? rule.points : Math.floor((order.amount - order.discount) / rule.every) * rule.points
 }
 
-interface Earned { card: Card, rule: Rule, trigger: Trigger, points: number, tied: boolean }
+interface Earned { card: Card, rule: Rule, trigger: Trigger, points: number, simultaneous: boolean }
 
-/** Two awards of one order on one card share one moment on every clock: only the balances say which came first. */
-function earn (stage: Stage, order: Order, { card, rule, trigger, points, tied }: Earned): void {
+/** Two awards of one order on one card have the same times: only the balances say which came first. */
+function earn (stage: Stage, order: Order, { card, rule, trigger, points, simultaneous }: Earned): void {
   const { random } = stage
-  const at = tied ? trigger.at : stage.now + between(random, 0.01, 3)
+  const at = simultaneous ? trigger.at : stage.now + between(random, 0.01, 3)
   const movement_id = awardKey(trigger.id, rule.id, card.now.id)
   const after = move(card, { movement_id, kind: 'accrual', points, at })
   order.earned.push({ card, rule, points, trigger })
-  stage.tell(awardEvent({ stamp: stage.stamp(tied ? 0 : undefined), card: after, customer: order.customer.now, rule, trigger, order: order.now, points }))
-  tellRow(stage, card, {
+  stage.emit(awardEvent({ stamp: stage.stamp(simultaneous ? 0 : undefined), card: after, customer: order.customer.now, rule, trigger, order: order.now, points }))
+  recordRow(stage, card, {
     id: stage.mint('vtx'),
     movement_id,
     kind: 'accrual',
@@ -154,7 +156,7 @@ function earn (stage: Stage, order: Order, { card, rule, trigger, points, tied }
   })
 }
 
-/** What was earned is taken back: accruals with negative points, under the trigger and rule of the award. */
+/** Takes back what the order earned: accruals with negative points, with the trigger and rule of the award. */
 function clawBack (stage: Stage, order: Order): void {
   const { random, mint } = stage
   if (random.chance(0.3)) return
@@ -163,7 +165,7 @@ function clawBack (stage: Stage, order: Order): void {
     const id = mint('vtx')
     const at = stage.now + SECOND + index * 10_000
     const after = move(card, { movement_id: transactionKey(id), kind: 'accrual', points: -points, at })
-    tellRow(stage, card, {
+    recordRow(stage, card, {
       id,
       movement_id: transactionKey(id),
       kind: 'accrual',

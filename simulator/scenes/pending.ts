@@ -1,39 +1,38 @@
 import { SECOND } from '../clock.ts'
 import { awardKey } from '../keys.ts'
-import type { Card, Lot, OrderState, Rule, Trigger } from '../model.ts'
+import type { Card, Lot, OrderState, Rule, Trigger, Row } from '../model.ts'
 import { activationDay, activationEvent, misnamedActivation, pendingEvent, pendingObject, type PendingPoints } from '../payloads/pending.ts'
-import type { Row } from '../payloads/transaction.ts'
 import { between, move, type Scene, type Stage } from '../stage.ts'
-import { awardDetails, tellRow } from './rows.ts'
+import { awardDetails, recordRow } from './record-row.ts'
 
 const CHANNELS = ['project', 'distribution'] as const
 
-/** Points of an award that cannot be spent yet. */
+/** An award whose points cannot be spent yet. */
 export function addLot (stage: Stage, card: Card, earned: { order: OrderState, rule: Rule, trigger: Trigger, points: number }): void {
   const { order, rule, trigger, points } = earned
   const lot: Lot = { id: stage.mint('lopp'), rule, order, trigger, created_at: stage.now + between(stage.random, 0.01, 1), points }
   card.lots.push(lot)
   shift(card, points)
   const pending = pendingOf(stage, card, lot)
-  for (const channel of CHANNELS) stage.tell(pendingEvent(stage.stamp(), pending, 'added', points, channel))
+  for (const channel of CHANNELS) stage.emit(pendingEvent(stage.stamp(), pending, 'added', points, channel))
 }
 
-/** Another amount, for instance after a return of a part. */
+/** Changes the points of a lot, for instance after a partial return. */
 export const updateLot: Scene = stage => withLot(stage, (card, lot) => {
   const before = lot.points
   lot.points = before + stage.random.integer(1, 50) * (before > 50 && stage.random.chance(0.5) ? -1 : 1)
   shift(card, lot.points - before)
   const pending = pendingOf(stage, card, lot, stage.now)
-  for (const channel of CHANNELS) stage.tell(pendingEvent(stage.stamp(), pending, 'updated', lot.points - before, channel))
+  for (const channel of CHANNELS) stage.emit(pendingEvent(stage.stamp(), pending, 'updated', lot.points - before, channel))
 })
 
 export const cancelLot: Scene = stage => withLot(stage, (card, lot) => {
   remove(card, lot)
   const pending = pendingOf(stage, card, lot, stage.now)
-  for (const channel of CHANNELS) stage.tell(pendingEvent(stage.stamp(), pending, 'canceled', -lot.points, channel))
+  for (const channel of CHANNELS) stage.emit(pendingEvent(stage.stamp(), pending, 'canceled', -lot.points, channel))
 })
 
-/** The lot becomes the award it was: the same trigger, rule and card, now available. */
+/** The points of a lot become available: an award with the lot's trigger, rule and card. */
 export const activateLot: Scene = stage => withLot(stage, (card, lot) => {
   const { random } = stage
   remove(card, lot)
@@ -42,7 +41,7 @@ export const activateLot: Scene = stage => withLot(stage, (card, lot) => {
   const movement_id = awardKey(trigger.id, rule.id, card.now.id)
   const after = move(card, { movement_id, kind: 'accrual', points, at })
   const pending: PendingPoints = { ...pendingOf(stage, card, lot, stage.now), card: after }
-  // Either form names the award: its own details, or those of the lot inside.
+  // Either form identifies the award: the row's own details, or those of the lot in it.
   const details = random.chance(0.5) ? awardDetails(order, rule, trigger) : { order: { id: order.id, source_id: order.source_id } }
   const row: Row = {
     id: stage.mint('vtx'),
@@ -58,10 +57,10 @@ export const activateLot: Scene = stage => withLot(stage, (card, lot) => {
     lot: { id: lot.id, activates_on: activationDay(lot, after) },
     balance_beside: false
   }
-  for (const channel of CHANNELS) stage.tell(activationEvent(stage.stamp(), pending, row, channel))
-  tellRow(stage, card, row)
+  for (const channel of CHANNELS) stage.emit(activationEvent(stage.stamp(), pending, row, channel))
+  recordRow(stage, card, row)
   if (random.chance(0.3)) {
-    stage.tell(misnamedActivation(stage.stamp(6 * SECOND), pending, random.chance(0.7) ? points : -points, 'distribution'))
+    stage.emit(misnamedActivation(stage.stamp(6 * SECOND), pending, random.chance(0.7) ? points : -points, 'distribution'))
   }
 })
 
@@ -77,9 +76,9 @@ function withLot (stage: Stage, play: (card: Card, lot: Lot) => void): boolean {
 }
 
 function pendingOf (stage: Stage, card: Card, lot: Lot, updated_at?: number): PendingPoints {
-  // A copy: the lot goes on changing, and what was told of it does not.
-  const told = { lot: { ...lot }, points: lot.points, card: card.now, holder: stage.random.chance(0.7) }
-  return updated_at === undefined ? told : { ...told, updated_at }
+  // A copy: the lot changes later, and events already made must not.
+  const state = { lot: { ...lot }, points: lot.points, card: card.now, holder: stage.random.chance(0.7) }
+  return updated_at === undefined ? state : { ...state, updated_at }
 }
 
 function shift (card: Card, points: number): void {

@@ -5,7 +5,7 @@ import { customerEvent, tierEvent } from '../payloads/customer.ts'
 import type { Random } from '../random.ts'
 import { liveCustomers, type Scene, type Stage } from '../stage.ts'
 
-/** A customer's profile changes, or (seldom) the customer goes. */
+/** A customer's profile changes, or, seldom, the customer is deleted. */
 export const changeCustomer: Scene = stage => {
   const { random } = stage
   const customers = liveCustomers(stage)
@@ -14,18 +14,18 @@ export const changeCustomer: Scene = stage => {
   const gone = stage.world.customers.filter(({ deleted }) => deleted).length
   if (random.chance(0.1) && gone < Math.ceil(stage.world.customers.length / 5)) {
     customer.deleted = true
-    stage.tell(customerEvent(stage.stamp(), customer.now, 'deleted'))
+    stage.emit(customerEvent(stage.stamp(), customer.now, 'deleted'))
     return true
   }
   customer.now = { ...customer.now, ...changed(customer.now, random) }
   for (const card of customer.cards) {
     if (card.now.holder?.id === customer.now.id) card.now = { ...card.now, holder: customer.now }
   }
-  stage.tell(customerEvent(stage.stamp(), customer.now, 'updated'))
+  stage.emit(customerEvent(stage.stamp(), customer.now, 'updated'))
   return true
 }
 
-/** Another name, another address or none, another region: one of them, or all at once. */
+/** Another name, another e-mail address or none, other metadata: one of them, or all three. */
 function changed ({ name, metadata }: Profile, random: Random): Partial<Profile> {
   const ways: Array<Partial<Profile>> = [
     { name: `${name.split(' the ')[0]} the ${random.integer(2, 99)}th` },
@@ -43,11 +43,11 @@ export const releaseCard: Scene = stage => {
   card.now = { ...card.now, holder: undefined }
   const from = stage.world.customers.find(customer => customer.now.id === holder.id)
   from?.cards.splice(from.cards.indexOf(card), 1)
-  stage.tell(assignmentEvent(stage.stamp(), card.now, holder, 'deleted', stage.mint('rhold')))
+  stage.emit(assignmentEvent(stage.stamp(), card.now, holder, 'deleted', stage.mint('rhold')))
   return true
 }
 
-/** A card without holder gets one: the same customer again, or another. */
+/** A card without a holder gets one: the same customer again, or another. */
 export const assignCard: Scene = stage => {
   const customers = liveCustomers(stage)
   const card = someCard(stage, candidate => candidate.now.holder === undefined)
@@ -55,11 +55,11 @@ export const assignCard: Scene = stage => {
   const to = stage.random.pick(customers)
   card.now = { ...card.now, holder: to.now }
   to.cards.push(card)
-  stage.tell(assignmentEvent(stage.stamp(), card.now, to.now, 'created', stage.mint('rhold')))
+  stage.emit(assignmentEvent(stage.stamp(), card.now, to.now, 'created', stage.mint('rhold')))
   return true
 }
 
-/** A card is given to a customer and taken back in one moment: nobody holds it afterwards. */
+/** A card is assigned and released at the same time: nobody holds it afterwards. */
 export const assignAndRelease: Scene = stage => {
   const customers = liveCustomers(stage)
   if (customers.length === 0) return false
@@ -68,14 +68,14 @@ export const assignAndRelease: Scene = stage => {
   if (card === undefined) return released
   const to = stage.random.pick(customers).now
   const [given, taken] = [stage.stamp(6 * SECOND), stage.stamp(6 * SECOND)]
-  stage.tell(
+  stage.emit(
     assignmentEvent(given, { ...card.now, holder: to }, to, 'created', stage.mint('rhold')),
     assignmentEvent(taken, card.now, to, 'deleted', stage.mint('rhold'))
   )
   return true
 }
 
-/** Up, down, on, out or into a tier. */
+/** A customer joins, leaves or changes a tier, or stays in it for another period. */
 export const changeTier: Scene = stage => {
   const { random } = stage
   const customers = liveCustomers(stage).filter(customer => customer.cards.length > 0)
@@ -87,15 +87,15 @@ export const changeTier: Scene = stage => {
   const to = random.pick(others)
   if (from === undefined || !campaign.tiers.includes(from)) {
     customer.tier = to
-    stage.tell(tierEvent(stage.stamp(), customer.now, campaign, 'joined', { from: undefined, to }))
+    stage.emit(tierEvent(stage.stamp(), customer.now, campaign, 'joined', { from: undefined, to }))
   } else if (random.chance(0.25)) {
-    stage.tell(tierEvent(stage.stamp(), customer.now, campaign, 'prolonged', { from, to: from }))
+    stage.emit(tierEvent(stage.stamp(), customer.now, campaign, 'prolonged', { from, to: from }))
   } else if (random.chance(0.4)) {
     customer.tier = undefined
-    stage.tell(tierEvent(stage.stamp(), customer.now, campaign, 'left', { from, to: from }))
+    stage.emit(tierEvent(stage.stamp(), customer.now, campaign, 'left', { from, to: from }))
   } else {
     customer.tier = to
-    stage.tell(tierEvent(stage.stamp(), customer.now, campaign, to.from > from.from ? 'upgraded' : 'downgraded', { from, to }))
+    stage.emit(tierEvent(stage.stamp(), customer.now, campaign, to.from > from.from ? 'upgraded' : 'downgraded', { from, to }))
   }
   return true
 }

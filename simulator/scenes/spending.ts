@@ -2,11 +2,11 @@ import { refundKey, spendKey } from '../keys.ts'
 import type { Card } from '../model.ts'
 import { discountRedemptionEvent, failedRedemptionEvent, redemptionEvent, stackRedemptionEvent } from '../payloads/redemption.ts'
 import { rewardedEvent, rewardRedemptionEvent } from '../payloads/reward.ts'
-import type { Redemption } from '../payloads/spent.ts'
+import type { Redemption } from '../payloads/redemption-parts.ts'
 import { between, liveCards, liveCustomers, move, type Scene, type Stage } from '../stage.ts'
-import { tellRow } from './rows.ts'
+import { recordRow } from './record-row.ts'
 
-/** Points pay, sometimes for an order. */
+/** A customer spends points, sometimes on an order. */
 export const spend: Scene = stage => {
   const { random } = stage
   const cards = liveCards(stage, 1)
@@ -18,7 +18,7 @@ export const spend: Scene = stage => {
   return true
 }
 
-/** Points buy a reward of the campaign: at its price, or at another one that was agreed on. */
+/** A customer spends points on a reward, at its price or at another one. */
 export const spendOnReward: Scene = stage => {
   const { random } = stage
   const cards = liveCards(stage, 1).filter(card => card.now.balance >= card.now.campaign.reward.points)
@@ -28,14 +28,14 @@ export const spendOnReward: Scene = stage => {
   const points = random.chance(0.6) ? reward.points : random.integer(1, Math.min(card.now.balance, reward.points * 2))
   const redemption = play(stage, card, { points, order_in_full: false, reward })
   const priced = random.chance(0.8)
-  stage.tell(rewardedEvent(stage.stamp(), redemption, reward))
+  stage.emit(rewardedEvent(stage.stamp(), redemption, reward))
   for (const state of ['CREATED', 'PENDING', 'COMPLETED'] as const) {
-    if (state !== 'PENDING' || random.chance(0.5)) stage.tell(rewardRedemptionEvent(stage.stamp(), redemption, reward, state, priced))
+    if (state !== 'PENDING' || random.chance(0.5)) stage.emit(rewardRedemptionEvent(stage.stamp(), redemption, reward, state, priced))
   }
   return true
 }
 
-/** A discount code and points pay together: a redemption of the whole, and one of each part. */
+/** A discount code and points are redeemed together: one redemption of the stack, and one of each part. */
 export const spendStacked: Scene = stage => {
   const { random, mint, world } = stage
   const cards = liveCards(stage, 1)
@@ -46,7 +46,7 @@ export const spendStacked: Scene = stage => {
   const order = random.pick(orders).now
   const parent_id = mint('r')
   const { at } = play(stage, card, { points: random.integer(1, card.now.balance), order_in_full: false, order, parent_id })
-  stage.tell(
+  stage.emit(
     stackRedemptionEvent(stage.stamp(), holder, { id: parent_id, at, order }),
     discountRedemptionEvent(stage.stamp(), holder, { redemption: mint('r'), voucher: mint('v'), campaign: mint('camp'), parent: parent_id }, at)
   )
@@ -65,8 +65,8 @@ export const refund: Scene = stage => {
   const at = stage.now + between(random, 0.01, 0.3)
   const card = move(spent.card, { movement_id, kind: 'refund', points: spent.points, at: at + 1500 })
   const rollback: Redemption = { id: spent.id, rollback_id, card, points: spent.points, at, order_in_full: false, reason: 'returned' }
-  stage.tell(redemptionEvent(stage.stamp(), rollback, 'project'), redemptionEvent(stage.stamp(), rollback, 'distribution'))
-  tellRow(stage, spent.card, {
+  stage.emit(redemptionEvent(stage.stamp(), rollback, 'project'), redemptionEvent(stage.stamp(), rollback, 'distribution'))
+  recordRow(stage, spent.card, {
     id: mint('vtx'),
     movement_id,
     kind: 'refund',
@@ -81,8 +81,8 @@ export const refund: Scene = stage => {
   return true
 }
 
-/** Somebody tries to spend more than there is: it is told, and nothing moves. */
-export const spendInVain: Scene = stage => {
+/** A customer tries to spend more than the balance: events are sent, and no points move. */
+export const failToSpend: Scene = stage => {
   const { random, mint } = stage
   const cards = liveCards(stage)
   if (cards.length === 0) return false
@@ -90,18 +90,18 @@ export const spendInVain: Scene = stage => {
   const failed = random.pick([['result'], ['status'], ['result', 'status']] as const)
   for (const named of ['failed', 'customer.failed', 'succeeded'] as const) {
     const tried: Redemption = { id: mint('r'), card, points: card.balance + random.integer(1, 500), at: stage.now + between(random, 0.01, 0.3), order_in_full: false }
-    stage.tell(failedRedemptionEvent(stage.stamp(), tried, named, failed))
+    stage.emit(failedRedemptionEvent(stage.stamp(), tried, named, failed))
   }
   return true
 }
 
-/** A discount code is redeemed: no card, no points. */
+/** A discount code is redeemed: no loyalty card, no points. */
 export const redeemDiscount: Scene = stage => {
   const customers = liveCustomers(stage)
   if (customers.length === 0) return false
   const customer = stage.random.pick(customers).now
   const ids = { redemption: stage.mint('r'), voucher: stage.mint('v'), campaign: stage.mint('camp') }
-  stage.tell(discountRedemptionEvent(stage.stamp(), customer, ids, stage.now))
+  stage.emit(discountRedemptionEvent(stage.stamp(), customer, ids, stage.now))
   return true
 }
 
@@ -116,8 +116,8 @@ function play (stage: Stage, card: Card, spending: Omit<Redemption, 'id' | 'card
   const transaction_id = mint('vtx')
   stage.spends.push({ id, card, points, transaction_id })
   if (stage.spends.length > 200) stage.spends.shift()
-  stage.tell(redemptionEvent(stage.stamp(), redemption, 'project'), redemptionEvent(stage.stamp(), redemption, 'distribution'))
-  tellRow(stage, card, {
+  stage.emit(redemptionEvent(stage.stamp(), redemption, 'project'), redemptionEvent(stage.stamp(), redemption, 'distribution'))
+  recordRow(stage, card, {
     id: transaction_id,
     movement_id,
     kind: 'redemption',

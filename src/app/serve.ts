@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import { createApp, createHealthApp } from '../http/app.ts'
 import { isLoopbackHost } from '../access/loopback.ts'
 import { projections } from '../projections/index.ts'
+import { knownProviders } from '../providers/index.ts'
 import { describeOutdated, outdatedOf } from '../engine/rebuild/versions.ts'
 import { createFreshness, type Freshness } from '../engine/freshness.ts'
 import { createAppender, type Appender } from '../log/appender.ts'
@@ -75,7 +76,8 @@ async function start (service: Service): Promise<void> {
   }
   const appender = runAppender(service, db, worker)
   const { secrets, file } = await webhookSecrets(config)
-  const app = await createApp({ ...health, projections, freshness, shards, appender, secrets, version: options.version })
+  // WEBHOOK_SECRETS is the setting of the first provider; another one brings a setting of its own.
+  const app = await createApp({ ...health, projections, freshness, shards, appender, secrets: { [knownProviders.first.name]: secrets }, version: options.version })
   const url = await listen(app, config, shutdown)
   output.progress(welcome(url, service, file, await hasKeys(db)))
 }

@@ -44,7 +44,7 @@ export function startLocalWorker (settings: WorkerSettings, { log, onStep, share
     onStep,
     onFailure: error => { log.error({ err: error }, 'a projection step failed; it is tried again') }
   })
-  const listener = listen(access.url, APPENDED_CHANNEL, worker.nudge, access.timeout_ms)
+  const listener = listen(access, APPENDED_CHANNEL, worker.nudge)
   return {
     ...worker,
     async stop () {

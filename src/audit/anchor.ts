@@ -2,18 +2,18 @@ import { createPublicKey, sign, verify, type KeyObject } from 'node:crypto'
 import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 
-/** The state of the whole log at a moment: with the heads goes all that is before them. */
+/** The state of the whole log at a moment. The chain value of a head covers every event before it. */
 export interface Anchor {
-  /** RFC 3339, on the clock of the machine that made it. */
+  /** RFC 3339, by the clock of the machine that made it. */
   made_at: string
-  /** How many events there were. */
+  /** The number of events in the log. */
   events: bigint
   shards: Array<{ shard: number, head: bigint, chain: Buffer }>
 }
 
-/** An anchor that cannot be used: a stable code, and a sentence that says what to do. */
+/** An anchor that cannot be used: `code` is stable, `message` says what to do. */
 export class AnchorError extends Error {
-  override name = 'CheckpointError'
+  override name = 'AnchorError'
   readonly code: 'anchor_malformed' | 'anchor_format_unknown' | 'anchor_untrusted' | 'anchor_forged' | 'anchor_key_unusable'
 
   constructor (code: AnchorError['code'], message: string, options?: ErrorOptions) {
@@ -38,15 +38,16 @@ const Heads = Type.Object({
 
 const Signature = Type.Object({
   algorithm: Type.Literal('Ed25519'),
-  /** SubjectPublicKeyInfo, DER, base64. Says which key to look for; it is never believed. */
+  /** SubjectPublicKeyInfo, DER, base64. Only says which key to look for; it is never trusted. */
   public_key: Type.String(),
   signature: Type.String()
 }, { additionalProperties: false })
 
 /**
- * Signs an anchor. The file has two lines: the heads as JSON, and over the exact bytes of that line, without its end, an
- * Ed25519 signature (RFC 8032, unhashed), so that `openssl pkeyutl -verify -rawin` can check it, too.
- * @throws CheckpointError anchor_key_unusable
+ * Signs an anchor. The result has two lines: the heads as JSON, then the signature. It is an Ed25519 signature (RFC
+ * 8032, unhashed) over the exact bytes of the first line without its newline, so `openssl pkeyutl -verify -rawin` can
+ * check it.
+ * @throws AnchorError anchor_key_unusable
  */
 export function signAnchor ({ made_at, events, shards }: Anchor, key: KeyObject): string {
   requireEd25519(key, 'private')
@@ -65,26 +66,26 @@ export function signAnchor ({ made_at, events, shards }: Anchor, key: KeyObject)
 }
 
 /**
- * Reads an anchor that was signed with the private half of `key`.
- * @throws CheckpointError
+ * Reads an anchor and checks that it was signed with the private key that belongs to `key`.
+ * @throws AnchorError
  */
 export function readAnchor (file: string, key: KeyObject): Anchor {
   requireEd25519(key, 'public')
   const [heads = '', second = '', ...rest] = file.split('\n')
   const signature = parse(second)
   if (!Value.Check(Signature, signature) || rest.some(line => line !== '')) {
-    throw new AnchorError('anchor_malformed', 'This is no anchor: it must have two lines of JSON, the heads and their Ed25519 signature. Take the file as `loyalty-ledger anchor` wrote it.')
+    throw new AnchorError('anchor_malformed', 'This is not an anchor: it must have two lines of JSON, the heads and their Ed25519 signature. Use the file exactly as `loyalty-ledger anchor` wrote it.')
   }
   if (signature.public_key !== spki(key)) {
-    throw new AnchorError('anchor_untrusted', 'The anchor was signed with another key than the configured one. If the key was changed since, set ANCHOR_PUBLIC_KEY_FILE to the public key of then; if not, do not trust this file.')
+    throw new AnchorError('anchor_untrusted', 'The anchor was signed with another key than the configured one. If the key was changed since then, set ANCHOR_PUBLIC_KEY_FILE to the old public key. Otherwise do not trust this file.')
   }
   if (!verify(null, Buffer.from(heads), key, Buffer.from(signature.signature, 'base64'))) {
-    throw new AnchorError('anchor_forged', 'The signature of the anchor is wrong: the file was changed after it was signed. Take another copy of it.')
+    throw new AnchorError('anchor_forged', 'The signature of the anchor is wrong: the file was changed after it was signed. Use another copy of it.')
   }
   return readHeads(heads)
 }
 
-// After the signature: from here on, what is odd was signed so.
+// Runs after the signature check: anything wrong here was signed that way.
 function readHeads (line: string): Anchor {
   const heads = parse(line)
   const format = (heads as { format?: unknown } | null)?.format
@@ -92,7 +93,7 @@ function readHeads (line: string): Anchor {
     throw new AnchorError('anchor_format_unknown', `The anchor has format ${JSON.stringify(format)}; this version reads ${FORMAT}. Use the version that made it, or a newer one.`)
   }
   if (!Value.Check(Heads, heads) || heads.events !== heads.shards.reduce((sum, { head }) => sum + head, 0)) {
-    throw new AnchorError('anchor_malformed', 'The anchor is signed, but its heads make no sense. It was not made by `loyalty-ledger anchor`.')
+    throw new AnchorError('anchor_malformed', 'The anchor is signed, but its heads are invalid. It was not made by `loyalty-ledger anchor`.')
   }
   return {
     made_at: heads.made_at,
@@ -115,5 +116,5 @@ function spki (key: KeyObject): string {
 
 function requireEd25519 (key: KeyObject, type: 'private' | 'public'): void {
   if (key.type === type && key.asymmetricKeyType === 'ed25519') return
-  throw new AnchorError('anchor_key_unusable', `The anchor key is ${key.asymmetricKeyType ?? key.type}, ${key.type}; an Ed25519 key is needed, ${type}. \`openssl genpkey -algorithm ed25519\` makes one.`)
+  throw new AnchorError('anchor_key_unusable', `The anchor key is a ${key.type} key of type ${key.asymmetricKeyType ?? 'unknown'}; a ${type} Ed25519 key is needed. \`openssl genpkey -algorithm ed25519\` makes one.`)
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 /** The chain value before the first position. */
 export const CHAIN_START: Buffer = Buffer.alloc(32)
 
-/** What one event adds to the chain. */
+/** The fields of an event that its chain value covers. */
 export interface Link {
   shard: number
   position: bigint
@@ -13,8 +13,9 @@ export interface Link {
 }
 
 /**
- * The chain value after an event: sha256(before ‖ link), where the link is each field, its length as int4 before it, integers
- * big-endian (docs/architecture.md, The chain). Computed here and not by the database's function, which is under audit too.
+ * The chain value after an event: sha256(before ‖ link). The link is the sequence of fields, each preceded by its
+ * length as int4; integers are big-endian (docs/architecture.md, The chain). It is computed here and not by the
+ * database's function, because that function is audited too.
  */
 export function chainAfter (before: Buffer, { shard, position, event_id, subject, body_digest }: Link): Buffer {
   const numbers = Buffer.allocUnsafe(18)

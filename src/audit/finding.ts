@@ -1,39 +1,39 @@
-/** What is wrong, as a stable code. */
+/** The kind of a difference, as a stable code. */
 export type FindingCode =
-  /** Positions are missing between others: one finding a run. */
+  /** Positions are missing between others: one finding for each run of missing positions. */
   | 'GAP'
-  /** The newest positions are missing that the head, or an anchor, says there are. */
+  /** The newest positions are missing, although the head or an anchor names them. */
   | 'TRUNCATED'
-  /** A chain value does not follow from the one before and the row. */
+  /** A chain value does not follow from the previous chain value and the row. */
   | 'CHAIN_MISMATCH'
-  /** The head of a shard does not fit its rows. */
+  /** The head of a shard does not match its rows. */
   | 'HEAD_MISMATCH'
-  /** The chain is another one than an anchor signed. */
+  /** The chain differs from the one that an anchor signed. */
   | 'REWRITTEN'
   /** A body is not the one that was received. */
   | 'DIGEST_MISMATCH'
-  /** A body has another size than is noted. */
+  /** The size of a body differs from body_bytes. */
   | 'SIZE_MISMATCH'
-  /** Columns say something else about an event than its body. */
+  /** The columns of an event contradict its body. */
   | 'IDENTITY_MISMATCH'
-  /** A body counts as erased, and no erasure event says that this is what it was redacted to. */
+  /** A row is marked as erased, but no erasure event lists its present body as the redacted one. */
   | 'ERASURE_UNVOUCHED'
-  /** What keeps positions and keys unique is gone from the database. */
+  /** A unique index on positions or keys is missing in the database. */
   | 'UNGUARDED'
-  /** Rows of a projection are not the fold of the events. */
+  /** Rows of a projection differ from what the events fold to. */
   | 'PROJECTION_MISMATCH'
-  /** A card or order stands still since an event could not be folded: its rows lack events. */
+  /** A card or order is parked because an event could not be folded: its rows lack events. */
   | 'PROJECTION_PARKED'
-  /** Rows folded by another version of the rules than this one, which therefore cannot say what they should be. */
-  | 'PROJECTION_UNBUILT'
-  /** A checkpoint of a projection stands behind the end of the log. */
+  /** Another version of the rules folded the rows, so this version cannot say what they should be. */
+  | 'PROJECTION_OUTDATED'
+  /** A checkpoint of a projection is beyond the end of the log. */
   | 'CHECKPOINT_AHEAD'
   /** The log itself is too damaged to fold. */
   | 'PROJECTION_UNCOMPARED'
 
 /**
- * One difference between what is stored and what must be. Shard, position and key are null where it is about none; of a
- * projection's row the subject says what it is about, `card:v_…`.
+ * One difference between the stored state and the correct one. Shard, position and key are null where they do not
+ * apply. For a row of a projection, `subject` names what the row is about, for example `card:v_…`.
  */
 export interface Finding {
   code: FindingCode
@@ -45,10 +45,10 @@ export interface Finding {
   detail: string
 }
 
-/** Told of each difference when it is found; there can be any number. */
-export type Found = (finding: Finding) => void
+/** Called for each difference as it is found. There is no upper bound on their number. */
+export type ReportFinding = (finding: Finding) => void
 
-/** `shard:position`, as far as known. */
+/** `shard:position`, only the shard, or empty: whatever is known. */
 export function placeOf ({ shard, position }: Pick<Finding, 'shard' | 'position'>): string {
   if (shard === null) return ''
   return position === null ? String(shard) : `${shard}:${position}`

@@ -2,29 +2,30 @@ import { sql } from 'kysely'
 import type { Db } from '../postgres/database.ts'
 import type { EventRow } from '../postgres/tables.ts'
 
-/** How far a shard's log goes by its head, and by its rows. */
+/** The end of a shard, by its head and by its rows. */
 export interface LogEnd {
   shard: number
-  /** Null: `ledger.shards` does not know the shard. */
+  /** Null when `ledger.shards` has no row for the shard. */
   head: bigint | null
   chain: Buffer | null
-  /** The newest position that there is a row of; null: no row. */
+  /** The newest position that has a row; null when the shard has no rows. */
   newest: bigint | null
 }
 
 /**
- * The ends of all shards, those with rows and no head included. One statement and so one state: an append moves the rows and
- * the head together, and what differs here was not made by one.
+ * Reads the ends of all shards, including shards that have rows but no head. It is one statement and therefore one
+ * state of the database: an append changes the rows and the head together, so a difference seen here was not made by an
+ * append.
  */
 export async function readLogEnds (db: Db): Promise<LogEnd[]> {
-  // Shards that have rows, one index look-up each: the log is not read for it.
+  // Finds the shards that have rows with one index lookup each, without reading the log.
   const { rows } = await sql<LogEnd>`
-    with recursive told as (
+    with recursive with_rows as (
       (select e.shard from ledger.events e order by e.shard limit 1)
       union all
-      select (select e.shard from ledger.events e where e.shard > told.shard order by e.shard limit 1) from told where told.shard is not null
+      select (select e.shard from ledger.events e where e.shard > with_rows.shard order by e.shard limit 1) from with_rows where with_rows.shard is not null
     ), known as (
-      select shard from ledger.shards union select shard from told where shard is not null
+      select shard from ledger.shards union select shard from with_rows where shard is not null
     )
     select k.shard, s.head, s.chain,
            (select e.position from ledger.events e where e.shard = k.shard order by e.position desc limit 1) as newest
@@ -34,32 +35,36 @@ export async function readLogEnds (db: Db): Promise<LogEnd[]> {
   return rows
 }
 
-/** The heads of all shards with their chain values, in one statement: one state of the log. */
+/**
+ * Reads the heads of all shards with their chain values. It is one statement, so the heads are one state of the log.
+ */
 export async function readChainHeads (db: Db): Promise<Array<{ shard: number, head: bigint, chain: Buffer }>> {
   return await db.selectFrom('ledger.shards').select(['shard', 'head', 'chain']).orderBy('shard').execute()
 }
 
-/** How many events there are, by the heads. */
+/** The number of events in the log, according to the heads. */
 export async function readLogSize (db: Db): Promise<bigint> {
   const { events } = await db.selectFrom('ledger.shards').select(({ fn }) => fn.sum<bigint | null>('head').as('events')).executeTakeFirstOrThrow()
   return events ?? 0n
 }
 
-/** A stored event with all that can be recomputed. Not `received_at`: nothing else in the log knows it. */
+/** A stored event without `recorded_at`, which cannot be recomputed from anything else in the log. */
 export type AuditedEvent = Omit<EventRow, 'recorded_at'>
 
 const PAGE_EVENTS = 1000
-/** Of bodies: two pages are in memory at a time, the one that is checked and the one that comes. */
+/** Bytes of bodies on a page. Two pages are in memory at a time: the one being checked and the one being read. */
 const PAGE_BYTES = 4_000_000
 
-/** Below every position there can be. */
+/** Lower than every possible position. */
 export const BEFORE_ALL = -(2n ** 63n)
 
-/** The events of a shard after a position and up to another, in order, as many as fit into a page (at least one). */
+/**
+ * Reads the events of a shard with `after` < position <= `upTo`, in order: as many as fit into a page, at least one.
+ */
 export async function readAuditPage (db: Db, shard: number, after: bigint, upTo: bigint): Promise<AuditedEvent[]> {
-  // The stored size beside body_bytes, since that column is one of the things to be checked.
+  // Uses the stored size as well as body_bytes, since body_bytes is itself under audit.
   const { rows } = await sql<AuditedEvent>`
-    select event_id, subject, shard, position, type, customer_id, occurred_at, test, send_out_id, sender_kind, sender_id, group_id,
+    select event_id, subject, provider, shard, position, type, customer_id, occurred_at, test, send_out_id, sender_kind, sender_id, group_id,
            project_id, channel, body::text as body, body_bytes, body_digest, fact_digest, chain, erased_by
     from (
       select e.*, sum(greatest(e.body_bytes, pg_column_size(e.body))) over (order by e.position rows unbounded preceding)
@@ -74,13 +79,13 @@ export async function readAuditPage (db: Db, shard: number, after: bigint, upTo:
   return rows
 }
 
-/** The bodies of the events of one type that carry an id. */
+/** Reads the bodies of the events with this event id and type. */
 export async function findBodiesOfType (db: Db, event_id: string, type: string): Promise<string[]> {
   const rows = await db.selectFrom('ledger.events').select('body').where('event_id', '=', event_id).where('type', '=', type).orderBy('subject').execute()
   return rows.map(({ body }) => body)
 }
 
-/** Columns of the log that must be unique together, and that no valid unique index keeps so. */
+/** Reads which sets of columns of the log must be unique but have no valid unique index. */
 export async function missingUniqueness (db: Db): Promise<string[]> {
   const { rows } = await sql<{ columns: string }>`
     select array_to_string(needed.columns, ', ') as columns

@@ -1,38 +1,42 @@
 import { BEFORE_ALL, missingUniqueness, readAuditPage, readLogEnds, type AuditedEvent, type LogEnd } from './log.sql.ts'
 import type { Db } from '../postgres/database.ts'
+import type { Providers } from '../providers/registry.ts'
 import type { Anchor } from './anchor.ts'
 import { checkContent } from './content.ts'
-import type { Found } from './finding.ts'
+import type { ReportFinding } from './finding.ts'
 import { createVouching, type Vouching } from './vouchers.ts'
 import { walkShard, type SignedHead } from './walk.ts'
 
-/** What was looked at. */
+/** How much was checked. */
 export interface LogCounts {
   events: number
   shards: number
-  /** Events whose bodies were redacted; their digests are those of what was received. */
+  /** Events whose bodies were redacted; their digests are still those of the received bodies. */
   erased: number
-  /** Events that are named as by a version of the code that did not read their type yet. */
+  /** Events that were identified by a version of the code that did not yet read their type. */
   unread: number
 }
 
 export interface VerifyLogOptions {
-  /** An anchor whose signature was checked: the log must extend it. */
+  /** An anchor with a valid signature: the log must contain what it signed. */
   against?: Anchor | undefined
-  found: Found
-  /** Told how far the log goes before the walk begins. */
+  found: ReportFinding
+  /** The readers of events; absent: those of all known providers. */
+  providers?: Providers | undefined
+  /** Called with the number of events before the first page is read. */
   begins?: (events: number) => void
-  /** Told of each page. */
+  /** Called with the number of events of each page. */
   progress?: (events: number) => void
 }
 
 /**
- * Recomputes the log from its rows: positions, digests, chains, heads, columns. Goes up to where the heads stand now and runs
- * beside appends: each page is a statement of its own, and no snapshot is held. Memory does not grow with the log.
+ * Recomputes the log from its rows: positions, digests, chains, heads, columns. It stops at the heads as they were when
+ * it began, so it can run beside appends: each page is its own statement, and no snapshot is held. Memory does not grow
+ * with the log.
  */
-export async function verifyLog (db: Db, { against, found, begins, progress }: VerifyLogOptions): Promise<LogCounts> {
+export async function verifyLog (db: Db, { against, found, providers, begins, progress }: VerifyLogOptions): Promise<LogCounts> {
   for (const columns of await missingUniqueness(db)) {
-    found({ code: 'UNGUARDED', shard: null, position: null, event_id: null, subject: null, detail: `no valid unique index of ledger.events keeps (${columns}) unique` })
+    found({ code: 'UNGUARDED', shard: null, position: null, event_id: null, subject: null, detail: `ledger.events has no valid unique index on (${columns})` })
   }
   const ends = withLost(await readLogEnds(db), against)
   const shards = ends.filter(({ head }) => head !== null).length
@@ -40,19 +44,19 @@ export async function verifyLog (db: Db, { against, found, begins, progress }: V
   begins?.(ends.reduce((sum, { newest }) => sum + Number(newest ?? 0n), 0))
   const isVouched = createVouching(db)
   for (const end of ends) {
-    await verifyShard(db, end, signedHead(against, end.shard), { shards, counts, isVouched, found, progress: progress ?? (() => {}) })
+    await verifyShard(db, end, signedHead(against, end.shard), { shards, counts, isVouched, found, providers, progress: progress ?? (() => {}) })
   }
   return counts
 }
 
-interface Walk { shards: number, counts: LogCounts, isVouched: Vouching, found: Found, progress: (events: number) => void }
+interface Walk { shards: number, counts: LogCounts, isVouched: Vouching, found: ReportFinding, providers: Providers | undefined, progress: (events: number) => void }
 
-async function verifyShard (db: Db, end: LogEnd, signed: SignedHead | undefined, { shards, counts, isVouched, found, progress }: Walk): Promise<void> {
+async function verifyShard (db: Db, end: LogEnd, signed: SignedHead | undefined, { shards, counts, isVouched, found, providers, progress }: Walk): Promise<void> {
   const walk = walkShard(end, signed, found)
   for await (const page of pagesOf(db, end)) {
     for (const row of page) {
       walk.next(row)
-      const { erased, unread } = await checkContent(row, shards, isVouched, found)
+      const { erased, unread } = await checkContent(row, shards, isVouched, found, providers)
       if (erased) counts.erased++
       if (unread) counts.unread++
     }
@@ -62,7 +66,7 @@ async function verifyShard (db: Db, end: LogEnd, signed: SignedHead | undefined,
   walk.end()
 }
 
-/** Reads the next page while one is checked. */
+/** Yields the pages of a shard, and reads the next one while the caller checks the current one. */
 async function * pagesOf (db: Db, { shard, newest }: LogEnd): AsyncGenerator<AuditedEvent[]> {
   if (newest === null) return
   const after = async (position: bigint): Promise<AuditedEvent[]> => await readAuditPage(db, shard, position, newest)
@@ -76,7 +80,8 @@ async function * pagesOf (db: Db, { shard, newest }: LogEnd): AsyncGenerator<Aud
       return
     }
     coming = after(last.position)
-    // Awaited in the next round; should that never come, it failed for the same reason.
+    // It is awaited in the next round. If the caller stops before that, its error must not become an unhandled
+    // rejection.
     coming.catch(() => {})
     yield page
   }
@@ -87,7 +92,7 @@ function signedHead (against: Anchor | undefined, shard: number): SignedHead | u
   return against === undefined || signed === undefined ? undefined : { ...signed, made_at: against.made_at }
 }
 
-/** With the shards that only the anchor knows of. */
+/** Adds the shards that only the anchor names. */
 function withLost (ends: LogEnd[], against: Anchor | undefined): LogEnd[] {
   const known = new Set(ends.map(({ shard }) => shard))
   const lost = (against?.shards ?? []).filter(({ shard }) => !known.has(shard)).map(({ shard }) => ({ shard, head: null, chain: null, newest: null }))

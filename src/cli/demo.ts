@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Config } from '../config.ts'
-import { sign, SIGNATURE_HEADER } from '../providers/voucherify/wire/signature.ts'
+import { knownProviders } from '../providers/index.ts'
+import { webhookPath } from '../providers/provider.ts'
 import { CommandError } from '../app/errors.ts'
 import { say, type Output } from '../app/output.ts'
 import { webhookSecrets } from '../app/webhook-secrets.ts'
@@ -17,10 +18,12 @@ const READS = [
 
 export interface DemoOptions { url: string | undefined, key: string | undefined }
 
-/** `demo`: posts two real payloads of Voucherify, each twice, to a running server, and reads what came of them. */
+/** `demo`: posts two real payloads of the first provider, each twice, to a running server, and reads the results. */
 export async function demoCommand (config: Config, output: Output, options: DemoOptions): Promise<void> {
   const base = serverUrl(config, options.url)
-  const { secrets } = await webhookSecrets(config)
+  const { secrets: [secret = ''] } = await webhookSecrets(config)
+  const provider = knownProviders.first
+  const webhook = webhookPath(provider)
   const steps: unknown[] = []
   const show = (request: string, status: number, answer: unknown): void => {
     steps.push({ request, status, answer })
@@ -30,13 +33,13 @@ export async function demoCommand (config: Config, output: Output, options: Demo
   let position: string | undefined
   for (const sample of SAMPLES) {
     const body = await readFile(new URL(import.meta.resolve(`#root/samples/${sample}.json`)))
-    for (const time of ['first', 'again']) {
-      const answer = await call(`${base}/webhooks/voucherify`, {
+    for (const attempt of ['first', 'again']) {
+      const answer = await call(`${base}${webhook}`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, secrets[0] ?? '') },
+        headers: { 'content-type': 'application/json', ...provider.sign(body, secret) },
         body: new Uint8Array(body)
       })
-      show(`POST /webhooks/voucherify  (${sample}, ${time})`, answer.status, answer.json)
+      show(`POST ${webhook}  (${sample}, ${attempt})`, answer.status, answer.json)
       requireOk(answer)
       position = (answer.json as { position?: string }).position ?? position
       await read(`/v1/customers?limit=1&min_position=${position}&wait_ms=10000`)
@@ -63,13 +66,13 @@ async function call (url: string, init: RequestInit): Promise<Answer> {
   try {
     response = await fetch(url, { ...init, signal: AbortSignal.timeout(15_000) })
   } catch (error) {
-    throw new CommandError('server_unreachable', `No ledger answers at ${new URL(url).origin}. Start one with \`make run\`, or name another with --url.`, { cause: error })
+    throw new CommandError('server_unreachable', `No ledger answers at ${new URL(url).origin}. Start one with \`make run\`, or give the URL of another with --url.`, { cause: error })
   }
   const text = await response.text()
   try {
     return { status: response.status, json: JSON.parse(text) as unknown }
   } catch (error) {
-    throw new CommandError('answer_unexpected', `What answers at ${new URL(url).origin} is not a loyalty ledger (${response.status}, not JSON). Is another program on that port?`, { cause: error })
+    throw new CommandError('answer_unexpected', `The server at ${new URL(url).origin} is not a loyalty ledger: its answer is not JSON (status ${response.status}). Does another program use that port?`, { cause: error })
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts'
 import { eraseCustomer, type Erasure } from '../erasure/erase.ts'
-import { recognise } from '../providers/voucherify/privacy/person.ts'
+import { recognise } from '../providers/person.ts'
 import { catchUp } from '../engine/catch-up.ts'
 import { projections } from '../projections/index.ts'
 import type { Db } from '../postgres/database.ts'
@@ -13,14 +13,14 @@ export interface EraseCommandOptions { reason: string, dryRun: boolean, yes: boo
 
 const BY = 'command line'
 const MAX_REASON_CHARACTERS = 1000
-/** How long to wait for shards that workers hold: what they have not projected yet is erased all the same. */
+/** How long to wait for shards that workers hold. Events that are not projected by then are erased all the same. */
 const CATCH_UP_MS = 10_000
 
-/** `erase CUSTOMER --reason TEXT`: takes what is personal about a customer out of the ledger. */
+/** `erase CUSTOMER --reason TEXT`: removes a customer's personal data from the ledger. */
 export async function eraseCommand (config: Config, output: Output, customer: string, options: EraseCommandOptions): Promise<void> {
   const reason = options.reason.trim()
   if (reason === '' || reason.length > MAX_REASON_CHARACTERS) {
-    throw new CommandError('reason_missing', `Say why in 1 to ${MAX_REASON_CHARACTERS} characters, without naming the customer: --reason "request of 12 May, ticket 4711".`)
+    throw new CommandError('reason_missing', `Give a reason of 1 to ${MAX_REASON_CHARACTERS} characters that does not name the customer: --reason "request of 12 May, ticket 4711".`)
   }
   const write = options.yes && !options.dryRun
   const erasure = await withLedger(config, async db => {
@@ -35,28 +35,28 @@ export async function eraseCommand (config: Config, output: Output, customer: st
     return await eraseCustomer(db, order, { projections, dryRun: !write, onChunk })
   }, write ? {} : { readOnly: true })
   if (erasure.unknown) {
-    throw new CommandError('customer_unknown', `Nothing here is of a customer ${customer}: no event, no projection, no quarantine row. Ids are those of the provider, as cust_…; GET /v1/customers?source_id=… finds one.`)
+    throw new CommandError('customer_unknown', `Customer ${customer} is unknown: no event, projection or quarantine row is about this id. Give the provider's id, cust_…; GET /v1/customers?source_id=… finds it.`)
   }
-  say(output, { customer_id: customer, dry_run: !write, looked_at: erasure.looked_at, erased: erasure.erased, recorded: erasure.recorded }, told(customer, erasure, write))
-  if (!write && !options.dryRun) throw new CommandError('confirmation_missing', 'Nothing was erased. It cannot be undone: say --yes to do it.')
+  say(output, { customer_id: customer, dry_run: !write, looked_at: erasure.looked_at, erased: erasure.erased, recorded: erasure.recorded }, summarise(customer, erasure, write))
+  if (!write && !options.dryRun) throw new CommandError('confirmation_missing', 'Nothing was erased. An erasure cannot be undone: confirm it with --yes.')
 }
 
 async function requireOwner (db: Db): Promise<void> {
   if (await mayErase(db)) return
-  throw new CommandError('owner_needed', 'This login may not erase: only the one that owns the ledger may, the login that migrates. Say it in DATABASE_URL.')
+  throw new CommandError('owner_needed', 'This login may not erase. Only the login that owns the ledger may, which is the one that migrates: set it in DATABASE_URL.')
 }
 
-/** The reason is kept for ever. */
+/** Refuses a reason that names the customer, since the reason is kept for ever. */
 async function refuseNames (db: Db, customer_id: string, reason: string): Promise<void> {
   const { texts } = await readKnown(db, customer_id)
   if (!recognise(texts).hintedIn(reason)) return
-  throw new CommandError('reason_names_customer', 'The reason names the customer, and it is kept for ever. Say it without: a date, a ticket.')
+  throw new CommandError('reason_names_customer', 'The reason names the customer, and it is kept for ever. Give one without personal data: a date, a ticket.')
 }
 
-function told (customer: string, { erased, looked_at, recorded }: Erasure, write: boolean): string {
-  const looked = `Looked at: ${looked_at.events} events, ${looked_at.quarantined} quarantine rows.`
+function summarise (customer: string, { erased, looked_at, recorded }: Erasure, write: boolean): string {
+  const searched = `Searched: ${looked_at.events} events, ${looked_at.quarantined} quarantine rows.`
   const count = `${erased.events} events and ${erased.quarantined} quarantine rows`
-  if (erased.events + erased.quarantined === 0) return `Nothing personal about ${customer} is left. ${looked}`
-  if (!write) return `Of ${customer} would be erased: ${count}. ${looked}`
-  return `Erased what was personal about ${customer}: ${count}. ${looked} Recorded as ${recorded.join(', ')}.`
+  if (erased.events + erased.quarantined === 0) return `No personal data of ${customer} is left. ${searched}`
+  if (!write) return `Personal data of ${customer} would be erased in ${count}. ${searched}`
+  return `Erased personal data of ${customer} in ${count}. ${searched} Recorded as ${recorded.join(', ')}.`
 }

@@ -5,29 +5,29 @@ import { migrate, withPlace } from '../app/open.ts'
 import { say, table, type Output } from '../app/output.ts'
 
 export interface MigrateCommandOptions {
-  /** How many seconds to go on trying where others hold the locks that a migration needs; undefined: as long as is usual. */
+  /** How many seconds to retry while other sessions hold the locks that a migration needs; undefined: the default. */
   wait?: number | undefined
 }
 
 const waitOf = ({ wait }: MigrateCommandOptions): { blocked_wait_ms?: number } => wait === undefined ? {} : { blocked_wait_ms: wait * 1000 }
 
-/** `migrate up`: applies what is pending and fixes the number of shards. */
+/** `migrate up`: applies pending migrations and, on a new database, fixes the number of shards. */
 export async function migrateUpCommand (config: Config, output: Output, options: MigrateCommandOptions): Promise<void> {
   await withPlace(config, async place => {
     const applied = await migrate(place, config, line => { output.progress(line) }, waitOf(options))
-    say(output, { applied }, applied.length === 0 ? 'The database is current.' : `Applied ${applied.join(', ')}.`)
+    say(output, { applied }, applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`)
   })
 }
 
-/** `migrate down`: takes back the last migrations. Data in what they made is gone. */
+/** `migrate down`: reverts the last migrations. Data in the tables they created is lost. */
 export async function migrateDownCommand (config: Config, output: Output, { count, ...options }: MigrateCommandOptions & { count: number }): Promise<void> {
   await withPlace(config, async place => {
     const reverted = await migrateDown(place.url, { count, ...waitOf(options), log: line => { output.progress(line) } })
-    say(output, { reverted }, reverted.length === 0 ? 'Nothing to take back.' : `Took back ${reverted.join(', ')}.`)
+    say(output, { reverted }, reverted.length === 0 ? 'Nothing to revert.' : `Reverted ${reverted.join(', ')}.`)
   })
 }
 
-/** `migrate status`: which migrations are applied, pending, or unknown to this version, and which indexes are of no use. */
+/** `migrate status`: lists applied and pending migrations, those unknown to this version, and invalid indexes. */
 export async function migrateStatusCommand (config: Config, output: Output): Promise<void> {
   await withPlace(config, async place => {
     const status = await migrationStatus(place.url)

@@ -1,23 +1,23 @@
 import type { Config } from '../config.ts'
 import { projections } from '../projections/index.ts'
 import { redriveAllParked, redriveParked, type Unparked } from '../engine/parking/redrive.ts'
-import { walkParked, type ParkedKey } from '../engine/parking/parked.sql.ts'
+import { walkParked } from '../engine/parking/parked.sql.ts'
 import { CommandError } from '../app/errors.ts'
 import { withLedger } from '../app/open.ts'
-import { say, table, type Output } from '../app/output.ts'
+import { say, sayList, table, type Output } from '../app/output.ts'
 
 type Fate = { projection: string, key: string } & Unparked
 
-/** `parked list`: cards and orders that stand still, and why. */
+/** `parked list`: cards, orders and customers whose events wait because one could not be folded, and why. */
 export async function parkedListCommand (config: Config, output: Output): Promise<void> {
-  const items = await withLedger(config, async db => {
-    const all: ParkedKey[] = []
-    for await (const parked of walkParked(db)) all.push(parked)
-    return all
+  await withLedger(config, async db => {
+    await sayList(output, walkParked(db), {
+      item: ({ shard, position, waiting, ...item }) => ({ ...item, position: `${shard}:${position}`, waiting: Number(waiting) }),
+      head: ['key', 'projection', 'position', 'waiting', 'tries', 'parked_at', 'reason'],
+      cells: item => [item.key, item.projection, `${item.shard}:${item.position}`, String(item.waiting), String(item.tries), item.parked_at, item.reason],
+      empty: 'Nothing is parked: every card and order is folded up to the checkpoints.'
+    })
   }, { role: config.DATABASE_ROLE })
-  const rows = items.map(item => [item.key, item.projection, `${item.shard}:${item.position}`, String(item.waiting), String(item.tries), item.parked_at, item.reason])
-  say(output, { items: items.map(({ shard, position, waiting, ...item }) => ({ ...item, position: `${shard}:${position}`, waiting: Number(waiting) })) },
-    items.length === 0 ? 'Nothing is parked: every card and order is folded up to the checkpoints.' : table(['key', 'projection', 'position', 'waiting', 'tries', 'parked_at', 'reason'], rows))
 }
 
 /** `parked redrive [keys…]`: folds what waits, in order, by the rules of this version of the code. */

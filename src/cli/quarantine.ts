@@ -4,28 +4,40 @@ import { redrive, redriveAll, type Redriven } from '../ingest/quarantine/redrive
 import { CONTRADICTS_MOVEMENT, countOpen, findQuarantined, listQuarantine, markDiscarded, MAX_QUARANTINE_ID, type QuarantineState } from '../ingest/quarantine/quarantine.sql.ts'
 import { CommandError } from '../app/errors.ts'
 import { withIngest, withLedger } from '../app/open.ts'
-import { say, table, type Output } from '../app/output.ts'
+import { say, sayList, table, type Output } from '../app/output.ts'
+import type { Db } from '../postgres/database.ts'
 
 const BY = 'command line'
 const PAGE_ROWS = 500
 const MAX_REASON_CHARACTERS = 1000
 const DETAIL_CHARACTERS = 80
 
-/** `quarantine list`: the rows of a state, all of them. */
-export async function quarantineListCommand (config: Config, output: Output, options: { state: QuarantineState, reason?: string | undefined }): Promise<void> {
-  const items = await withLedger(config, async db => {
-    const rows: ListedDelivery[] = []
-    for (let after = 0n; ;) {
-      const page = await listQuarantine(db, { ...options, after, limit: PAGE_ROWS })
-      rows.push(...page.map(describeListed))
-      const last = page.at(-1)
-      if (last === undefined || page.length < PAGE_ROWS) return rows
-      after = last.quarantine_id
-    }
+interface QuarantineChoice { state: QuarantineState, reason?: string | undefined }
+
+/** `quarantine list`: the rows of a state, all of them, however many. */
+export async function quarantineListCommand (config: Config, output: Output, options: QuarantineChoice): Promise<void> {
+  const decision = { open: 'contradicts', redriven: 'stored at', discarded: 'discarded because' }[options.state]
+  await withLedger(config, async db => {
+    await sayList(output, walkQuarantine(db, options), {
+      item: plain,
+      head: ['id', 'reason', 'seen', 'last_seen_at', decision, 'detail'],
+      cells: row => [
+        row.quarantine_id, row.reason, String(row.times_seen), row.last_seen_at, row.discard_reason ?? row.position ?? '',
+        oneLine(row.detail).slice(0, DETAIL_CHARACTERS)
+      ].map(tame),
+      empty: `Nothing ${options.state} is in quarantine.`
+    })
   })
-  const rows = items.map(row => [row.quarantine_id, row.reason, String(row.times_seen), row.last_seen_at, row.discard_reason ?? row.position ?? '', oneLine(row.detail).slice(0, DETAIL_CHARACTERS)])
-  const settled = { open: 'contradicts', redriven: 'stored at', discarded: 'discarded because' }[options.state]
-  say(output, { items: items.map(plain) }, rows.length === 0 ? `Nothing ${options.state} is in quarantine.` : tame(table(['id', 'reason', 'seen', 'last_seen_at', settled, 'detail'], rows)))
+}
+
+async function * walkQuarantine (db: Db, options: QuarantineChoice): AsyncGenerator<ListedDelivery> {
+  for (let after = 0n; ;) {
+    const page = await listQuarantine(db, { ...options, after, limit: PAGE_ROWS })
+    yield * page.map(describeListed)
+    const last = page.at(-1)
+    if (last === undefined || page.length < PAGE_ROWS) return
+    after = last.quarantine_id
+  }
 }
 
 /** `quarantine show ID`: one row with its bytes; of a conflict how it differs from what is stored. */

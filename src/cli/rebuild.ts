@@ -13,29 +13,29 @@ import { showProgress } from './support/progress.ts'
 
 export type RebuildAction = 'start' | 'diff' | 'switch' | 'abandon'
 
-/** Changed items of a kind that a diff names. */
+/** How many changed items of each kind a diff lists by default. */
 const NAMED_CHANGES = 50
 
-/** As a worker's, while nothing comes in. */
+/** The batch of a step: the same as that of a worker while no events arrive. */
 export const BATCH_EVENTS = 2000
-/** With half a second each: as long as people wait for a prompt. */
+/** Half a second each, 30 s together: as long as a person waits for a prompt. */
 const SWITCH_TRIES = 60
 
 /**
- * `rebuild ACTION [projection]`: folds the log anew beside the live projections, shows what would change, and puts the new in
- * their place.
- * @param limit how many changed items of a kind to name
+ * `rebuild ACTION [projection]`: folds the log again beside the live projections, shows what would change, or replaces
+ * the live ones.
+ * @param limit how many changed items of each kind a diff lists
  */
 export async function rebuildCommand (config: Config, output: Output, name: string | undefined, action: RebuildAction, limit = NAMED_CHANGES): Promise<void> {
   const chosen = choose(name)
-  // On a small machine it shares the cores with the service.
+  // On a small machine the rebuild shares the cores with the service, which goes first.
   setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
   await withWorkplace(config, async workplace => {
     if (action === 'abandon') {
       await abandon(workplace, output)
       return
     }
-    // Without a name: go on with what is under way, else all.
+    // Without a name: continue the rebuild that is under way, otherwise rebuild all.
     const underWay = name === undefined ? await underRebuild(workplace, projections) : []
     const rebuilt = underWay.length > 0 ? underWay : chosen
     const begun = await beginRebuild(workplace, rebuilt)
@@ -47,9 +47,9 @@ export async function rebuildCommand (config: Config, output: Output, name: stri
 }
 
 function sayNext (output: Output, names: readonly string[], begun: Begun, events: number): void {
-  say(output, { rebuilt: names, begun, events }, `${sentence(names)} ${names.length === 1 ? 'is' : 'are'} rebuilt beside the live ones: ${events} events folded${begun === 'resumed' ? ' since the rebuild was broken off' : ''}.\n\n` +
-    '  loyalty-ledger rebuild diff      what would change\n  loyalty-ledger rebuild switch    put them in the place of the live ones\n  loyalty-ledger rebuild abandon   drop them\n\n' +
-    'Until then each of these commands folds what came in meanwhile.')
+  say(output, { rebuilt: names, begun, events }, `${sentence(names)} ${names.length === 1 ? 'is' : 'are'} rebuilt beside the live ones: ${events} events folded${begun === 'resumed' ? ' since the rebuild was interrupted' : ''}.\n\n` +
+    '  loyalty-ledger rebuild diff      show what would change\n  loyalty-ledger rebuild switch    replace the live ones with them\n  loyalty-ledger rebuild abandon   drop them\n\n' +
+    'Until the switch, diff and switch also fold the events that were stored since.')
 }
 
 function choose (name: string | undefined): readonly Projection[] {
@@ -82,7 +82,7 @@ async function switchOver (workplace: Workplace, rebuilt: readonly Projection[],
   await switchRebuilt(workplace, rebuilt, { batch: BATCH_EVENTS, tries: SWITCH_TRIES })
   const switch_ms = Math.round(performance.now() - started)
   const names = rebuilt.map(({ name }) => name)
-  say(output, { switched: names, tables: tablesOf(rebuilt), switch_ms }, `${sentence(names)} ${names.length === 1 ? 'is' : 'are'} live as rebuilt, after ${switch_ms} ms. The old rows are dropped.`)
+  say(output, { switched: names, tables: tablesOf(rebuilt), switch_ms }, `${sentence(names)} ${names.length === 1 ? 'is' : 'are'} live as rebuilt; the switch took ${switch_ms} ms. The old rows are dropped.`)
 }
 
 async function abandon (workplace: Workplace, output: Output): Promise<void> {
@@ -114,10 +114,10 @@ function sayDiff (output: Output, diff: RebuildDiff, limit: number): void {
     if (customers.total > 0n) parts.push(table(['customer', 'columns'], customers.items.map(customer => [customer.customer_id, customer.columns.join(', ')])) + more(customers.total, limit))
   }
   const rest = tables.filter(({ table }) => !['cards', 'orders', 'customers'].includes(table))
-  if (rest.length > 0) parts.push(`Also in ${rest.map(({ table, rows_for }) => `${table} (of ${rows_for})`).join(', ')}: statements, states or tellings.`)
-  if (tables.length === 0) parts.push('No row would be another.')
-  if (parked > 0) parts.push(`${parked} key(s) would be parked: events about them cannot be folded by these rules.`)
-  if (apart > 0n) parts.push(`The live projections and the rebuilt ones are ${apart} events apart: does a worker run? What differs can come of that alone.`)
+  if (rest.length > 0) parts.push(`Also in ${rest.map(({ table, rows_for }) => `${table} (of ${rows_for})`).join(', ')}: statement lines, states or observations.`)
+  if (tables.length === 0) parts.push('No row would change.')
+  if (parked > 0) parts.push(`${parked} key(s) would be parked: events about them cannot be folded with these rules.`)
+  if (apart > 0n) parts.push(`The live projections and the rebuilt ones are ${apart} events apart. Is a worker running? The differences can come from that alone.`)
   say(output, { ...diff, apart: Number(apart) }, parts.join('\n\n'))
 }
 

@@ -32,32 +32,33 @@ export interface SimulateOptions {
 }
 
 /**
- * `simulate`: sends a server what the provider would send, and worse; with `verify` it then compares everything the server
- * says with what it should say; with `export` it writes what truly happened as the provider would export it.
- * @throws CommandError what SimulatorFailure says, simulation_empty, file_unwritable, ledger_differs
+ * `simulate`: sends simulated deliveries to a server, including faulty ones. With `verify` it then compares all answers
+ * of the server with the expected ones. With `export` it writes all simulated transactions as the provider would export
+ * them.
+ * @throws CommandError with the code of a SimulatorFailure, or simulation_empty, file_unwritable, ledger_differs
  */
 export async function simulateCommand (config: Config, output: Output, options: SimulateOptions): Promise<void> {
   const seed = options.seed ?? String(randomInt(1_000_000_000))
   const again = `--seed ${quoted(seed)} --events ${options.events} --customers ${options.customers} --chaos ${options.chaos} --sources ${quoted(options.sources)}`
   const base = serverUrl(config, options.url)
   const secret = options.secret ?? (await webhookSecrets(config)).secrets[0] ?? ''
-  // Said first: whatever happens, the run can be repeated.
+  // Printed first, so that the run can be repeated whatever happens.
   if (!output.json) output.progress(`Seed ${seed}. The same seed and options send the same deliveries.`)
   else if (options.seed === undefined) output.progress(JSON.stringify({ seed }))
 
   const simulation = simulate({ seed, customers: options.customers, events: options.events, chaos: options.chaos, sources: sourcesOf(options.sources) })
-  if (simulation.deliveries.length === 0) throw new CommandError('simulation_empty', `Nothing is sent with --sources ${options.sources}. Say all, seeds, or event types with commas between them.`)
+  if (simulation.deliveries.length === 0) throw new CommandError('simulation_empty', `--sources ${options.sources} selects no deliveries. Give all, seeds, or event types separated by commas.`)
   if (options.export !== undefined) await writeExport(options.export, simulation)
   const differences = createDifferences()
   const client = openClient(base, { connections: options.concurrency, key: options.key })
   try {
-    // Nobody there is said at once, and not after all the retries.
+    // If no server answers, fail at once instead of after all the retries.
     const { date_ms: began_ms } = await client.get('/livez')
     const sent = await sendAll(client, simulation, { ...options, secret }, differences, output)
     const expected = expectationOf(sent.acknowledged)
     const remarks = options.verify ? await verifyAll(client, began_ms, sent, expected, differences, output) : []
     const summary = summarise(seed, simulation, sent, expected, differences, { verified: options.verify, remarks })
-    say(output, summary, describe(summary))
+    say(output, summary, summaryText(summary))
     if (differences.total > 0) throw new CommandError('ledger_differs', `${differences.total} ${differences.total === 1 ? 'thing is' : 'things are'} not as expected. Repeat with ${again}.`)
   } catch (error) {
     if (error instanceof SimulatorFailure) throw new CommandError(error.code, error.message, { cause: error })
@@ -67,7 +68,7 @@ export async function simulateCommand (config: Config, output: Output, options: 
   }
 }
 
-/** As a shell takes it for one word. */
+/** Quotes a text so that a shell reads it as one word. */
 function quoted (text: string): string {
   return /^[\w.,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
@@ -92,18 +93,18 @@ async function sendAll (client: Client, { deliveries }: Simulation, options: Sim
   }
 }
 
-/** @returns what could not be compared */
+/** Compares the server's answers with the expected ones. @returns what could not be compared, and why */
 async function verifyAll (
-  client: Client, began_ms: number | undefined, { positions, heard, asides }: Sent, expected: Expectation, differences: Differences, output: Output
+  client: Client, began_ms: number | undefined, { positions, acknowledgements, quarantined }: Sent, expected: Expectation, differences: Differences, output: Output
 ): Promise<string[]> {
   await awaitProjection(client, positions)
   const progress = showProgress('verifying', sizeOf(expected), output.json)
   try {
     await verify(client, expected, differences, {
-      ...(began_ms === undefined ? {} : { recording: { began_ms, heard } }),
+      ...(began_ms === undefined ? {} : { recording: { began_ms, acknowledgements } }),
       onCompared: () => progress.add(1)
     })
-    const remark = await checkQuarantine(client, asides, differences)
+    const remark = await checkQuarantine(client, quarantined, differences)
     return remark === undefined ? [] : [remark]
   } finally {
     progress.stop()
@@ -162,7 +163,7 @@ function summarise (
 
 const LISTED = 20
 
-function describe (summary: Summary): string {
+function summaryText (summary: Summary): string {
   const { listed } = summary
   const shown = listed.slice(0, LISTED).map(({ about, field, expected, got }) => `  ${about}\n    ${field}: expected ${text(expected)}, got ${text(got)}`)
   const more = summary.differences - shown.length
@@ -170,7 +171,7 @@ function describe (summary: Summary): string {
     `${summary.deliveries} deliveries sent in ${summary.seconds.toFixed(1)} s, ${summary.deliveries_per_second} a second.`,
     `  accepted ${summary.accepted}, duplicate ${summary.duplicate}, quarantined ${summary.quarantined}, refused ${summary.refused}, given up ${summary.given_up}; ${summary.retries} retries`,
     `  ${summary.events} events about ${summary.customers} customers, ${summary.cards} cards, ${summary.orders} orders`,
-    `  ${summary.movements_true} movements happened, ${summary.movements_delivered} were told; ${summary.unexplained} points should be unexplained`,
+    `  ${summary.movements_true} movements happened, ${summary.movements_delivered} were delivered; ${summary.unexplained} points should be unexplained`,
     ...summary.remarks,
     ...(summary.differences > 0 ? ['Not as expected:', ...shown] : []),
     ...(more > 0 && shown.length > 0 ? [`  and ${more} more`] : []),

@@ -24,7 +24,7 @@ const checks: readonly Check[] = [log, folded]
 export async function verifyCommand (config: Config, output: Output, options: VerifyOptions): Promise<void> {
   const against = options.against === undefined ? undefined : await trustedAnchor(config, options.against)
   const findings = listFindings(options.limit)
-  const results = await withReading(config, async ({ db }) => await runChecks({ db, config, limit: options.limit, against, found: findings.found }, options.only, output))
+  const results = await withReading(config, async ({ db }) => await runChecks({ db, config, limit: options.limit, against, found: findings.found, foundMore: findings.foundMore }, options.only, output))
   const { total } = findings
   say(output, {
     clean: total === 0,
@@ -72,7 +72,7 @@ function describe (results: ReadonlyArray<{ name: Check['name'], line: string }>
 function clearance (names: ReadonlyArray<Check['name']>): string {
   const shown = {
     log: 'positions have no gaps, and digests, chains, heads and columns recompute from the rows',
-    projections: 'every projection is the fold of the events up to its anchor'
+    projections: 'every projection is the fold of the events up to its checkpoint'
   }
   return `No difference: ${names.map(name => shown[name]).join('; ')}.`
 }

@@ -1,41 +1,41 @@
-import { setTimeout as rest } from 'node:timers/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Db } from '../postgres/database.ts'
 import { createCheckpoints, readCheckpoints } from './checkpoints.sql.ts'
 import { failureOf } from '../postgres/errors.ts'
+import { backoff_ms } from '../postgres/retry.ts'
 import { readHeads } from '../log/shards.sql.ts'
 import { inTwoLanes } from './two-lanes.ts'
 import type { Projection } from './projection.ts'
-import { step, StepFailed } from './step.ts'
+import { runStep, StepFailed } from './step.ts'
 import { createFreshness } from './freshness.ts'
 
-/** A shard whose projections did not get to where its log went when we looked. */
+/** A shard whose projections did not reach its head as it was at the start. */
 export interface Lagging {
   shard: number
   position: bigint
   head: bigint
-  /** Why it cannot be projected; undefined where it was only not done in time. */
+  /** Why the shard cannot be projected; undefined if only the time ran out. */
   cause?: string
 }
 
 type Heads = ReadonlyArray<{ shard: number, head: bigint }>
 
-/** Tries of one shard that another step's locks got in the way of. */
-const TRIES = 5
-/** What collided once does so again if it begins again at the same moment. */
-const RACE_REST_MS = 20
+/** Tries of a shard whose steps collide with the locks of others, and the pauses between them. */
+const RACE_TRIES = 5
+const RACE_BACKOFF = { base_ms: 40, max_ms: 320 }
 
 /**
- * Brings the projections up to what is stored now, beside whatever workers run: what they hold is waited for, what comes in
- * meanwhile is not. A shard that cannot be projected is left out: one poisoned event must not stop what the others allow.
- * @param options.wait_ms how long to wait, all in all, for shards that other workers hold
+ * Brings the projections up to what is stored now, beside any running workers: waits for the shards that these hold, but not for
+ * events that arrive meanwhile. Leaves out a shard that cannot be projected: one poisoned event must not stop the other shards.
+ * @param options.wait_ms how long to wait in total for shards that other workers hold
  * @returns the shards that did not get there
  */
 export async function catchUp (db: Db, projections: readonly Projection[], options: { batch: number, wait_ms: number }): Promise<Lagging[]> {
   await createCheckpoints(db, projections)
   const heads = await readHeads(db)
-  const failed = await stepUpTo(heads, db, projections, options.batch)
+  const failed = await projectUpTo(heads, db, projections, options.batch)
   const lagging = await reachAll(heads.filter(({ shard }) => !failed.has(shard)), db, projections, options.wait_ms)
-  // A worker may have done meanwhile what we could not.
+  // A worker may meanwhile have done what failed here.
   const stuck = await reachAll(heads.filter(({ shard }) => failed.has(shard)), db, projections, 0)
   return [...lagging, ...stuck.map(shard => ({ ...shard, cause: failed.get(shard.shard) ?? '' }))].sort((a, b) => a.shard - b.shard)
 }
@@ -48,21 +48,21 @@ export async function waitForProjections (db: Db, projections: readonly Projecti
   return await reachAll(await readHeads(db), db, projections, options.wait_ms)
 }
 
-/** Steps shards to where their heads were. @returns those that failed, and why */
-async function stepUpTo (heads: Heads, db: Db, projections: readonly Projection[], batch: number): Promise<Map<number, string>> {
+/** Runs steps until no shard is left below its head that nobody holds. @returns the shards that failed, and why */
+async function projectUpTo (heads: Heads, db: Db, projections: readonly Projection[], batch: number): Promise<Map<number, string>> {
   const failed = new Map<number, string>()
   const upTo = new Map(heads.map(({ shard, head }) => [shard, head]))
-  const lost = new Map<number, number>()
+  const races = new Map<number, number>()
   await inTwoLanes(async ({ ended }) => {
     while (!ended()) {
       try {
-        // Nothing is left that nobody holds: the other lane goes on as long as it finds something, and so do other processes.
-        if (await step(db, projections, { batch, upTo, except: [...failed.keys()] }) === undefined) return
+        // When nothing is left that nobody holds, this lane ends; the other lane and other processes finish what they hold.
+        if (await runStep(db, projections, { batch, upTo, except: [...failed.keys()] }) === undefined) return
       } catch (error) {
         if (!(error instanceof StepFailed) || failureOf(error.cause) === 'unavailable') throw error
-        const races = (lost.get(error.shard) ?? 0) + 1
-        lost.set(error.shard, races)
-        if (failureOf(error.cause) === 'retry' && races < TRIES) await rest(Math.random() * RACE_REST_MS * 2 ** races)
+        const lost = (races.get(error.shard) ?? 0) + 1
+        races.set(error.shard, lost)
+        if (failureOf(error.cause) === 'retry' && lost < RACE_TRIES) await pause(backoff_ms(lost, RACE_BACKOFF))
         else failed.set(error.shard, (error.cause as Error).message)
       }
     }

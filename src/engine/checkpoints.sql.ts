@@ -4,10 +4,10 @@ import type { Db, ProjectionSchema, Trx } from '../postgres/database.ts'
 import { prepared } from '../postgres/prepared.ts'
 import { unnest } from '../postgres/unnest.ts'
 
-/** A projection by name and version: what a checkpoint belongs to. */
+/** Name and version of a projection: the owner of a checkpoint. */
 export interface ProjectionKey { name: string, version: number }
 
-/** A shard claimed for one step, with where each projection stands in it. */
+/** A shard claimed for one step, with the position of each projection in it. */
 export interface Claim {
   shard: number
   head: bigint
@@ -15,8 +15,8 @@ export interface Claim {
 }
 
 /**
- * Makes the checkpoints of projections at position 0 where a ledger is new. Where it is not, a projection without any is
- * left without: its rows would be half built while people read them, so it has to be rebuilt.
+ * Creates the checkpoints of projections at position 0 in a new ledger. In a ledger that has events, a projection without
+ * checkpoints stays without: its rows would be half built while people read them, so it has to be rebuilt.
  */
 export async function createCheckpoints (db: Db, projections: readonly ProjectionKey[]): Promise<void> {
   await sql`
@@ -29,7 +29,7 @@ export async function createCheckpoints (db: Db, projections: readonly Projectio
     on conflict do nothing`.execute(db)
 }
 
-/** Begins projections at position 0, in a generation that nobody reads yet. */
+/** Creates the checkpoints of projections at position 0, in a projection schema that nobody reads yet. */
 export async function beginCheckpoints (db: Db, projections: readonly ProjectionKey[]): Promise<void> {
   await sql`
     insert into checkpoints (projection, version, shard)
@@ -38,23 +38,23 @@ export async function beginCheckpoints (db: Db, projections: readonly Projection
     cross join ledger.shards s`.execute(db)
 }
 
-/** By which version of its rules each projection's rows were folded. A projection without rows of its own is absent. */
+/** The version of the rules that folded each projection's rows. A projection without checkpoints is absent. */
 export async function readVersions (db: Db): Promise<Map<string, number>> {
   const { rows } = await sql<ProjectionKey>`select distinct projection as name, version from checkpoints`.execute(db)
   return new Map(rows.map(({ name, version }) => [name, version]))
 }
 
-/** Where a projection stands in a shard of a generation. */
+/** The position of a projection in a shard. */
 export interface Standing { projection: string, version: number, shard: number, position: bigint }
 
-/** Where every projection of a generation stands. */
+/** The positions of all projections of a projection schema. */
 export async function readStandings (db: Db, projectionSchema: ProjectionSchema): Promise<Standing[]> {
   const { rows } = await sql<Standing>`
     select projection, version, shard, position from ${sql.id(projectionSchema, 'checkpoints')} order by projection, shard`.execute(db)
   return rows
 }
 
-/** How many events lie before projections, over all shards, and whether they moved of late. */
+/** How many events projections lag behind, over all shards, and whether a checkpoint moved in the last 5 s. */
 export async function readLag (db: Db, projections: readonly ProjectionKey[]): Promise<{ events: bigint, moving: boolean }> {
   const { rows: [lag] } = await sql<{ events: bigint | null, moving: boolean | null }>`
     select sum(greatest(head - position, 0)) as events, bool_or(moved_at > clock_timestamp() - interval '5 s') as moving
@@ -67,76 +67,44 @@ export async function readLag (db: Db, projections: readonly ProjectionKey[]): P
   return { events: lag?.events ?? 0n, moving: lag?.moving ?? false }
 }
 
-/**
- * Claims a shard in which some projection lags, and locks its checkpoints until the transaction ends. The row lock is
- * the lease: what another worker holds is skipped, and a killed worker leaves nothing to clean.
- * Shards are taken by the oldest checkpoint first, so that none starves.
- * @param projections in the versions that the generation has
- * @param among.except shards that rest
- * @param among.only the one shard that is wanted
- * @param among.upTo how far to go, by shard: what has come there does not lag
- */
-export async function claimShard (
-  trx: Trx, projections: readonly ProjectionKey[],
-  among: { except?: readonly number[] | undefined, only?: number | undefined, upTo?: ReadonlyMap<number, bigint> | undefined }
-): Promise<Claim | undefined> {
-  const [first] = projections
-  const { except = [], only = null, upTo } = among
-  const goals = upTo === undefined
-    ? sql`ledger.shards`
-    : sql`(select shard, least(head, goal) as head
-           from ledger.shards join unnest(${[...upTo.keys()]}::smallint[], ${[...upTo.values()].map(String)}::bigint[]) as g (shard, goal) using (shard))`
-  // Everyone locks the first projection's row before the others: it stands for the shard.
-  const { rows: [claimed] } = await sql<{ shard: number, head: bigint }>`
-    select anchor.shard, s.head
-    from checkpoints anchor
-    join ${goals} s on s.shard = anchor.shard
-    where anchor.projection = ${first?.name} and anchor.version = ${first?.version}::integer
-      and anchor.shard <> all (${except}::smallint[]) and anchor.shard = coalesce(${only}::smallint, anchor.shard)
-      and exists (
-        select from ${checkpointsOf(projections)}
-        where c.shard = anchor.shard and c.position < s.head)
-    order by anchor.updated_at
-    limit 1
-    for update of anchor skip locked`.execute(trx)
-  if (claimed === undefined) return undefined
-  return { ...claimed, positions: await lockPositions(trx, projections, claimed.shard) }
+/** Which shards a claim may take. */
+export interface Claimable {
+  /** Shards to leave alone. */
+  except?: readonly number[]
+  /** The one shard that is wanted. */
+  only?: number
+  /** Where to stop in each shard: the shard does not lag behind this. Shards that are not named are not claimed. */
+  upTo?: ReadonlyMap<number, bigint>
 }
 
 /**
- * Claims shards in which projections lag, those that were moved longest ago, as long as there is no more to fold in all of them
- * together than is wanted: none where the first has more. What others hold is skipped, and counts. Locked by shard, as everybody
- * does, but told by when they were moved: where not all of them can be taken along, the first are. One statement, since near the
- * end of the log a step is made of little else than its statements.
- * @param among.except shards that rest
- * @param among.events so many may be left to fold
+ * Claims shards in which projections lag, least recently updated first, and locks their checkpoints until the transaction ends.
+ * The row lock is the lease: shards locked by others are skipped, and a killed worker leaves nothing to clean up.
+ * @param projections in the versions that the projection schema has
+ * @param among.events claims shards while their total backlog fits into this; none if the first alone exceeds it; shards
+ *   locked by others still count. Without it: one shard, whatever its backlog.
  */
-export async function claimTogether (
-  trx: Trx, projections: readonly ProjectionKey[], among: { except: readonly number[], events: number }
-): Promise<Claim[]> {
+export async function claimShards (trx: Trx, projections: readonly ProjectionKey[], among: Claimable & { events?: number }): Promise<Claim[]> {
   const [first] = projections
+  const { except = [], only = null, events } = among
+  // Everyone locks the first projection's row before the others, and several of these in order of their shards.
   const { rows } = await sql<{ shard: number, head: bigint, moved_at: Instant, projection: string, position: bigint }>`
     with anchors as materialized (
-      select anchor.shard, s.head, anchor.updated_at as moved_at
+      select anchor.shard, queue.head, queue.moved_at
       from checkpoints anchor
-      join ledger.shards s on s.shard = anchor.shard
+      join (
+        select lagging.*, sum(lagging.events) over (order by lagging.moved_at, lagging.shard) as events_so_far
+        from (
+          select c.shard, goal.head, goal.head - min(c.position) as events, min(c.updated_at) as moved_at
+          from ${checkpointsOf(projections)}
+          join ${goals(among)} goal on goal.shard = c.shard
+          where c.shard <> all (${except}::smallint[]) and c.shard = coalesce(${only}::smallint, c.shard)
+          group by c.shard, goal.head
+        ) lagging
+        where lagging.events > 0
+      ) queue on queue.shard = anchor.shard
       where anchor.projection = ${first?.name} and anchor.version = ${first?.version}::integer
-        and anchor.shard = any (array(
-          select queue.shard
-          from (
-            select lagging.shard, sum(lagging.events) over (order by lagging.moved_at, lagging.shard) as events
-            from (
-              select c.shard, s.head - min(c.position) as events, min(c.updated_at) as moved_at
-              from ${checkpointsOf(projections)}
-              join ledger.shards s on s.shard = c.shard
-              where c.shard <> all (${among.except}::smallint[])
-              group by c.shard, s.head
-            ) lagging
-            where lagging.events > 0
-          ) queue
-          where queue.events <= ${among.events}::bigint
-        ))
-      order by anchor.shard
+      ${events === undefined ? sql`order by queue.moved_at limit 1` : sql`and queue.events_so_far <= ${events}::bigint order by anchor.shard`}
       for update of anchor skip locked
     )
     select anchors.shard, anchors.head, anchors.moved_at, c.projection, c.position
@@ -153,29 +121,26 @@ export async function claimTogether (
   return [...claims.values()].sort((a, b) => a.moved_at < b.moved_at ? -1 : 1)
 }
 
-/** Locks the checkpoints of a shard. @returns where each projection stands in it */
-async function lockPositions (trx: Trx, projections: readonly ProjectionKey[], shard: number): Promise<Map<string, bigint>> {
-  const { rows } = await sql<{ projection: string, position: bigint }>`
-    select c.projection, c.position
-    from ${checkpointsOf(projections)}
-    where c.shard = ${shard}
-    order by c.projection
-    for update of c`.execute(trx)
-  return new Map(rows.map(({ projection, position }) => [projection, position]))
+/** How far to go in each shard, as a table `(shard, head)`. */
+function goals ({ upTo }: Claimable): RawBuilder<unknown> {
+  return upTo === undefined
+    ? sql`ledger.shards`
+    : sql`(select shard, least(head, wanted) as head
+           from ledger.shards join unnest(${[...upTo.keys()]}::smallint[], ${[...upTo.values()].map(String)}::bigint[]) as w (shard, wanted) using (shard))`
 }
 
-/** The checkpoint was moved by someone else between claim and commit: the step must roll back. */
+/** Someone else moved the checkpoint between claim and commit: the step must roll back. */
 export class Fenced extends Error {
   override name = 'Fenced'
   readonly code = 'checkpoint_moved'
 }
 
-/** Where the checkpoints of a claimed shard are to go. */
+/** The new position for the checkpoints of a claimed shard. */
 export interface Move { claim: Claim, position: bigint }
 
 /**
  * Moves checkpoints by compare-and-set: the commit is the fence.
- * @throws Fenced when a checkpoint is not where its claim saw it
+ * @throws Fenced when a checkpoint differs from the position that its claim read
  */
 export async function advanceCheckpoints (trx: Trx, projections: readonly ProjectionKey[], moves: readonly Move[]): Promise<void> {
   const lagging = moves.flatMap(({ claim: { shard, positions }, position }) => projections
@@ -188,11 +153,11 @@ export async function advanceCheckpoints (trx: Trx, projections: readonly Projec
     where c.projection = m.name and c.version = m.version and c.shard = m.shard and c.position = m.seen`.execute(trx)
   if (numAffectedRows !== BigInt(lagging.length)) {
     const shards = moves.map(({ claim }) => claim.shard)
-    throw new Fenced(`a checkpoint of shard ${shards.join(', ')} moved while this step was under way; nothing of the step is kept`)
+    throw new Fenced(`a checkpoint of shard ${shards.join(', ')} moved while this step was running; the step was rolled back`)
   }
 }
 
-/** How far every one of the projections has come in each shard, in whatever version. */
+/** The position up to which all of the projections have folded each shard, in whatever version. */
 export async function readCheckpoints (db: Db, projections: readonly ProjectionKey[]): Promise<Map<number, bigint>> {
   const rows = await leastPositions(db, projections.map(({ name }) => name))
   return new Map(rows.map(({ shard, position }) => [shard, position]))
@@ -200,12 +165,12 @@ export async function readCheckpoints (db: Db, projections: readonly ProjectionK
 
 const leastPositions = prepared((names: readonly string[]) => sql<{ shard: number, position: bigint }>`select shard, position from ${checkpointsByShard(names)} at`)
 
-/** The same of one shard as an expression, for a read that must name the checkpoint of the very state it shows. */
+/** The same for one shard, as an expression: a read returns the checkpoint of the state that it shows. */
 export function checkpoint (projections: readonly ProjectionKey[], shard: number): RawBuilder<bigint | null> {
   return sql`(select min(c.position) from checkpoints c where c.projection = any (${projections.map(({ name }) => name)}::text[]) and c.shard = ${shard})`
 }
 
-/** The same of all shards, or of some, as rows `shard`, `position`. */
+/** The same for all shards, or for some, as rows `shard`, `position`. */
 export function checkpointsByShard (names: readonly string[], shards?: readonly number[]): RawBuilder<unknown> {
   return sql`(
     select c.shard, min(c.position) as position from checkpoints c

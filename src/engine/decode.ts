@@ -1,24 +1,37 @@
-import { factsOf } from '../providers/voucherify/identify.ts'
+import type { MentionedIds } from '../providers/provider.ts'
+import type { Providers } from '../providers/registry.ts'
 import type { StoredEvent } from '../log/read.sql.ts'
 import type { Observed } from './projection.ts'
 
-/**
- * A stored event with the facts it tells, or with why this version of the code cannot read it. Only then its body is kept:
- * those of a whole batch would be carried from one collection of garbage to the next.
- */
+/** A stored event with the facts it states, or with why this version of the code cannot read it. Without its body. */
 export interface DecodedEvent {
   event: Pick<StoredEvent, 'event_id' | 'subject' | 'position'>
   observed: Observed[]
-  unreadable?: { error: Error, body: string }
+  unreadable?: Unreadable
 }
 
-/** Reads what an event tells. A test delivery tells nothing. */
-export function decodeEvent ({ event_id, subject, position, recorded_at, fact_digest, test, body }: StoredEvent): DecodedEvent {
+/** Why an event cannot be read, and the cards and orders that it may be about all the same. */
+export interface Unreadable { error: Error, mentioned: MentionedIds }
+
+/** The events of a provider that this version of the code does not have. */
+export class UnknownProvider extends Error {
+  override name = 'UnknownProvider'
+}
+
+/** Reads what an event states, by the reader of the provider that sent it. A test delivery states nothing. */
+export function decodeEvent ({ provider, event_id, subject, position, recorded_at, fact_digest, test, body }: StoredEvent, providers: Providers): DecodedEvent {
   const event = { event_id, subject, position }
   if (test) return { event, observed: [] }
+  const reader = providers.readerNamed(provider)
+  // Its cards and orders are its own, by their prefix: no event that can be read is about them.
+  if (reader === undefined) return { event, observed: [], unreadable: { error: unknownProvider(provider), mentioned: { cards: [], orders: [] } } }
   try {
-    return { event, observed: factsOf(body).map(fact => ({ fact, event_id, subject, recorded_at, fact_digest })) }
+    return { event, observed: reader.factsOf(body).map(fact => ({ fact, event_id, subject, recorded_at, fact_digest })) }
   } catch (error) {
-    return { event, observed: [], unreadable: { error: error as Error, body } }
+    return { event, observed: [], unreadable: { error: error as Error, mentioned: reader.mentionedIds(body) } }
   }
+}
+
+function unknownProvider (name: string): UnknownProvider {
+  return new UnknownProvider(`this version has no reader for events of the provider ${JSON.stringify(name)}; a version that has one will project them`)
 }

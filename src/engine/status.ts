@@ -6,7 +6,7 @@ import { describeOutdated, outdatedOf, type Outdated } from './rebuild/versions.
 import type { Projection } from './projection.ts'
 import type { WorkerHealth } from './worker.ts'
 
-/** Something that a person has to look at. */
+/** A problem that needs action. */
 export interface Attention {
   code: 'parked' | 'outdated' | 'lagging' | 'log_gap' | 'worker_ended'
   detail: string
@@ -25,26 +25,29 @@ export interface ProjectionStatus {
 
 export interface ShardStatus { shard: number, head: bigint, chain: string, newest_recorded_at: Instant | null }
 
-/** How the ledger is, for people and programs. */
+/** The state of the ledger, for people and programs. */
 export interface LedgerStatus {
   as_of: Instant
   attention: Attention[]
   projections: ProjectionStatus[]
   rebuild: RebuildStanding[]
   quarantine: { open: number, conflicts: number, reasons: OpenReason[] }
-  log: { events: bigint, newest_recorded_at: Instant | null, timeout_seconds: number | null, shards: ShardStatus[] }
+  log: { events: bigint, newest_recorded_at: Instant | null, silence_seconds: number | null, shards: ShardStatus[] }
   worker: Omit<WorkerHealth, 'outdated' | 'waiting'> & { waiting: string | null } | null
 }
 
-/** A projection that lags by more than a worker's longest rest waits for a person. */
+/** A worker rests for at most this long, so a projection that lags by more needs action. */
 export const LAG_LIMIT_SECONDS = 60
 
-/** Reads how the ledger is. @param worker of this process, where there is one */
+/**
+ * Reads the state of the ledger.
+ * @param worker the health of this process's worker, if it has one
+ */
 export async function readStatus (db: Db, projections: readonly Projection[], worker: WorkerHealth | undefined): Promise<LedgerStatus> {
   return statusOf(await readStanding(db, projections.map(({ name }) => name)), projections, worker)
 }
 
-/** What a standing means for this version of the code. */
+/** Derives the status from rows that were read, for this version of the rules. */
 export function statusOf (standing: Standing, projections: readonly Projection[], worker: WorkerHealth | undefined): LedgerStatus {
   const { as_of, rebuild, quarantine } = standing
   const outdated = outdatedAmong(standing, projections)
@@ -70,7 +73,10 @@ function countOf (reasons: readonly OpenReason[]): number {
   return reasons.reduce((sum, { open }) => sum + open, 0)
 }
 
-/** A worker that starts on a new ledger makes what has no rows yet; on any other those have to be rebuilt. */
+/**
+ * Projections without live rows are outdated, unless the ledger is new: then a worker creates them when it starts. On
+ * any other ledger they must be rebuilt.
+ */
 function outdatedAmong ({ projections: standings, shards }: Standing, projections: readonly Projection[]): Outdated[] {
   const versions = new Map(standings.flatMap(({ name, version }) => version === null ? [] : [[name, version]]))
   const fresh = versions.size === 0 || shards.every(({ head }) => head === 0n)
@@ -93,7 +99,7 @@ function projectionStatus ({ name, version: code_version }: Projection, { as_of,
 
 function standingOf (name: string, standings: readonly ProjectionStanding[]): ProjectionStanding {
   const found = standings.find(standing => standing.name === name)
-  if (found === undefined) throw new Error(`nobody read how projection ${name} stands`)
+  if (found === undefined) throw new Error(`the status of projection ${name} was not read`)
   return found
 }
 
@@ -102,12 +108,12 @@ function logStatus ({ as_of, shards }: Standing): LedgerStatus['log'] {
   return {
     events: shards.reduce((sum, { head }) => sum + head, 0n),
     newest_recorded_at: newest,
-    timeout_seconds: secondsBetween(newest, as_of),
+    silence_seconds: secondsBetween(newest, as_of),
     shards: shards.map(({ shard, head, chain, newest_at }) => ({ shard, head, chain: chain.toString('hex'), newest_recorded_at: newest_at }))
   }
 }
 
-/** To the millisecond; not below 0, though the database's clock may have been set back. */
+/** To the millisecond. Never negative, even if the database's clock was set back. */
 function secondsBetween (from: Instant | null, to: Instant): number | null {
   return from === null ? null : Math.max(Date.parse(to) - Date.parse(from), 0) / 1000
 }
@@ -118,16 +124,16 @@ function attentionFor (live: readonly ProjectionStatus[], outdated: readonly Out
   return [
     ...live.filter(({ parked }) => parked > 0).map(({ name, parked, oldest_parked_at }): Attention => ({
       code: 'parked',
-      detail: `${parked === 1 ? `1 key of ${name} stands still` : `${parked} keys of ${name} stand still, the first`} since ${oldest_parked_at}: an event could not be folded. \`loyalty-ledger parked list\` says which and why`
+      detail: `${parked === 1 ? `1 key of ${name} is parked` : `${parked} keys of ${name} are parked, the first`} since ${oldest_parked_at}: an event could not be folded. \`loyalty-ledger parked list\` says which and why`
     })),
     ...(outdated.length === 0 ? [] : [{ code: 'outdated' as const, detail: describeOutdated(outdated) }]),
-    ...(late.length === 0 ? [] : [{ code: 'lagging' as const, detail: `${late.map(lateness).join('; ')}. Look at /readyz and the log of the workers: none may run, or a shard of theirs keeps failing` }]),
-    ...(missing.length === 0 ? [] : [{ code: 'log_gap' as const, detail: `the log lacks ${missing.join(', ')}, and nothing behind is projected. The database is damaged: \`loyalty-ledger verify\` says how far, and a backup has what is gone` }])
+    ...(late.length === 0 ? [] : [{ code: 'lagging' as const, detail: `${late.map(lateness).join('; ')}. Check /readyz and the workers' log: perhaps no worker is running, or a shard keeps failing` }]),
+    ...(missing.length === 0 ? [] : [{ code: 'log_gap' as const, detail: `the log lacks ${missing.join(', ')}, and no later event of the shard is projected. The database is damaged: \`loyalty-ledger verify\` lists the damage; restore the missing events from a backup` }])
   ]
 }
 
 function lateness ({ name, lag_events, lag_seconds }: ProjectionStatus): string {
-  return `${name} lacks ${lag_events} event(s), the oldest stored ${Math.floor(lag_seconds ?? 0)} s ago`
+  return `${name} is behind by ${lag_events} event(s), the oldest stored ${Math.floor(lag_seconds ?? 0)} s ago`
 }
 
 function workerAttention (worker: WorkerHealth | undefined): Attention[] {

@@ -1,4 +1,6 @@
-import { redact, type Extent } from '../providers/voucherify/privacy/redaction.ts'
+import { knownProviders } from '../providers/index.ts'
+import type { RedactionExtent } from '../providers/provider.ts'
+import type { Providers } from '../providers/registry.ts'
 import type { ProjectionKey } from '../engine/checkpoints.sql.ts'
 import type { Db, ProjectionSchema, Trx } from '../postgres/database.ts'
 import {
@@ -6,14 +8,14 @@ import {
   type Kept, type RedactedEvent, type Standing
 } from './erasure.sql.ts'
 import { lookAt, takeBuildLock } from '../engine/rebuild/projection-schema.sql.ts'
-import { failureOf } from '../postgres/errors.ts'
+import { withRetries } from '../postgres/retry.ts'
+import { inBatches } from '../log/batches.ts'
 import { findBodies } from '../log/read.sql.ts'
 import { countShards } from '../log/shards.sql.ts'
-import { inBatches } from './batches.ts'
 import { concernsRow, redactRow } from './quarantined.ts'
 import { erasureEvent, type Order } from './record.ts'
-import { refold, type Changed } from './refold.ts'
-import { createSearch, factsIn, keyOf, type Entry, type Search } from './search.ts'
+import { CHUNK, refold, type Changed } from './refold.ts'
+import { createSearch, keyOf, type Entry, type Search } from './search.ts'
 
 export type { Order } from './record.ts'
 
@@ -31,6 +33,8 @@ export interface Erasure {
 
 export interface EraseOptions {
   projections: readonly ProjectionKey[]
+  /** Whose events can be read; absent: those of all providers that there are. */
+  providers?: Providers
   /** Count, and write nothing. */
   dryRun?: boolean
   /** Told before each transaction how many it will change, of how many. */
@@ -50,7 +54,7 @@ const ROUNDS = 3
  * bounded size, beside whatever runs. Each leaves log and projections in agreement; killed, it is begun again and does the rest.
  */
 export async function eraseCustomer (db: Db, order: Order, options: EraseOptions): Promise<Erasure> {
-  const search = await createSearch(db, order.customer_id)
+  const search = await createSearch(db, order.customer_id, options.providers ?? knownProviders)
   const erasure: Erasure = { unknown: false, looked_at: { events: 0, quarantined: 0 }, erased: { events: 0, quarantined: 0 }, recorded: [] }
   const shards = await countShards(db)
   for (let round = 0; round < ROUNDS; round++) {
@@ -70,16 +74,16 @@ export async function eraseCustomer (db: Db, order: Order, options: EraseOptions
 async function findPersonal (db: Db, search: Search): Promise<{ items: Item[], rows: number }> {
   const items: Item[] = []
   let rows = 0
-  for await (const { body } of quarantineRows(db)) {
+  for await (const { provider, body } of quarantineRows(db)) {
     const text = body.toString('utf8')
-    if (search.concerns(text)) search.learn(text)
+    if (search.concerns(text)) search.learn({ provider, body: text })
   }
   await search.lookAgain(db)
-  for (const batch of inBatches([...search.entries.values()])) {
+  for await (const batch of inBatches(search.entries.values(), CHUNK, ({ body_bytes }) => body_bytes)) {
     const bodies = new Map((await findBodies(db, batch)).map(found => [keyOf(found), found.body]))
     for (const entry of batch) {
       const body = bodies.get(keyOf(entry)) ?? ''
-      if (redacted(search, body, 'all') !== body) items.push({ entry, body_bytes: entry.body_bytes, mentions: redacted(search, body, 'mentions') !== body })
+      if (redacted(search, entry, body, 'all') !== body) items.push({ entry, body_bytes: entry.body_bytes, mentions: redacted(search, entry, body, 'mentions') !== body })
     }
   }
   for await (const row of quarantineRows(db)) {
@@ -105,30 +109,26 @@ async function * quarantineRows (db: Db): AsyncGenerator<Kept> {
  * called, whoever begins again after a kill still recognises it.
  */
 async function eraseItems (db: Db, search: Search, order: Order, items: readonly Item[], shards: number, options: EraseOptions): Promise<string[]> {
-  const whole = inBatches(items)
-  const mentions = whole.length === 1 ? [] : inBatches(items.filter(item => item.mentions))
-  const chunks = [...mentions.map(chunk => ({ chunk, extent: 'mentions' as const })), ...whole.map(chunk => ({ chunk, extent: 'all' as const }))]
+  const whole = await chunksOf(items, 'all')
+  const mentions = whole.length === 1 ? [] : await chunksOf(items.filter(item => item.mentions), 'mentions')
+  const chunks = [...mentions, ...whole]
   const recorded: string[] = []
   for (const [index, { chunk, extent }] of chunks.entries()) {
     await options.onChunk?.(index, chunks.length)
-    const event_id = await resolutely(async () => await db.transaction().execute(async trx => await eraseChunk(trx, search, order, chunk, extent, shards, options.projections)))
+    const event_id = await withRetries(async () => await db.transaction().execute(async trx => await eraseChunk(trx, search, order, chunk, extent, shards, options.projections)), { tries: TRIES })
     if (event_id !== undefined) recorded.push(event_id)
   }
   return recorded
 }
 
-async function resolutely<T> (action: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await action()
-    } catch (error) {
-      if (failureOf(error) !== 'retry' || attempt === TRIES) throw error
-    }
-  }
+async function chunksOf (items: readonly Item[], extent: RedactionExtent): Promise<Array<{ chunk: Item[], extent: RedactionExtent }>> {
+  const chunks = []
+  for await (const chunk of inBatches(items, CHUNK, ({ body_bytes }) => body_bytes)) chunks.push({ chunk, extent })
+  return chunks
 }
 
 /** One transaction. @returns the id of the event that records it; undefined where someone else was faster with all of it */
-async function eraseChunk (trx: Trx, search: Search, order: Order, chunk: readonly Item[], extent: Extent, shards: number, projections: readonly ProjectionKey[]): Promise<string | undefined> {
+async function eraseChunk (trx: Trx, search: Search, order: Order, chunk: readonly Item[], extent: RedactionExtent, shards: number, projections: readonly ProjectionKey[]): Promise<string | undefined> {
   await lockErasures(trx)
   // Tables of a rebuild that were made from here on would not be among those that are cleaned.
   await takeBuildLock(trx)
@@ -155,20 +155,20 @@ async function eraseChunk (trx: Trx, search: Search, order: Order, chunk: readon
 }
 
 /** The bodies are read again: another erasure may have been at them since they were found. */
-async function redactEvents (trx: Trx, search: Search, entries: readonly Entry[], extent: Extent): Promise<{ changed: Changed[], events: RedactedEvent[] }> {
+async function redactEvents (trx: Trx, search: Search, entries: readonly Entry[], extent: RedactionExtent): Promise<{ changed: Changed[], events: RedactedEvent[] }> {
   const stored = new Map((await findBodies(trx, entries)).map(found => [keyOf(found), found.body]))
   const changed: Changed[] = []
   const events: RedactedEvent[] = []
   for (const entry of entries) {
     const before = stored.get(keyOf(entry)) ?? ''
-    const body = redacted(search, before, extent)
+    const body = redacted(search, entry, before, extent)
     if (body === before) continue
     events.push({ event_id: entry.event_id, subject: entry.subject, body })
-    changed.push({ entry, before: factsIn(before, entry.test), after: factsIn(body, entry.test) })
+    changed.push({ entry, before: search.factsIn({ ...entry, body: before }), after: search.factsIn({ ...entry, body }) })
   }
   return { changed, events }
 }
 
-function redacted (search: Search, body: string, extent: Extent): string {
-  return redact(body, { customer_id: search.customer_id, known: search.known() }, extent) ?? body
+function redacted (search: Search, { provider }: Entry, body: string, extent: RedactionExtent): string {
+  return search.redact({ provider, body }, extent) ?? body
 }

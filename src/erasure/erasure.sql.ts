@@ -11,7 +11,7 @@ import type { EventRow, QuarantineRow, MovementObservationRow, WaitingRow } from
 export const ERASED_TYPE = 'ledger.customer.erased'
 
 /** A stored event as an erasure looks at it. */
-export type Found = Pick<EventRow, 'shard' | 'position' | 'event_id' | 'subject' | 'recorded_at' | 'test' | 'fact_digest' | 'body_bytes' | 'body'>
+export type Found = Pick<EventRow, 'shard' | 'position' | 'event_id' | 'subject' | 'provider' | 'recorded_at' | 'test' | 'fact_digest' | 'body_bytes' | 'body'>
 
 const PAGE_EVENTS = 500
 
@@ -32,7 +32,7 @@ export async function searchShard (
     with page as materialized (
       select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
       from (
-        select shard, position, event_id, subject, type, customer_id, recorded_at, test, fact_digest, body_bytes, body
+        select shard, position, event_id, subject, provider, type, customer_id, recorded_at, test, fact_digest, body_bytes, body
         from ledger.events
         where shard = ${page.shard} and position > ${page.after} and position <= ${page.upTo}
         order by position
@@ -41,7 +41,7 @@ export async function searchShard (
     ), bounded as materialized (
       select * from page where bytes_before < ${BATCH_BYTES}
     )
-    select reach.reached, m.shard, m.position, m.event_id, m.subject, m.recorded_at, m.test, m.fact_digest, m.body_bytes, m.body
+    select reach.reached, m.shard, m.position, m.event_id, m.subject, m.provider, m.recorded_at, m.test, m.fact_digest, m.body_bytes, m.body
     from (select max(position) as reached from bounded) reach
     left join (
       select * from bounded
@@ -68,14 +68,14 @@ export async function readKnown (db: Db, customer_id: string): Promise<KnownOf> 
 }
 
 /** A quarantine row as an erasure looks at it. */
-export type Kept = { quarantine_id: bigint } & Pick<QuarantineRow, 'body' | 'detail' | 'discard_reason'>
+export type Kept = { quarantine_id: bigint } & Pick<QuarantineRow, 'provider' | 'body' | 'detail' | 'discard_reason'>
 
 const PAGE_ROWS = 200
 
 /** Quarantine rows in order of their ids, in whatever state, a page at a time: at least one, and no more than fits in memory. */
 export async function readQuarantine (db: Db, after: bigint): Promise<Kept[]> {
   const { rows } = await sql<Kept>`
-    select quarantine_id, body, detail, discard_reason
+    select quarantine_id, provider, body, detail, discard_reason
     from (
       select q.*, sum(octet_length(body)) over (order by quarantine_id) - octet_length(body) as bytes_before
       from ledger.quarantine q
@@ -90,7 +90,7 @@ export async function readQuarantine (db: Db, after: bigint): Promise<Kept[]> {
 
 export async function readKept (trx: Trx, ids: readonly bigint[]): Promise<Kept[]> {
   const { rows } = await sql<Kept>`
-    select quarantine_id, body, detail, discard_reason from ledger.quarantine
+    select quarantine_id, provider, body, detail, discard_reason from ledger.quarantine
     where quarantine_id = any (${ids.map(String)}::bigint[])
     order by quarantine_id
     for update`.execute(trx)

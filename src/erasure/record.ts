@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { identify } from '../providers/voucherify/identify.ts'
+import { ownEvents } from '../providers/own-events.ts'
 import type { Appendable } from '../log/append.sql.ts'
 import { ERASED_TYPE, type RedactedEvent, type RedactedRow } from './erasure.sql.ts'
 import { shardOf } from '../log/shards.sql.ts'
@@ -8,8 +8,8 @@ import { shardOf } from '../log/shards.sql.ts'
 export interface Order { customer_id: string, reason: string, decided_by: string }
 
 /**
- * The event that records an erasure: in the provider's envelope, so that it is stored, exported and imported like any other. It
- * lists the digest of each body as it stands afterwards; the database lets a body change to that one only.
+ * The event that records an erasure: stored, exported and imported like any other. It lists the digest of each body after the
+ * erasure; the database lets a body change to that one only.
  */
 export function erasureEvent (order: Order, events: readonly RedactedEvent[], rows: readonly RedactedRow[], shards: number, now: Date): Appendable {
   const id = `erasure:${randomUUID()}`
@@ -28,9 +28,10 @@ export function erasureEvent (order: Order, events: readonly RedactedEvent[], ro
     source: { object: 'ledger' },
     event: { id, type: ERASED_TYPE, created_at: at, entity_id: order.customer_id }
   })
-  const identified = identify(Buffer.from(body))
+  const identified = ownEvents.identify(Buffer.from(body))
   if ('reason' in identified) throw new Error(`an erasure of ${order.customer_id} cannot be recorded: ${identified.detail}`)
-  return { ...identified, provider: 'voucherify', shard: shardOf(identified.shard_key, shards) }
+  const { shard_key, ...event } = identified
+  return { ...event, provider: ownEvents.name, shard: shardOf(shard_key, shards) }
 }
 
 function digestOf (body: string): string {

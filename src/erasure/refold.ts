@@ -4,13 +4,16 @@ import { customers } from '../projections/customers/projection.ts'
 import { keyFor, keyOfEvent } from '../engine/parking/parking-keys.ts'
 import { orders } from '../projections/orders/projection.ts'
 import type { Projection, Observed } from '../engine/projection.ts'
-import { inBatches } from './batches.ts'
 import type { Trx } from '../postgres/database.ts'
 import { dropCustomer, dropOrders, forgetReasons, replaceDetails, waitingPlace, type Standing } from './erasure.sql.ts'
+import { inBatches, type BatchLimits } from '../log/batches.ts'
 import { findBodies } from '../log/read.sql.ts'
-import { factsIn, keyOf, type Entry, type Search } from './search.ts'
+import { keyOf, type Entry, type Search } from './search.ts'
 
-/** An event whose body changes, with what it told and what it tells now. */
+/** The most that one transaction erases: its locks make workers wait. */
+export const CHUNK: BatchLimits = { items: 200, bytes: 8_000_000 }
+
+/** An event whose body changes, with its facts before and after. */
 export interface Changed { entry: Entry, before: Fact[], after: Fact[] }
 
 /**
@@ -72,9 +75,9 @@ async function refoldOrders (trx: Trx, search: Search, changed: ReadonlyMap<stri
   }
   for (const entry of observation) note(changed.get(keyOf(entry))?.after ?? [], entry)
   const others = observation.filter(entry => !changed.has(keyOf(entry)))
-  for (const batch of inBatches(others)) {
+  for await (const batch of inBatches(others, CHUNK, ({ body_bytes }) => body_bytes)) {
     const bodies = new Map((await findBodies(trx, batch)).map(found => [keyOf(found), found.body]))
-    for (const entry of batch) note(factsIn(bodies.get(keyOf(entry)) ?? '', entry.test), entry)
+    for (const entry of batch) note(search.factsIn({ ...entry, body: bodies.get(keyOf(entry)) ?? '' }), entry)
   }
   await dropOrders(trx, [...touched])
   if (observed.length > 0) await orders.apply(trx, observed)

@@ -1,7 +1,7 @@
 import type { CustomerObservation, Fact } from '../ledger/facts.ts'
-import { factsOf } from '../providers/voucherify/identify.ts'
-import { isAddress, recognise, type Known } from '../providers/voucherify/privacy/person.ts'
-import { identifyingTexts } from '../providers/voucherify/privacy/identifying-texts.ts'
+import { isAddress, recognise, type PersonMatcher } from '../providers/person.ts'
+import type { EventReader, RedactionExtent } from '../providers/provider.ts'
+import type { Providers } from '../providers/registry.ts'
 import type { Db } from '../postgres/database.ts'
 import { readKnown, searchShard, type Found, type Sought } from './erasure.sql.ts'
 import { readHeads } from '../log/shards.sql.ts'
@@ -21,10 +21,17 @@ export interface Search {
   entries: Map<string, Entry>
   /** Does the ledger know the customer at all? */
   exists: boolean
-  /** What the customer is called, in all that was found. */
-  known: () => Known
-  /** Takes note of what a body calls the customer; an address of theirs is looked for, too. */
-  learn: (body: string) => void
+  /** Recognises the customer by what they are called in all that was found. */
+  matcher: () => PersonMatcher
+  /** Notes what a body calls the customer; an address of theirs is searched for, too. */
+  learn: (sent: Sent) => void
+  /** The facts of a body; none where this version cannot read it: nothing was projected from it either. */
+  factsIn: (sent: Sent & { test: boolean }) => Fact[]
+  /**
+   * A body without what is personal about the customer; undefined when it is not JSON.
+   * @throws UnreadableSender
+   */
+  redact: (sent: Sent, extent: RedactionExtent) => string | undefined
   /** Does a text hold an id or an address of theirs? */
   concerns: (text: string) => boolean
   /** Looks through what was stored since the last look. */
@@ -38,13 +45,13 @@ export function keyOf ({ event_id, subject }: { event_id: string, subject: strin
   return JSON.stringify([event_id, subject])
 }
 
-/** Facts of a body; none where today's code cannot read it: nothing was projected from it either. */
-export function factsIn (body: string, test: boolean): Fact[] {
-  try {
-    return test ? [] : factsOf(body)
-  } catch {
-    return []
-  }
+/** A body, and the name of the provider that sent it. */
+export interface Sent { provider: string, body: string }
+
+/** Something that may hold personal data came from a provider that this version cannot read. */
+export class UnreadableSender extends Error {
+  override name = 'UnreadableSender'
+  readonly code = 'provider_unknown'
 }
 
 /**
@@ -52,28 +59,54 @@ export function factsIn (body: string, test: boolean): Fact[] {
  * can name more of those: the search goes on until nothing new turns up. Orders of others that it shows are looked for, too: where
  * the customer leaves one of their states, all of them are folded anew. Keeps no bodies.
  */
-export async function createSearch (db: Db, customer_id: string): Promise<Search> {
+export async function createSearch (db: Db, customer_id: string, providers: Providers): Promise<Search> {
   const before = await readKnown(db, customer_id)
   const texts = new Set(before.texts)
-  const strings = new Set([customer_id, ...before.cards, ...before.orders].map(inJson))
+  const strings = new Set([customer_id, ...before.cards, ...before.orders].map(id => inJson(id)))
   const others = new Set<string>()
   const parts = new Set<string>()
   const searched = new Set<string>()
   const reached = new Map<number, bigint>()
   const entries = new Map<string, Entry>()
   const profiles = new Map<string, CustomerObservation>()
-  let known: { of: number, by: Known } | undefined
+  let known: { of: number, by: PersonMatcher } | undefined
   for (const text of before.texts) want(text)
 
   function want (text: string): void {
     if (isAddress(text)) for (const spelling of [text, text.toLowerCase()]) parts.add(spelling).add(spelling.replaceAll('@', '\\u0040'))
   }
 
-  function learn (body: string): void {
-    for (const text of identifyingTexts(body, customer_id)) {
+  function readerOf (provider: string): EventReader {
+    const reader = providers.readerNamed(provider)
+    if (reader !== undefined) return reader
+    throw new UnreadableSender(`This version has no reader for what the provider ${JSON.stringify(provider)} sent, so it cannot erase a customer from it. Erase with a version that has one.`)
+  }
+
+  /** As JSON writes an id between quotes, in the payloads of its provider. */
+  function inJson (id: string): string {
+    return JSON.stringify(providers.asSent(id)).slice(1, -1)
+  }
+
+  function factsIn ({ provider, body, test }: Sent & { test: boolean }): Fact[] {
+    if (test) return []
+    const reader = readerOf(provider)
+    try {
+      return reader.factsOf(body)
+    } catch {
+      return []
+    }
+  }
+
+  function learn ({ provider, body }: Sent): void {
+    for (const text of readerOf(provider).identifyingTexts(body, customer_id)) {
       texts.add(text)
       want(text)
     }
+  }
+
+  function matcher (): PersonMatcher {
+    if (known?.of !== texts.size) known = { of: texts.size, by: recognise(texts) }
+    return known.by
   }
 
   function shownBy (facts: readonly Fact[]): Shown {
@@ -90,13 +123,14 @@ export async function createSearch (db: Db, customer_id: string): Promise<Search
     return { ...observation, fields: known.fields }
   }
 
-  function note ({ body, ...event }: Found): void {
-    const facts = factsIn(body, event.test)
+  function note (found: Found): void {
+    const { body: _, ...event } = found
+    const facts = factsIn(found)
     for (const fact of facts) {
       if (fact.fact === 'order') (fact.customer_id === customer_id ? strings : others).add(inJson(fact.order_id))
       if ('card_id' in fact && 'holder_id' in fact && fact.holder_id === customer_id) strings.add(inJson(fact.card_id))
     }
-    learn(body)
+    learn(found)
     if (!entries.has(keyOf(event))) entries.set(keyOf(event), { ...event, ...shownBy(facts) })
   }
 
@@ -135,11 +169,10 @@ export async function createSearch (db: Db, customer_id: string): Promise<Search
     customer_id,
     entries,
     exists: before.exists,
-    known () {
-      if (known?.of !== texts.size) known = { of: texts.size, by: recognise(texts) }
-      return known.by
-    },
+    matcher,
     learn,
+    factsIn,
+    redact: ({ provider, body }, extent) => readerOf(provider).redact(body, { customer_id, matcher: matcher() }, extent),
     concerns: text => [...strings].some(id => text.includes(`"${id}"`) || text.includes(`"${id}\\"`)) || [...parts].some(part => text.includes(part)),
     shownBy,
     look,
@@ -151,9 +184,4 @@ export async function createSearch (db: Db, customer_id: string): Promise<Search
       }
     }
   }
-}
-
-/** As JSON writes it between quotes. */
-function inJson (id: string): string {
-  return JSON.stringify(id).slice(1, -1)
 }

@@ -11,22 +11,22 @@ import { cardsHeldAt, holdersAt } from './holders.ts'
 import { readPast } from './past.ts'
 
 /**
- * Cards as they stood at a moment of the two clocks: sums, pending points and holder. What describes a card (code,
- * campaign, whether it is active or deleted) stays as it is known now: of it only the newest telling is kept. So does since when
- * it stands still: the sightings that its past is folded from lack the events that wait, too.
- * @param rows the cards as they stand now
+ * Cards as of a past moment: sums, pending points and holder. The fields that describe a card (code, campaign, whether
+ * it is active or deleted) stay as they are known now, since only their newest observation is kept. `parked_at` stays
+ * as it is now as well: the observations that the past is folded from also lack the events that wait.
+ * @param rows the cards as they are now
  */
 export async function cardsAt<Card extends CardRow> (trx: Trx, rows: readonly Card[], asOf: AsOf): Promise<Card[]> {
-  return await standingOf(trx, rows, await holdersAt(trx, rows, asOf), asOf)
+  return await asOfMoment(trx, rows, await holdersAt(trx, rows, asOf), asOf)
 }
 
-/** The cards that a customer held at a moment of the two clocks, as they stood then. */
+/** The cards that a customer held as of a past moment, as they were then. */
 export async function customerCardsAt (trx: Trx, customer_id: string, asOf: AsOf): Promise<ShownCard[]> {
   const rows = await cardsHeldAt(trx, customer_id, asOf)
-  return await standingOf(trx, rows, new Map(rows.map(({ card_id }) => [card_id, customer_id])), asOf)
+  return await asOfMoment(trx, rows, new Map(rows.map(({ card_id }) => [card_id, customer_id])), asOf)
 }
 
-async function standingOf<Card extends CardRow> (trx: Trx, rows: readonly Card[], holders: ReadonlyMap<string, string>, asOf: AsOf): Promise<Card[]> {
+async function asOfMoment<Card extends CardRow> (trx: Trx, rows: readonly Card[], holders: ReadonlyMap<string, string>, asOf: AsOf): Promise<Card[]> {
   const totals = await totalsAt(trx, rows, asOf)
   const pending = groupBy(await readPendingAt(trx, rows.map(({ card_id }) => card_id), asOf), ({ card_id }) => card_id)
   return rows.map(row => ({
@@ -44,13 +44,16 @@ async function totalsAt (trx: Trx, rows: readonly CardRow[], asOf: AsOf): Promis
   const next = await addUpToCut(trx, cuts)
   return new Map(rows.map(row => {
     const { card_id } = row
-    const standing = totalsAtCut(totalsOf(row), next.get(card_id), before.get(card_id) ?? { balance: null, last_movement_at: null })
+    const atCut = totalsAtCut(totalsOf(row), next.get(card_id), before.get(card_id) ?? { balance: null, last_movement_at: null })
     const tail = past.get(card_id)?.tail
-    return [card_id, tail === undefined ? standing : withStretch(standing, tail)]
+    return [card_id, tail === undefined ? atCut : withStretch(atCut, tail)]
   }))
 }
 
-/** @param next undefined where nothing is cut off */
+/**
+ * The totals of a card at a cut in its statement.
+ * @param next undefined when nothing is cut off
+ */
 function totalsAtCut (now: Totals, next: NextToCut | undefined, before: Before): Totals {
   if (next === undefined) return now
   const there = next.running_totals === null ? now : { ...now, ...readRunningTotals(next.running_totals) }

@@ -1,28 +1,29 @@
 import { groupBy } from '../ledger/group.ts'
 import type { AsOf } from '../ledger/time-travel.ts'
 import { winners, type MergedField, type Winners } from '../ledger/movements.ts'
-import type { Recomputed } from '../providers/voucherify/rules/recompute.ts'
+import type { Recomputed } from '../providers/provider.ts'
+import type { Providers } from '../providers/registry.ts'
 import type { Trx } from '../postgres/database.ts'
 import { readSources, type Source } from '../projections/cards/sources.sql.ts'
 import type { StatementLineRow } from '../postgres/tables.ts'
 import { recomputeAwards } from './recompute.ts'
 
-/** Which event a field of a movement is from; null where nobody told it. */
+/** The event that each field of a movement comes from; null where no event states the field. */
 export type Won = Record<MergedField, { event_id: string, subject: string } | null>
 
-/** Where an unexplained line stands, and the two balances that it lies between. */
+/** The place of an unexplained line, and the balances before and after it. */
 export interface Gap {
-  /** The line before it. */
+  /** The previous line. */
   after_movement_id: string | null
-  /** The movement at which the difference showed. */
+  /** The movement whose reported balance revealed the difference. */
   before_movement_id: string
   our_balance: bigint
   implied_balance: bigint
 }
 
-/** A line of a statement with all that tells it. */
+/** A statement line with every observation of it. */
 export interface ExplainedLine extends StatementLineRow {
-  /** Best informed first. */
+  /** Best source rank first. */
   observed_in: Source[]
   won: Won | null
   recomputed: Recomputed | null
@@ -32,16 +33,18 @@ export interface ExplainedLine extends StatementLineRow {
 }
 
 /**
- * Explains lines of a card's statement: which events told each, which of them won which field, and whether an award's
- * points are what its rule gives. An unexplained line is told by none; it says between which two it stands.
- * @param lines newest first, as a page of the statement
- * @param older the line that follows on the next page; undefined when the page reaches the card's first
+ * Explains lines of a card's statement: which events each was observed in, which of them won which field, and whether
+ * an award's points are what its rule gives. An unexplained line was observed in no event; its gap says where it is.
+ * @param lines one page of the statement, newest first
+ * @param older the first line of the next page; undefined when the page reaches the card's first line
  */
-export async function explainLines (trx: Trx, card_id: string, lines: readonly StatementLineRow[], older: StatementLineRow | undefined, asOf: AsOf): Promise<ExplainedLine[]> {
+export async function explainLines (
+  trx: Trx, card_id: string, lines: readonly StatementLineRow[], older: StatementLineRow | undefined, asOf: AsOf, providers?: Providers
+): Promise<ExplainedLine[]> {
   const observed = lines.filter(({ kind }) => kind !== 'unexplained').map(({ movement_id }) => movement_id)
   const sources = groupBy(await readSources(trx, card_id, observed, asOf.known_at), ({ movement_id }) => movement_id)
   const observations = new Map([...sources].map(([movement_id, observed_in]) => [movement_id, winners(observed_in)]))
-  const recomputed = await recomputeAwards(trx, lines, observations)
+  const recomputed = await recomputeAwards(trx, lines, observations, providers)
   return lines.map((line, index) => {
     const before = lines[index + 1] ?? older
     if (line.kind === 'unexplained') return explainGap(line, before)
@@ -75,16 +78,16 @@ function explainGap (line: StatementLineRow, before: StatementLineRow | undefine
     implied_balance: line.balance
   }
   const { points } = line
-  const remark = `Before ${gap.before_movement_id} the provider's figures imply a balance of ${gap.implied_balance}; by the movements we know it was ${gap.our_balance}. ` +
-    `${points < 0n ? `${counted(-points)} went` : `${counted(points)} came`} in a way no event has told us of; should one still arrive, this line shrinks or goes.`
+  const remark = `Before ${gap.before_movement_id} the provider's figures imply a balance of ${gap.implied_balance}; by the known movements it was ${gap.our_balance}. ` +
+    `${points < 0n ? `${counted(-points)} went` : `${counted(points)} came`} in a way that no known event explains. If such an event arrives later, this line shrinks or disappears.`
   return { ...line, observed_in: [], won: null, recomputed: null, gap, remark }
 }
 
-/** What a card held before the first movement is in no line, only in the balance after it. */
+/** What a card held before its first line is in no line of its own; only the first line's balance includes it. */
 function openingRemark (line: StatementLineRow, before: StatementLineRow | undefined): string | undefined {
   const held = line.balance - line.points
   if (before !== undefined || held === 0n) return undefined
-  return `The card held ${counted(held)} before this, the first line we know: they are its opening balance.`
+  return `The card held ${counted(held)} before this line, which is the first one known: that is its opening balance.`
 }
 
 function counted (points: bigint): string {
@@ -92,6 +95,6 @@ function counted (points: bigint): string {
 }
 
 function joined (...remarks: Array<string | undefined>): string | null {
-  const said = remarks.filter(remark => remark !== undefined)
-  return said.length === 0 ? null : said.join(' ')
+  const present = remarks.filter(remark => remark !== undefined)
+  return present.length === 0 ? null : present.join(' ')
 }

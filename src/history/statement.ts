@@ -1,5 +1,5 @@
 import type { AsOf } from '../ledger/time-travel.ts'
-import { standing, type LineMark } from '../projections/cards/reads.sql.ts'
+import { currentMark, type LineMark } from '../projections/cards/reads.sql.ts'
 import type { Trx } from '../postgres/database.ts'
 import { listLinesBefore } from './lines.sql.ts'
 import type { StatementLineRow } from '../postgres/tables.ts'
@@ -31,7 +31,7 @@ export async function customerLinesAt (trx: Trx, customer_id: string, asOf: AsOf
 async function placeOf (trx: Trx, mark: LineMark, refolded: readonly StatementLineRow[]): Promise<LineMark> {
   const line = refolded.find(({ movement_id, card_id, occurred_at }) =>
     movement_id === mark.movement_id && card_id === mark.card_id && occurred_at === mark.occurred_at)
-  return line === undefined ? await standing(trx, mark) : { ...mark, ordinal: line.ordinal }
+  return line === undefined ? await currentMark(trx, mark) : { ...mark, ordinal: line.ordinal }
 }
 
 type Place = Pick<StatementLineRow, 'occurred_at' | 'card_id' | 'ordinal'> | LineMark

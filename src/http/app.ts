@@ -1,6 +1,7 @@
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Appender } from '../log/appender.ts'
+import type { Providers } from '../providers/registry.ts'
 import type { ReadOptions } from './read-options.ts'
 import entry from './plugins/auth.ts'
 import openapi, { needsKey } from './plugins/openapi.ts'
@@ -12,12 +13,15 @@ import { health, type HealthOptions } from './routes/health.ts'
 import { orders } from './routes/orders.ts'
 import { quarantine } from './routes/quarantine.ts'
 import { status } from './routes/status.ts'
-import { webhooks } from './routes/webhooks.ts'
+import { webhooks, type WebhookSecrets } from './routes/webhooks.ts'
 import { ProblemSchema } from './schemas/common.ts'
 
 export interface AppOptions extends HealthOptions, ReadOptions {
   appender: Appender
-  secrets: readonly string[]
+  /** By the names of providers. */
+  secrets: WebhookSecrets
+  /** Who posts; absent: all providers that there are. */
+  providers?: Providers
   bodyLimitBytes: number
   version: string
   logger: FastifyBaseLogger

@@ -5,7 +5,7 @@ import { parseJson } from './read-options.ts'
 
 const NAMES = new Map<number, string>(Object.entries(SOURCE_RANK).map(([name, rank]) => [rank, name]))
 
-/** An explained line as the API shows it. */
+/** An explained line as the API returns it. */
 export function presentExplained (line: ExplainedLine) {
   return { ...line, observed_in: line.observed_in.map(presentSource) }
 }

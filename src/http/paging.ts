@@ -1,10 +1,10 @@
 import { parseInstant, type Instant } from '../ledger/instant.ts'
 import { cursorInvalid } from './problem.ts'
 
-/** The longest page there is. Asking for more is no error: the page is just shorter, and says where to go on. */
+/** The maximum page size. A larger limit is not an error: the page is shorter, and next_cursor continues the list. */
 export const MAX_LIMIT = 500
 
-/** How many rows to read for a page: one more than it holds tells whether there is a next one. */
+/** How many rows to read for a page: one more than its size, which shows whether there is a next page. */
 export function rowsFor (limit: number): number {
   return pageSize(limit) + 1
 }
@@ -14,9 +14,9 @@ function pageSize (limit: number): number {
 }
 
 /**
- * A page out of one row more than it holds.
- * @param rows up to `rowsFor(limit)`
- * @param key what the cursor must carry to find the row after `row`
+ * Makes a page from the rows that were read for it.
+ * @param rows at most `rowsFor(limit)` rows
+ * @param key the values that the cursor must carry to continue after `row`
  */
 export function pageOf<Row> (rows: readonly Row[], limit: number, key: (row: Row) => ReadonlyArray<string | number>): { items: Row[], next_cursor: string | null } {
   const size = pageSize(limit)
@@ -31,7 +31,7 @@ export type CursorPart = 'text' | 'instant' | keyof typeof GREATEST
 const GREATEST = { smallint: 32_767n, integer: 2_147_483_647n, bigint: 9_223_372_036_854_775_807n }
 
 /**
- * Reads a cursor of ours back.
+ * Decodes a cursor that `pageOf` made.
  * @throws Problem 400 cursor_invalid
  */
 export function readCursor (cursor: string | undefined, shape: readonly CursorPart[]): string[] | undefined {
@@ -41,8 +41,8 @@ export function readCursor (cursor: string | undefined, shape: readonly CursorPa
     if (Array.isArray(parts) && parts.length === shape.length && parts.every((part, index) => fits(part, shape[index]))) {
       return parts.map(String)
     }
-  } catch { /* not JSON: malformed, as below */ }
-  throw cursorInvalid('This cursor is not one of ours for this list. Send next_cursor of the page before with everything else as it was, or none to begin.')
+  } catch { /* not JSON: refused below */ }
+  throw cursorInvalid('This cursor does not belong to this list. Send next_cursor of the previous page with all other parameters unchanged, or no cursor to start at the beginning.')
 }
 
 function fits (part: unknown, shape: CursorPart | undefined): boolean {

@@ -1,7 +1,7 @@
-import { SIGNATURE_HEADER } from '../providers/voucherify/wire/signature.ts'
+import type { Provider } from '../providers/provider.ts'
 import { AppendRefused } from '../log/appender.ts'
 import { quarantine } from './quarantine/quarantine.sql.ts'
-import { storeDelivery, type Ingest, type Refusal, type Stored } from './store-delivery.ts'
+import { providersOf, storeDelivery, type Ingest, type Refusal, type Stored } from './store-delivery.ts'
 
 /** What became of a delivery, committed in each case. */
 export type Received =
@@ -9,27 +9,39 @@ export type Received =
   | { status: 'duplicate' } & Stored
   | { status: 'quarantined', quarantine_id: string } & Refusal
 
-const QUARANTINED_HEADERS = ['content-type', 'user-agent', SIGNATURE_HEADER]
+const QUARANTINED_HEADERS = ['content-type', 'user-agent']
 
 /**
- * Takes an authentic delivery in: its event is stored, or was before, or the delivery waits in quarantine byte for byte.
- * It is never lost in silence. Resolves after the commit. Safe to repeat and to run many times at once.
+ * Receives an authentic delivery: its event is stored now, or was stored before, or the delivery is quarantined byte for byte. It
+ * is never lost. Resolves after the commit. Safe to repeat and to run many times at once.
  * @param body authentic bytes, as received
- * @param headers as received; those that matter to a later reading are kept in quarantine
+ * @param headers as received; quarantine keeps those that matter to a later reading
+ * @param provider who sent it; the first of the list where nothing is said
  * @throws AppendRefused when nothing was committed as far as we know; the sender must try again
  */
-export async function receiveDelivery (body: Buffer, headers: Record<string, unknown>, intake: Ingest): Promise<Received> {
-  const settled = await storeDelivery(body, intake)
-  switch (settled.status) {
-    case 'accepted': case 'duplicate': return settled
+export async function receiveDelivery (
+  body: Buffer, headers: Record<string, unknown>, intake: Ingest, provider: Provider = providersOf(intake).first
+): Promise<Received> {
+  const stored = await storeDelivery(body, intake, provider)
+  switch (stored.status) {
+    case 'accepted': case 'duplicate': return stored
     case 'unusable': case 'conflict': {
-      const { reason, detail } = settled
-      const contradicted = settled.status === 'conflict' ? { event_id: settled.event_id, subject: settled.subject } : {}
-      const kept = Object.fromEntries(QUARANTINED_HEADERS.flatMap(name => typeof headers[name] === 'string' ? [[name, headers[name]]] : []))
-      const { quarantine_id } = await quarantine(intake.db, { provider: 'voucherify', body, headers: kept, reason, detail, ...contradicted }).catch((error: unknown) => {
-        throw new AppendRefused('unavailable', 'the database did not take it into quarantine', { cause: error })
+      const { reason, detail } = stored
+      const contradicted = stored.status === 'conflict' ? { event_id: stored.event_id, subject: stored.subject } : {}
+      const row = { provider: provider.name, body, headers: headersToKeep(headers, provider), reason, detail, ...contradicted }
+      const { quarantine_id } = await quarantine(intake.db, row).catch((error: unknown) => {
+        throw new AppendRefused('unavailable', 'the database did not store it in quarantine', { cause: error })
       })
       return { status: 'quarantined', quarantine_id: String(quarantine_id), reason, detail }
     }
   }
+}
+
+function headersToKeep (headers: Record<string, unknown>, { webhook }: Provider): Record<string, string> {
+  const kept: Record<string, string> = {}
+  for (const name of [...QUARANTINED_HEADERS, ...webhook.signature_headers]) {
+    const value = headers[name]
+    if (typeof value === 'string') kept[name] = value
+  }
+  return kept
 }

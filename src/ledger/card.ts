@@ -3,7 +3,7 @@ import type { Instant } from './instant.ts'
 import type { Movement } from './movements.ts'
 import { balanceBefore, sequence } from './sequence.ts'
 
-/** One line of a card's statement. */
+/** One line of a card's statement: a movement, the opening, or unexplained points. */
 export interface StatementLine {
   movement_id: string
   kind: MovementKind | 'unexplained'
@@ -14,7 +14,7 @@ export interface StatementLine {
   reported_balance: bigint | null
   occurred_at: Instant
   recorded_at: Instant
-  /** Place among the card's lines of the same moment, from 0. */
+  /** Rank among the card's lines with the same `occurred_at`, from 0. */
   ordinal: number
   order_id: string | null
   earning_rule_id: string | null
@@ -40,26 +40,28 @@ export const NO_SUMS: Sums = Object.freeze({
   opening: 0n, earned: 0n, spent: 0n, refunded: 0n, expired: 0n, adjusted: 0n, transferred: 0n, unexplained: 0n
 })
 
-/** A stretch of a card's history, folded. */
+/** The result of folding a contiguous part of a card's history. */
 export interface Folded {
   lines: StatementLine[]
-  /** What the stretch adds to the card's sums. */
+  /** What these lines add to the card's sums. */
   sums: Sums
-  /** After the last line. */
+  /** The running balance after the last line. */
   balance: bigint
 }
 
 /**
- * The one fold of a card (docs/architecture.md, The fold): a second one for another purpose would drift. The first movement's balance before
- * is the card's opening balance; afterwards what the provider's balances show beyond our movements becomes its own
- * line, and the provider's figure stands.
+ * Folds movements of a card into statement lines and sums (docs/architecture.md, The fold). It is the only fold of a
+ * card: a second one for another purpose would drift. The balance before the first movement is the card's opening
+ * balance. Where a later reported balance differs from the running balance, the difference becomes an unexplained line,
+ * and the running balance continues from the provider's figure.
  * @param movements of one card, in any order
- * @param balance the card's balance before them; null when these are the card's first
+ * @param balance the card's balance before them; null when they are the card's first movements
  */
 export function foldCard (movements: readonly Movement[], balance: bigint | null): Folded {
   const folded: Folded = { lines: [], sums: { ...NO_SUMS }, balance: balance ?? 0n }
   let first = balance === null
-  // Where something is dated before the making, what the card was made with is still what it began with, unless that says better.
+  // A movement can be dated before the card was created. The amount it was created with is still its opening balance,
+  // unless that earlier movement implies another one.
   const made = movements.find(({ kind }) => kind === 'opening')
   for (const movement of sequence(movements, balance)) {
     const before = balanceBefore(movement)
@@ -74,13 +76,13 @@ export function foldCard (movements: readonly Movement[], balance: bigint | null
   return folded
 }
 
-/** The total of a card's signed sums. */
+/** The balance that the sums add up to. */
 export function balanceOf (sums: Sums): bigint {
   return sums.opening + sums.earned + sums.refunded - sums.spent - sums.expired +
     sums.adjusted + sums.transferred + sums.unexplained
 }
 
-/** Adds (`sign` 1n) or takes back (−1n) what a line contributes to the sums, in place. */
+/** Adds what a line contributes to the sums, or subtracts it when `sign` is −1n. Changes `sums` in place. */
 export function addToSums (sums: Sums, kind: StatementLine['kind'], points: bigint, sign: 1n | -1n = 1n): void {
   const signed = sign * points
   switch (kind) {
@@ -96,12 +98,12 @@ export function addToSums (sums: Sums, kind: StatementLine['kind'], points: bigi
   }
 }
 
-/** Opening and unexplained lines are no movements: nothing happened that the provider calls one. */
+/** True unless the line is an opening or unexplained: the provider calls neither of them a movement. */
 export function isMovement ({ kind }: Pick<StatementLine, 'kind'>): boolean {
   return kind !== 'unexplained' && kind !== 'opening'
 }
 
-/** What a line of a card was folded from; unexplained lines come of none, the fold makes them anew. */
+/** The movement that a line was folded from; undefined for an unexplained line, which the fold derives again. */
 export function movementOf ({ ordinal: _, balance: __, ...line }: StatementLine & { card_id: string }): Movement | undefined {
   return line.kind === 'unexplained' ? undefined : line as Movement
 }

@@ -1,52 +1,83 @@
 import type { Instant } from './instant.ts'
 
+/*
+ * Glossary. Code, tables, routes, commands and docs use these words for these things.
+ *
+ * delivery          one HTTP POST from the provider; several deliveries can carry the same event
+ * event             one fact the provider reported, stored once for ever; its key is (event_id, subject)
+ * subject           what an event is about, as a natural key: `award:ern_…:v_…`, `order:ord_…`, `transaction:vtx_…`
+ * shard             one of a fixed number of streams of the log: hash(customer id) mod N; order holds inside a shard
+ * position          an event's place in its shard: 1, 2, 3 … without gaps; written `shard:position` outside (`7:123`)
+ * quarantine        where an authentic delivery is kept that could not be processed: byte for byte, and redrivable
+ * card              a loyalty card; a customer can hold several
+ * observation       what one event says about one thing: a movement, a card, a holder, a customer, an order's state
+ * source rank       how good the source of an observation is; the higher rank wins field by field
+ * movement          one signed change of a card's available points, merged from all its observations
+ * opening           what a card held before its first known movement
+ * reported balance  the card's balance after a movement, as the provider states it
+ * unexplained       points that the reported balances show moved although no known movement explains it
+ * statement line    one line of a card's account: a movement, the opening, or unexplained points
+ * ordinal           the rank of a statement line among the card's lines with the same `occurred_at`
+ * lot               pending points that were promised together and become available, or are canceled, together
+ * occurred_at       when it happened at the provider
+ * recorded_at       when this ledger first stored it
+ * as of             the two times a question can name: `at` bounds occurred_at, `known_at` bounds recorded_at
+ * field times       for each field of a card or customer, the time of the observation that set it
+ * projection        tables derived from the log: versioned, disposable, rebuildable
+ * checkpoint        the position up to which a projection has folded a shard
+ * outdated          said of projection rows that another version of the rules folded
+ * parked            said of a card or order that receives no more events because one could not be folded
+ * anchor            signed heads of all shards, kept outside the database
+ */
+
 /**
- * What one stored event tells, in the ledger's own words. A provider turns its payloads into these;
- * the projections fold them. One event can tell several facts.
+ * What one stored event says, in the ledger's own terms. A provider turns its payloads into facts; the projections fold
+ * them. One event can carry several facts.
  */
 export type Fact = MovementObservation | PendingObservation | CardObservation | CustomerObservation | TierObservation | OrderObservation
 
-/** Kinds of movement, by what happened to the points. `opening`: what the card held when it was made. */
+/** Kinds of movement, by what happened to the points. `opening`: what the card held when it was created. */
 export type MovementKind =
   | 'opening' | 'accrual' | 'redemption' | 'refund' | 'expiration' | 'addition' | 'removal' | 'transfer_in' | 'transfer_out'
 
 /**
- * How well informed a source is about a movement. A row of the provider's own card ledger beats the same row out of
- * an export (which may cut its time), that an enveloped event, that bare data; last comes what a price list says.
+ * How good a source is about a movement; the higher rank wins. A row of the provider's own card ledger beats the same
+ * row from an export (which may truncate its time), which beats an enveloped event, which beats bare data. Last comes
+ * an amount taken from a price list.
  */
 export const SOURCE_RANK = { priced: 0, bare: 1, enveloped: 2, exported: 3, transaction: 4 } as const
 export type SourceRank = typeof SOURCE_RANK[keyof typeof SOURCE_RANK]
 
-/** One telling of one signed change of a card's available points. */
+/** What one event says about one movement. */
 export interface MovementObservation {
   fact: 'movement'
   movement_id: string
   card_id: string
   source_rank: SourceRank
   kind: MovementKind
-  /** Signed; null where the telling does not say how many. */
+  /** Signed; null where the event does not say how many. */
   points: bigint | null
   /** The card's available points after the movement, as the provider states it. */
   reported_balance: bigint | null
   occurred_at: Instant
   order_id: string | null
   earning_rule_id: string | null
-  /** Who held the card, as the telling says. */
+  /** Who held the card, as the event says. */
   holder_id: string | null
-  /** What else explains it (the provider's row, a reason, expired buckets …), as JSON text; for people, never merged. */
+  /** Further explanation for people (the provider's row, a reason, expired buckets …), as JSON text. Never merged. */
   details: string | null
 }
 
-/** A lot of pending points goes through these states; the last two end it. */
+/** The states of a lot of pending points; the last two end it. */
 export type PendingState = 'added' | 'updated' | 'activated' | 'canceled'
 
-/** One observed state of a lot of points that are promised and not yet available. */
+/** One observed state of a lot of pending points: promised, not yet available. */
 export interface PendingObservation {
   fact: 'pending'
   pending_id: string
   card_id: string
   state: PendingState
-  /** Outstanding after it; 0 once the lot has ended. */
+  /** Still pending after this state; 0 once the lot has ended. */
   points: bigint
   /** A day in the project's time zone. */
   activates_on: string | null
@@ -56,21 +87,21 @@ export interface PendingObservation {
   holder_id: string | null
 }
 
-/** What an event says about a card itself. A field that the event does not carry is absent. */
+/** What one event says about a card itself. A field that the event does not carry is absent. */
 export interface CardObservation {
   fact: 'card'
   card_id: string
   occurred_at: Instant
   /** `active` is 'true' or 'false'. */
   fields: Partial<Record<CardField, string | null>>
-  /** Who holds it. */
+  /** Who holds the card. */
   holder_id?: string
-  /** Who holds it no more. */
+  /** Who no longer holds the card. */
   released_id?: string
 }
 export type CardField = 'code' | 'campaign_id' | 'campaign' | 'active' | 'deleted_at'
 
-/** What an event says about a customer. A field that the event does not carry is absent; null is a value. */
+/** What one event says about a customer. A field that the event does not carry is absent; null is a value. */
 export interface CustomerObservation {
   fact: 'customer'
   customer_id: string
@@ -82,16 +113,16 @@ export type CustomerField = 'source_id' | 'name' | 'email' | 'metadata' | 'delet
 
 export type TierChange = 'joined' | 'upgraded' | 'downgraded' | 'prolonged' | 'left'
 
-/** A customer's step between the tiers of a loyalty programme. */
+/** A customer's move between the tiers of a loyalty programme. */
 export interface TierObservation {
   fact: 'tier'
   customer_id: string
   campaign_id: string
   change: TierChange
-  /** The tier they are in afterwards; null after `left`. */
+  /** The customer's tier afterwards; null after `left`. */
   tier_id: string | null
   tier: string | null
-  /** The tier they were in before, where it is told. */
+  /** The customer's tier before, where the event names it. */
   from_tier_id: string | null
   from_tier: string | null
   occurred_at: Instant
@@ -116,6 +147,6 @@ export interface OrderObservation {
   metadata: string | null
   created_at: Instant | null
   updated_at: Instant
-  /** Over every field above, canonical: the last word between two states of one time and status. */
+  /** Digest of every field above, in canonical form: decides between two states with the same time and status. */
   state_digest: string
 }

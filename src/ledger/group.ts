@@ -1,4 +1,4 @@
-/** Groups by a key, in order of first appearance. */
+/** Groups items by a key. Groups come in order of first appearance. */
 export function groupBy<Item> (items: readonly Item[], key: (item: Item) => string): Map<string, Item[]> {
   const groups = new Map<string, Item[]>()
   for (const item of items) {

@@ -1,19 +1,19 @@
 /**
  * A moment in UTC with microseconds, always written `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
- * A fixed width makes text order equal to time order, and a string keeps the microseconds that a
- * JavaScript Date would round away: the provider mixes three and six fractional digits in one payload.
+ * The fixed width makes text order equal to time order. A string keeps the microseconds, which a JavaScript Date would
+ * drop: the provider mixes three and six fractional digits in one payload.
  */
 export type Instant = string & { readonly instant: unique symbol }
 
 const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:[.,](\d{1,9}))?([Zz]|[+-]\d{2}(?::?\d{2})?)$/
 
 /**
- * Reads an RFC 3339 timestamp, with any number of fractional digits up to nine (those past the sixth are cut).
- * Also reads PostgreSQL's own output (`2024-01-18 15:19:20.676+00`).
- * @returns the moment in UTC, or undefined when the text is not a timestamp that exists
+ * Parses an RFC 3339 timestamp with up to nine fractional digits; those after the sixth are cut off.
+ * Also parses PostgreSQL's own output (`2024-01-18 15:19:20.676+00`).
+ * @returns the moment in UTC, or undefined when the text is not a valid timestamp
  */
 export function parseInstant (text: string): Instant | undefined {
-  return isInUtc(text) ? written(text) : parseAny(text)
+  return isPlainUtc(text) ? normalize(text) : parseAny(text)
 }
 
 function parseAny (text: string): Instant | undefined {
@@ -23,7 +23,7 @@ function parseAny (text: string): Instant | undefined {
   const milliseconds = Date.parse(`${day}T${time}${rfcZone(zone)}`)
   if (Number.isNaN(milliseconds) || !dayExists(day)) return undefined
   const utc = new Date(milliseconds).toISOString()
-  // Beyond four digits the width breaks; a year 0 PostgreSQL does not know.
+  // A year of more than four digits breaks the fixed width. PostgreSQL has no year 0.
   if (utc.length !== 24 || utc.startsWith('0000')) return undefined
   return `${utc.slice(0, 19)}.${fraction.padEnd(6, '0').slice(0, 6)}Z` as Instant
 }
@@ -34,7 +34,7 @@ function rfcZone (zone: string): string {
   return zone.length === 5 ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone
 }
 
-// Date.parse reads 30 February as 1 March: a day that does not exist is not a time.
+// Date.parse reads 30 February as 1 March; such a day is refused.
 function dayExists (day: string): boolean {
   const parsed = Date.parse(`${day}T00:00:00Z`)
   return !Number.isNaN(parsed) && new Date(parsed).toISOString().startsWith(day)
@@ -48,17 +48,18 @@ const SPACE = 0x20
 const POINT = 0x2e
 const T = 0x54
 const Z = 0x5a
-/** Of the months, from 1 on; in a year that is no leap year. */
+/** Days of each month, from index 1, in a year that is not a leap year. */
 const DAYS = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-/** Where the digits of `YYYY-MM-DDTHH:MM:SS` stand. */
+/** Indexes of the digits in `YYYY-MM-DDTHH:MM:SS`. */
 const DIGITS = [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18]
 
 /**
- * Is it a moment in UTC, as the provider and PostgreSQL write nearly all: `2024-01-18T15:19:20.676Z`, `2024-01-18 15:19:20.676+00`?
- * Each event has a handful of times, and the general way takes ten times as long. What is doubtful goes that way: 29 February,
- * and the years before 1000.
+ * True for a UTC timestamp in the two forms that the provider and PostgreSQL nearly always write:
+ * `2024-01-18T15:19:20.676Z` and `2024-01-18 15:19:20.676+00`.
+ * This fast path exists because each event has several times, and `parseAny` takes ten times as long. Uncertain cases
+ * return false and take the slow path: 29 February, and years before 1000.
  */
-function isInUtc (text: string): boolean {
+function isPlainUtc (text: string): boolean {
   const end = text.charCodeAt(text.length - 1) === Z ? text.length - 1 : text.endsWith('+00') ? text.length - 3 : 0
   if (end < 19 || end === 20 || end > 29) return false
   for (const index of DIGITS) if (!isDigit(text.charCodeAt(index))) return false
@@ -83,7 +84,7 @@ function within (text: string, index: number, least: number, most: number): bool
   return value >= least && value <= most
 }
 
-function written (text: string): Instant {
+function normalize (text: string): Instant {
   const zone = text.charCodeAt(text.length - 1) === Z ? 1 : 3
   const fraction = text.slice(20, text.length - zone)
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.length === 6 ? fraction : fraction.padEnd(6, '0').slice(0, 6)}Z` as Instant

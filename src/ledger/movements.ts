@@ -2,7 +2,7 @@ import type { MovementKind, MovementObservation } from './facts.ts'
 import type { Instant } from './instant.ts'
 import { compareText } from './text.ts'
 
-/** A sighting with what is known of the event that told it. */
+/** An observation of a movement, with the event it comes from. */
 export interface RecordedObservation extends Omit<MovementObservation, 'fact'> {
   event_id: string
   subject: string
@@ -11,7 +11,7 @@ export interface RecordedObservation extends Omit<MovementObservation, 'fact'> {
   fact_digest: string
 }
 
-/** One signed change of a card's available points, merged from every sighting of it. */
+/** One signed change of a card's available points, merged from all its observations. */
 export interface Movement {
   movement_id: string
   card_id: string
@@ -19,15 +19,15 @@ export interface Movement {
   points: bigint
   reported_balance: bigint | null
   occurred_at: Instant
-  /** When we first stored an event that told it. */
+  /** When we first stored an observation of it. */
   recorded_at: Instant
   order_id: string | null
   earning_rule_id: string | null
-  /** The best-informed event that told it. */
+  /** The event of the best observation. */
   event_id: string
 }
 
-/** The fields of a movement that its sightings are merged into, each from the best sighting that tells it. */
+/** The fields of a movement that are merged, each from the best observation that states it. */
 export type MergedField = 'kind' | 'points' | 'reported_balance' | 'occurred_at' | 'order_id' | 'earning_rule_id'
 
 export interface Winners<Observation> {
@@ -38,9 +38,10 @@ export interface Winners<Observation> {
 }
 
 /**
- * Which sighting of a movement wins which field (docs/architecture.md, Movements): the better-informed source, ties by
- * the smaller (occurred_at, fact_digest). A field that no sighting tells has no winner.
- * @param sightings of one movement, in any order
+ * Decides which observation of a movement wins which field (docs/architecture.md, Movements): the one with the higher
+ * source rank, then the one with the smaller (occurred_at, fact_digest). A field that no observation states has no
+ * winner.
+ * @param observations of one movement, in any order
  */
 export function winners<Observation extends RecordedObservation> (observations: readonly Observation[]): Winners<Observation> {
   const ranked = [...observations].sort(compareObservations)
@@ -48,14 +49,14 @@ export function winners<Observation extends RecordedObservation> (observations: 
 }
 
 /**
- * Merges the sightings of one movement, field by field; `recorded_at` is the earliest. The result depends on the set of
- * sightings only.
- * @param sightings at least one, all of the same movement
- * @returns undefined when none of them says how many points moved: it may have happened, but there is nothing to count
+ * Merges the observations of one movement field by field; `recorded_at` is the earliest. The result depends only on the
+ * set of observations.
+ * @param observations at least one, all of the same movement
+ * @returns undefined when none of them says how many points moved: there is nothing to count
  */
 export function mergeObservations (observations: readonly RecordedObservation[]): Movement | undefined {
   const { best, of } = winners(observations)
-  if (best === undefined) throw new RangeError('a movement needs at least one sighting')
+  if (best === undefined) throw new RangeError('a movement needs at least one observation')
   const points = of('points')?.points ?? null
   if (points === null) return undefined
   return {
@@ -65,14 +66,14 @@ export function mergeObservations (observations: readonly RecordedObservation[])
     points,
     reported_balance: of('reported_balance')?.reported_balance ?? null,
     occurred_at: best.occurred_at,
-    recorded_at: observations.reduce((earliest, s) => s.recorded_at < earliest ? s.recorded_at : earliest, best.recorded_at),
+    recorded_at: observations.reduce((earliest, { recorded_at }) => recorded_at < earliest ? recorded_at : earliest, best.recorded_at),
     order_id: of('order_id')?.order_id ?? null,
     earning_rule_id: of('earning_rule_id')?.earning_rule_id ?? null,
     event_id: best.event_id
   }
 }
 
-// The key of the telling event comes last: two tellings equal in all that counts still need one order.
+// The event's key comes last: observations that are equal in everything else still need a total order.
 function compareObservations (a: RecordedObservation, b: RecordedObservation): number {
   return b.source_rank - a.source_rank ||
     compareText(a.occurred_at, b.occurred_at) ||

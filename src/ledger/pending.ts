@@ -2,7 +2,7 @@ import type { PendingObservation } from './facts.ts'
 import type { Instant } from './instant.ts'
 import { compareText } from './text.ts'
 
-/** An observed state of a lot, with when we first stored an event that tells it. */
+/** An observed state of a lot, and when we first stored it. */
 export interface RecordedLotState extends Pick<PendingObservation, 'pending_id' | 'card_id' | 'state' | 'points' | 'occurred_at'> {
   recorded_at: Instant
 }
@@ -10,8 +10,8 @@ export interface RecordedLotState extends Pick<PendingObservation, 'pending_id' 
 const RANKS = { added: 0, updated: 1, canceled: 2, activated: 3 } as const
 
 /**
- * What is outstanding of a lot of pending points: by the newest of its observed states. A lot that has ended stays so,
- * whatever an observation that came late says. Depends on the set of observations only.
+ * The points of a lot that are still pending, by its newest observed state. A lot that has ended stays ended, whatever
+ * a late observation says. The result depends only on the set of observations.
  * @param observations of one lot, in any order
  */
 export function outstanding (observations: readonly RecordedLotState[]): bigint {

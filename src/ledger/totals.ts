@@ -1,10 +1,10 @@
 import { addToSums, balanceOf, isMovement, NO_SUMS, type Folded, type StatementLine, type Sums } from './card.ts'
 import type { Instant } from './instant.ts'
 
-/** What a card's lines add up to. */
+/** The sums, counts and dates over a card's statement lines. */
 export interface Totals extends Sums {
   balance: bigint
-  /** How many movements; opening and unexplained lines are none. */
+  /** The number of movements; opening and unexplained lines do not count. */
   movements: bigint
   first_movement_at: Instant | null
   last_movement_at: Instant | null
@@ -12,25 +12,25 @@ export interface Totals extends Sums {
 
 export const NO_TOTALS: Totals = Object.freeze({ ...NO_SUMS, balance: 0n, movements: 0n, first_movement_at: null, last_movement_at: null })
 
-/** Lines of one kind, added up. */
+/** The points and number of lines of one kind. */
 export interface LineTally { kind: StatementLine['kind'], points: bigint, lines: bigint }
 
-/** Where a stretch of lines begins: what stands right before it. */
+/** The state right before a run of lines. */
 export interface Before {
-  /** The running balance; null when no line stands before it. */
+  /** The running balance; null when no line precedes them. */
   balance: bigint | null
   last_movement_at: Instant | null
 }
 
-/** Adds (`sign` 1n) or takes back (−1n) lines of one kind, in place. */
+/** Adds the lines of one kind, or subtracts them when `sign` is −1n. Changes `totals` in place. */
 export function addTally (totals: Sums & Pick<Totals, 'movements'>, { kind, points, lines }: LineTally, sign: 1n | -1n = 1n): void {
   addToSums(totals, kind, points, sign)
   if (isMovement({ kind })) totals.movements += sign * lines
 }
 
-/** The totals before a tail of a card's lines: the tail is taken back from the totals over all. */
+/** The totals before a tail of a card's lines: the totals of all lines minus those of the tail. */
 export function withoutTail (totals: Totals, tail: readonly LineTally[], before: Before): Totals {
-  // With the first line goes the balance before it, which is in no line.
+  // The tail begins with the card's first line: then the opening balance, which is in no line, goes as well.
   if (before.balance === null) return { ...NO_TOTALS }
   const left = { ...totals }
   for (const tally of tail) addTally(left, tally, -1n)
@@ -38,14 +38,17 @@ export function withoutTail (totals: Totals, tail: readonly LineTally[], before:
   return { ...left, balance: balanceOf(left), last_movement_at: left.movements === 0n ? null : before.last_movement_at }
 }
 
-/** The totals further on in a card's lines: those of a place that some movement stands before, and the lines from there on. */
+/**
+ * The totals at a later place among a card's lines: those of an earlier place, plus the lines between.
+ * @param totals of a place that at least one movement precedes
+ */
 export function withLines (totals: Totals, between: readonly LineTally[], before: Before): Totals {
   const grown = { ...totals, last_movement_at: before.last_movement_at }
   for (const tally of between) addTally(grown, tally)
   return { ...grown, balance: balanceOf(grown) }
 }
 
-/** The totals after one more stretch of lines. */
+/** The totals after the lines of one more fold. */
 export function withStretch (totals: Totals, { lines, sums }: Folded): Totals {
   const grown = { ...totals }
   for (const [name, points] of Object.entries(sums) as Array<[keyof Sums, bigint]>) grown[name] += points

@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import type { Db, Trx } from '../postgres/database.ts'
 import { BY_INDEX, unnest } from '../postgres/unnest.ts'
 import type { EventRow } from '../postgres/tables.ts'
@@ -6,47 +6,27 @@ import type { EventRow } from '../postgres/tables.ts'
 /** What a projection needs of a stored event. */
 export type StoredEvent = Pick<EventRow, 'event_id' | 'subject' | 'provider' | 'position' | 'recorded_at' | 'test' | 'fact_digest' | 'body'>
 
-/** An event as a step reads it. `any_parked`: is anything parked in its generation, whatever it is? */
-export type SteppedEvent = StoredEvent & { any_parked: boolean }
-
-const ANY_PARKED = sql`(select exists (select from parked)) as any_parked`
-
-/** Of bodies as received: keeps a batch of large ones in memory, and what is made of it under V8's longest string. */
+/** Of bodies as received: keeps a batch of large ones in memory, and what is made of it below V8's longest string. */
 export const BATCH_BYTES = 16_000_000
 
-/**
- * The events of a shard after a position, in order, up to a count and a size (at least one).
- * ```sql
- * select … from ledger.events where shard = $1 and position > $2 order by position limit $3
- * ```
- */
-export async function readShard (trx: Trx, shard: number, after: bigint, limit: number): Promise<SteppedEvent[]> {
-  const { rows } = await sql<SteppedEvent>`
-    select event_id, subject, provider, position, recorded_at, test, fact_digest, body, ${ANY_PARKED}
-    from (
-      select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
-      from ledger.events e
-      where e.shard = ${shard} and e.position > ${after}
-      order by e.position
-      limit ${limit}
-    ) batch
-    where bytes_before < ${BATCH_BYTES}
-    order by position`.execute(trx)
-  return rows
-}
-
-/** Where to read a shard on. */
+/** Which events of a shard to read: up to `count` after a position. */
 export interface Span { shard: number, after: bigint, count: number }
 
 /**
- * As `readShard`, of several shards that have little to read each. Where all together are larger than a batch may be, the last
- * ones come short; the first has at least one event.
+ * Reads events of several shards, in order of position, up to a size of all together: the last spans may come back short or
+ * empty; the first has at least one event if there is one.
+ * ```sql
+ * select … from ledger.events where shard = $1 and position > $2 order by position limit $3
+ * ```
+ * @param options.also one more column, evaluated in the same statement
  * @returns the events of each span
  */
-export async function readShards (trx: Trx, spans: readonly Span[]): Promise<SteppedEvent[][]> {
+export async function readSpans<Also extends object = object> (
+  db: Db, spans: readonly Span[], { limit_bytes = BATCH_BYTES, also }: { limit_bytes?: number, also?: RawBuilder<Also> } = {}
+): Promise<Array<Array<StoredEvent & Also>>> {
   const asked = spans.map(({ shard, after, count }, ordinal) => ({ ordinal, shard, after, count }))
-  const { rows } = await sql<SteppedEvent & Pick<EventRow, 'shard'>>`
-    select shard, event_id, subject, provider, position, recorded_at, test, fact_digest, body, ${ANY_PARKED}
+  const { rows } = await sql<StoredEvent & Also & Pick<EventRow, 'shard'>>`
+    select shard, event_id, subject, provider, position, recorded_at, test, fact_digest, body ${also === undefined ? sql`` : sql`, ${also}`}
     from (
       select e.*, sum(e.body_bytes) over (order by span.ordinal, e.position) - e.body_bytes as bytes_before
       from ${unnest(asked, { ordinal: 'integer', shard: 'smallint', after: 'bigint', count: 'integer' }, 'span')}
@@ -57,34 +37,12 @@ export async function readShards (trx: Trx, spans: readonly Span[]): Promise<Ste
         limit span.count
       ) e
     ) batch
-    where bytes_before < ${BATCH_BYTES}
-    order by position`.execute(trx)
+    where bytes_before < ${limit_bytes}
+    order by position`.execute(db)
   return spans.map(({ shard }) => rows.filter(row => row.shard === shard))
 }
 
-/** A piece of an export is in memory twice, as read and as written. */
-const SPAN_BYTES = 1_000_000
-
-/** Of an event what an export tells. */
-export type SpanEvent = Pick<EventRow, 'event_id' | 'subject' | 'provider' | 'position' | 'recorded_at' | 'body'>
-
-/** As `readShard`, up to a position, for whoever only reads the log. */
-export async function readSpan (db: Db, { shard, after, upTo }: { shard: number, after: bigint, upTo: bigint }, limit: number): Promise<SpanEvent[]> {
-  const { rows } = await sql<SpanEvent>`
-    select event_id, subject, provider, position, recorded_at, body
-    from (
-      select e.*, sum(e.body_bytes) over (order by e.position) - e.body_bytes as bytes_before
-      from ledger.events e
-      where e.shard = ${shard} and e.position > ${after} and e.position <= ${upTo}
-      order by e.position
-      limit ${limit}
-    ) span
-    where bytes_before < ${SPAN_BYTES}
-    order by position`.execute(db)
-  return rows
-}
-
-/** Some events by their places, in order of shard and position. Ask for no more at once than fits in memory. */
+/** Events by shard and position, in that order. Ask for no more at once than fits in memory. */
 export async function readEventsAt (trx: Trx, places: ReadonlyArray<Pick<EventRow, 'shard' | 'position'>>): Promise<Array<StoredEvent & Pick<EventRow, 'shard'>>> {
   const { rows } = await sql<StoredEvent & Pick<EventRow, 'shard'>>`
     select e.shard, e.event_id, e.subject, e.provider, e.position, e.recorded_at, e.test, e.fact_digest, e.body
@@ -100,13 +58,13 @@ export async function findBody (db: Db, event_id: string, subject: string): Prom
   return event?.body
 }
 
-/** What names a stored event. */
+/** The key of a stored event. */
 export type EventKey = Pick<EventRow, 'event_id' | 'subject'>
 
 /** The bodies of some stored events, verbatim. Ask for no more at once than fits in memory. */
-export async function findBodies (db: Db, keys: readonly EventKey[]): Promise<Array<EventKey & Pick<EventRow, 'body'>>> {
-  const { rows } = await sql<EventKey & Pick<EventRow, 'body'>>`
-    select e.event_id, e.subject, e.body
+export async function findBodies (db: Db, keys: readonly EventKey[]): Promise<Array<EventKey & Pick<EventRow, 'provider' | 'body'>>> {
+  const { rows } = await sql<EventKey & Pick<EventRow, 'provider' | 'body'>>`
+    select e.event_id, e.subject, e.provider, e.body
     from ${unnest(keys, { event_id: 'text', subject: 'text' }, 'k')}
     cross join lateral (select * from ledger.events e where e.event_id = k.event_id and e.subject = k.subject ${BY_INDEX}) e`.execute(db)
   return rows

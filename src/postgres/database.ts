@@ -1,8 +1,10 @@
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
 import pg from 'pg'
 import { parseInstant } from '../ledger/instant.ts'
+import { createPool } from './connection.ts'
 import { withNamedStatements, type Prepares } from './named-statements.ts'
 import { socketsWithTimeout, serverTimeouts } from './dead-peers.ts'
+import type { Session } from './session.ts'
 import type { Tables } from './tables.ts'
 
 export type Db = Kysely<Tables>
@@ -35,6 +37,9 @@ export interface DatabaseOptions {
   /** Told of connections that broke while idle; the pool replaces them by itself. */
   onIdleError?: (error: Error) => void
 }
+
+/** How long a new connection may take, and how long a query waits for a connection of the pool. */
+export const CONNECT_TIMEOUT_MS = 5000
 
 const INT8 = 20
 const NUMERIC = 1700
@@ -83,25 +88,22 @@ function builderOf (pool: pg.Pool, prepares: Prepares): Db {
 }
 
 /**
- * Opens a pool. Each connection commits synchronously whatever the server's default is (a 2xx must outlive a crash),
- * reads times in UTC, and acts as `role`.
+ * Opens a pool. Each connection commits synchronously whatever the server's default is (a 2xx must outlive a crash), reads
+ * times in UTC and dates as ISO, and acts as `role`. A connection that differs is refused (`establishSession`).
  */
 export function openPool (options: DatabaseOptions): pg.Pool {
-  const pool = new pg.Pool({
+  const pool = createPool({
     connectionString: options.url,
     max: options.poolSize,
     application_name: `loyalty-ledger ${options.name}`,
-    options: sessionOptions(options),
+    session: sessionOf(options),
     types: typeParsers,
-    connectionTimeoutMillis: 5000,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     ...(options.timeout_ms === undefined ? {} : timeoutsOf(options.timeout_ms))
   })
   pool.on('error', error => options.onIdleError?.(error))
-  // The pool listens to its idle clients only. One that breaks in the middle of a transaction, while no query is under
-  // way, would end the process; its next query fails anyway, and says why.
-  pool.on('connect', client => { client.on('error', () => {}) })
   return pool
 }
 
@@ -120,19 +122,22 @@ function timeoutsOf (timeout_ms: number): pg.PoolConfig {
   return { stream: socketsWithTimeout(timeout_ms), idleTimeoutMillis: timeout_ms / 2 }
 }
 
-function sessionOptions ({ role, projectionSchema = 'projection', readOnly = false, settings = {}, timeout_ms }: DatabaseOptions): string {
-  return startupOptions({
-    synchronous_commit: 'on',
-    timezone: 'UTC',
-    search_path: projectionSchema,
-    ...(role ? { role } : {}),
-    ...settings,
-    ...(readOnly ? { default_transaction_read_only: 'on' } : {}),
-    ...(timeout_ms === undefined ? {} : serverTimeouts(timeout_ms))
-  })
-}
-
-/** Settings as the `options` of a connection take them. */
-export function startupOptions (settings: Record<string, string>): string {
-  return Object.entries(settings).map(([name, value]) => `-c ${name}=${value.replace(/[\\ ]/g, '\\$&')}`).join(' ')
+/** The settings that connections of the ledger need; with a timeout, those by which the server, too, gives up a dead peer. */
+export function sessionOf ({ role, projectionSchema = 'projection', readOnly = false, settings = {}, timeout_ms }: Omit<DatabaseOptions, 'url' | 'poolSize' | 'name'>): Session {
+  const acting = role === undefined || role === '' ? undefined : role
+  return {
+    role: acting,
+    readOnly,
+    settings: {
+      synchronous_commit: 'on',
+      timezone: 'UTC',
+      datestyle: 'ISO',
+      default_transaction_isolation: 'read committed',
+      search_path: projectionSchema,
+      ...(acting === undefined ? {} : { role: acting }),
+      ...settings,
+      ...(readOnly ? { default_transaction_read_only: 'on' } : {}),
+      ...(timeout_ms === undefined ? {} : serverTimeouts(timeout_ms))
+    }
+  }
 }

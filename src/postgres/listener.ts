@@ -1,33 +1,41 @@
-import pg from 'pg'
-import { startupOptions } from './database.ts'
-import { socketsWithTimeout, serverTimeouts } from './dead-peers.ts'
+import type pg from 'pg'
+import { createClient } from './connection.ts'
+import { CONNECT_TIMEOUT_MS, sessionOf, type DatabaseOptions } from './database.ts'
+import { socketsWithTimeout } from './dead-peers.ts'
 
 export interface Listener { stop: () => Promise<void> }
 
 const RECONNECT_MIN_MS = 100
 const RECONNECT_MAX_MS = 10_000
 
+/** How a listener reaches its database, and as whom. */
+export interface ListenerOptions extends Pick<DatabaseOptions, 'url' | 'role'> {
+  /**
+   * How long a query may stay unanswered before the connection counts as dead. A connection that only listens cannot tell
+   * silence from death, so it sends a query twice in that time.
+   */
+  timeout_ms: number
+}
+
 /**
- * Listens on a channel and reconnects for ever. A dead listener may cost its user latency only: poll meanwhile.
+ * Listens on a channel and reconnects for ever. A dead listener only delays its user, who must poll as well.
  * @param channel a plain name; it becomes part of the statement
  * @param onNotify also called after each connect, since notifications may have been missed before it
- * @param silence_ms how long a query may stay unanswered before the connection counts as dead. A connection that only
- * listens cannot tell silence from death, so it sends a query twice in that time.
  */
-export function listen (url: string, channel: string, onNotify: () => void, timeout_ms: number): Listener {
+export function listen (options: ListenerOptions, channel: string, onNotify: () => void): Listener {
   let client: pg.Client | undefined
   let timer: NodeJS.Timeout | undefined
   let delay_ms = RECONNECT_MIN_MS
   let stopped = false
 
   async function connect (): Promise<void> {
-    const connecting = new pg.Client({
-      connectionString: url,
+    const connecting = createClient({
+      connectionString: options.url,
       application_name: 'loyalty-ledger listener',
       keepAlive: true,
-      connectionTimeoutMillis: 5000,
-      stream: socketsWithTimeout(timeout_ms),
-      options: startupOptions(serverTimeouts(timeout_ms))
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      stream: socketsWithTimeout(options.timeout_ms),
+      session: sessionOf(options)
     })
     client = connecting
     connecting.on('error', () => { reconnect(connecting) })
@@ -38,18 +46,18 @@ export function listen (url: string, channel: string, onNotify: () => void, time
       await connecting.query(`listen ${channel}`)
       delay_ms = RECONNECT_MIN_MS
       onNotify()
-      askAgainAndAgain(connecting)
+      probe(connecting)
     } catch {
       reconnect(connecting)
     }
   }
 
-  // The next question waits for the answer to the last: what is sent counts as traffic, and would keep a dead connection.
-  function askAgainAndAgain (listening: pg.Client): void {
+  // One query at a time: what is sent counts as traffic, and would keep a dead connection alive.
+  function probe (listening: pg.Client): void {
     if (stopped || client !== listening) return
     timer = setTimeout(() => {
-      listening.query('select 1').then(() => { askAgainAndAgain(listening) }, () => { reconnect(listening) })
-    }, timeout_ms / 2)
+      listening.query('select 1').then(() => { probe(listening) }, () => { reconnect(listening) })
+    }, options.timeout_ms / 2)
   }
 
   function reconnect (lost: pg.Client): void {

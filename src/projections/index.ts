@@ -4,5 +4,5 @@ import { orders } from './orders/projection.ts'
 import type { Projection } from '../engine/projection.ts'
 import { tiers } from './tiers/projection.ts'
 
-/** The live projections, in the order in which a step writes them: always the same, so that steps never wait in a circle. */
+/** The projections, in the order in which a step writes them. The order is fixed, so that steps cannot deadlock. */
 export const projections: readonly Projection[] = [customers, tiers, orders, cards]

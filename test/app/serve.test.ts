@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { sign, SIGNATURE_HEADER } from '../../src/providers/voucherify/wire/signature.ts'
-import { run, serve, start } from '../support/cli.ts'
+import { runProcess, serve, start } from '../support/cli.ts'
 import { createDatabase } from '../support/database.ts'
 import { awardData } from '../support/deliveries.ts'
 import { waitUntil } from '../support/wait.ts'
@@ -23,7 +23,7 @@ test('a newcomer: nothing configured, first balance, kill -9 of everything, and 
   const first = await serve(t, [], environment)
   t.match(first.said(), /Protected mode/)
   const port = new URL(first.url).port
-  const demo = await run(t, ['demo', '--json'], { ...environment, PORT: port })
+  const demo = await runProcess(t, ['demo', '--json'], { ...environment, PORT: port })
   t.equal(demo.code, 0, demo.stderr)
   const steps = (JSON.parse(demo.stdout) as { steps: Array<{ status: number, answer: { status?: string, balance?: number } }> }).steps
   t.same(steps.slice(0, 4).map(step => step.answer.status), ['accepted', 'duplicate', 'accepted', 'duplicate'])
@@ -155,14 +155,14 @@ test('what is wrong is said plainly, and the exit status tells', async t => {
     [['serve'], { ...environment, DATABASE_URL: blank.url, PORT: '0' }, /migrate up/],
     [['serve'], { ...environment, DATABASE_URL: 'postgres://127.0.0.1:1/nothing', PORT: '0' }, /The database cannot be used: connect ECONNREFUSED 127\.0\.0\.1:1\. Does PostgreSQL run there/],
     [['serve', '--only', 'nothing'], environment, /Allowed choices are api, worker/],
-    [['keys', 'revoke', 'key_none'], environment, /No key in force/],
+    [['keys', 'revoke', 'key_none'], environment, /No active key/],
     [['demo', '--url', 'http://127.0.0.1:1'], environment, /No ledger answers at http:\/\/127\.0\.0\.1:1/],
-    [['migrate', 'down', '--count', 'all'], environment, /a whole number above 0/],
+    [['migrate', 'down', '--count', 'all'], environment, /A whole number above 0/],
     [['frobnicate'], environment, /unknown command/]
   ]
   for (const [args, variables, says] of cases) {
     const began = performance.now()
-    const { code, stderr } = await run(t, args, variables)
+    const { code, stderr } = await runProcess(t, args, variables)
     t.ok(performance.now() - began < 10_000, `${args.join(' ')}: ends at once, holding on to nothing`)
     t.equal(code, 1, args.join(' '))
     t.match(stderr, says, args.join(' '))
@@ -173,7 +173,7 @@ test('what is wrong is said plainly, and the exit status tells', async t => {
 test('keys and migrations from the command line', async t => {
   const { url: DATABASE_URL } = await createDatabase(t, { blank: true })
   const environment = { DATABASE_URL, DATA_DIR: t.testdir(), SHARDS: '4' }
-  const json = async (...args: string[]): Promise<Record<string, never[]>> => JSON.parse((await run(t, ['--json', ...args], environment)).stdout) as Record<string, never[]>
+  const json = async (...args: string[]): Promise<Record<string, never[]>> => JSON.parse((await runProcess(t, ['--json', ...args], environment)).stdout) as Record<string, never[]>
   t.ok(((await json('migrate', 'status')).pending ?? []).length > 2)
   const applied: string[] = (await json('migrate', 'up')).applied ?? []
   const migrations = applied.filter(name => !name.includes('/'))
@@ -185,10 +185,10 @@ test('keys and migrations from the command line', async t => {
   const server = await serve(t, [], { ...environment, WEBHOOK_SECRETS: 'secret' })
   t.equal((await fetch(`${server.url}/v1/customers`)).status, 401)
   t.equal((await fetch(`${server.url}/v1/customers`, { headers: { authorization: `Bearer ${made.token}` } })).status, 200)
-  const list = await run(t, ['keys', 'list'], environment)
-  t.match(list.stdout, new RegExp(`${made.key_id} +finance +read .* in force`))
+  const list = await runProcess(t, ['keys', 'list'], environment)
+  t.match(list.stdout, new RegExp(`${made.key_id} +finance +read .* active`))
   t.notMatch(list.stdout, made.token)
-  t.equal((await run(t, ['keys', 'revoke', made.key_id], environment)).code, 0)
+  t.equal((await runProcess(t, ['keys', 'revoke', made.key_id], environment)).code, 0)
 
   server.process.kill('SIGTERM')
   await server.finished

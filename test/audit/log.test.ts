@@ -81,7 +81,7 @@ test('a body that this version cannot read at all is named', async t => {
     await tamper(ledger.owner, `update ledger.events set body = '${body}'`)
     const { findings } = await audit(ledger)
     t.match(findings.map(({ code }) => code), ['DIGEST_MISMATCH', 'SIZE_MISMATCH', 'IDENTITY_MISMATCH'])
-    t.match(findings.at(-1)?.detail, `cannot tell from the body which event it is (${reason}`)
+    t.match(findings.at(-1)?.detail, `cannot identify the event from its body (${reason}`)
   }
 })
 

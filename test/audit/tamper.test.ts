@@ -132,8 +132,8 @@ test('findings say what and where, for people', async t => {
   await tamper(ledger.owner, `delete from ledger.events where shard = ${SHARD} and position in (2, 3, 4, 7, 8)`, `update ledger.events set customer_id = null where ${row(6)}`)
   const { findings } = await audit(ledger, ledger.anchor)
   t.match(findings.map(({ position, detail }) => `${position}: ${detail}`), [
-    '2: positions 2 to 4 are missing; the chain cannot be followed over it',
-    /^6: the body, as this version reads it, says otherwise: customer_id is null, should be "cust_audited"$/,
+    '2: positions 2 to 4 are missing; the chain cannot be checked across the gap',
+    /^6: the columns contradict the body as this version reads it: customer_id is null, should be "cust_audited"$/,
     /^7: positions 7 to 8 are missing at the end: the head says 8, the anchor of 2026-01-02T00:00:00.000Z signed 8$/
   ])
 })

@@ -52,8 +52,8 @@ export async function compareWithOracle (url: string, load: Load, began_ms: numb
   const client = openClient(url, { connections: 8, key: undefined })
   try {
     await awaitProjection(client, load.positions, 60_000)
-    await verify(client, expectationOf(load.stored), differences, { recording: { began_ms, heard: load.heard } })
-    await checkQuarantine(client, load.asides, differences)
+    await verify(client, expectationOf(load.stored), differences, { recording: { began_ms, acknowledgements: load.acknowledgements } })
+    await checkQuarantine(client, load.quarantined, differences)
   } finally {
     client.close()
   }

@@ -1,10 +1,10 @@
 // An API and two workers in processes of their own under load, while whatever can fail does. `npm run chaos` is the long form;
 // CHAOS_SEED repeats the faults and the load, though not the moments at which they meet.
-import { randomInt } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import { createDifferences } from '../../simulator/differences.ts'
 import { createRandom } from '../../simulator/random.ts'
+import { SEED as CHANCE } from '../support/chance.ts'
 import { waitUntil } from '../support/wait.ts'
 import { assertAcknowledgedIsStored, assertContiguous, assertNothingParked, assertVerified, compareWithOracle } from './aftermath.ts'
 import { openChaosCluster } from './cluster.ts'
@@ -14,7 +14,7 @@ import { watchLag } from './lag.ts'
 import { startLoad, type Load } from './load.ts'
 import { supervise, type Supervised } from './processes.ts'
 
-const SEED = process.env['CHAOS_SEED'] ?? String(randomInt(1_000_000))
+const SEED = process.env['CHAOS_SEED'] ?? String(CHANCE)
 const KILLS = process.env['CHAOS_KILLS']
 const SILENCE_MS = 1500
 const RATE = 60

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import type { Test } from 'tap'
 import { openCluster } from '../../src/postgres/embedded/index.ts'
-import { findPlace } from '../../src/postgres/embedded/place.ts'
+import { locateCluster } from '../../src/postgres/embedded/location.ts'
 import { findPostmaster } from '../../src/postgres/embedded/postmaster.ts'
 import { migrateUp } from '../../src/postgres/migrations/migrate.ts'
 import { dataFolder } from '../postgres/embedded/support.ts'
@@ -41,7 +41,7 @@ export async function openChaosCluster (t: Test, { shards = 16 }: { shards?: num
     return rows.map(({ pid }) => pid)
   }
 
-  const { data } = await findPlace(await realpath(dataDir), () => {})
+  const { data } = await locateCluster(await realpath(dataDir), () => {})
   return {
     url,
     pool,

@@ -6,8 +6,8 @@ import type { Delivery } from '../../simulator/delivery.ts'
 import type { Differences } from '../../simulator/differences.ts'
 import { send, type Sent } from '../../simulator/sending.ts'
 import { simulate } from '../../simulator/simulate.ts'
-import type { Heard } from '../../simulator/checks/card.ts'
-import type { SetAside } from '../../simulator/checks/quarantine.ts'
+import type { Acknowledgement } from '../../simulator/checks/card.ts'
+import type { QuarantinedDelivery } from '../../simulator/checks/quarantine.ts'
 
 /** A 2xx: what the server said it had stored. */
 export type Acknowledged =
@@ -21,8 +21,8 @@ export interface Load {
   /** Deliveries whose event is stored, in the order in which that was acknowledged. */
   stored: Delivery[]
   positions: Map<number, bigint>
-  heard: Map<string, Heard>
-  asides: Map<string, SetAside>
+  acknowledgements: Map<string, Acknowledgement>
+  quarantined: Map<string, QuarantinedDelivery>
   outcomes: Sent['outcomes']
   deliveries: number
   retries: number
@@ -49,8 +49,8 @@ export function startLoad (t: Test, url: string, seed: string, rate: number, dif
     acknowledged: [],
     stored: [],
     positions: new Map(),
-    heard: new Map(),
-    asides: new Map(),
+    acknowledgements: new Map(),
+    quarantined: new Map(),
     outcomes: { accepted: 0, duplicate: 0, quarantined: 0, refused: 0, given_up: 0 },
     deliveries: 0,
     retries: 0,
@@ -116,7 +116,7 @@ function add (load: Load, deliveries: number, sent: Sent): void {
   for (const [shard, position] of sent.positions) {
     if (position > (load.positions.get(shard) ?? 0n)) load.positions.set(shard, position)
   }
-  for (const [key, heard] of sent.heard) load.heard.set(key, heard)
-  for (const [id, aside] of sent.asides) load.asides.set(id, aside)
+  for (const [key, acknowledgement] of sent.acknowledgements) load.acknowledgements.set(key, acknowledgement)
+  for (const [id, one] of sent.quarantined) load.quarantined.set(id, one)
   for (const outcome of Object.keys(sent.outcomes) as Array<keyof Sent['outcomes']>) load.outcomes[outcome] += sent.outcomes[outcome]
 }

@@ -1,8 +1,8 @@
 // The crash matrix: every operation, cut off at each of its requests to the database, before the server has it and after the server
 // has done it. What is left must be a state that the operation may leave; and done again, all must be as if nothing had happened.
-// By default a few requests of each, from one drawn by MATRIX_SEED on; MATRIX=all takes every one. Connections are cut as a crash cuts
+// The landing run takes a few requests of each, from one drawn by MATRIX_SEED on; MATRIX=all and `npm run test:long` take every one.
+// Connections are cut as a crash cuts
 // them, and the process lives on: it is killed itself in chaos.test.ts.
-import { randomInt } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'kysely'
@@ -15,10 +15,10 @@ import { importCommand } from '../../src/cli/import.ts'
 import type { Output } from '../../src/app/output.ts'
 import { rebuildCommand } from '../../src/cli/rebuild.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
-import { CHUNK_EVENTS } from '../../src/erasure/batches.ts'
+import { CHUNK } from '../../src/erasure/refold.ts'
 import { receiveDelivery, type Received } from '../../src/ingest/receive.ts'
 import { projections } from '../../src/projections/index.ts'
-import { step } from '../../src/engine/step.ts'
+import { runStep } from '../../src/engine/step.ts'
 import { verifyProjections } from '../../src/engine/rebuild/verify.ts'
 import { createRandom } from '../../simulator/random.ts'
 import { simulate } from '../../simulator/simulate.ts'
@@ -26,19 +26,20 @@ import { createAppender } from '../../src/log/appender.ts'
 import { createCheckpoints } from '../../src/engine/checkpoints.sql.ts'
 import { closePool, databaseOf, openPool, type Db, type ProjectionSchema } from '../../src/postgres/database.ts'
 import { createShards } from '../../src/log/shards.sql.ts'
+import { LONG, SEED as CHANCE } from '../support/chance.ts'
 import { awardData } from '../support/deliveries.ts'
 import { createDatabase } from '../support/database.ts'
 import { findEverywhere } from '../support/everywhere.ts'
 import { waitUntil } from '../support/wait.ts'
 import { openProxy } from './proxy.ts'
 
-const SEED = process.env['MATRIX_SEED'] ?? String(randomInt(1_000_000))
+const SEED = process.env['MATRIX_SEED'] ?? String(CHANCE)
 const SHARDS = 4
-const POINTS = process.env['MATRIX'] === 'all' ? Infinity : 3
+const POINTS = process.env['MATRIX'] === 'all' || (LONG && process.env['MATRIX'] === undefined) ? Infinity : 3
 const SECRET_NAME = 'Wilhelmina Unforgotten'
 const CUSTOMER = 'cust_erased'
 const EXPORTED = 'exported.ndjson'
-const QUIET: Output = { json: true, result () {}, progress () {} }
+const QUIET: Output = { json: true, result () {}, async write () {}, progress () {} }
 
 interface Operation {
   name: string
@@ -78,7 +79,7 @@ async function take (db: Db, bodies: readonly Buffer[]): Promise<Received[]> {
 }
 
 async function projectAll (db: Db, batch = 2000): Promise<void> {
-  while (await step(db, projections, { batch }) !== undefined);
+  while (await runStep(db, projections, { batch }) !== undefined);
 }
 
 /** Deliveries that were answered with a 2xx: whatever breaks, they are stored. */
@@ -180,7 +181,7 @@ const operations: Operation[] = [
   {
     name: 'erase',
     async given (db) {
-      await take(db, [...HISTORY, ...personal(CHUNK_EVENTS + 10)])
+      await take(db, [...HISTORY, ...personal(CHUNK.items + 10)])
       await projectAll(db)
     },
     run: async url => { await eraseCommand(configFor(url), QUIET, CUSTOMER, { reason: 'on request', dryRun: false, yes: true }) },

@@ -10,7 +10,7 @@ interface Said { result: string[], code: string | undefined }
 
 async function run (ledger: TestLedger, customer: string, options: Partial<EraseCommandOptions> = {}, { json = true, url = ledger.url } = {}): Promise<Said> {
   const said: Said = { result: [], code: undefined }
-  const output = { json, result: (text: string) => { said.result.push(text) }, progress: () => {} }
+  const output = { json, result: (text: string) => { said.result.push(text) }, write: async () => {}, progress: () => {} }
   await eraseCommand(loadConfig({ DATABASE_URL: url }), output, customer, { reason: 'on request', dryRun: false, yes: false, ...options })
     .catch((error: unknown) => { said.code = (error as { code: string }).code })
   return said
@@ -30,9 +30,9 @@ test('it says what it would do, asks for a yes, does it once, and then has nothi
   t.match(await run(ledger, 'cust_1'), { code: 'confirmation_missing', result: [/"dry_run":true/] })
   t.match(await run(ledger, 'cust_1', { dryRun: true, yes: true }), { result: [/"dry_run":true/] }, 'of both, the careful one counts')
   t.not((await findEverywhere(ledger.owner, ['Lovelace'])).length, 0, 'nothing is written until then')
-  t.match(await run(ledger, 'cust_1', { yes: true }, { json: false }), { code: undefined, result: [/^Erased what was personal about cust_1: 1 events and 0 quarantine rows\. .* Recorded as erasure:/] })
+  t.match(await run(ledger, 'cust_1', { yes: true }, { json: false }), { code: undefined, result: [/^Erased personal data of cust_1 in 1 events and 0 quarantine rows\. .* Recorded as erasure:/] })
   t.strictSame(await findEverywhere(ledger.owner, ['Lovelace', 'ada@example.com']), [])
-  t.match(await run(ledger, 'cust_1', { yes: true }, { json: false }), { code: undefined, result: [/^Nothing personal about cust_1 is left\./] })
+  t.match(await run(ledger, 'cust_1', { yes: true }, { json: false }), { code: undefined, result: [/^No personal data of cust_1 is left\./] })
 })
 
 test('it refuses what cannot be meant, and says what to do', async t => {

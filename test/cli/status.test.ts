@@ -24,9 +24,9 @@ test('status: a table for people, JSON for programs, and an exit status that say
   t.match(fine.stdout, /\ncards +1 +0 +- +0 +-\n/)
   t.match(fine.stdout, /\nBeing rebuilt: cards, version 1; 1 event\(s\) to fold\.\n/)
   t.match(fine.stdout, /\nshard +head +newest_recorded_at +chain\n\d +1 +\S+Z +[0-9a-f]{16}…\n/)
-  t.match(fine.stdout, /\nNothing needs a person\.\n$/)
-  const { as_of: _, log: { timeout_seconds: __, ...log }, ...rest } = await json()
-  const { as_of: ___, log: { timeout_seconds: ____, ...logOverHttp }, ...overHttp } = (await ledger.get('/v1/status')).json<LedgerStatus>()
+  t.match(fine.stdout, /\nNo action needed\.\n$/)
+  const { as_of: _, log: { silence_seconds: __, ...log }, ...rest } = await json()
+  const { as_of: ___, log: { silence_seconds: ____, ...logOverHttp }, ...overHttp } = (await ledger.get('/v1/status')).json<LedgerStatus>()
   t.strictSame([log, rest], [logOverHttp, overHttp], 'the same over HTTP')
 
   await ledger.owner.query("alter table projection.cards add constraint poisoned check (card_id <> 'v_1' or earned <= 10)")
@@ -37,7 +37,7 @@ test('status: a table for people, JSON for programs, and an exit status that say
   t.equal(ill.code, 1)
   t.match(ill.stdout, /\norders +99, code 1 +0 /)
   t.match(ill.stdout, /\ncards +1 +0 +- +1 +\S+Z\n/)
-  t.match(ill.stdout, /\nTo look at:\n {2}parked: 1 key of cards stands still[^\n]*parked list[^\n]*\n {2}outdated: the rows of orders are of version 99[^\n]*\n$/)
+  t.match(ill.stdout, /\nAction needed:\n {2}parked: 1 key of cards is parked[^\n]*parked list[^\n]*\n {2}outdated: the rows of orders are of version 99[^\n]*\n$/)
   t.match((await json()).attention, [{ code: 'parked' }, { code: 'outdated' }])
 })
 

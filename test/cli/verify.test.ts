@@ -90,7 +90,7 @@ test('what could not be verified is told from differences by the exit status', a
   }
   const rsa = join(folder, 'rsa.key')
   writeFileSync(rsa, generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }))
-  t.match((await command(['anchor'], { ANCHOR_KEY_FILE: rsa })).stderr, /The anchor key is rsa, private; an Ed25519 key is needed/)
+  t.match((await command(['anchor'], { ANCHOR_KEY_FILE: rsa })).stderr, /The anchor key is a private key of type rsa; a private Ed25519 key is needed/)
   const unset = await command(['anchor'], { ANCHOR_KEY_FILE: '' })
   t.equal(unset.code, 1)
   t.match(unset.stderr, /set ANCHOR_KEY_FILE to an Ed25519 private key \(PEM\)\. `openssl genpkey -algorithm ed25519 -out anchor\.key` makes one/)

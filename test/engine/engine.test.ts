@@ -1,12 +1,12 @@
 import { test } from 'tap'
-import fc from 'fast-check'
+import { fc } from '../support/chance.ts'
 import { sql } from 'kysely'
 import { parseInstant } from '../../src/ledger/instant.ts'
 import type { Movement } from '../../src/ledger/movements.ts'
 import { cards } from '../../src/projections/cards/projection.ts'
 import { projections } from '../../src/projections/index.ts'
 import type { Projection } from '../../src/engine/projection.ts'
-import { step, stepTogether } from '../../src/engine/step.ts'
+import { runJointStep, runStep } from '../../src/engine/step.ts'
 import { startWorker } from '../../src/engine/worker.ts'
 import { listen } from '../../src/postgres/listener.ts'
 import { beginCheckpoints, Fenced } from '../../src/engine/checkpoints.sql.ts'
@@ -14,27 +14,14 @@ import type { Trx } from '../../src/postgres/database.ts'
 import { APPENDED_CHANNEL, createNotifier } from '../../src/log/notify.sql.ts'
 import { readTails, replaceTails } from '../../src/projections/cards/rows.sql.ts'
 import { shardOf } from '../../src/log/shards.sql.ts'
+import { createRandom, type Random } from '../../simulator/random.ts'
 import { awardData, enveloped, orderData } from '../support/deliveries.ts'
 import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
 
-interface Random { next: () => number, pick: <T>(items: readonly T[]) => T }
-
-/** Small, seeded and good enough: mulberry32. */
-function random (seed: number): Random {
-  let state = seed
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-  return { next, pick: items => items[Math.floor(next() * items.length)] as never }
-}
-
 /** A few customers with cards that change hands, several awards at one moment, each told by one to three routes; orders through their states. */
 function history (seed: number, size: number): object[] {
-  const { next, pick } = random(seed)
+  const { next, pick } = createRandom(String(seed))
   const balances = new Map<string, number>()
   const deliveries: object[] = []
   for (let index = 0; index < size; index++) {
@@ -76,13 +63,13 @@ async function requireTies (ledger: TestLedger): Promise<void> {
   const { rows } = await ledger.owner.query(`
     select k.card_id from projection.cards k left join projection.statement_lines l using (card_id)
     group by k.card_id, k.balance, k.opening having k.balance <> k.opening + coalesce(sum(l.points), 0)`)
-  if (rows.length > 0) throw new Error(`cards that do not ordinal: ${JSON.stringify(rows)}`)
+  if (rows.length > 0) throw new Error(`cards whose balance is not the sum of their lines: ${JSON.stringify(rows)}`)
 }
 
 test('projections depend on the set of events: any order, any repetition, any batch size, the same rows', async t => {
   await fc.assert(fc.asyncProperty(fc.integer(), async seed => {
     const deliveries = history(seed, 25)
-    const rng = random(seed ^ 1)
+    const rng = createRandom(`${seed}/arrival`)
     const states: Array<Record<string, string[]>> = []
     for (const [order, batch] of [[deliveries, 1000], [shuffled([...deliveries, ...deliveries], rng), 1 + Math.floor(rng.next() * 4)]] as const) {
       await t.test(`seed ${seed}`, async inner => {
@@ -148,7 +135,7 @@ test('a step overtaken between claim and commit rolls back whole', async t => {
       await trx.updateTable('checkpoints').set({ position: 9n }).where('projection', '=', 'cards').execute()
     }
   }
-  await t.rejects(step(ledger.steps, [meddling], { batch: 10 }), { cause: Fenced })
+  await t.rejects(runStep(ledger.steps, [meddling], { batch: 10 }), { cause: Fenced })
   t.equal((await ledger.get('/v1/cards/v_1')).statusCode, 404)
   t.equal(await ledger.project(), 1)
   t.equal((await ledger.get('/v1/cards/v_1')).json().balance, 5)
@@ -162,7 +149,7 @@ test('a projection that joins later catches up from the beginning, without the o
   const seen: string[] = []
   const late: Projection = { name: 'late', version: 1, entity: 'card', tables: [], async apply (_trx, observed) { seen.push(...observed.filter(({ fact }) => fact.fact === 'movement').map(({ event_id, subject }) => `${event_id} ${subject}`)) } }
   await beginCheckpoints(ledger.db, [late])
-  while (await step(ledger.steps, [...projections, late], { batch: 3 }) !== undefined);
+  while (await runStep(ledger.steps, [...projections, late], { batch: 3 }) !== undefined);
   t.equal(seen.length, 10)
   t.equal(new Set(seen).size, 10)
   t.same(await dumpProjections(ledger.owner), before)
@@ -171,7 +158,7 @@ test('a projection that joins later catches up from the beginning, without the o
 test('an append in another process wakes the worker by NOTIFY; a dead LISTEN only costs latency', async t => {
   const ledger = await openLedger(t)
   let woken = 0
-  const listener = listen(ledger.url, APPENDED_CHANNEL, () => { woken++ }, 10_000)
+  const listener = listen({ url: ledger.url, timeout_ms: 10_000 }, APPENDED_CHANNEL, () => { woken++ })
   t.teardown(() => listener.stop())
   await waitUntil(() => woken === 1, { what: 'the first connection, which looks at once' })
   const notify = createNotifier(ledger.db)
@@ -247,7 +234,7 @@ test('large bodies that compress well are taken in batches that fit', async t =>
   for (let index = 0; index < 20; index++) {
     await ledger.post({ ...orderData({ id: `ord_${index}` }), order: { ...orderData({ id: `ord_${index}` }).order, metadata: { filler: 'x'.repeat(1_000_000) } } })
   }
-  const first = await step(ledger.steps, projections, { batch: 1000 })
+  const first = await runStep(ledger.steps, projections, { batch: 1000 })
   t.ok(first !== undefined && first.events >= 15 && first.events < 20, `${first?.events} events of 1 MB in a step`)
   await ledger.project()
   t.equal((await ledger.get('/v1/customers/cust_1')).json().totals.orders, 20)
@@ -268,10 +255,10 @@ test('shards that have little to do are folded in one step, to the same rows as 
     const shards = await award(ledger, CROWD, 'ern_1')
     await award(ledger, CROWD, 'ern_2')
     if (together) {
-      const stepped = await stepTogether(ledger.steps, projections, { batch: 1000 })
+      const stepped = await runJointStep(ledger.steps, projections, { batch: 1000 })
       t.strictSame(new Set(stepped.map(({ shard }) => String(shard))), shards, 'all of them at once')
       t.equal(stepped.reduce((sum, { events }) => sum + events, 0), 24)
-      t.strictSame(await stepTogether(ledger.steps, projections, { batch: 1000 }), [])
+      t.strictSame(await runJointStep(ledger.steps, projections, { batch: 1000 }), [])
     } else {
       t.equal(await ledger.project(), 24)
     }
@@ -291,7 +278,7 @@ test('a step over several shards takes no more than a batch, and leaves alone wh
     await holder.query('select from projection.checkpoints where shard = $1 for update', [held])
     let most = 0
     for (let taken = -1; taken !== 0; most = Math.max(most, taken)) {
-      const stepped = await stepTogether(ledger.steps, projections, { batch: 10, except: [resting ?? -1] })
+      const stepped = await runJointStep(ledger.steps, projections, { batch: 10, except: [resting ?? -1] })
       taken = stepped.reduce((sum, { events }) => sum + events, 0)
       t.ok(stepped.every(({ shard }) => free.includes(shard)), `${taken} events in shards ${stepped.map(({ shard }) => shard).join(', ')}`)
     }
@@ -308,7 +295,7 @@ test('what cannot be folded of one shard is parked, and what was to be folded wi
   const ledger = await openLedger(t)
   await ledger.owner.query("alter table projection.cards add constraint refused check (card_id <> 'v_of_cust_3')")
   await award(ledger, CROWD, 'ern_1')
-  while ((await stepTogether(ledger.steps, projections, { batch: 1000 })).length > 0);
+  while ((await runJointStep(ledger.steps, projections, { batch: 1000 })).length > 0);
   const { rows } = await ledger.owner.query('select key from projection.parked')
   t.strictSame(rows, [{ key: 'card:v_of_cust_3' }])
   for (const customer of CROWD.filter(customer => customer !== 'cust_3')) t.equal((await ledger.get(`/v1/cards/v_of_${customer}`)).json().balance, 1)
@@ -330,7 +317,7 @@ test('a quiet shard beside a busy one is not passed over, though anything be par
   const folded: number[] = []
   for (let round = 1; round <= 4 && !folded.includes(3); round++) {
     await observeFields(0, round)
-    folded.push(...(await stepTogether(ledger.steps, projections, { batch: 2000 })).map(({ shard }) => shard))
+    folded.push(...(await runJointStep(ledger.steps, projections, { batch: 2000 })).map(({ shard }) => shard))
   }
   t.ok(folded.includes(3), `of shards ${folded.join(', ')}`)
 })
@@ -377,7 +364,7 @@ test('of large bodies several shards take together what fits', async t => {
   }
   let events = 0
   for (let taken = -1; taken !== 0; events += taken) {
-    taken = (await stepTogether(ledger.steps, projections, { batch: 1000 })).reduce((sum, stepped) => sum + stepped.events, 0)
+    taken = (await runJointStep(ledger.steps, projections, { batch: 1000 })).reduce((sum, stepped) => sum + stepped.events, 0)
     t.ok(taken < 24, `${taken} events of 1 MB in a step`)
   }
   t.equal(events, 24)

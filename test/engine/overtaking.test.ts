@@ -6,7 +6,7 @@ import { test, type Test } from 'tap'
 import { createRandom } from '../../simulator/random.ts'
 import { append, type Appendable } from '../../src/log/append.sql.ts'
 import { closePool, databaseOf, openPool, type Db } from '../../src/postgres/database.ts'
-import { readShard } from '../../src/log/read.sql.ts'
+import { readSpans } from '../../src/log/read.sql.ts'
 import type { Tables } from '../../src/postgres/tables.ts'
 import { createDatabase } from '../support/database.ts'
 import { waitUntil } from '../support/wait.ts'
@@ -62,7 +62,7 @@ function ours (db: Db): Log {
       const trx = await db.startTransaction().execute()
       return writer(trx, async events => { await append(trx, events.map(({ name, shard }) => event(name, shard))) })
     },
-    read: async (shard, after) => (await db.transaction().execute(async trx => await readShard(trx, shard, after, 1000)))
+    read: async (shard, after) => (await readSpans(db, [{ shard, after, count: 1000 }])).flat()
       .map(({ event_id, position }) => ({ name: event_id, position }))
   }
 }

@@ -92,7 +92,7 @@ test('a LISTEN connection that is dead without a word only costs latency: the po
   const proxy = await openProxy(t, ledger.url)
   startOther(t, ledger)
   let woken = 0
-  const listener = listen(proxy.url, APPENDED_CHANNEL, () => { woken++ }, 1000)
+  const listener = listen({ url: proxy.url, timeout_ms: 1000 }, APPENDED_CHANNEL, () => { woken++ })
   t.teardown(() => listener.stop())
   await waitUntil(() => woken === 1, { what: 'the listener to come up' })
   const [link] = proxy.links(/listener/)
@@ -111,7 +111,7 @@ test('a LISTEN connection that is dead without a word only costs latency: the po
 test('a listener that hears nothing but answers is kept', async t => {
   const ledger = await openLedger(t)
   const proxy = await openProxy(t, ledger.url)
-  const listener = listen(proxy.url, APPENDED_CHANNEL, () => {}, 1500)
+  const listener = listen({ url: proxy.url, timeout_ms: 1500 }, APPENDED_CHANNEL, () => {})
   t.teardown(() => listener.stop())
   await waitUntil(() => proxy.requests(/listener/) > 3, { what: 'some questions' })
   t.equal(proxy.links(/listener/).length, 1)

@@ -1,7 +1,7 @@
 // A switch of generations locks what is parked before the tables of the projections: who reads both must not hold the latter first.
 import { test } from 'tap'
 import { projections } from '../../src/projections/index.ts'
-import { findCard } from '../../src/projections/cards/reads.sql.ts'
+import { findCards } from '../../src/projections/cards/reads.sql.ts'
 import { readBalances } from '../../src/projections/customers/reads.sql.ts'
 import { awardData } from '../support/deliveries.ts'
 import { openLedger } from '../support/ledger.ts'
@@ -11,7 +11,7 @@ test('a read of a card or a balance that waits for what is parked holds no table
   const ledger = await openLedger(t, { shards: 1 })
   await ledger.post(awardData({ points: 5 }))
   await ledger.project()
-  for (const read of [async () => await findCard(ledger.db, 'v_1'), async () => (await readBalances(ledger.db, [{ customer_id: 'cust_1', shard: 0 }], projections))[0]?.cards[0]]) {
+  for (const read of [async () => (await findCards(ledger.db, 'v_1', 1))[0], async () => (await readBalances(ledger.db, [{ customer_id: 'cust_1', shard: 0 }], projections))[0]?.cards[0]]) {
     const switcher = await ledger.owner.connect()
     try {
       await switcher.query('begin; lock table projection.parked in access exclusive mode')

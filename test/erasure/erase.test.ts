@@ -1,6 +1,6 @@
 // A customer is erased from a ledger full of secrets: what is personal is nowhere, all else is as it was.
 import { test } from 'tap'
-import { identify } from '../../src/providers/voucherify/identify.ts'
+import { ownEvents } from '../../src/providers/own-events.ts'
 import { enveloped, orderData } from '../support/deliveries.ts'
 import { findEverywhere } from '../support/everywhere.ts'
 import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
@@ -71,7 +71,7 @@ test('a record of an erasure is an event like any other: read back, it has the s
   const { recorded } = await erase(ownerOf(t, ledger), customer_id)
   const { rows: [event] } = await ledger.owner.query<{ body: string, event_id: string, subject: string, fact_digest: Buffer, customer_id: string }>(
     'select body::text as body, event_id, subject, fact_digest, customer_id from ledger.events where event_id = $1', [recorded[0]])
-  t.match(identify(Buffer.from(event?.body ?? '')), { event_id: event?.event_id, subject: `customer:${customer_id}`, type: 'ledger.customer.erased', customer_id, fact_digest: event?.fact_digest.toString('hex') })
+  t.match(ownEvents.identify(Buffer.from(event?.body ?? '')), { event_id: event?.event_id, subject: `customer:${customer_id}`, type: 'ledger.customer.erased', customer_id, fact_digest: event?.fact_digest.toString('hex') })
   t.match(JSON.parse(event?.body ?? ''), { data: { reason: 'on request', decided_by: 'a test' } })
 })
 

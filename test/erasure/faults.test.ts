@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { append } from '../../src/log/append.sql.ts'
 import { projections } from '../../src/projections/index.ts'
-import { step } from '../../src/engine/step.ts'
+import { runStep } from '../../src/engine/step.ts'
 import { shardOf } from '../../src/log/shards.sql.ts'
 import { identify } from '../../src/providers/voucherify/identify.ts'
 import { findEverywhere } from '../support/everywhere.ts'
@@ -99,7 +99,7 @@ test('beside appends and steps: nothing that was cleaned comes back', async t =>
   const db = ownerOf(t, ledger)
   let going = true
   const stepping = [1, 2].map(async () => {
-    while (going) await step(ledger.steps, projections, { batch: 7 }).catch((error: unknown) => { if (going) throw error })
+    while (going) await runStep(ledger.steps, projections, { batch: 7 }).catch((error: unknown) => { if (going) throw error })
   })
   const appending = (async () => {
     for (let at = 200; at < bodies.length; at += 10) await takeAll(ledger, bodies.slice(at, at + 10))

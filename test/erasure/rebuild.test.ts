@@ -2,7 +2,7 @@
 import { test, type Test } from 'tap'
 import { projections } from '../../src/projections/index.ts'
 import { beginRebuild, buildUp, switchRebuilt } from '../../src/engine/rebuild/rebuild.ts'
-import { step } from '../../src/engine/step.ts'
+import { runStep } from '../../src/engine/step.ts'
 import { verifyProjections, type ProjectionFinding } from '../../src/engine/rebuild/verify.ts'
 import { SECRETS } from '../providers/voucherify/personal.ts'
 import { findEverywhere } from '../support/everywhere.ts'
@@ -55,7 +55,7 @@ test('an erasure while a rebuild is half built', async t => {
   const { ledger, customer_id } = await filled(t)
   const workplace = openWorkplace(t, ledger.url)
   await beginRebuild(workplace, projections)
-  for (let steps = 0; steps < 6; steps++) await step(workplace.build, projections, { batch: 20 })
+  for (let steps = 0; steps < 6; steps++) await runStep(workplace.build, projections, { batch: 20 })
   const { rows: secret } = await ledger.owner.query('select from projection_build.customers where name is not null')
   t.not(secret.length, 0, 'it has folded names')
   await erase(ownerOf(t, ledger), customer_id)

@@ -4,7 +4,8 @@ import { eraseCustomer } from '../../src/erasure/erase.ts'
 import { storeIdentified } from '../../src/ingest/store-delivery.ts'
 import { receiveDelivery } from '../../src/ingest/receive.ts'
 import { projections } from '../../src/projections/index.ts'
-import { identify } from '../../src/providers/voucherify/identify.ts'
+import { knownProviders } from '../../src/providers/index.ts'
+import { ownEvents } from '../../src/providers/own-events.ts'
 import type { Json } from '../../src/providers/voucherify/wire/json.ts'
 import { simulate } from '../../simulator/simulate.ts'
 import { closePool, databaseOf, openPool, type Db } from '../../src/postgres/database.ts'
@@ -46,8 +47,9 @@ export async function takeAll (ledger: TestLedger, bodies: readonly Buffer[]): P
 export async function restoreAll (ledger: TestLedger, bodies: readonly Buffer[]): Promise<void> {
   const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
   await Promise.all(bodies.map(async body => {
-    const identified = identify(body)
-    if (!('reason' in identified)) await storeIdentified(identified, intake)
+    const reader = 'reason' in ownEvents.identify(body) ? knownProviders.first : ownEvents
+    const identified = reader.identify(body)
+    if (!('reason' in identified)) await storeIdentified(identified, intake, reader)
   }))
 }
 

@@ -3,7 +3,7 @@ import { test, type Test } from 'tap'
 import { cardsAt } from '../../src/history/cards.ts'
 import { linesAt } from '../../src/history/statement.ts'
 import { parseInstant, type Instant } from '../../src/ledger/instant.ts'
-import { findCard } from '../../src/projections/cards/reads.sql.ts'
+import { findCards } from '../../src/projections/cards/reads.sql.ts'
 import type { Trx } from '../../src/postgres/database.ts'
 import { inSnapshot } from '../../src/engine/snapshot.sql.ts'
 import type { CardRow } from '../../src/postgres/tables.ts'
@@ -206,12 +206,12 @@ test('a long card: a page and a balance cost what stands behind the moment asked
   const reads: Array<[what: string, read: (trx: Trx) => Promise<unknown>]> = [
     ['a page in the middle', async trx => await linesAt(trx, ['v_1'], { at: instant('2021-01-05T00:00:00Z'), known_at: null }, { limit: 3 })],
     ['a page of what was known', async trx => await linesAt(trx, ['v_1'], { at: null, known_at: before }, { limit: 3 })],
-    ['a recent balance', async trx => await cardsAt(trx, [await findCard(trx, 'v_1') as CardRow], { at: instant('2021-01-14T21:10:00Z'), known_at: before })]
+    ['a recent balance', async trx => await cardsAt(trx, await findCards(trx, 'v_1', 1), { at: instant('2021-01-14T21:10:00Z'), known_at: before })]
   ]
   await assertFewRead(t, ledger, reads, 200n)
 
   const [longAgo, then] = [instant('2021-01-02T00:00:30Z'), instant('2021-01-03T12:00:00Z')]
-  const balanceAt = async (trx: Trx, at: Instant): Promise<CardRow | undefined> => (await cardsAt(trx, [await findCard(trx, 'v_1') as CardRow], { at, known_at: null }))[0]
+  const balanceAt = async (trx: Trx, at: Instant): Promise<CardRow | undefined> => (await cardsAt(trx, await findCards(trx, 'v_1', 1), { at, known_at: null }))[0]
   t.match(await inSnapshot(ledger.db, async trx => await balanceAt(trx, longAgo)), { balance: 5n + 1440n, earned: 5n + 1440n, movements: 1441n })
   await ledger.owner.query(`
     update projection.statement_lines set running_totals = json_build_object(

@@ -84,7 +84,7 @@ test('every event that told a line, best source_rank first, and which of them wo
     ],
     won: { points: { event_id: 'ev_row', subject: 'transaction:vtx_1' }, order_id: { event_id: 'ev_env', subject: 'award:ern_1:v_1' }, occurred_at: { event_id: 'ev_row' } },
     recomputed: { points: 12, agrees: true, rule: '12 points, fixed' },
-    remark: 'The card held 100 points before this, the first line we know: they are its opening balance.'
+    remark: 'The card held 100 points before this line, which is the first one known: that is its opening balance.'
   })
   t.equal(line?.observed_in.length, 3)
 
@@ -108,7 +108,7 @@ test('an unexplained line says between which two it stands, and what is missing'
     won: null,
     recomputed: null,
     gap: { after_movement_id: 'award:evcus_1:r2:v_1', before_movement_id: 'award:evcus_1:r3:v_1', our_balance: 145, implied_balance: 115 },
-    remark: /imply a balance of 115; by the movements we know it was 145\. 30 points went in a way no event has told us of/
+    remark: /imply a balance of 115; by the known movements it was 145\. 30 points went in a way that no known event explains/
   })
   t.same(whole.map(({ movement_id }) => movement_id), ['award:evcus_1:r3:v_1', 'unexplained:award:evcus_1:r3:v_1', 'award:evcus_1:r2:v_1', 'award:evcus_1:r1:v_1'])
 

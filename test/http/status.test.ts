@@ -44,7 +44,7 @@ test('a new ledger, and one in order', async t => {
     projections: projections.map(({ name, version }) => ({ name, version, code_version: version, outdated: false, lag_events: 0, lag_seconds: 0, parked: 0, oldest_parked_at: null })),
     rebuild: [],
     quarantine: { open: 0, conflicts: 0, reasons: [] },
-    log: { events: 0, newest_recorded_at: null, timeout_seconds: null, shards: [0, 1, 2, 3].map(shard => ({ shard, head: 0, chain: ZEROS, newest_recorded_at: null })) },
+    log: { events: 0, newest_recorded_at: null, silence_seconds: null, shards: [0, 1, 2, 3].map(shard => ({ shard, head: 0, chain: ZEROS, newest_recorded_at: null })) },
     worker: null
   })
   await ledger.owner.query('delete from projection.checkpoints')
@@ -62,7 +62,7 @@ test('a new ledger, and one in order', async t => {
   t.strictSame(now.attention, [])
   t.match(now.log, { events: 2, newest_recorded_at: /Z$/ })
   t.match(now.log.shards[shard], { shard, head: 2, chain: head.chain, newest_recorded_at: now.log.newest_recorded_at })
-  t.ok(now.log.timeout_seconds !== null && now.log.timeout_seconds >= 0 && now.log.timeout_seconds < 60, `${now.log.timeout_seconds} s`)
+  t.ok(now.log.silence_seconds !== null && now.log.silence_seconds >= 0 && now.log.silence_seconds < 60, `${now.log.silence_seconds} s`)
 })
 
 test('what lags: by events, by the age of the oldest, and for too long', async t => {
@@ -80,7 +80,7 @@ test('what lags: by events, by the age of the oldest, and for too long', async t
   await makeOlder(ledger, 100)
   const old = await status(ledger)
   t.ok((projection(old, 'orders')?.lag_seconds ?? 0) >= 100)
-  t.ok((old.log.timeout_seconds ?? 0) >= 100)
+  t.ok((old.log.silence_seconds ?? 0) >= 100)
   t.match(old.attention, [{ code: 'lagging', detail: /cards lacks 2 event\(s\), the oldest stored 1\d\d s ago/ }])
   await ledger.project()
   t.strictSame((await status(ledger)).attention, [])
@@ -128,7 +128,7 @@ test('what is parked shows on the status, the card, the balance and the order, u
   const still = await status(ledger)
   t.match(projection(still, 'cards'), { lag_events: 0, lag_seconds: 0, parked: 1, oldest_parked_at: parked_at })
   t.match(projection(still, 'orders'), { parked: 1 })
-  t.match(still.attention, [{ code: 'parked', detail: /^1 key of orders stands still since/ }, { code: 'parked', detail: /^1 key of cards stands still.*parked list/ }])
+  t.match(still.attention, [{ code: 'parked', detail: /^1 key of orders is parked since/ }, { code: 'parked', detail: /^1 key of cards is parked.*parked list/ }])
 
   await ledger.owner.query('alter table projection.cards drop constraint poisoned; alter table projection.orders drop constraint poisoned')
   const worker = startWorker(ledger.steps, { projections, batch: 10 })

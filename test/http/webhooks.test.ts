@@ -37,11 +37,11 @@ test('the seeds as they are, ten times each, in any order, at once', async t => 
   const paid = (await ledger.get('/v1/customers/cust_ufwK2qUNGDYxa1aji7XKzuHm/orders')).json()
   t.match(paid, { items: [{ order_id: 'ord_au8U64mPX6fIArsf6UVLS8u5', status: 'PAID', total_amount: 10000, discount_amount: null }] })
 
-  const before = balance
+  const { as_of: _, ...before } = balance
   await Promise.all(posts.map(async (_, index) => await ledger.post(index % 3 === 0 ? seeds.order : seeds.award)))
   t.equal(await ledger.project(), 0, 'repeats leave nothing to project')
-  const { as_of: _, ...after } = (await ledger.get('/v1/customers/cust_IdgAFZxYwwHctOk9pPuMu308/balance')).json()
-  t.match(before, after, 'repeats change nothing')
+  const { as_of: __, ...after } = (await ledger.get('/v1/customers/cust_IdgAFZxYwwHctOk9pPuMu308/balance')).json()
+  t.strictSame(after, before, 'repeats change nothing')
 })
 
 test('fifty parallel equal posts are one event and fifty 2xx, exactly one of them accepted', async t => {

@@ -1,7 +1,8 @@
 import { test } from 'tap'
 import { createDryRun } from '../../src/ingest/dry-run.ts'
-import { storeDelivery, type Ingest } from '../../src/ingest/store-delivery.ts'
+import { storeDelivery, storeIdentified, type Ingest } from '../../src/ingest/store-delivery.ts'
 import { receiveDelivery } from '../../src/ingest/receive.ts'
+import { voucherify } from '../../src/providers/voucherify/provider.ts'
 import type { AppendRefused } from '../../src/log/appender.ts'
 import { awardData, enveloped, orderData } from '../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../support/ledger.ts'
@@ -29,6 +30,16 @@ test('a delivery is taken in once, whatever it came by', async t => {
   t.match(first, { status: 'accepted', event_id: 'ev_1', subject: 'award:ern_1:v_1', position: /^\d+:1$/ })
   t.same(await receiveDelivery(bytes(enveloped(awardData())), {}, intake), { ...first, status: 'duplicate' })
   t.equal((await ledger.post(enveloped(awardData()))).statusCode, 200, 'the webhook goes the same way')
+})
+
+test('what a provider names is stored as it is, and not changed', async t => {
+  const { ledger, intake } = await open(t)
+  const identified = voucherify.identify(bytes(enveloped(awardData())))
+  if ('reason' in identified) throw new Error(identified.detail)
+  const { event_id, subject, type, customer_id, fact_digest } = Object.freeze(identified)
+  t.match(await storeIdentified(identified, intake), { status: 'accepted', event_id: 'ev_1' })
+  const { rows: [row] } = await ledger.owner.query("select provider, event_id, subject, type, customer_id, encode(fact_digest, 'hex') as fact_digest from ledger.events")
+  t.same(row, { provider: 'voucherify', event_id, subject, type, customer_id, fact_digest })
 })
 
 test('what cannot be used is set aside with the headers that matter, and nothing else of them', async t => {
@@ -71,7 +82,7 @@ test('a rehearsal tells what would happen, inside the file too, and writes nothi
     { status: 'unusable', reason: 'unidentified' },
     { status: 'accepted', position: /:0$/ },
     { status: 'duplicate', position: /:0$/ },
-    { status: 'conflict', position: /:0$/, detail: /was told before with other facts/ },
+    { status: 'conflict', position: /:0$/, detail: /came before with other facts/ },
     { status: 'accepted', event_id: /:CREATED:/ }
   ])
   t.same(await state(ledger), before, 'no row, no count, no head has moved')

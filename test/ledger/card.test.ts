@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import { fc } from '../support/chance.ts'
 import { test } from 'tap'
 import { addToSums, balanceOf, foldCard, NO_SUMS, type Folded, type StatementLine, type Sums } from '../../src/ledger/card.ts'
 import type { MovementKind } from '../../src/ledger/facts.ts'

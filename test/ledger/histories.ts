@@ -1,5 +1,5 @@
 // True histories of a card, as the provider's own ledger would hold them, and what of them reaches us.
-import fc from 'fast-check'
+import { fc } from '../support/chance.ts'
 import type { MovementKind } from '../../src/ledger/facts.ts'
 import type { Instant } from '../../src/ledger/instant.ts'
 import type { Movement } from '../../src/ledger/movements.ts'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import { fc } from '../support/chance.ts'
 import { test } from 'tap'
 import { SOURCE_RANK } from '../../src/ledger/facts.ts'
 import { parseInstant } from '../../src/ledger/instant.ts'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc, SEED } from '../support/chance.ts'
 import type { Test } from 'tap'
 
 /** How many cases a cheap property tries. */
@@ -11,6 +11,7 @@ if (!Number.isSafeInteger(RUNS) || RUNS < 1) throw new RangeError('PROPERTY_RUNS
  * path, and `fc.assert(property, { seed, path })` repeats it.
  */
 export function always<Case extends unknown[]> (t: Test, property: fc.IProperty<Case>, runs = RUNS): void {
-  fc.assert(property, { numRuns: runs })
-  t.pass(`held in ${runs} cases`)
+  const { failed, numRuns } = fc.check(property, { numRuns: runs })
+  if (failed) fc.assert(property, { numRuns: runs })
+  t.equal(numRuns, runs, `held in ${runs} cases of seed ${SEED}`)
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import { fc } from '../support/chance.ts'
 import { test } from 'tap'
 import { balanceOf, foldCard, isMovement, movementOf, type Folded, type StatementLine } from '../../src/ledger/card.ts'
 import { SOURCE_RANK } from '../../src/ledger/facts.ts'

@@ -5,7 +5,7 @@ import { test, type Test } from 'tap'
 import { openCluster } from '../../src/postgres/embedded/index.ts'
 import { storeDelivery } from '../../src/ingest/store-delivery.ts'
 import { projections } from '../../src/projections/index.ts'
-import { step } from '../../src/engine/step.ts'
+import { runStep } from '../../src/engine/step.ts'
 import type { Delivery } from '../../simulator/delivery.ts'
 import { simulate } from '../../simulator/simulate.ts'
 import { migrateUp, migrationStatus } from '../../src/postgres/migrations/migrate.ts'
@@ -33,7 +33,7 @@ async function use (ledger: TestLedger): Promise<void> {
   await take(deliveries.slice(0, 150))
   await ledger.project()
   await take(deliveries.slice(150))
-  await step(ledger.steps, projections, { batch: 5 })
+  await runStep(ledger.steps, projections, { batch: 5 })
 }
 
 /** Row for row what it was, and then on: duplicates known, positions and numbers continued, chains unbroken, projections as in the source. */

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../support/chance.ts'
 import { sql } from 'kysely'
 import { test } from 'tap'
 import type { Instant } from '../../src/ledger/instant.ts'

@@ -1,15 +1,16 @@
 // Whole histories at the provider, from the simulator: what must not matter does not, and what must come out does.
 //
-//   HISTORIES=10000 npx tap test/projections/histories.test.ts            more of them
-//   HISTORY='{"seed":1,…}' npx tap test/projections/histories.test.ts     one of them again, as a failure names it
-import fc from 'fast-check'
+//   HISTORIES=10000 npm test -- projections/histories          more of them
+//   HISTORY='{"seed":1,…}' npm test -- projections/histories   one of them again, as a failure names it
+//   npm run test:long -- projections/histories                 1,000 that no run has tried before
+import { fc, LONG, SEED } from '../support/chance.ts'
 import { test, type Test } from 'tap'
 import { history, wrongWith, type History } from '../support/histories.ts'
 
 /** Histories that share a database: a fresh one for each would cost more than all the rest. */
 const TOGETHER = 100
 
-const HISTORIES = Number(process.env['HISTORIES'] ?? 1000)
+const HISTORIES = Number(process.env['HISTORIES'] ?? (LONG ? 1000 : 300))
 const ONE = process.env['HISTORY']
 
 /** Which of several histories is to blame: each alone. */
@@ -17,7 +18,7 @@ async function blame (t: Test, observed: readonly History[], wrong: readonly str
   for (const one of observed) {
     const alone = await wrongWith(t, [one])
     if (alone.length > 0) {
-      t.fail(`HISTORY='${JSON.stringify(one)}' npx tap test/projections/histories.test.ts repeats it`, { wrong: alone.slice(0, 20) })
+      t.fail(`HISTORY='${JSON.stringify(one)}' npm test -- projections/histories repeats it`, { wrong: alone.slice(0, 20) })
       return
     }
   }
@@ -26,7 +27,8 @@ async function blame (t: Test, observed: readonly History[], wrong: readonly str
 
 const observed: History[] = ONE === undefined ? fc.sample(history, HISTORIES) : [JSON.parse(ONE) as History]
 
-test(`${observed.length} histories: the same rows in any order, repetition and choice of sources, and what the oracle says`, async t => {
+test(`${observed.length} histories (SEED=${SEED}): the same rows in any order, repetition and choice of sources, and what the oracle says`, async t => {
+  let held = 0
   for (let start = 0; start < observed.length; start += TOGETHER) {
     const group = observed.slice(start, start + TOGETHER)
     const wrong = await wrongWith(t, group)
@@ -34,6 +36,7 @@ test(`${observed.length} histories: the same rows in any order, repetition and c
       await blame(t, group, wrong)
       return
     }
+    held += group.length
   }
-  t.pass(`${observed.length} histories hold`)
+  t.equal(held, observed.length, 'every history was tried')
 })

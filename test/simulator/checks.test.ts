@@ -15,7 +15,7 @@ test('given a busy server, then the next try waits as long as it asks for, else 
   t.equal(waitBeforeRetry_ms(undefined, 9, 200), 10_000, 'ten seconds at most')
 })
 
-/** A server that sets everything aside for one reason, and the rows it then has. */
+/** A server that quarantines everything for one reason, and its quarantine rows. */
 function server (rows: Record<string, object>, status = 200): Client {
   return {
     async post (_path, body) {
@@ -31,18 +31,18 @@ function server (rows: Record<string, object>, status = 200): Client {
   }
 }
 
-test('given what was set aside, then each row is looked at: bytes, reason, how often; without the key for it nothing is', async t => {
+test('given quarantined deliveries, then bytes, reason and count of each row are compared; without a key for it, none is', async t => {
   const unusable = simulate({ seed: 'aside', events: 2000, chaos: 'high' }).deliveries.find(({ kind, body }) => kind === 'unusable' && body.toString().startsWith('not json'))!
   const rows: Record<string, Record<string, unknown>> = {}
   const differences = createDifferences()
-  const { asides } = await send(server(rows), [unusable], { secret: 's', concurrency: 1 }, differences)
+  const { quarantined } = await send(server(rows), [unusable], { secret: 's', concurrency: 1 }, differences)
   t.equal(differences.total, 0)
-  t.equal(asides.size, 1)
-  const [id = ''] = asides.keys()
+  t.equal(quarantined.size, 1)
+  const [id = ''] = quarantined.keys()
 
   const wrong = async (row: object | undefined): Promise<string[]> => {
     const found = createDifferences()
-    t.equal(await checkQuarantine(server(row === undefined ? {} : { [id]: row }), asides, found), undefined)
+    t.equal(await checkQuarantine(server(row === undefined ? {} : { [id]: row }), quarantined, found), undefined)
     return found.kept.map(({ field }) => field).sort()
   }
   const good = { ...rows[id], times_seen: 1 }
@@ -50,9 +50,9 @@ test('given what was set aside, then each row is looked at: bytes, reason, how o
   t.strictSame(await wrong({ ...good, body: 'other' }), ['body'])
   t.strictSame(await wrong({ ...good, reason: 'defect' }), ['defect', 'not_json'])
   t.strictSame(await wrong({ ...good, times_seen: 0 }), ['times_seen'])
-  t.strictSame(await wrong({ ...good, state: 'discarded', reason: 'defect' }), [], 'what a person decided is theirs')
+  t.strictSame(await wrong({ ...good, state: 'discarded', reason: 'defect' }), [], 'an operator decided')
   t.strictSame(await wrong(undefined), ['not found', 'not_json', 'row'])
-  t.match(await checkQuarantine(server(rows, 403), asides, differences), /not compared.*scope operate/)
+  t.match(await checkQuarantine(server(rows, 403), quarantined, differences), /not compared.*scope operate/)
 })
 
 test('given when events were acknowledged, then a line recorded after the first of them, or before the run, is wrong', async t => {
@@ -66,12 +66,12 @@ test('given when events were acknowledged, then a line recorded after the first 
       ...server({}),
       get: async path => ({ status: 200, json: path.includes('statement') ? { items: card.lines.map(line => ({ ...line, recorded_at })), next_cursor: null } : { ...card, customer_id: null } })
     }
-    const heard = new Map([['a s', { acknowledged_ms: began_ms + 60_000, fresh: true }], ['b s', { acknowledged_ms: began_ms + 10_000, fresh }]])
-    await checkCard(client, card, { began_ms, heard }, found)
+    const acknowledgements = new Map([['a s', { acknowledged_ms: began_ms + 60_000, fresh: true }], ['b s', { acknowledged_ms: began_ms + 10_000, fresh }]])
+    await checkCard(client, card, { began_ms, acknowledgements }, found)
     return found.kept.map(({ field }) => field)
   }
   t.strictSame(await wrongAt('2026-01-01T10:00:09.000000Z'), [])
-  t.strictSame(await wrongAt('2026-01-01T10:00:30.000000Z'), ['recorded_at'], 'when the other one was told')
+  t.strictSame(await wrongAt('2026-01-01T10:00:30.000000Z'), ['recorded_at'], 'after the first acknowledgement')
   t.strictSame(await wrongAt('2026-01-01T09:00:00.000000Z'), ['recorded_at'])
   t.strictSame(await wrongAt('2026-01-01T09:00:00.000000Z', false), [], 'one of them was stored before')
   t.strictSame(await wrongAt('never'), ['recorded_at', 'recorded_at'])

@@ -30,13 +30,13 @@ const first = moved({ movement_id: 'a', points: 100, reported_balance: 140, occu
 const late = moved({ movement_id: 'b', points: 20, reported_balance: 160, occurred_at: at(1) })
 const third = moved({ movement_id: 'c', points: 50, reported_balance: 180, occurred_at: at(2) })
 
-test('given two awards and a spend unseen, then it is unexplained, and a late movement takes its share of that', async t => {
+test('given two awards and a spend never sent, then the spend is unexplained, less what a late movement explains', async t => {
   t.strictSame(lines([third, first]), [['accrual', 100, 140], ['unexplained', -10, 130], ['accrual', 50, 180]])
   t.strictSame(lines([third, first, late]), [['accrual', 100, 140], ['accrual', 20, 160], ['unexplained', -30, 130], ['accrual', 50, 180]])
   t.match(expectationFrom([third, first, late]).cards.get('v_1'), { balance: 180, opening: 40, earned: 170, unexplained: -30, last_movement_at: at(2) })
 })
 
-test('given one movement told by several, then it counts once, and the best-source_rank decides field by field', async t => {
+test('given several observations of one movement, then it counts once, and each field is from the highest rank that states it', async t => {
   const card = expectationFrom([
     moved({ rank: RANK.bare, points: 9, reported_balance: 9, occurred_at: at(3), order_id: 'ord_1' }),
     moved({ rank: RANK.transaction, points: 10, reported_balance: null, occurred_at: at(1) }),
@@ -47,13 +47,13 @@ test('given one movement told by several, then it counts once, and the best-sour
   }])
 })
 
-test('given a movement whose points nobody knows, then it makes no line; the price of a reward is better than nothing', async t => {
+test('given a movement whose points are never stated, then it makes no line; the price of a reward counts if nothing else is stated', async t => {
   const unpriced = moved({ rank: RANK.priced, kind: 'redemption', points: null })
   t.strictSame(lines([unpriced]), [])
   t.strictSame(lines([unpriced, moved({ rank: RANK.priced, kind: 'redemption', points: -30 })]), [['redemption', -30, -30]])
 })
 
-test('given awards of one moment, then balances say which came first', async t => {
+test('given awards of the same time, then their balances say which came first', async t => {
   const one = moved({ movement_id: 'z', points: 5, reported_balance: 15 })
   const two = moved({ movement_id: 'a', points: 1, reported_balance: 16 })
   t.strictSame(lines([two, one]), [['accrual', 5, 15], ['accrual', 1, 16]])
@@ -61,7 +61,7 @@ test('given awards of one moment, then balances say which came first', async t =
   t.strictSame(lines([two, one, before]), [['accrual', 10, 10], ['accrual', 5, 15], ['accrual', 1, 16]])
 })
 
-test('given a spend without a balance in a ordinal, then it stands where the balances of the others leave room for it', async t => {
+test('given a spend without a balance at the time of others, then it is placed where their balances leave room for it', async t => {
   const before = moved({ movement_id: 'm', points: 100, reported_balance: 100, occurred_at: '2024-02-01T09:00:00.000000Z' })
   const spent = moved({ movement_id: 'z', kind: 'redemption', rank: RANK.enveloped, points: -30 })
   const given = moved({ movement_id: 'y', kind: 'addition', points: 40, reported_balance: 140 })
@@ -72,7 +72,7 @@ test('given a spend without a balance in a ordinal, then it stands where the bal
   t.strictSame(lines([more, back, spent, before]).slice(1), [['redemption', -30, 70], ['addition', 30, 100], ['addition', 90, 190]])
 })
 
-test('given two tellings, then the line names the better source_rank, or none where they are equals; both told it', async t => {
+test('given two observations, then the line names the event of the higher rank, or none if equal, and lists both', async t => {
   const observed = (key: string, rank: MovementFact['rank'], minute: number): MovementFact => moved({ rank, occurred_at: at(minute), observed_in: { key: `${key} s`, event_id: key } })
   const lineOf = (...facts: Fact[]) => expectationFrom(facts).cards.get('v_1')?.lines[0]
   t.match(lineOf(observed('a', RANK.bare, 0), observed('b', RANK.enveloped, 1)), { event_id: 'b', observed_in: ['a s', 'b s'] })
@@ -80,7 +80,7 @@ test('given two tellings, then the line names the better source_rank, or none wh
   t.match(lineOf(observed('a', RANK.bare, 0), observed('b', RANK.bare, 0)), { event_id: undefined, observed_in: ['a s', 'b s'] })
 })
 
-test('given a customer told at several times, then the newest profile and step of each programme stand; an end stays', async t => {
+test('given several observations of a customer, then the newest profile and tier of each programme count; a deletion is final', async t => {
   const observed = (name: string, minute: number, deleted = false): Fact => ({ fact: 'customer', customer_id: 'c', source_id: 's', name, email: null, metadata: {}, deleted, at: at(minute) })
   const step = (campaign_id: string, change: 'joined' | 'left', minute: number): Fact => ({ fact: 'tier', customer_id: 'c', campaign_id, change, tier_id: 't', tier: 'Gold', at: at(minute) })
   const customer = expectationFrom([observed('new', 3), observed('old', 1, true), step('p', 'joined', 1), step('p', 'left', 2), step('q', 'joined', 5), step('q', 'left', 4)]).customers.get('c')
@@ -109,7 +109,7 @@ test('given a lot through its states, then its newest points are pending, and no
   t.equal(pending(lot('added', 50, 1), { ...lot('added', 7, 1), lot_id: 'lopp_2' } as Fact), 57)
 })
 
-test('given holders told and released, then the newest told holds the card, unless released since', async t => {
+test('given holders observed and released, then the newest one holds the card, unless released since', async t => {
   const holds = (customer_id: string, minute: number): Fact => ({ fact: 'holder', card_id: 'v_1', customer_id, at: at(minute) })
   const released = (customer_id: string, minute: number): Fact => ({ fact: 'release', card_id: 'v_1', customer_id, at: at(minute) })
   const holder = (...facts: Fact[]) => expectationFrom(facts).cards.get('v_1')?.holder

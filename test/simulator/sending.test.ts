@@ -8,14 +8,14 @@ function delivery (name: string, kind: Delivery['kind'], key: string): Delivery 
   return { kind, type: name, route: undefined, traits: [], key, event_id: undefined, reason: undefined, body: Buffer.from(name), facts: [], signature: () => '' }
 }
 
-test('at a rate, too, what shares a key is sent in order, also after a hiccup', async t => {
+test('given a rate, then deliveries of one key are sent in order, also after a delay', async t => {
   const posted: string[] = []
   const accepted: Answer = { status: 202, json: { status: 'accepted' } }
   const client: Client = {
     async post (_path, body) {
       posted.push(String(body))
       if (posted.length > 1) return accepted
-      // While the process is held up, the times of all that follow go by.
+      // The process stops for longer than the times of all that follow.
       await new Promise(resolve => setImmediate(resolve))
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
       return accepted

@@ -5,6 +5,8 @@ import { signAnchor, type Anchor } from '../../src/audit/anchor.ts'
 import { placeOf, type Finding } from '../../src/audit/finding.ts'
 import { verifyLog, type LogCounts } from '../../src/audit/log.ts'
 import { identifySafely, storeIdentified } from '../../src/ingest/store-delivery.ts'
+import { knownProviders } from '../../src/providers/index.ts'
+import { ownEvents } from '../../src/providers/own-events.ts'
 import { readChainHeads } from '../../src/audit/log.sql.ts'
 import { awardData, enveloped } from './deliveries.ts'
 import type { TestLedger } from './ledger.ts'
@@ -69,9 +71,11 @@ export async function anchorNow (ledger: Pick<TestLedger, 'db'>): Promise<Anchor
 /** Stores bodies without HTTP, the ledger's own among them. */
 export async function store (ledger: Pick<TestLedger, 'db' | 'appender'>, bodies: ReadonlyArray<Buffer | object>, shards: number): Promise<void> {
   await Promise.all(bodies.map(async body => {
-    const identified = identifySafely(Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body)))
+    const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body))
+    const reader = 'reason' in ownEvents.identify(bytes) ? knownProviders.first : ownEvents
+    const identified = identifySafely(bytes, reader)
     if ('reason' in identified) throw new Error(`${identified.reason}: ${identified.detail}`)
-    const settled = await storeIdentified(identified, { db: ledger.db, appender: ledger.appender, shards })
+    const settled = await storeIdentified(identified, { db: ledger.db, appender: ledger.appender, shards }, reader)
     if (settled.status === 'unusable') throw new Error(`${settled.reason}: ${settled.detail}`)
   }))
 }

@@ -1,4 +1,4 @@
-// tap runs this before the tests: one PostgreSQL for the run, and in it one migrated database to clone.
+// scripts/test.js runs this before the tests: one PostgreSQL for the run, and in it one migrated database to clone.
 // TEST_DATABASE_URL (superuser, any database of the server) tests against another server, PostgreSQL 15 to 18.
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'

@@ -1,11 +1,11 @@
 // Whole histories at the provider, from the simulator: what must not matter does not, and what must come out does.
-import fc from 'fast-check'
+import { fc } from './chance.ts'
 import type { Test } from 'tap'
 import { storeDelivery, type StoredDelivery } from '../../src/ingest/store-delivery.ts'
 import type { Client } from '../../simulator/client.ts'
 import type { Delivery } from '../../simulator/delivery.ts'
 import { createDifferences, type Differences } from '../../simulator/differences.ts'
-import { takeIn, type Answer } from '../../simulator/intake.ts'
+import { expectedAnswers, type Answer } from '../../simulator/oracle/answers.ts'
 import { expectationOf } from '../../simulator/oracle/expectation.ts'
 import { createRandom, type Random } from '../../simulator/random.ts'
 import { simulate } from '../../simulator/simulate.ts'
@@ -110,7 +110,7 @@ function interleave (lists: ReadonlyArray<readonly Delivery[]>, random: Random):
 /** All at once in large steps, or a few at a time in small ones; what becomes of each delivery is compared. */
 async function fill (ledger: TestLedger, deliveries: readonly Delivery[], pieces: { deliveries: number, events: number }, differences: Differences): Promise<void> {
   const intake = { db: ledger.db, appender: ledger.appender, shards: SHARDS }
-  const { answers } = takeIn(deliveries)
+  const { answers } = expectedAnswers(deliveries)
   for (let start = 0; start < deliveries.length; start += pieces.deliveries) {
     await Promise.all(deliveries.slice(start, start + pieces.deliveries).map(async (delivery, index) => {
       const settled = await storeDelivery(delivery.body, intake)

@@ -4,9 +4,11 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import { createApp } from '../../src/http/app.ts'
 import { projections } from '../../src/projections/index.ts'
-import { step } from '../../src/engine/step.ts'
+import { runStep } from '../../src/engine/step.ts'
 import { createFreshness } from '../../src/engine/freshness.ts'
-import { sign, SIGNATURE_HEADER } from '../../src/providers/voucherify/wire/signature.ts'
+import { knownProviders } from '../../src/providers/index.ts'
+import { webhookPath } from '../../src/providers/provider.ts'
+import type { Providers } from '../../src/providers/registry.ts'
 import { createCheckpoints } from '../../src/engine/checkpoints.sql.ts'
 import { createAppender, type Appender } from '../../src/log/appender.ts'
 import { closePool, databaseOf, openForSteps, openPool, type Db } from '../../src/postgres/database.ts'
@@ -27,15 +29,19 @@ export interface TestLedger {
   steps: Db
   app: FastifyInstance
   appender: Appender
-  post: (body: Buffer | string | object, options?: { secret?: string, headers?: Record<string, string> }) => Promise<LightMyRequestResponse>
+  /** Posts a delivery as its provider signs it; the first provider where none is named. */
+  post: (body: Buffer | string | object, options?: { secret?: string, headers?: Record<string, string>, provider?: string }) => Promise<LightMyRequestResponse>
   get: (path: string, headers?: Record<string, string>) => Promise<LightMyRequestResponse>
   /** Projects until nothing lags. @returns how many events */
   project: (batch?: number) => Promise<number>
 }
 
-/** @param options.database that is there already, instead of a new one */
-export async function openLedger (t: Test, options: { shards?: number, database?: { url: string, pool: pg.Pool }, secrets?: readonly string[], bodyLimitBytes?: number, queueLimit?: number } = {}): Promise<TestLedger> {
-  const { shards = 16, secrets = [SECRET], bodyLimitBytes = 1_048_576, queueLimit = 1000 } = options
+/**
+ * @param options.database that is there already, instead of a new one
+ * @param options.secrets of each provider
+ */
+export async function openLedger (t: Test, options: { shards?: number, database?: { url: string, pool: pg.Pool }, secrets?: readonly string[], bodyLimitBytes?: number, queueLimit?: number, providers?: Providers } = {}): Promise<TestLedger> {
+  const { shards = 16, secrets = [SECRET], bodyLimitBytes = 1_048_576, queueLimit = 1000, providers = knownProviders } = options
   const { url, pool: owner } = options.database ?? await createDatabase(t, { shards })
   const pool = openPool({ url, role: 'ledger_service', poolSize: 10, name: 'test', onIdleError: () => {} })
   const db = databaseOf(pool)
@@ -47,7 +53,8 @@ export async function openLedger (t: Test, options: { shards?: number, database?
     projections,
     freshness: createFreshness(db, projections),
     shards,
-    secrets,
+    providers,
+    secrets: Object.fromEntries(providers.all.map(({ name }) => [name, secrets])),
     bodyLimitBytes,
     version: '0.0.0-test',
     logger: pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' }),
@@ -68,19 +75,21 @@ export async function openLedger (t: Test, options: { shards?: number, database?
     steps: steps.db,
     app,
     appender,
-    async post (body, { secret = SECRET, headers = {} } = {}) {
+    async post (body, { secret = SECRET, headers = {}, provider: name = providers.first.name } = {}) {
       const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+      const provider = providers.named(name)
+      if (provider === undefined) throw new Error(`there is no provider ${name}`)
       return await app.inject({
         method: 'POST',
-        url: '/webhooks/voucherify',
-        headers: { ...LOOPBACK, 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(bytes, secret), ...headers },
+        url: webhookPath(provider),
+        headers: { ...LOOPBACK, 'content-type': 'application/json', ...provider.sign(bytes, secret), ...headers },
         payload: bytes
       })
     },
     get: async (path, headers = {}) => await app.inject({ method: 'GET', url: path, headers: { ...LOOPBACK, ...headers } }),
     async project (batch = 2000) {
       for (let events = 0; ;) {
-        const stepped = await step(steps.db, projections, { batch })
+        const stepped = await runStep(steps.db, projections, { batch, providers })
         if (stepped === undefined) return events
         events += stepped.events
       }

@@ -1,12 +1,12 @@
 import { readdir, realpath, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import pg from 'pg'
-import { findPlace } from '../../src/postgres/embedded/place.ts'
+import { locateCluster } from '../../src/postgres/embedded/location.ts'
 import { isAlive } from '../../src/postgres/embedded/postmaster.ts'
 import { stop } from '../../src/postgres/embedded/server.ts'
 import { dataDirPrefix, removeRun } from './run.ts'
 
-/** Takes down what killed runs of tap left behind: their servers, data and, on a server of our own, databases. */
+/** Takes down what killed runs left behind: their servers, data and, on a server of our own, databases. */
 export async function removeOrphans (): Promise<void> {
   const runs = new Set((await testFolders()).map(runOf))
   for (const run of runs) {
@@ -29,7 +29,7 @@ export async function removeServers (run: number): Promise<void> {
 /** Stops the server that keeps its data in the folder, if one runs, and removes the data. */
 export async function removeServer (folder: string): Promise<void> {
   const dataDir = await realpath(folder)
-  const { home, data } = await findPlace(dataDir, () => {})
+  const { home, data } = await locateCluster(dataDir, () => {})
   await stop(data, line => { console.error(line) })
   // What goes down can write a last file while its folder is being emptied.
   await rm(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })

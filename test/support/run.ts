@@ -1,11 +1,11 @@
-// What one run of tap shares: its server and its template database. tap's own process is the parent of `before`,
-// of `after` and of every test process, so its number names the run; two runs side by side never meet.
+// What one run of the tests shares: its server and its template database. scripts/test.js is the parent of the process that
+// starts the server, of the one that stops it and of every test process, so its number names the run; two runs never meet.
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root } from './root.ts'
 
-/** The run this process belongs to: the process number of tap. */
+/** The run this process belongs to: the process number of scripts/test.js. */
 export const runId = process.ppid
 
 const folder = join(root, '.tap/postgres')
@@ -27,7 +27,7 @@ export function readRun (): Run {
   try {
     return JSON.parse(readFileSync(join(folder, `${runId}.json`), 'utf8')) as Run
   } catch (cause) {
-    throw new Error('No test server: run the file with tap (npx tap test/….test.ts), which starts one.', { cause })
+    throw new Error('No test server: run the file with `npm test -- FILE`, which starts one.', { cause })
   }
 }
 

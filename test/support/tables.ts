@@ -2,7 +2,7 @@
 import type pg from 'pg'
 import type { Delivery } from '../../simulator/delivery.ts'
 import type { Differences } from '../../simulator/differences.ts'
-import { factsOf } from '../../simulator/intake.ts'
+import { factsOf } from '../../simulator/oracle/answers.ts'
 import type { Expectation } from '../../simulator/oracle/expectation.ts'
 
 export async function checkTables (owner: pg.Pool, expected: Expectation, sent: readonly Delivery[], differences: Differences): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Finding } from '../../audit/finding.ts'
 import { projections } from '../../projections/index.ts'
-import { LogGap, StepFailed } from '../../engine/step.ts'
+import { LogGap } from '../../engine/read-batches.ts'
+import { StepFailed } from '../../engine/step.ts'
 import { verifyProjections, type ProjectionFinding } from '../../engine/rebuild/verify.ts'
 import { readLogSize } from '../../audit/log.sql.ts'
 import { withScratch } from '../../app/open.ts'
@@ -8,10 +9,10 @@ import type { Check } from './check.ts'
 
 const UNPLACED = { shard: null, position: null, event_id: null, subject: null }
 
-/** Every projection against a fold of the log in temporary tables. */
+/** Compares every projection with a fold of the log into temporary tables. */
 export const folded: Check = {
   name: 'projections',
-  async run ({ config, db, found, limit, progress }) {
+  async run ({ config, db, found, foundMore, limit, progress }) {
     const began = performance.now()
     const bar = progress('folding the log anew', Number(await readLogSize(db)))
     let events = 0
@@ -20,7 +21,7 @@ export const folded: Check = {
         batch: config.PROJECTION_BATCH_EVENTS,
         limit,
         found: finding => { found(findingOf(finding)) },
-        unnamed: count => { for (let left = count; left > 0n; left--) found({ ...UNPLACED, code: 'PROJECTION_MISMATCH', detail: 'one of those beyond the limit' }) },
+        unnamed: count => { foundMore('PROJECTION_MISMATCH', count) },
         onStep (stepped) {
           events += stepped.events
           bar.add(stepped.events)
@@ -44,18 +45,18 @@ function findingOf (finding: ProjectionFinding): Finding {
   switch (code) {
     case 'PROJECTION_MISMATCH': {
       const { table, about, only_first, only_second, changed } = finding.difference
-      const rows = [[only_first, 'that no event tells'], [only_second, 'missing'], [changed, 'with other values']].filter(([count]) => count !== 0n)
+      const rows = [[only_first, 'that come from no event'], [only_second, 'missing'], [changed, 'with other values']].filter(([count]) => count !== 0n)
       return { ...UNPLACED, code, subject: `${entityOf(projection)}:${about}`, detail: `${table}: ${rows.map(([count, what]) => `${count} row(s) ${what}`).join(', ')}` }
     }
     case 'PROJECTION_PARKED': {
       const { shard, position, event_id, subject, key, reason, waiting } = finding.parked
-      return { code, shard, position, event_id, subject, detail: `${key} stands still with ${waiting} event(s), since this one could not be folded: ${reason}` }
+      return { code, shard, position, event_id, subject, detail: `${key} is parked with ${waiting} event(s) waiting, because this one could not be folded: ${reason}` }
     }
     case 'CHECKPOINT_AHEAD': {
       const { shard, position, head } = finding
-      return { ...UNPLACED, code, shard, position, subject: projection, detail: `the checkpoint of ${projection} stands at ${position}, and the log ends at ${head}: what comes there would never be folded` }
+      return { ...UNPLACED, code, shard, position, subject: projection, detail: `the checkpoint of ${projection} is at ${position}, but the log ends at ${head}: the events stored next would never be folded` }
     }
-    case 'PROJECTION_UNBUILT': {
+    case 'PROJECTION_OUTDATED': {
       const { version, live } = finding
       const stands = live === undefined ? 'has no rows yet' : `was folded by version ${live} of its rules`
       return { ...UNPLACED, code, subject: projection, detail: `${projection} ${stands}, this is version ${version}: rebuild it, then compare` }

@@ -1,36 +1,40 @@
-import { placeOf, type Finding, type Found } from '../../audit/finding.ts'
+import { placeOf, type Finding, type FindingCode, type ReportFinding } from '../../audit/finding.ts'
 import { table } from '../../app/output.ts'
 
-/** A finding for people and programs; position as `shard:position`. */
+/** A finding as it is printed; `position` is `shard:position`. */
 export type ListedFinding = Omit<Finding, 'shard' | 'position'> & { position: string }
 
-/** The first findings, and how many there are of each code. */
+/** The first findings, and the number of findings of each code. */
 export interface Listed {
   readonly total: number
   readonly items: readonly ListedFinding[]
   byCode: () => Record<string, number>
 }
 
-/** Counts findings and keeps the first `limit`: there can be as many as events. */
-export function listFindings (limit: number): Listed & { found: Found } {
+/** Counts findings and keeps only the first `limit`, since there can be as many findings as rows. */
+export function listFindings (limit: number): Listed & { found: ReportFinding, foundMore: (code: FindingCode, count: bigint) => void } {
   const items: ListedFinding[] = []
   const counts = new Map<string, number>()
   let total = 0
+  const add = (code: FindingCode, count: number): void => {
+    total += count
+    counts.set(code, (counts.get(code) ?? 0) + count)
+  }
   return {
     get total () { return total },
     items,
     byCode: () => Object.fromEntries(counts),
     found (finding) {
-      total++
-      counts.set(finding.code, (counts.get(finding.code) ?? 0) + 1)
+      add(finding.code, 1)
       if (items.length >= limit) return
       const { code, event_id, subject, detail } = finding
       items.push({ code, position: placeOf(finding), event_id, subject, detail })
-    }
+    },
+    foundMore: (code, count) => { add(code, Number(count)) }
   }
 }
 
-/** As lines for a terminal. */
+/** The findings as lines for a terminal. */
 export function describeFindings (findings: Listed): string[] {
   const { items, total } = findings
   const more = total - items.length
@@ -42,7 +46,7 @@ export function describeFindings (findings: Listed): string[] {
   ]
 }
 
-// What was tampered with can hold anything, also what moves a terminal's cursor.
+// Tampered texts can contain anything, including control characters that move a terminal's cursor.
 function printable (text: string | null): string {
   return (text ?? '').replace(/\p{C}/gu, '\ufffd')
 }

@@ -3,26 +3,26 @@ import type { Lagging } from '../../engine/catch-up.ts'
 import { CommandError, explain } from '../../app/errors.ts'
 import { say, table, type Output } from '../../app/output.ts'
 
-/** Remarks that are listed; the rest is counted, or a bad file would fill the memory. */
+/** Limit on listed remarks; the rest is only counted. Otherwise a bad file would fill the memory. */
 const LISTED_REMARKS = 50
 
-/** What an import tells a person: how many rows came to what, and what to look at. */
+/** The report of an import: how many rows had which outcome, and which ones need attention. */
 export interface Report {
   tallyOf: (file: string, progress: ImportTally['progress']) => ImportTally
-  /** What was not projected when the import began. */
+  /** Reports shards that were not fully projected when the import began. */
   lagBefore: (lagging: readonly Lagging[]) => void
-  /** What was stored and is not projected yet. */
+  /** Reports shards whose stored events are not projected yet. */
   lagAfter: (lagging: readonly Lagging[]) => void
-  /** @throws CommandError lines_bad where there was a line that cannot be read */
+  /** @throws CommandError lines_bad if there was a line that cannot be read */
   refuseBad: () => void
   /**
-   * Says what is done where the rest could not be.
-   * @throws what ended the import, with what to do next
+   * Reports the counts so far when an error ends the import.
+   * @throws CommandError with the message of the error and what to do next
    */
   breakOff: (error: unknown) => never
   /**
-   * Says the counts.
-   * @throws CommandError import_incomplete where a person must look at something
+   * Reports the counts.
+   * @throws CommandError import_incomplete if there are bad lines or conflicts
    */
   conclude: () => void
 }
@@ -39,10 +39,10 @@ export function createReport (output: Output, { dryRun }: { dryRun: boolean }): 
     return [...lines, ...(remarks > listed.length ? [`… and ${remarks - listed.length} more`] : [])].join('\n')
   }
 
-  function sayCounts (): void {
+  function reportCounts (): void {
     const text = [
       table(OUTCOMES, [OUTCOMES.map(outcome => String(counts[outcome]))]),
-      dryRun ? `A rehearsal: nothing was written. ${counts.stored} event(s) would be stored.` : `${counts.stored} event(s) stored.`,
+      dryRun ? `Dry run: nothing was written. ${counts.stored} event(s) would be stored.` : `${counts.stored} event(s) stored.`,
       ...(counts.to_the_second > 0 ? [cutTimesText(counts.to_the_second)] : []),
       ...(remarks > 0 ? [remarksText()] : [])
     ].join('\n')
@@ -64,33 +64,33 @@ export function createReport (output: Output, { dryRun }: { dryRun: boolean }): 
     },
     lagBefore (shards) {
       lagging = shards
-      if (shards.length > 0) output.progress(`${lagText(shards)} Rows that are told already by events not projected yet count as new; running the import again sets that right.`)
+      if (shards.length > 0) output.progress(`${lagText(shards)} Rows that events not projected yet already report count as new. Running the import again later corrects that.`)
     },
     lagAfter (shards) {
       lagging = shards
-      if (shards.length > 0) output.progress(`${lagText(shards)} What is stored is stored; balances follow when they can be projected.`)
+      if (shards.length > 0) output.progress(`${lagText(shards)} The imported events are stored; balances change once they are projected.`)
     },
     refuseBad () {
-      if (counts.bad > 0) throw new CommandError('lines_bad', `Nothing was imported: ${counts.bad} line(s) cannot be read.\n${remarksText()}\nMend them, or leave them out with --skip-bad.`)
+      if (counts.bad > 0) throw new CommandError('lines_bad', `Nothing was imported: ${counts.bad} line(s) cannot be read.\n${remarksText()}\nCorrect them, or skip them with --skip-bad.`)
     },
     breakOff (error) {
-      // Nothing was begun: what stopped it says all.
+      // No file was begun, so there is nothing to add to the error.
       if (!begun) throw error
-      sayCounts()
+      reportCounts()
       const { code, message } = explain(error)
-      const next = dryRun ? 'Run it again.' : 'Run it again: what is stored is stored, and the rest follows.'
-      throw new CommandError(code, `The ${dryRun ? 'rehearsal' : 'import'} broke off: ${message.replace(/\.?$/, '.')} ${next}`, { cause: error })
+      const next = dryRun ? 'Run it again.' : 'Run it again: stored events stay stored, and the rest is imported.'
+      throw new CommandError(code, `The ${dryRun ? 'dry run' : 'import'} was interrupted: ${message.replace(/\.?$/, '.')} ${next}`, { cause: error })
     },
     conclude () {
-      sayCounts()
-      const conflicts = counts.conflict > 0 && !dryRun ? ' The contradicting ones wait in quarantine: `npx loyalty-ledger quarantine list`.' : ''
-      if (remarks > 0) throw new CommandError('import_incomplete', `${counts.bad} line(s) are bad and ${counts.conflict} contradict what is stored.${conflicts}`)
+      reportCounts()
+      const conflicts = counts.conflict > 0 && !dryRun ? ' The conflicting rows are in quarantine: `npx loyalty-ledger quarantine list`.' : ''
+      if (remarks > 0) throw new CommandError('import_incomplete', `${counts.bad} line(s) cannot be read and ${counts.conflict} contradict stored events.${conflicts}`)
     }
   }
 }
 
 function cutTimesText (rows: number): string {
-  return `${rows} of them tell${rows === 1 ? 's its time' : ' their times'} to the second only: where a card moved more than once in such a second, the order there can be wrong, and show as unexplained points that cancel out.`
+  return `${rows} of them state${rows === 1 ? 's its time' : ' their times'} to the second only. If a card has several movements in such a second, their order can be wrong; that shows as unexplained points that cancel out.`
 }
 
 function plain ({ position, head, ...lagging }: Lagging): object {
@@ -98,6 +98,6 @@ function plain ({ position, head, ...lagging }: Lagging): object {
 }
 
 function lagText (shards: readonly Lagging[]): string {
-  const told = shards.map(({ shard, position, head, cause }) => `${shard} (at ${position} of ${head}${cause === undefined ? '' : `: ${cause}`})`)
-  return `The projections lag in ${shards.length} shard${shards.length === 1 ? '' : 's'}: ${told.join(', ')}.`
+  const described = shards.map(({ shard, position, head, cause }) => `${shard} (at ${position} of ${head}${cause === undefined ? '' : `: ${cause}`})`)
+  return `The projections lag in ${shards.length} shard${shards.length === 1 ? '' : 's'}: ${described.join(', ')}.`
 }

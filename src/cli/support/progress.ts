@@ -1,18 +1,19 @@
 import { Presets, SingleBar } from 'cli-progress'
 
-/** Shows how far a command has come: a bar on a terminal, nothing where the reader is a program. */
+/** The progress of a command. */
 export interface Progress {
   add: (amount: number) => void
   stop: () => void
 }
 
-/** Where nobody watches a bar, a line now and then tells those who read a log later. */
+/** Without a terminal, one line is written this often, for those who read the log. */
 const LINE_EVERY_MS = 10_000
 
 /**
- * Starts a bar on standard error; lines where that is no terminal.
- * @param total in the same unit as what is added
- * @param options.unit what is counted: then the rate is shown, too
+ * Shows progress on standard error: a bar on a terminal, otherwise a line now and then if there is a unit.
+ * @param total in the same unit as the amounts that are added
+ * @param quiet true to show nothing, for `--json`
+ * @param options.unit the name of what is counted; the rate is then shown as well
  */
 export function showProgress (what: string, total: number, quiet: boolean, options: { unit?: string } = {}): Progress {
   const { unit } = options

@@ -1,4 +1,4 @@
-import { concernedBy } from '../../providers/voucherify/mentioned-ids.ts'
+import type { MentionedIds } from '../../providers/provider.ts'
 import { addWaiting, holdParked, park, type Parking, type Waiting } from './parked.sql.ts'
 import type { Trx } from '../../postgres/database.ts'
 import type { StoredEvent } from '../../log/read.sql.ts'
@@ -31,7 +31,7 @@ export function factsFor (projection: Projection, events: readonly DecodedEvent[
 export async function holdBack (trx: Trx, projection: Projection, shard: number, events: readonly DecodedEvent[]): Promise<Placed[]> {
   const placed = factsFor(projection, events).map(fact => ({ fact, key: keyOfPlaced(fact) }))
   const unreadable = events.flatMap(({ event, unreadable }) => unreadable === undefined ? [] : [{ event, ...unreadable }])
-  const concerned = new Map(unreadable.map(({ event, body }) => [event.position, concernedKeys(projection, body)]))
+  const concerned = new Map(unreadable.map(({ event, mentioned }) => [event.position, concernedKeys(projection, mentioned)]))
   const parked = await holdParked(trx, projection.name, [...new Set([...placed.map(({ key }) => key), ...[...concerned.values()].flat()])])
 
   // From which position on a key stands still.
@@ -65,8 +65,7 @@ export function reasonOf (error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replaceAll('\u0000', '').slice(0, 500)
 }
 
-function concernedKeys (projection: Projection, body: string): string[] {
-  const { cards, orders } = concernedBy(body)
+function concernedKeys (projection: Projection, { cards, orders }: MentionedIds): string[] {
   switch (projection.entity) {
     case 'card': return cards.map(id => keyFor('card', id))
     case 'order': return orders.map(id => keyFor('order', id))

@@ -4,6 +4,9 @@ import type { Db, Trx } from '../../postgres/database.ts'
 import { unnest } from '../../postgres/unnest.ts'
 import type { ParkedRow, ParkingCode } from '../../postgres/tables.ts'
 
+/** True if anything is parked in the transaction's projection schema, whatever it is: a column for a statement that reads events. */
+export const ANY_PARKED = sql<{ any_parked: boolean }>`(select exists (select from parked)) as any_parked`
+
 /** What is parked, where and why; the database adds when. */
 export type Parking = Pick<ParkedRow, 'projection' | 'key' | 'shard' | 'position' | 'event_id' | 'subject' | 'code' | 'reason'>
 

@@ -3,9 +3,11 @@ import { readEventsAt } from '../../log/read.sql.ts'
 import { addWaiting, holdParked, lockParked, parkedStill, readWaiting, unpark, walkParked, type WaitingEvent } from './parked.sql.ts'
 import type { ParkingCode } from '../../postgres/tables.ts'
 import { isPoison } from './bisect.ts'
+import { knownProviders } from '../../providers/index.ts'
+import type { Providers } from '../../providers/registry.ts'
 import type { Projection } from '../projection.ts'
 import { decodeEvent } from '../decode.ts'
-import { currentOf } from '../step.ts'
+import { currentOf } from '../rebuild/versions.ts'
 import { factsFor, keyOfPlaced, reasonOf, type Placed } from './hold-back.ts'
 
 /** What became of a parked key. `unbuilt`: its rows are of another version of the projection's rules than this code's. */
@@ -31,7 +33,7 @@ class StillParked extends Error {
  * nothing, and it stays parked. Beside steps and other redrives.
  * @throws what the database threw where the failure is no fault of an event: try again
  */
-export async function redriveParked (db: Db, projections: readonly Projection[], parked: { projection: string, key: string }): Promise<Unparked> {
+export async function redriveParked (db: Db, projections: readonly Projection[], parked: { projection: string, key: string }, providers: Providers = knownProviders): Promise<Unparked> {
   const name = parked.projection
   try {
     return await db.transaction().execute(async trx => {
@@ -41,7 +43,7 @@ export async function redriveParked (db: Db, projections: readonly Projection[],
       if (await lockParked(trx, projection.name, parked.key) === undefined) return { status: 'not_parked' }
       const waiting = await readWaiting(trx, projection.name, parked.key)
       for (let start = 0; start < waiting.length; start += CHUNK_EVENTS) {
-        await foldWaiting(trx, projection, parked.key, waiting.slice(start, start + CHUNK_EVENTS))
+        await foldWaiting(trx, projection, parked.key, waiting.slice(start, start + CHUNK_EVENTS), providers)
       }
       await unpark(trx, projection.name, parked.key)
       return { status: 'redriven', events: waiting.length }
@@ -61,6 +63,8 @@ export interface RedriveOptions {
   failed?: (error: unknown) => void
   /** Asked before each key: is it enough? */
   stopped?: () => boolean
+  /** Whose events can be read; absent: those of all providers that there are. */
+  providers?: Providers
 }
 
 /** Redrives whatever is parked now, one key after the other. */
@@ -68,7 +72,7 @@ export async function redriveAllParked (db: Db, projections: readonly Projection
   for await (const { projection, key } of walkParked(db)) {
     if (options.stopped?.() === true) return
     try {
-      const unparked = await redriveParked(db, projections, { projection, key })
+      const unparked = await redriveParked(db, projections, { projection, key }, options.providers)
       options.each?.({ projection, key }, unparked)
     } catch (error) {
       if (options.failed === undefined) throw error
@@ -77,8 +81,8 @@ export async function redriveAllParked (db: Db, projections: readonly Projection
   }
 }
 
-async function foldWaiting (trx: Trx, projection: Projection, key: string, waiting: readonly WaitingEvent[]): Promise<void> {
-  const read = (await readEventsAt(trx, waiting)).map(({ shard, ...event }) => ({ shard, read: decodeEvent(event) }))
+async function foldWaiting (trx: Trx, projection: Projection, key: string, waiting: readonly WaitingEvent[], providers: Providers): Promise<void> {
+  const read = (await readEventsAt(trx, waiting)).map(({ shard, ...event }) => ({ shard, read: decodeEvent(event, providers) }))
   const unreadable = read.find(({ read }) => read.unreadable !== undefined)
   if (unreadable !== undefined) throw new StillParked('event_unreadable', unreadable.read.unreadable?.error)
   const facts = key.startsWith('event:')

@@ -1,7 +1,7 @@
 import { readStandings } from '../checkpoints.sql.ts'
 import { changedCards, changedCustomers, changedOrders, compareTables, type ChangedCard, type ChangedCustomer, type ChangedOrder, type Changes } from './compare.sql.ts'
 import type { Trx } from '../../postgres/database.ts'
-import { failureOf } from '../../postgres/errors.ts'
+import { withRetries } from '../../postgres/retry.ts'
 import { lookAt } from './projection-schema.sql.ts'
 import { countParked } from '../parking/parked.sql.ts'
 import { awaitSwitch } from '../snapshot.sql.ts'
@@ -32,13 +32,8 @@ const TRIES = 5
  * @param options.limit how many items of each kind to name; all are counted
  */
 export async function diffRebuild ({ build }: Workplace, projections: readonly Projection[], options: { batch: number, limit: number }): Promise<RebuildDiff> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await build.transaction().setIsolationLevel('repeatable read').execute(async trx => await diffWithin(trx, projections, options))
-    } catch (error) {
-      if (failureOf(error) !== 'retry' || attempt === TRIES) throw error
-    }
-  }
+  const diff = async (): Promise<RebuildDiff> => await build.transaction().setIsolationLevel('repeatable read').execute(async trx => await diffWithin(trx, projections, options))
+  return await withRetries(diff, { tries: TRIES })
 }
 
 async function diffWithin (trx: Trx, projections: readonly Projection[], { batch, limit }: { batch: number, limit: number }): Promise<RebuildDiff> {

@@ -2,14 +2,15 @@ import { setTimeout as rest } from 'node:timers/promises'
 import { beginCheckpoints, readLag, readStandings } from '../checkpoints.sql.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
 import { failureOf } from '../../postgres/errors.ts'
+import { withRetries } from '../../postgres/retry.ts'
 import { readHeads } from '../../log/shards.sql.ts'
 import { BOOKKEEPING, buildExists, createBuildTables, dropBuild, lookAt, resetTables, takeBuildLock } from './projection-schema.sql.ts'
 import { lockLive, setLockTimeout, switchTables } from './switch.sql.ts'
 import { createAutoAnalyze } from '../auto-analyze.ts'
-import { livePositions, tablesOf } from './versions.ts'
+import { currentOf, livePositions, tablesOf } from './versions.ts'
 import { inTwoLanes } from '../two-lanes.ts'
 import type { Projection } from '../projection.ts'
-import { currentOf, step, StepFailed, stepUpTo, type Positions, type Stepped, type StepOptions } from '../step.ts'
+import { isTransient, runStep, stepUpTo, type Positions, type Stepped } from '../step.ts'
 
 /** Where a rebuild works: `build` sees its tables, `live` the live ones; both as a login that may make tables. */
 export interface Workplace { build: Db, live: Db }
@@ -61,6 +62,9 @@ const POLITE_EVENTS = 250
 /** Another process folds what is left into the same tables. */
 const OTHERS_REST_MS = 50
 
+/** For a step that lost a race or its database. A damaged log or a missing table does not pass. */
+const STEP_RETRIES = { tries: 8, passes: isTransient, backoff: { base_ms: 100, max_ms: 6400 } }
+
 /**
  * Folds the log into the tables of a rebuild until they are near its end, in ordinary steps: after a kill the next run goes on
  * from the last one. Between steps the live projections go first, as long as that brings the end nearer.
@@ -78,7 +82,8 @@ export async function buildUp (workplace: Workplace, projections: readonly Proje
         if (moving && !first) return
         if (moving && patient) await giveWay(workplace.live, projections, worked_ms)
         const began = performance.now()
-        const stepped = await stepAgain(workplace.build, projections, { batch: moving ? Math.min(options.batch, POLITE_EVENTS) : options.batch, upTo })
+        const batch = moving ? Math.min(options.batch, POLITE_EVENTS) : options.batch
+        const stepped = await withRetries(async () => await runStep(workplace.build, projections, { batch, upTo }), STEP_RETRIES)
         if (stepped === undefined) return
         options.onStep?.(stepped)
         await analyse(stepped.events)
@@ -90,19 +95,6 @@ export async function buildUp (workplace: Workplace, projections: readonly Proje
     patient = events < left / 2n
     left = events
     await rest(OTHERS_REST_MS)
-  }
-}
-
-/** Tries a step again that lost a race or its database; the log itself being damaged, or a table missing, does not pass. */
-async function stepAgain (build: Db, projections: readonly Projection[], options: StepOptions): Promise<Stepped | undefined> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await step(build, projections, options)
-    } catch (error) {
-      const cause = error instanceof StepFailed ? error.cause : error
-      if (!['retry', 'unavailable'].includes(failureOf(cause)) || attempt === 8) throw error
-      await rest(Math.random() * 50 * 2 ** attempt)
-    }
   }
 }
 
@@ -141,17 +133,15 @@ const SWITCH_LOCK_MS = 500
 export async function switchRebuilt (
   workplace: Workplace, projections: readonly Projection[], options: { batch: number, tries: number }
 ): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    await buildUp(workplace, projections, options)
-    try {
+  try {
+    await withRetries(async () => {
+      await buildUp(workplace, projections, options)
       await workplace.build.transaction().execute(async trx => { await switchWithin(trx, projections, options.batch) })
-      return
-    } catch (error) {
-      if (isDependence(error)) throw new SwitchBlocked(`something was made of the live tables that is no plain view: ${error.detail}. Drop it, switch, and make it anew; nothing was changed`, { cause: error })
-      if (failureOf(error) !== 'retry') throw error
-      if (attempt >= options.tries) throw new SwitchBlocked('the live tables are in use without an end, most often by a long report; nothing was changed', { cause: error })
-      await rest(Math.random() * SWITCH_LOCK_MS)
-    }
+    }, { tries: options.tries, backoff: { base_ms: SWITCH_LOCK_MS, max_ms: SWITCH_LOCK_MS } })
+  } catch (error) {
+    if (isDependence(error)) throw new SwitchBlocked(`something was made of the live tables that is no plain view: ${error.detail}. Drop it, switch, and make it anew; nothing was changed`, { cause: error })
+    if (failureOf(error) === 'retry') throw new SwitchBlocked('the live tables are in use without an end, most often by a long report; nothing was changed', { cause: error })
+    throw error
   }
 }
 

@@ -8,7 +8,7 @@ import { readHeads } from '../../log/shards.sql.ts'
 import { createAutoAnalyze } from '../auto-analyze.ts'
 import { livePositions, tablesOf } from './versions.ts'
 import type { Projection } from '../projection.ts'
-import { step, stepUpTo } from '../step.ts'
+import { runStep, stepUpTo } from '../step.ts'
 
 /** What is wrong with projections. */
 export type ProjectionFinding =
@@ -17,7 +17,7 @@ export type ProjectionFinding =
   /** A card or order that stands still, so that its rows lack events. */
   | { code: 'PROJECTION_PARKED', projection: string, parked: ParkedKey }
   /** Rows folded by another version of the rules than this code's, which therefore cannot compare them. */
-  | { code: 'PROJECTION_UNBUILT', projection: string, version: number, live: number | undefined }
+  | { code: 'PROJECTION_OUTDATED', projection: string, version: number, live: number | undefined }
   /** A checkpoint vouches for events that there are not: what comes there would never be folded. */
   | { code: 'CHECKPOINT_AHEAD', projection: string, shard: number, position: bigint, head: bigint }
 
@@ -61,7 +61,7 @@ async function groupsOf (db: Db, projections: readonly Projection[], check: Proj
     const own = standings.filter(standing => standing.projection === projection.name)
     const live = own[0]?.version
     if (live !== projection.version) {
-      check.found({ code: 'PROJECTION_UNBUILT', projection: projection.name, version: projection.version, live })
+      check.found({ code: 'PROJECTION_OUTDATED', projection: projection.name, version: projection.version, live })
       continue
     }
     const places = own.map(({ shard, position }) => `${shard}:${position}`).join(' ')
@@ -74,7 +74,7 @@ async function foldInBulk (db: Db, projections: readonly Projection[], check: Pr
   const upTo = await livePositions(db, projections)
   const analyse = createAutoAnalyze(db, projections)
   for (;;) {
-    const stepped = await step(db, projections, { batch: check.batch, upTo })
+    const stepped = await runStep(db, projections, { batch: check.batch, upTo })
     if (stepped === undefined) return
     check.onStep?.(stepped)
     await analyse(stepped.events)

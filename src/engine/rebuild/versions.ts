@@ -1,15 +1,15 @@
-import { readStandings } from '../checkpoints.sql.ts'
+import { readStandings, readVersions } from '../checkpoints.sql.ts'
 import type { Db } from '../../postgres/database.ts'
 import type { Tables } from '../../postgres/tables.ts'
 import type { Projection } from '../projection.ts'
 import type { Positions } from '../step.ts'
 
-/** The tables of some projections. */
+/** The tables of projections. */
 export function tablesOf (projections: readonly Projection[]): Array<keyof Tables> {
   return projections.flatMap(({ tables }) => tables.map(({ name }) => name))
 }
 
-/** The furthest that any of some projections stands among the live ones, by shard. */
+/** The live position of the projection that is furthest ahead, by shard. */
 export async function livePositions (db: Db, projections: readonly Projection[]): Promise<Positions> {
   const positions = new Map<number, bigint>()
   for (const { projection, shard, position } of await readStandings(db, 'projection')) {
@@ -18,17 +18,23 @@ export async function livePositions (db: Db, projections: readonly Projection[])
   return positions
 }
 
-/** The live projections whose rows this version of the code would fold otherwise, and by which version they were. */
+/** The projections whose rows this version of their rules has folded. Nothing may be folded into the rows of others. */
+export async function currentOf (db: Db, projections: readonly Projection[]): Promise<Projection[]> {
+  const versions = await readVersions(db)
+  return projections.filter(({ name, version }) => versions.get(name) === version)
+}
+
+/** A live projection whose rows another version of its rules has folded; `live`: which, undefined if it has no rows. */
 export interface Outdated { name: string, version: number, live: number | undefined }
 
-/** @param versions by which version of its rules each projection's rows were folded */
+/** @param versions the version of the rules that folded each projection's rows */
 export function outdatedOf (projections: readonly Projection[], versions: ReadonlyMap<string, number>): Outdated[] {
   return projections
     .filter(({ name, version }) => versions.get(name) !== version)
     .map(({ name, version }) => ({ name, version, live: versions.get(name) }))
 }
 
-/** What to do about them, for people. */
+/** What an operator has to do about outdated projections. */
 export function describeOutdated (outdated: readonly Outdated[]): string {
   const named = outdated.map(({ name, version, live }) => live === undefined
     ? `${name} has no rows yet`

@@ -2,19 +2,24 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import { knownProviders } from '../../providers/index.ts'
+import { webhookPath, type Provider } from '../../providers/provider.ts'
+import type { Providers } from '../../providers/registry.ts'
 
 /** OpenAPI 3.1 made from the routes' own schemas, and a page that shows it without the internet. */
-export default fp<{ version: string }>(async function openapi (app, { version }) {
+export default fp<{ version: string, providers?: Providers }>(async function openapi (app, { version, providers = knownProviders }) {
+  const titles = providers.all.map(({ webhook }) => webhook.title).join(' and ')
+  const senders = new Map(providers.all.map(provider => [webhookPath(provider), provider]))
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: {
         title: 'Loyalty ledger',
         version,
-        description: 'The merchant\'s own record of loyalty points and orders, kept from Voucherify webhooks. Times are UTC with microseconds; points and amounts are integers; lists page by cursor; errors are RFC 9457 problems with a stable code.'
+        description: `The merchant's own record of loyalty points and orders, kept from webhooks of ${titles}. Times are UTC with microseconds; points and amounts are integers; lists page by cursor; errors are RFC 9457 problems with a stable code.`
       },
       tags: [
-        { name: 'webhooks', description: 'What Voucherify posts' },
+        { name: 'webhooks', description: `What ${titles} post${providers.all.length === 1 ? 's' : ''}` },
         { name: 'customers', description: 'Who, how much, and why' },
         { name: 'orders', description: 'Orders and their states' },
         { name: 'cards', description: 'Cards and statements' },
@@ -25,7 +30,10 @@ export default fp<{ version: string }>(async function openapi (app, { version })
       ],
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key of `npx loyalty-ledger keys create`. Not needed on loopback while no key exists.' } } }
     },
-    transform: ({ schema, url }) => ({ schema: url === '/webhooks/voucherify' ? { ...schema, consumes: ['application/json'], body: Delivery } : schema, url }),
+    transform ({ schema, url }) {
+      const sender = senders.get(url)
+      return { schema: sender === undefined ? schema : { ...schema, consumes: ['application/json'], body: bodyOf(sender) }, url }
+    },
     transformObject: document => 'openapiObject' in document ? inWordsOf31(document.openapiObject) : document.swaggerObject,
     refResolver: { buildLocalReference: (json, _baseUri, _fragment, index) => typeof json.$id === 'string' ? json.$id : `schema-${index}` }
   })
@@ -38,8 +46,10 @@ export function needsKey (route: RouteOptions): void {
   route.schema = { ...route.schema, security: [{ key: [] }] }
 }
 
-// Described, never validated: the route takes the bytes as they are.
-const Delivery = { type: 'object', additionalProperties: true, description: 'A delivery of Voucherify: an envelope of version 2024-01-01 or 2018-08-01, or the bare data of an award or an order' }
+// Described, never validated: the route receives the bytes as they are.
+function bodyOf ({ webhook: { title, body } }: Provider) {
+  return { type: 'object', additionalProperties: true, description: `A delivery of ${title}. ${body}` }
+}
 
 // Everything comes from here. Not the plugin's own policy, which sends browsers to https on hosts that have none.
 const CONTENT_SECURITY = "default-src 'self'; base-uri 'self'; frame-ancestors 'self'; img-src 'self' data:; object-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'"

@@ -43,7 +43,7 @@ export function send (problem: Problem, cause: unknown, request: FastifyRequest,
     .send(JSON.stringify(render(problem)))
 }
 
-function render (problem: Problem): Record<string, string | number> {
+function render (problem: Problem): Record<string, unknown> {
   return {
     ...problem.members,
     type: `urn:loyalty-ledger:problem:${problem.code}`,

@@ -4,32 +4,34 @@ import { cardsAt } from '../../history/cards.ts'
 import { explainLines } from '../../history/explain.ts'
 import { linesAt } from '../../history/statement.ts'
 import type { AsOf } from '../../ledger/time-travel.ts'
-import { findCard, listCardLines, type LineMark, type ShownCard } from '../../projections/cards/reads.sql.ts'
+import { findCards, listCardLines, type LineMark, type ShownCard } from '../../projections/cards/reads.sql.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
 import { inSnapshot } from '../../engine/snapshot.sql.ts'
 import type { StatementLineRow } from '../../postgres/tables.ts'
 import { asOfMarks, looksBack, readAsOf, readCursorAt } from '../as-of.ts'
 import { presentExplained } from '../explained.ts'
 import { pageOf, rowsFor } from '../paging.ts'
-import { notFound } from '../problem.ts'
-import { CardDetails, Line } from '../schemas/card.ts'
-import { AsOfQuery } from '../schemas/clocks.ts'
+import { notFound, Problem } from '../problem.ts'
+import { CardAmbiguous, CardDetails, Line } from '../schemas/card.ts'
+import { AsOfQuery } from '../schemas/as-of.ts'
 import { Freshness, ListOf, Page, problems } from '../schemas/common.ts'
 import { ExplainedLine } from '../schemas/explain.ts'
 import { askable, awaitPosition, type ReadOptions } from '../read-options.ts'
 
-const Params = Type.Object({ card: Type.String({ description: 'The card\'s id, v_…, or its code' }) })
+const Params = Type.Object({
+  card: Type.String({ description: 'The card\'s id, v_…, or its code. An id comes before a code; of several cards with one code the one that is not deleted' })
+})
 
 /** Cards and their statements. */
 export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   app.get('/v1/cards/:card', {
     schema: {
       operationId: 'getCard',
-      summary: 'A card with its sums, now or at a moment of either clock',
+      summary: 'A card with its sums, now or as of a time',
       tags: ['cards'],
       params: Params,
       querystring: Type.Object({ ...AsOfQuery, ...Freshness }, { additionalProperties: false }),
-      response: { 200: CardDetails, ...problems(400, 401, 403, 404, 503, 504) }
+      response: { 200: CardDetails, ...problems(400, 401, 403, 404, 503, 504), 409: CardAmbiguous }
     }
   }, async ({ params, query }) => {
     const key = askable('card', params.card)
@@ -47,7 +49,7 @@ export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options
       tags: ['cards'],
       params: Params,
       querystring: Type.Object({ ...AsOfQuery, ...Page, ...Freshness }, { additionalProperties: false }),
-      response: { 200: ListOf(Line), ...problems(400, 401, 403, 404, 503, 504) }
+      response: { 200: ListOf(Line), ...problems(400, 401, 403, 404, 503, 504), 409: CardAmbiguous }
     }
   }, async ({ params, query }) => {
     const key = askable('card', params.card)
@@ -64,11 +66,11 @@ export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options
   app.get('/v1/cards/:card/explain', {
     schema: {
       operationId: 'explainCard',
-      summary: 'A card\'s statement, newest first, with every event that told each line, and why it says what it says',
+      summary: 'A card\'s statement, newest first; with every event about each line, and which event each field is from',
       tags: ['cards'],
       params: Params,
       querystring: Type.Object({ ...AsOfQuery, ...Page, ...Freshness }, { additionalProperties: false }),
-      response: { 200: ListOf(ExplainedLine), ...problems(400, 401, 403, 404, 503, 504) }
+      response: { 200: ListOf(ExplainedLine), ...problems(400, 401, 403, 404, 503, 504), 409: CardAmbiguous }
     }
   }, async ({ params, query }) => {
     const key = askable('card', params.card)
@@ -79,16 +81,29 @@ export const cards: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options
       const { card_id } = await requireCard(trx, key)
       const rows = await listLines(trx, card_id, asOf, { before, limit: rowsFor(query.limit) })
       const page = pageOf(rows, query.limit, markOf(asOf))
-      const explained = await explainLines(trx, card_id, page.items, rows[page.items.length], asOf)
+      const explained = await explainLines(trx, card_id, page.items, rows[page.items.length], asOf, options.providers)
       return { ...page, items: explained.map(presentExplained) }
     })
   })
 }
 
+/** How many cards of one code an answer names. */
+const NAMED_CARDS = 20
+
+/** @throws Problem 404 card_not_found, 409 card_ambiguous */
 async function requireCard (db: Db, key: string): Promise<ShownCard> {
-  const card = await findCard(db, key)
+  const found = await findCards(db, key, NAMED_CARDS)
+  const [card, ...others] = found
   if (card === undefined) throw notFound('card', key)
+  if (others.length > 0) throw ambiguous(key, found)
   return card
+}
+
+function ambiguous (code: string, found: readonly ShownCard[]): Problem {
+  const cards = found.map(({ card_id, campaign_id, campaign, deleted_at }) => ({ card_id, campaign_id, campaign, deleted_at }))
+  const named = cards.map(({ card_id, campaign_id, campaign }) => `${card_id} (campaign ${campaign ?? campaign_id ?? 'unknown'})`)
+  const detail = `Several cards have the code ${JSON.stringify(code)}: ${named.join(', ')}. Ask for one of them by its id.`
+  return new Problem(409, 'card_ambiguous', detail, { members: { cards } })
 }
 
 type CardMark = Omit<LineMark, 'card_id'>

@@ -7,12 +7,12 @@ import { ListOf, Page, problems } from '../schemas/common.ts'
 import { Event, EventWithBody } from '../schemas/event.ts'
 import { askable, type ReadOptions } from '../read-options.ts'
 
-/** The log, for operators. */
+/** Routes that read the log, for operators. */
 export const events: FastifyPluginAsyncTypebox<ReadOptions> = async (app, { db }) => {
   app.get('/v1/events', {
     schema: {
       operationId: 'listEvents',
-      summary: 'The log in order of shard and position',
+      summary: 'List the events of the log by shard and position',
       tags: ['events'],
       querystring: Type.Object({ shard: Type.Optional(Type.Integer({ minimum: 0, maximum: 1023 })), ...Page }, { additionalProperties: false }),
       response: { 200: ListOf(Event), ...problems(400, 401, 403, 503) }
@@ -28,7 +28,7 @@ export const events: FastifyPluginAsyncTypebox<ReadOptions> = async (app, { db }
   app.get('/v1/events/:event_id', {
     schema: {
       operationId: 'getEvent',
-      summary: 'The events that carry an id, one for each subject, with the bodies as received',
+      summary: 'Get the events with an id, one per subject, with their bodies as received',
       tags: ['events'],
       params: Type.Object({ event_id: Type.String() }),
       querystring: Type.Object(Page, { additionalProperties: false }),

@@ -8,12 +8,12 @@ import { Freshness, problems } from '../schemas/common.ts'
 import { OrderWithStates } from '../schemas/order.ts'
 import { askable, awaitPosition, parseJson, type ReadOptions } from '../read-options.ts'
 
-/** One order, with every state it was observed in. */
+/** The route that reads one order. */
 export const orders: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   app.get('/v1/orders/:order_id', {
     schema: {
       operationId: 'getOrder',
-      summary: 'An order in its newest state, with every observed state',
+      summary: 'Get an order in its newest state, with every observed state',
       tags: ['orders'],
       params: Type.Object({ order_id: Type.String({ description: 'The provider\'s order id, ord_…' }) }),
       querystring: Type.Object(Freshness, { additionalProperties: false }),
@@ -28,7 +28,7 @@ export const orders: FastifyPluginAsyncTypebox<ReadOptions> = async (app, option
   })
 }
 
-/** A stored order, or one of its states, as answers carry it. */
+/** A stored order, or one of its states, as the API returns it. */
 export function presentOrder<Row extends OrderRow | OrderStateRow> (row: Row) {
   return { ...row, items: parseJson(row.items), metadata: parseJson(row.metadata) }
 }

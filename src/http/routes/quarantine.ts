@@ -10,10 +10,10 @@ import { ListOf, Page, problems } from '../schemas/common.ts'
 import { Discard, QuarantineDetails, QuarantineQuery, QuarantineRow, Redriven } from '../schemas/quarantine.ts'
 import { notStored } from './webhooks.ts'
 
-const Params = Type.Object({ quarantine_id: Type.String({ pattern: '^[0-9]{1,40}$', description: 'As the webhook\'s answer and the list name it' }) })
+const Params = Type.Object({ quarantine_id: Type.String({ pattern: '^[0-9]{1,40}$', description: 'As in the webhook\'s answer and in the list' }) })
 const Nothing = Type.Object({}, { additionalProperties: false })
 
-/** What could not be used: to look at, to try again, to put away. For operators. */
+/** Routes to inspect, retry or discard deliveries that could not be processed, for operators. */
 export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options) => {
   const { db } = options
   acceptJsonOnly(app)
@@ -21,7 +21,7 @@ export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options
   app.get('/v1/quarantine', {
     schema: {
       operationId: 'listQuarantine',
-      summary: 'Deliveries that could not be used, in order of their ids',
+      summary: 'List deliveries that could not be processed, by id',
       tags: ['quarantine'],
       querystring: Type.Object({ ...QuarantineQuery, ...Page }, { additionalProperties: false }),
       response: { 200: ListOf(QuarantineRow), ...problems(400, 401, 403, 503) }
@@ -37,7 +37,7 @@ export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options
   app.get('/v1/quarantine/:quarantine_id', {
     schema: {
       operationId: 'getQuarantined',
-      summary: 'One of them, with its bytes; of a conflict both versions and how they differ',
+      summary: 'Get one of them with its bytes; for a conflict, both versions and how they differ',
       tags: ['quarantine'],
       params: Params,
       querystring: Nothing,
@@ -46,14 +46,14 @@ export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options
   }, async ({ params }) => {
     const kept = await findQuarantined(db, idOf(params.quarantine_id))
     if (kept === undefined) throw unknownRow(params.quarantine_id)
-    return describeKept(kept)
+    return describeKept(kept, options.providers)
   })
 
   app.post('/v1/quarantine/:quarantine_id/redrive', {
     schema: {
       operationId: 'redriveQuarantined',
-      summary: 'Read the kept bytes again, with the code of today',
-      description: 'Takes no body. Safe to repeat, also at once: an event is stored once. What it stores can change balances. What still cannot be used stays open, and the answer tells why.',
+      summary: 'Process the stored bytes again with this version of the code',
+      description: 'Takes no body. Safe to repeat, also concurrently: an event is stored once. The stored event can change balances. A delivery that still cannot be processed stays open, and the answer says why.',
       tags: ['quarantine'],
       params: Params,
       querystring: Nothing,
@@ -61,26 +61,26 @@ export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options
     }
   }, async request => {
     const { params: { quarantine_id: id }, body } = request
-    if (body !== undefined) throw new Problem(400, 'request_invalid', 'A redrive takes no body: it reads the bytes that were kept.')
+    if (body !== undefined) throw new Problem(400, 'request_invalid', 'A redrive takes no body: it processes the stored bytes.')
     const redriven = await redrive(idOf(id), request.caller, options).catch(notStored)
     switch (redriven.status) {
       case 'redriven': return redriven
       case 'not_found': throw unknownRow(id)
       case 'not_open': throw notOpen(id, redriven.state)
       case 'still_unusable':
-        throw new Problem(409, 'still_unusable', `Delivery ${id} still cannot be used (${redriven.reason}): ${redriven.detail}. It stays open.`, { members: { reason: redriven.reason } })
+        throw new Problem(409, 'still_unusable', `Delivery ${id} still cannot be processed (${redriven.reason}): ${redriven.detail}. It stays open.`, { members: { reason: redriven.reason } })
       case 'still_conflicting':
         throw new Problem(409, 'still_conflicting', `Delivery ${id} still contradicts a stored event: ${redriven.detail}. GET /v1/quarantine/${id} shows the difference. If the stored event is right, discard this one.`, { members: { reason: redriven.reason } })
     }
   })
 
   app.post('/v1/quarantine/:quarantine_id/discard', {
-    // The app's own validator would make a text of a number. What a person decides is taken as it was said, or not at all.
+    // The app's validator would coerce a number to a string. A decision is stored exactly as it was sent, or refused.
     validatorCompiler: part => TypeBoxValidatorCompiler(part as unknown as Parameters<typeof TypeBoxValidatorCompiler>[0]),
     schema: {
       operationId: 'discardQuarantined',
-      summary: 'Say that a delivery is not wanted, and why',
-      description: 'The row and its bytes stay, with the reason, the time and the key that decided.',
+      summary: 'Mark a delivery as not wanted, with the reason',
+      description: 'The row and its bytes stay stored, with the reason, the time and the API key that decided.',
       tags: ['quarantine'],
       params: Params,
       querystring: Nothing,
@@ -93,11 +93,11 @@ export const quarantine: FastifyPluginAsyncTypebox<Ingest> = async (app, options
     const kept = await findQuarantined(db, idOf(id))
     if (kept === undefined) throw unknownRow(id)
     if (!discarded) throw notOpen(id, kept.state)
-    return describeKept(kept)
+    return describeKept(kept, options.providers)
   })
 }
 
-/** JSON or nothing. A client that says JSON and sends nothing sends nothing. */
+/** Accepts JSON bodies only. An empty body with content type JSON counts as no body. */
 function acceptJsonOnly (app: Parameters<typeof quarantine>[0]): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
@@ -117,9 +117,9 @@ function idOf (text: string): bigint {
 }
 
 function unknownRow (id: string): Problem {
-  return new Problem(404, 'quarantine_not_found', `Nothing in quarantine has the id ${id}. GET /v1/quarantine lists what is open; state=redriven and state=discarded the rest.`)
+  return new Problem(404, 'quarantine_not_found', `Nothing in quarantine has the id ${id}. GET /v1/quarantine lists the open rows, and with state=redriven or state=discarded the others.`)
 }
 
 function notOpen (id: string, state: string): Problem {
-  return new Problem(409, 'not_open', `Delivery ${id} is ${state} already; nothing was changed. GET /v1/quarantine/${id} tells when and by whom.`, { members: { state } })
+  return new Problem(409, 'not_open', `Delivery ${id} is already ${state}; nothing was changed. GET /v1/quarantine/${id} says when and by whom.`, { members: { state } })
 }

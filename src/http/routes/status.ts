@@ -6,13 +6,13 @@ import { Status } from '../schemas/status.ts'
 import type { HealthOptions } from './health.ts'
 import type { ReadOptions } from '../read-options.ts'
 
-/** How the ledger is, for operators. */
+/** The route that reads the state of the ledger, for operators. */
 export const status: FastifyPluginAsyncTypebox<ReadOptions & Pick<HealthOptions, 'worker'>> = async (app, { db, projections, worker }) => {
   app.get('/v1/status', {
     schema: {
       operationId: 'getStatus',
-      summary: 'How far the projections are, what stands still, what waits in quarantine, and the heads of the log',
-      description: 'Reads small tables and the ends of shards, however long the log is: it may be asked every few seconds.',
+      summary: 'Get the lag of the projections, parked keys, open quarantine rows, and the heads of the log',
+      description: 'Its cost does not grow with the log, so it can be polled every few seconds.',
       tags: ['status'],
       querystring: Type.Object({}, { additionalProperties: false }),
       response: { 200: Status, ...problems(400, 401, 403, 503) }

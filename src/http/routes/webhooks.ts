@@ -1,63 +1,72 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import type { Ingest } from '../../ingest/store-delivery.ts'
+import { providersOf, type Ingest } from '../../ingest/store-delivery.ts'
 import { receiveDelivery } from '../../ingest/receive.ts'
-import { isAuthentic, SIGNATURE_HEADER } from '../../providers/voucherify/wire/signature.ts'
+import { webhookPath, type Provider } from '../../providers/provider.ts'
 import { AppendRefused } from '../../log/appender.ts'
 import { Problem } from '../problem.ts'
 import { problems } from '../schemas/common.ts'
 import { Accepted, Duplicate, Quarantined } from '../schemas/webhook.ts'
 
 export interface WebhookOptions extends Ingest {
-  secrets: readonly string[]
+  /** Webhook secrets in force, newest first, by the name of the provider that signs with them. */
+  secrets: WebhookSecrets
 }
 
+/** By the names of providers. One without secrets has nothing verified, and so nothing accepted. */
+export type WebhookSecrets = Readonly<Record<string, readonly string[]>>
+
 /**
- * Where deliveries come in: bytes, signature, identity, append. The answer is sent after the commit and before any
- * projection. Whatever is authentic gets a 2xx: a lasting refusal would make the provider disable the whole feed.
+ * One route a provider: bytes, signature, identity, append. The answer is sent after the commit and before any projection. Whatever
+ * is authentic gets a 2xx: a lasting refusal would make the provider disable the whole feed.
  */
 export const webhooks: FastifyPluginAsyncTypebox<WebhookOptions> = async (app, options) => {
   // The signature and the evidence are over the bytes: nothing may parse them on the way.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => { done(null, body) })
 
-  app.post('/webhooks/voucherify', {
-    schema: {
-      operationId: 'receiveDelivery',
-      summary: 'Receive a delivery from Voucherify',
-      description: 'Signed with the project\'s webhook secret in x-voucherify-signature. Safe to repeat: an event is stored once, for ever.',
-      tags: ['webhooks'],
-      headers: Type.Object({ [SIGNATURE_HEADER]: Type.Optional(Type.String({ description: 'Hex HMAC-SHA256 of the body' })) }),
-      response: {
-        200: Duplicate,
-        202: Type.Union([Accepted, Quarantined]),
-        ...problems(400, 401, 413, 415, 503)
-      }
+  for (const provider of providersOf(options).all) {
+    const secrets = options.secrets[provider.name] ?? []
+    app.post(webhookPath(provider), { schema: schemaOf(provider) }, async (request, reply) => {
+      const body = request.body as Buffer | undefined ?? Buffer.alloc(0)
+      authenticate(body, request.headers, provider, secrets)
+      const received = await receiveDelivery(body, request.headers, options, provider).catch(notStored)
+      return reply.code(received.status === 'duplicate' ? 200 : 202).send(received)
+    })
+  }
+}
+
+function schemaOf ({ name, webhook }: Provider) {
+  const headers = webhook.signature_headers.join(' and ')
+  return {
+    operationId: `receiveDelivery_${name}`,
+    summary: `Receive a delivery from ${webhook.title}`,
+    description: `Signed in ${headers}: ${webhook.signature}. Safe to repeat: an event is stored once, for ever.`,
+    tags: ['webhooks'],
+    headers: Type.Object(Object.fromEntries(webhook.signature_headers.map(header => [header, Type.Optional(Type.String())]))),
+    response: {
+      200: Duplicate,
+      202: Type.Union([Accepted, Quarantined]),
+      ...problems(400, 401, 413, 415, 503)
     }
-  }, async (request, reply) => {
-    const body = request.body as Buffer | undefined ?? Buffer.alloc(0)
-    const signature = request.headers[SIGNATURE_HEADER]
-    authenticate(body, typeof signature === 'string' ? signature : undefined, options.secrets)
-    const taken = await receiveDelivery(body, request.headers, options).catch(notStored)
-    if (taken.status === 'duplicate') return reply.code(200).send(taken)
-    return reply.code(202).send(taken)
-  })
+  }
 }
 
 /** @throws Problem 401, or 503 when no secret is configured: a missing secret never means "accept" */
-function authenticate (body: Buffer, signature: string | undefined, secrets: readonly string[]): void {
+function authenticate (body: Buffer, headers: Record<string, unknown>, provider: Provider, secrets: readonly string[]): void {
+  const { title, signature, signature_headers } = provider.webhook
   if (secrets.length === 0) {
-    throw new Problem(503, 'webhook_secret_missing', 'No webhook secret is configured, so nothing can be verified. Set WEBHOOK_SECRETS.', { headers: { 'retry-after': '60' } })
+    throw new Problem(503, 'webhook_secret_missing', `No webhook secret of ${title} is configured, so nothing can be verified. Set WEBHOOK_SECRETS.`, { headers: { 'retry-after': '60' } })
   }
-  if (signature === undefined) {
-    throw new Problem(401, 'signature_missing', `Send the signature in ${SIGNATURE_HEADER}: the hex HMAC-SHA256 of the body under the webhook secret.`)
-  }
-  if (!isAuthentic(body, signature, secrets)) {
-    throw new Problem(401, 'signature_invalid', 'The signature is not that of this body under any secret of WEBHOOK_SECRETS. Was the body changed on the way, or the secret rotated?')
+  switch (provider.authenticate(body, headers, secrets)) {
+    case 'authentic': return
+    case 'signature_missing': throw new Problem(401, 'signature_missing', `Send the signature in ${signature_headers.join(' and ')}: ${signature}.`)
+    case 'signature_invalid':
+      throw new Problem(401, 'signature_invalid', `The signature is not that of this body under any webhook secret of ${title} in force. Was the body changed on the way, or the secret rotated?`)
   }
 }
 
-/** @throws Problem 503: nothing was acknowledged, and whoever sent it sends it again */
+/** @throws Problem 503: nothing was acknowledged, and the sender sends it again */
 export function notStored (error: unknown): never {
   if (!(error instanceof AppendRefused)) throw error
   const retry = { 'retry-after': error.code === 'queue_full' ? '1' : '5' }

@@ -1,17 +1,17 @@
-import { Type } from '@sinclair/typebox'
-import { AsOfEcho } from './clocks.ts'
+import { Type, type TSchema } from '@sinclair/typebox'
+import { AsOfEcho } from './as-of.ts'
 import { Int, NullableInt, NullableText, NullableTime, ParkedAt, Time } from './common.ts'
 
 export const Sums = {
   balance: Int({ description: 'Available points: opening + earned + refunded − spent − expired + adjusted + transferred + unexplained' }),
-  opening: Int({ description: 'What the card held when it was made, where that was told, else before the first movement we know' }),
+  opening: Int({ description: 'What the card held when it was created, if an event states that; otherwise what it held before the first known movement' }),
   earned: Int(),
   spent: Int(),
   refunded: Int(),
   expired: Int(),
   adjusted: Int({ description: 'Signed: manual additions and removals' }),
   transferred: Int({ description: 'Signed' }),
-  unexplained: Int({ description: 'Signed: points that the provider\'s balances show moved although no movement we know explains it' }),
+  unexplained: Int({ description: 'Signed: points that the provider\'s balances show moved although no known movement explains it' }),
   pending: Int({ description: 'Points promised and not yet available; not part of the balance' })
 }
 
@@ -27,31 +27,51 @@ export const Card = Type.Object({
 
 export const CardDetails = Type.Object({
   card_id: Type.String(),
-  customer_id: NullableText({ description: 'The holder; null where none was told, or the last one let it go' }),
+  customer_id: NullableText({ description: 'The holder; null if no event names one, or the last one released the card' }),
   code: NullableText(),
   campaign_id: NullableText(),
   campaign: NullableText(),
-  active: Type.Unsafe<boolean | null>({ type: ['boolean', 'null'], description: 'Whether the provider lets it be used; null where never told' }),
-  deleted_at: NullableTime({ description: 'When the provider deleted it; its history stays' }),
+  active: Type.Unsafe<boolean | null>({ type: ['boolean', 'null'], description: 'Whether the card can be used at the provider; null if no event says so' }),
+  deleted_at: NullableTime({ description: 'When the provider deleted the card; its history stays' }),
   ...Sums,
-  movements: Int({ description: 'How many movements are known' }),
+  movements: Int({ description: 'Number of known movements' }),
   first_movement_at: NullableTime(),
   last_movement_at: NullableTime(),
   parked_at: ParkedAt(),
   ...AsOfEcho
-}, { description: 'With at or known_at, points and holder are those of then; code, campaign, active, deleted_at and parked_at are always as known now' })
+}, { description: 'With at or known_at, points and holder are those of that time; code, campaign, active, deleted_at and parked_at are always as known now' })
+
+/** The answer where a code means several cards. */
+export const CardAmbiguous = {
+  description: 'Problem: several cards have this code, and all or none of them are deleted (code card_ambiguous); ask by id',
+  content: {
+    'application/problem+json': {
+      schema: Type.Intersect([
+        Type.Ref('Problem'),
+        Type.Object({
+          cards: Type.Array(Type.Object({
+            card_id: Type.String(),
+            campaign_id: NullableText(),
+            campaign: NullableText(),
+            deleted_at: NullableTime()
+          }), { description: 'The cards with this code; the first 20' })
+        })
+      ])
+    }
+  }
+} as unknown as TSchema
 
 export const line = {
   movement_id: Type.String(),
   kind: Type.String({ description: 'opening, accrual, redemption, refund, expiration, addition, removal, transfer_in, transfer_out, or unexplained' }),
   points: Int({ description: 'Signed' }),
   balance: Int({ description: 'Running balance after the line' }),
-  reported_balance: NullableInt({ description: 'The card\'s balance after the movement as the provider states it' }),
+  reported_balance: NullableInt({ description: 'The card\'s balance after the movement, as the provider states it' }),
   occurred_at: Time(),
-  recorded_at: Time({ description: 'When we first stored an event that told it; UTC, with microseconds' }),
+  recorded_at: Time({ description: 'When the ledger first stored an event that reports it; UTC, with microseconds' }),
   order_id: NullableText(),
   earning_rule_id: NullableText(),
-  event_id: NullableText({ description: 'The best-source_rank event that told it' })
+  event_id: NullableText({ description: 'The event with the best source rank that reports it' })
 }
 
 export const Line = Type.Object(line, { $id: 'Line' })

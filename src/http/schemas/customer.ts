@@ -1,11 +1,11 @@
 import { Type } from '@sinclair/typebox'
 import { AnyJson, Int, NullableText, NullableTime, Time } from './common.ts'
 import { Card } from './card.ts'
-import { AsOfEcho } from './clocks.ts'
+import { AsOfEcho } from './as-of.ts'
 
 const profile = {
   customer_id: Type.String(),
-  source_id: NullableText({ description: 'The merchant\'s own id of the customer' }),
+  source_id: NullableText({ description: 'The merchant\'s own id for the customer' }),
   name: NullableText(),
   email: NullableText(),
   metadata: AnyJson(),
@@ -21,27 +21,27 @@ export const Customer = Type.Object({
   tiers: Type.Array(Type.Object({
     campaign_id: Type.String(),
     tier_id: Type.String(),
-    tier: NullableText({ description: 'The tier\'s name as last told' }),
-    since: Time({ description: 'Of the newest change; UTC, with microseconds' }),
+    tier: NullableText({ description: 'The newest known name of the tier' }),
+    since: Time({ description: 'Time of the newest change; UTC, with microseconds' }),
     change: Type.String({ description: 'joined, upgraded, downgraded or prolonged' })
   }), { description: 'The loyalty tiers the customer is in' }),
   totals: Type.Object({
     balance: Int(),
     pending: Int(),
     unexplained: Int(),
-    cards: Int({ description: 'How many cards the customer holds' }),
-    orders: Int({ description: 'How many orders the customer placed' })
+    cards: Int({ description: 'Number of cards the customer holds' }),
+    orders: Int({ description: 'Number of orders the customer placed' })
   })
 })
 
 export const Balance = Type.Object({
   customer_id: Type.String(),
   source_id: NullableText(),
-  balance: Int({ description: 'Over all cards the customer holds' }),
+  balance: Int({ description: 'Total of all cards the customer holds' }),
   pending: Int(),
   unexplained: Int(),
   cards: Type.Array(Card),
   ...AsOfEcho,
   as_of: Time({ description: 'When this was read' }),
-  position: Type.String({ description: 'shard:position up to which the customer\'s events are in it', examples: ['7:123'] })
+  position: Type.String({ description: 'shard:position up to which the customer\'s events are included', examples: ['7:123'] })
 })

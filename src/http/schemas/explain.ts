@@ -4,7 +4,7 @@ import { AnyJson, Int, NullableInt, NullableText, Time } from './common.ts'
 
 const said = {
   kind: Type.String(),
-  points: NullableInt({ description: 'Signed; null where it does not say how many' }),
+  points: NullableInt({ description: 'Signed; null if the event does not state it' }),
   reported_balance: NullableInt(),
   occurred_at: Time(),
   order_id: NullableText(),
@@ -16,18 +16,19 @@ const Observation = Type.Object({
   subject: Type.String(),
   type: Type.String({ description: 'The event\'s type' }),
   position: Type.String({ description: 'shard:position in the log', examples: ['7:123'] }),
-  recorded_at: Time({ description: 'When we first stored it; UTC, with microseconds' }),
-  sender_kind: NullableText({ description: 'What sent it: webhook or distribution; null for bare data' }),
+  recorded_at: Time({ description: 'When the ledger first stored it; UTC, with microseconds' }),
+  sender_kind: NullableText({ description: 'What sent the event: webhook or distribution; null for bare data' }),
   sender_id: NullableText(),
   channel: NullableText(),
-  send_out_id: NullableText({ description: 'The send-out that brought it first' }),
-  source_rank: Type.String({ description: 'How well source_rank it is, best first: transaction, exported, enveloped, bare, priced' }),
+  send_out_id: NullableText({ description: 'The provider\'s send-out that delivered it first' }),
+  source_rank: Type.String({ description: 'How good the source is, best first: transaction, exported, enveloped, bare, priced' }),
   fact_digest: Type.String({ description: 'sha256 of the facts about the subject; hex' }),
   body_digest: Type.String({ description: 'sha256 of the body; hex' }),
-  says: Type.Object({ ...said, details: AnyJson({ description: 'What else explains the movement, as this event tells it' }) })
-}, { $id: 'Telling' })
+  says: Type.Object({ ...said, details: AnyJson({ description: 'Further explanation of the movement in this event' }) })
+}, { $id: 'Observation' })
 
-// Not a union with null: to choose between its parts the serializer would check them, and it knows no bigint there.
+// Not a union with null: the serializer would validate the value to choose a member, and that validation refuses
+// bigint.
 function Nullable<T extends TSchema> (schema: T) {
   return Type.Unsafe<Static<T> | null>({ ...schema, nullable: true })
 }
@@ -43,27 +44,27 @@ const Won = Type.Object(
     order_id: Nullable(EventKey),
     earning_rule_id: Nullable(EventKey)
   },
-  { description: 'Which event each field of the line is from; null where none told it' }
+  { description: 'The event that each field of the line comes from; null if no event states it' }
 )
 
 const Recomputed = Type.Object({
-  points: Int({ description: 'What the rule in the payload gives' }),
+  points: Int({ description: 'The points that the rule in the payload gives' }),
   agrees: Type.Boolean(),
-  base: NullableText({ description: 'What the rule counts, in decimals; null for a fixed rule' }),
+  base: NullableText({ description: 'The amount that the rule is applied to, as a decimal; null for a fixed rule' }),
   rule: Type.String({ description: 'For people', examples: ['10 points for every 500 of order.total_amount'] }),
   remark: NullableText({ description: 'For people' })
-}, { description: 'Advice: the provider\'s figure stands' })
+}, { description: 'For information: the ledger uses the provider\'s points' })
 
 const Gap = Type.Object({
-  after_movement_id: NullableText({ description: 'The line before it' }),
-  before_movement_id: Type.String({ description: 'The movement at which the difference showed' }),
-  our_balance: Int({ description: 'By the movements we know' }),
-  implied_balance: Int({ description: 'Before the movement, by what the provider states after it' })
-}, { description: 'Where an unexplained line stands' })
+  after_movement_id: NullableText({ description: 'The previous line' }),
+  before_movement_id: Type.String({ description: 'The movement whose reported balance revealed the difference' }),
+  our_balance: Int({ description: 'The balance by the known movements' }),
+  implied_balance: Int({ description: 'The balance before the movement, computed from the reported balance after it' })
+}, { description: 'The place of an unexplained line, and the balances before and after it' })
 
 export const ExplainedLine = Type.Object({
   ...line,
-  observed_in: Type.Array(Observation, { description: 'Every event that told it, best source_rank first; of an unexplained line none did' }),
+  observed_in: Type.Array(Observation, { description: 'Every event that reports it, best source rank first; empty for an unexplained line' }),
   won: Nullable(Won),
   recomputed: Nullable(Recomputed),
   gap: Nullable(Gap),

@@ -24,8 +24,8 @@ export const OrderWithStates = Type.Object({
   parked_at: ParkedAt(),
   states: Type.Array(Type.Object({
     ...state,
-    recorded_at: Time({ description: 'When we first stored an event that told this state' }),
-    event_id: Type.String({ description: 'The first event that told it' }),
+    recorded_at: Time({ description: 'When the ledger first stored an event that reports this state' }),
+    event_id: Type.String({ description: 'The first event that reported it' }),
     subject: Type.String()
   }), { description: 'Every observed state, oldest first' })
 })

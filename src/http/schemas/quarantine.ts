@@ -4,29 +4,29 @@ import { AnyJson, Int, NullableText, NullableTime, Time } from './common.ts'
 const State = Type.Unsafe<'open' | 'redriven' | 'discarded'>({
   type: 'string',
   enum: ['open', 'redriven', 'discarded'],
-  description: 'open: waits; redriven: its event is stored; discarded: a person said that it is not wanted'
+  description: 'open: waits for a decision; redriven: its event is stored; discarded: an operator marked it as not wanted'
 })
 
 const row = {
   quarantine_id: Type.String(),
   state: State,
-  reason: Type.String({ description: 'not_utf8, not_json, not_an_object, too_deep, unidentified, invalid_payload, reserved_type, unstorable, defect, conflict or contradicts_movement; while open, as of the newest reading' }),
+  reason: Type.String({ description: 'not_utf8, not_json, not_an_object, too_deep, unidentified, invalid_payload, reserved_type, unstorable, defect, conflict or contradicts_movement; while open, as of the newest attempt' }),
   detail: Type.String({ description: 'Which field, and why' }),
-  event_id: NullableText({ description: 'With subject: the stored event that a conflicting delivery contradicts, or that a redriven one told' }),
+  event_id: NullableText({ description: 'With subject: the stored event that a conflicting delivery contradicts, or that a redriven one contains' }),
   subject: NullableText(),
   position: NullableText({ description: 'shard:position of that event' }),
   body_bytes: Type.Integer(),
-  first_seen_at: Time({ description: 'When these bytes first came in' }),
-  last_seen_at: Time({ description: 'When they last came in' }),
-  times_seen: Int({ description: 'How often they came in and could not be used' }),
+  first_seen_at: Time({ description: 'When these bytes were first received' }),
+  last_seen_at: Time({ description: 'When they were last received' }),
+  times_seen: Int({ description: 'How often these bytes were received and quarantined' }),
   decided_at: NullableTime({ description: 'When it was redriven or discarded' }),
-  decided_by: NullableText({ description: 'Who did: an API key by id and name, or command line' }),
+  decided_by: NullableText({ description: 'Who decided: an API key by id and name, or command line' }),
   discard_reason: NullableText({ description: 'Why it is not wanted' })
 }
 
 const Differing = Type.Array(Type.Object({
   path: Type.String({ examples: ['data.balance.points'] }),
-  stored: Type.String({ description: 'JSON text, cut where it is long; the bare word absent where there is none' }),
+  stored: Type.String({ description: 'JSON text, shortened if it is long; the word absent, without quotes, if the field is missing' }),
   received: Type.String()
 }))
 
@@ -34,37 +34,37 @@ export const QuarantineRow = Type.Object(row, { $id: 'QuarantineRow' })
 
 export const QuarantineDetails = Type.Object({
   ...row,
-  headers: AnyJson({ description: 'Those that matter to a later reading' }),
-  body: Type.String({ description: 'The delivery as received: text, or base64 where it is not UTF-8' }),
+  headers: AnyJson({ description: 'The headers that a later redrive needs' }),
+  body: Type.String({ description: 'The delivery as received: as text, or as base64 if it is not UTF-8' }),
   body_encoding: Type.Unsafe<'utf-8' | 'base64'>({ type: 'string', enum: ['utf-8', 'base64'] }),
   stored: Type.Union([Type.Object({
     event_id: Type.String(),
     subject: Type.String(),
     position: Type.String({ description: 'shard:position' }),
     type: Type.String(),
-    recorded_at: Time({ description: 'When we first stored it' }),
+    recorded_at: Time({ description: 'When the ledger first stored it' }),
     body_text: Type.String({ description: 'The stored version, as received' })
   }), Type.Null()], { description: 'The stored event that event_id and subject name' }),
   differences: Type.Union([Type.Object({
     facts: Differing,
     fields: Differing,
-    more_fields: Type.Integer({ description: 'How many differing fields are not listed' })
-  }), Type.Null()], { description: 'Of a conflict: how the delivery differs from the stored event, in what the ledger reads from each (facts) and in the payloads (fields)' })
+    more_fields: Type.Integer({ description: 'Number of differing fields that are not listed' })
+  }), Type.Null()], { description: 'For a conflict: how the delivery differs from the stored event, in the facts that the ledger derives (facts) and in the payloads (fields)' })
 })
 
 export const Redriven = Type.Object({
   status: Type.Literal('redriven'),
-  event: Type.Unsafe<'accepted' | 'duplicate'>({ type: 'string', enum: ['accepted', 'duplicate'], description: 'Stored now, or stored before' }),
+  event: Type.Unsafe<'accepted' | 'duplicate'>({ type: 'string', enum: ['accepted', 'duplicate'], description: 'accepted: stored now; duplicate: was already stored' }),
   event_id: Type.String(),
   subject: Type.String(),
   position: Type.String({ description: 'shard:position of the stored event; a read with min_position waits for it', examples: ['7:123'] })
 })
 
 export const Discard = Type.Object({
-  reason: Type.String({ minLength: 1, maxLength: 1000, pattern: '\\S', description: 'Why it is not wanted, for those who come after' })
+  reason: Type.String({ minLength: 1, maxLength: 1000, pattern: '\\S', description: 'Why it is not wanted; stored with the row' })
 }, { additionalProperties: false })
 
 export const QuarantineQuery = {
   state: Type.Unsafe<'open' | 'redriven' | 'discarded'>({ type: 'string', enum: ['open', 'redriven', 'discarded'], default: 'open' }),
-  reason: Type.Optional(Type.String({ maxLength: 100, description: 'Only rows of this reason' }))
+  reason: Type.Optional(Type.String({ maxLength: 100, description: 'Only rows quarantined for this reason' }))
 }

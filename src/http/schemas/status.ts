@@ -9,52 +9,52 @@ const Version = (description: string) => Type.Integer({ description })
 
 const Projection = Type.Object({
   name: Type.String(),
-  version: Type.Unsafe<number | null>({ type: ['integer', 'null'], description: 'Of the rules that folded the live rows; null where there are none yet' }),
-  code_version: Version('Of the rules of this server'),
-  outdated: Type.Boolean({ description: 'The two differ: the rows are served as they are, nothing new is folded into them, and they wait for a rebuild' }),
-  lag_events: Int({ description: 'Stored events that it has not come to' }),
-  lag_seconds: NullableSeconds({ description: 'How long ago the oldest of them was stored; 0 where there is none, null where the log lacks it' }),
-  parked: Type.Integer({ description: 'Cards, orders, customers or events that stand still; they lag by nothing and yet lack events' }),
+  version: Type.Unsafe<number | null>({ type: ['integer', 'null'], description: 'Version of the rules that folded the live rows; null if there are none yet' }),
+  code_version: Version('Version of this server\'s rules'),
+  outdated: Type.Boolean({ description: 'True if the two versions differ: the rows are served as they are, but no new events are folded into them until a rebuild' }),
+  lag_events: Int({ description: 'Stored events that are not folded yet' }),
+  lag_seconds: NullableSeconds({ description: 'How long ago the oldest of them was stored; 0 if there is none, null if it is missing in the log' }),
+  parked: Type.Integer({ description: 'Number of cards, orders, customers or events that are parked; they lack events although they do not count as lag' }),
   oldest_parked_at: NullableTime()
 })
 
 const Worker = Type.Object({
   alive: Type.Boolean(),
-  waiting: NullableText({ description: 'Why no shard can be claimed, most often because the database does not answer' }),
+  waiting: NullableText({ description: 'Why the worker cannot claim a shard; usually because the database does not answer' }),
   resting: Type.Array(Type.Object({
     shard: Type.Integer(),
     reason: Type.String({ description: 'Why its last step failed' }),
-    failures: Type.Integer({ description: 'How often, one after the other' })
-  }), { description: 'Shards that are tried again after a rest' })
+    failures: Type.Integer({ description: 'Number of failures in a row' })
+  }), { description: 'Shards whose last step failed; each is retried after a pause' })
 })
 
 export const Status = Type.Object({
-  as_of: Time({ description: 'All but worker is of this one state of the database' }),
+  as_of: Time({ description: 'Everything except worker is the state of the database at this time' }),
   attention: Type.Array(Type.Object({
     code: Type.String({ description: 'parked, outdated, lagging (for more than 60 s), log_gap or worker_ended' }),
-    detail: Type.String({ description: 'What it is and what to do next, for people' })
-  }), { description: 'What a person has to look at; empty where all is well' }),
+    detail: Type.String({ description: 'What is wrong and what to do next, for people' })
+  }), { description: 'Problems that need action; empty if there are none' }),
   projections: Type.Array(Projection),
   rebuild: Type.Array(Type.Object({
     name: Type.String(),
-    version: Version('Of the rules that it is folded by'),
+    version: Version('Version of the rules that it is folded with'),
     lag_events: Int({ description: 'Events still to fold' })
-  }), { description: 'Projections that are folded anew beside the live ones' }),
+  }), { description: 'Projections that are being rebuilt beside the live ones' }),
   quarantine: Type.Object({
-    open: Type.Integer({ description: 'Rows that wait' }),
-    conflicts: Type.Integer({ description: 'Of these, rows that contradict what is stored (conflict, contradicts_movement): a person decides' }),
+    open: Type.Integer({ description: 'Number of open rows' }),
+    conflicts: Type.Integer({ description: 'How many of these contradict a stored event (conflict, contradicts_movement); an operator must decide' }),
     reasons: Type.Array(Type.Object({ reason: Type.String(), open: Type.Integer() }))
   }),
   log: Type.Object({
-    events: Int({ description: 'How many are stored' }),
+    events: Int({ description: 'Number of stored events' }),
     newest_recorded_at: NullableTime(),
-    timeout_seconds: NullableSeconds({ description: 'Since then; null on an empty log' }),
+    silence_seconds: NullableSeconds({ description: 'Seconds since newest_recorded_at; null for an empty log' }),
     shards: Type.Array(Type.Object({
       shard: Type.Integer(),
-      head: Int({ description: 'Position of its newest event; 0 when it is empty' }),
+      head: Int({ description: 'Position of its newest event; 0 if it is empty' }),
       chain: Type.String({ description: 'Chain value of its newest event; hex' }),
       newest_recorded_at: NullableTime()
     }))
   }),
-  worker: Type.Unsafe<null | typeof Worker.static>({ ...Worker, type: ['object', 'null'], description: 'Of this process; null where it has none' })
+  worker: Type.Unsafe<null | typeof Worker.static>({ ...Worker, type: ['object', 'null'], description: 'The worker of this process; null if it has none' })
 })

@@ -1,19 +1,21 @@
 import { isUtf8 } from 'node:buffer'
-import { differencesBetween, type Differences } from '../../providers/voucherify/differences.ts'
+import { knownProviders } from '../../providers/index.ts'
+import type { Differences } from '../../providers/provider.ts'
+import type { Providers } from '../../providers/registry.ts'
 import { CONTRADICTS_MOVEMENT, type KeptDelivery, type ListedQuarantine } from './quarantine.sql.ts'
 import type { EventRow, QuarantineRow } from '../../postgres/tables.ts'
 
 /** Reasons that name a stored event to compare with. */
 const CONTRADICTIONS = ['conflict', CONTRADICTS_MOVEMENT]
 
-/** A quarantine row for people and programs, without its bytes. */
+/** A quarantine row as lists show it, without its bytes. */
 export type ListedDelivery = Omit<ListedQuarantine, 'quarantine_id' | 'shard' | 'position'> & {
   quarantine_id: string
-  /** `shard:position` of the stored event that it names, where there is one. */
+  /** `shard:position` of the stored event that it names; null: none. */
   position: string | null
 }
 
-/** A quarantine row whole. Of a conflict: both versions, and how they differ. */
+/** A whole quarantine row. Of a conflict: both versions, and how they differ. */
 export type DescribedDelivery = ListedDelivery & {
   headers: QuarantineRow['headers']
   /** As received: text where it is UTF-8, else base64. */
@@ -27,8 +29,9 @@ export function describeListed ({ shard, position, quarantine_id, ...row }: List
   return { ...row, quarantine_id: String(quarantine_id), position: placeOf(shard, position) }
 }
 
-export function describeKept ({ stored, body, body_digest: _, ...row }: KeptDelivery): DescribedDelivery {
+export function describeKept ({ stored, body, body_digest: _, ...row }: KeptDelivery, providers: Providers = knownProviders): DescribedDelivery {
   const text = isUtf8(body)
+  const compared = stored !== undefined && CONTRADICTIONS.includes(row.reason) ? providers.named(row.provider)?.differences(Buffer.from(stored.body), body) : undefined
   return {
     ...row,
     quarantine_id: String(row.quarantine_id),
@@ -39,7 +42,7 @@ export function describeKept ({ stored, body, body_digest: _, ...row }: KeptDeli
     stored: stored === undefined
       ? null
       : { event_id: stored.event_id, subject: stored.subject, position: `${stored.shard}:${stored.position}`, type: stored.type, recorded_at: stored.recorded_at, body_text: stored.body },
-    differences: stored === undefined || !CONTRADICTIONS.includes(row.reason) ? null : differencesBetween(Buffer.from(stored.body), body) ?? null
+    differences: compared ?? null
   }
 }
 

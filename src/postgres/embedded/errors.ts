@@ -16,7 +16,7 @@ export type EmbeddedPostgresCode =
   | 'stop_failed'
   | 'unexpected'
 
-/** Every failure of the embedded PostgreSQL: `code` for programs, a message that says what to do for people. */
+/** A failure of the embedded PostgreSQL: `code` is for programs, the message says what to do, for people. */
 export class EmbeddedPostgresError extends Error {
   readonly code: EmbeddedPostgresCode
 
@@ -27,12 +27,12 @@ export class EmbeddedPostgresError extends Error {
   }
 }
 
-/** The way out that always works: what a person does who cannot or will not use the embedded server. */
+/** The alternative that always works, for people who cannot or do not want to use the embedded server. */
 export const useYourOwn = 'Or set DATABASE_URL to a PostgreSQL (15 to 18) of your own.'
 
 /**
- * Gives any error a code and advice. Errors of the file system are the ones that people meet: a full
- * disk, a folder that belongs to someone else, a read-only mount.
+ * Turns any error into one with a code and advice. In practice these are file system errors: a full disk, a folder of
+ * another account, a read-only mount.
  */
 export function asEmbeddedPostgresError (error: unknown, dataDir: string): EmbeddedPostgresError {
   if (error instanceof EmbeddedPostgresError) return error

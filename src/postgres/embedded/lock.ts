@@ -12,13 +12,16 @@ const wait_limit_ms = 150_000
 
 const heldByUs = new Set<string>()
 
-/** What a waiter has seen of someone's lock: when it was last touched, and since when (by our monotonic clock) it has not been again. */
+/**
+ * What a waiter knows of a lock: its last touch, and since when, by our monotonic clock, it has not been touched again.
+ */
 interface Watch { touched_ms: number, since_ms: number }
 
 /**
  * Runs the action while no other process runs one under the same lock file. Node has no file locks that the kernel
- * gives back, so the file names its holder and is touched while it is held. It is stale when the holder is dead, or, where the
- * process number proves nothing (re-used, another container), when we have watched it for 20 s and nobody touched it.
+ * releases when a process dies. So the file names its holder, and the holder touches it while it holds the lock. A lock
+ * is stale when its holder is dead. Where the process id proves nothing (reused, or of another container), it is stale
+ * when nobody touched it while we watched it for 20 s.
  */
 export async function withLock<Result> (path: string, action: () => Promise<Result>): Promise<Result> {
   const ours = await acquire(path)
@@ -44,13 +47,16 @@ async function acquire (path: string): Promise<string> {
       continue
     }
     if (Date.now() > deadline) {
-      throw new EmbeddedPostgresError('locked', `Another process has been opening or closing the embedded PostgreSQL for ${wait_limit_ms / 1000} s (${path} names it). Wait for it or end it, then start again.`)
+      throw new EmbeddedPostgresError('locked', `Another process has been opening or closing the embedded PostgreSQL for ${wait_limit_ms / 1000} s (${path} contains its process id). Wait for it or end it, then start again.`)
     }
     await sleep(20 + Math.random() * 30)
   }
 }
 
-/** The file appears with its content or not at all: a reader never meets an empty one. Returns the content, or undefined if someone has it. */
+/**
+ * Creates the lock file together with its content, so a reader never sees an empty one.
+ * @returns the content, or undefined if another process holds the lock
+ */
 async function tryCreate (path: string): Promise<string | undefined> {
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
   const content = `${process.pid} ${hostname()} ${randomBytes(4).toString('hex')}\n`
@@ -62,7 +68,7 @@ async function tryCreate (path: string): Promise<string | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined
     throw error
   } finally {
-    // On a full disk there may be an empty one, or none.
+    // On a full disk the draft may be empty or missing.
     await rm(draft, { force: true })
   }
 }
@@ -74,14 +80,17 @@ async function isStale (path: string, watch: Watch): Promise<boolean> {
     watch.touched_ms = stats.mtimeMs
     watch.since_ms = performance.now()
   }
-  // Not the file's age: after a laptop's sleep every lock looks old.
+  // Compares the time we watched, not the file's age: after a laptop wakes up, every lock looks old.
   if (performance.now() - watch.since_ms > stale_after_ms) return true
   const [pid, host] = content.trim().split(' ')
   if (host !== hostname()) return false
   return Number(pid) === process.pid ? !heldByUs.has(path) : !await isAlive(Number(pid))
 }
 
-/** Two waiters can find the same lock stale; only the one that makes the breaker file removes it, after a second look. */
+/**
+ * Removes a stale lock. Two waiters can find it stale; only the one that creates the breaker file removes it, after
+ * checking again.
+ */
 async function remove (path: string, watch: Watch): Promise<void> {
   const breaker = `${path}.breaking`
   const age_ms = await stat(breaker).then(({ mtimeMs }) => Date.now() - mtimeMs, () => 0)

@@ -4,12 +4,12 @@ import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { readIfThere } from './files.ts'
 
-/** A running server, as its postmaster.pid describes it. `port` is missing for the first moments of its life. */
+/** A running server, as its postmaster.pid describes it. `port` is undefined while the server is starting. */
 export interface Postmaster { pid: number, port: number | undefined, ready: boolean }
 
 /**
- * The server that runs on this data directory, if one does. A postmaster.pid whose process is dead, a
- * zombie, or some other program that was given the same number is no server.
+ * Finds the server that runs on this data directory. A postmaster.pid counts for nothing if its process is dead, a
+ * zombie, or another program that got the same process id.
  */
 export async function findPostmaster (data: string): Promise<Postmaster | undefined> {
   const found = await readPidFile(data)
@@ -17,18 +17,22 @@ export async function findPostmaster (data: string): Promise<Postmaster | undefi
 }
 
 /**
- * Removes a postmaster.pid that no server stands behind. PostgreSQL does so itself if the process is dead, but refuses to
- * start for ever when the number belongs to an unrelated process of the same account (after a reboot: often).
- * Shared memory left by a crashed server is still guarded by PostgreSQL's own check, which does not need this file.
+ * Removes a postmaster.pid that belongs to no running server. PostgreSQL does so itself if the process is dead. But it
+ * always refuses to start if an unrelated process of the same account has that process id, which is common after a
+ * reboot. Shared memory of a crashed server is still protected by PostgreSQL's own check, which does not need this
+ * file.
  */
 export async function removeStalePidFile (data: string, log: (line: string) => void): Promise<void> {
   const found = await readPidFile(data)
   if (found === undefined || await isPostgresOf(found.pid, data)) return
   await unlink(join(data, 'postmaster.pid'))
-  log(`PostgreSQL did not stop in order last time (process ${found.pid} is gone); it recovers now`)
+  log(`PostgreSQL did not stop in order last time (process ${found.pid} no longer runs); it recovers now`)
 }
 
-/** Tells if a process runs. A zombie does not: in containers whose first process reaps no children it would stay "alive" for ever. */
+/**
+ * True if the process runs. A zombie does not: in a container whose first process reaps no children it would look alive
+ * for ever.
+ */
 export async function isAlive (pid: number): Promise<boolean> {
   try {
     process.kill(pid, 0)
@@ -62,7 +66,7 @@ async function commandLine (pid: number): Promise<string[]> {
   if (process.platform === 'linux') {
     return (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')
   }
-  // One string: enough, since we write the data directory as its own argument after -D, before any other.
+  // `ps` prints one string. That is enough, since our command line starts with -D and the data directory.
   const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'command=', '-p', String(pid)]).catch(() => ({ stdout: '' }))
   const [, program, rest] = /^(.*?) -D (.*)$/.exec(stdout.trim()) ?? []
   return program === undefined || rest === undefined ? [] : [program, rest.split(' -c ')[0] ?? rest]

@@ -5,22 +5,22 @@ import { findPostmaster, type Postmaster } from './postmaster.ts'
 
 const ready_limit_ms = 600_000
 const linger_ms = 1_000
-/** Starting up or shutting down, no slot free, nobody listens (yet). */
-const passing = new Set(['57P01', '57P02', '57P03', '53300', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE'])
+/** Codes of temporary errors: the server is starting or stopping, has no free slot, or does not listen (yet). */
+const temporary = new Set(['57P01', '57P02', '57P03', '53300', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE'])
 
 /**
- * Each process that opened the cluster keeps one idle connection by this name. It is how the others know that it is here,
- * from the moment its openCluster returns until it releases or dies.
+ * Each process that opened the cluster keeps one idle connection with this name. It shows the others that the process
+ * uses the cluster, from the moment openCluster returns until the process releases it or dies.
  */
 const presenceName = 'loyalty-ledger presence'
 
 /**
- * Connects as soon as the server accepts connections; recovery after a crash may take its time, and is said.
- * Returns undefined if the server went away instead.
+ * Connects as soon as the server accepts connections. Recovery after a crash can take long; the log then says so.
+ * @returns undefined if the server stopped instead
  */
 export async function connectWhenReady (data: string, server: Postmaster, urlOn: (port: number) => string, log: (line: string) => void): Promise<pg.Client | undefined> {
   const deadline = Date.now() + ready_limit_ms
-  let nextWord = Date.now() + 5_000
+  let nextLine = Date.now() + 5_000
   while (Date.now() < deadline) {
     const running = await findPostmaster(data)
     if (running?.pid !== server.pid) return undefined
@@ -28,18 +28,19 @@ export async function connectWhenReady (data: string, server: Postmaster, urlOn:
       const client = await connect(urlOn(running.port), presenceName, data)
       if (client !== undefined) return client
     }
-    if (Date.now() > nextWord) {
+    if (Date.now() > nextLine) {
       log('waiting for PostgreSQL to recover …')
-      nextWord = Date.now() + 10_000
+      nextLine = Date.now() + 10_000
     }
     await sleep(20)
   }
-  throw new EmbeddedPostgresError('start_failed', `PostgreSQL on ${data} (process ${server.pid}) runs, but has not accepted a connection for ${ready_limit_ms / 60_000} minutes. Look into postgres.log, or stop it (kill -INT ${server.pid}) and start again.`)
+  throw new EmbeddedPostgresError('start_failed', `PostgreSQL on ${data} (process ${server.pid}) runs, but has not accepted a connection for ${ready_limit_ms / 60_000} minutes. Check postgres.log, or stop it (kill -INT ${server.pid}) and start again.`)
 }
 
 /**
- * Counts the connections of other processes of ours. `released` is our own presence, already ended. A server that accepts
- * no connection serves nobody. Which server runs now is looked up anew: ours may have died, and another process started the next.
+ * Counts the connections of other processes of this program. A server that accepts no connection has none. The running
+ * server is looked up again, since ours may have died and another process may have started a new one.
+ * @param released the backend of our own presence connection, which has ended
  */
 export async function countOthers (data: string, released: number | undefined, urlOn: (port: number) => string): Promise<number> {
   const port = (await findPostmaster(data))?.port
@@ -56,7 +57,7 @@ export async function countOthers (data: string, released: number | undefined, u
         values: [released, presenceName]
       })
       const { others, present } = rows[0] ?? { others: 0, present: 0 }
-      // A backend outlives its closed connection by some milliseconds: our own pool's may still be listed.
+      // A backend outlives its closed connection by some milliseconds, so those of our own pool may still be listed.
       if (others === 0 || present > 0 || Date.now() > deadline) return others
       await sleep(50)
     }
@@ -65,7 +66,7 @@ export async function countOthers (data: string, released: number | undefined, u
   }
 }
 
-/** pg's client has these, its types do not. */
+/** Members of pg's client that its types lack. */
 type Presence = { processID: number | null, ref (): void, unref (): void }
 
 /** Keeps the connection without keeping the process alive. */
@@ -73,7 +74,7 @@ export function stay (presence: pg.Client): void {
   (presence as unknown as Presence).unref()
 }
 
-/** Ends our presence; returns the process number of its backend, which may be listed a little longer. */
+/** Ends our presence. @returns the process id of its backend, which may be listed a little longer */
 export async function leave (presence: pg.Client): Promise<number | undefined> {
   const { processID } = presence as unknown as Presence
   ;(presence as unknown as Presence).ref()
@@ -81,10 +82,10 @@ export async function leave (presence: pg.Client): Promise<number | undefined> {
   return processID ?? undefined
 }
 
-/** Returns undefined while the server cannot take connections yet, or no more. */
+/** Connects. @returns undefined while the server does not accept connections, yet or any more */
 async function connect (url: string, application_name: string, data: string): Promise<pg.Client | undefined> {
   const client = new pg.Client({ connectionString: url, application_name, connectionTimeoutMillis: 5_000 })
-  // A server that is stopped or killed under us must not end the process through an idle connection.
+  // When the server is stopped or killed, the error of an idle connection must not end this process.
   client.on('error', () => {})
   try {
     await client.connect()
@@ -92,11 +93,11 @@ async function connect (url: string, application_name: string, data: string): Pr
   } catch (error) {
     await client.end().catch(() => {})
     const { code, message } = error as { code?: string, message: string }
-    // No code: the connection timed out, or ended in the middle.
-    if (code === undefined || passing.has(code)) return undefined
+    // Without a code: the connection timed out, or ended while connecting.
+    if (code === undefined || temporary.has(code)) return undefined
     if (code === '28P01') {
-      throw new EmbeddedPostgresError('password_refused', `PostgreSQL on ${data} refuses the password in postgres.password. Put the right one back into that file.`, { cause: error })
+      throw new EmbeddedPostgresError('password_refused', `PostgreSQL on ${data} refuses the password in postgres.password. Restore the right password in that file.`, { cause: error })
     }
-    throw new EmbeddedPostgresError('start_failed', `PostgreSQL on ${data} runs, but refuses us: ${message}.`, { cause: error })
+    throw new EmbeddedPostgresError('start_failed', `PostgreSQL on ${data} runs, but refuses the connection: ${message}.`, { cause: error })
   }
 }

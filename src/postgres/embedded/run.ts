@@ -1,16 +1,18 @@
 import { execFile } from 'node:child_process'
 import { EmbeddedPostgresError, useYourOwn } from './errors.ts'
 
-/** The account that initdb and postgres run as, where it is not our own. */
+/** The account that initdb and postgres run as, if it is not that of this process. */
 export interface Account { name: string, uid: number, gid: number }
 
-/** How a short command ended: `status` is its exit code, or why it could not be started (`EACCES`, `ENOENT` …). */
+/**
+ * The result of a short command: `status` is its exit code, or the reason why it did not start (`EACCES`, `ENOENT` …).
+ */
 export interface Ran { status: number | string, output: string }
 
 /**
- * Environment and identity for PostgreSQL's programs. LC_ALL=C keeps their messages in English, since we
- * read some of them; nothing else is inherited, so that a PGDATA or PGPORT of the caller changes nothing.
- * The working folder is the root: postgres' account may not be able to stay in ours.
+ * Environment and identity for PostgreSQL's programs. LC_ALL=C keeps their messages in English, since we parse some of
+ * them. Nothing else is inherited, so a PGDATA or PGPORT of the caller has no effect. The working folder is the root,
+ * since the account may have no access to ours.
  */
 export function asAccount (account: Account | undefined) {
   return {
@@ -20,7 +22,7 @@ export function asAccount (account: Account | undefined) {
   }
 }
 
-/** Runs a short command to its end, as the account if there is one. Does not throw for the command's own failure. */
+/** Runs a short command to its end, as the given account if any. A failing command is a result, not an exception. */
 export async function run (command: string, args: string[], account?: Account): Promise<Ran> {
   try {
     return await new Promise<Ran>(resolve => {
@@ -30,8 +32,8 @@ export async function run (command: string, args: string[], account?: Account): 
       })
     })
   } catch (cause) {
-    // Node throws this one instead of reporting it.
+    // Node throws this error instead of reporting it through the callback.
     if ((cause as NodeJS.ErrnoException).code !== 'EPERM' || account === undefined) throw cause
-    throw new EmbeddedPostgresError('no_account', `PostgreSQL does not run as root, and this root may not run it as another account (${account.name}): a container without CAP_SETUID? Start as an ordinary user. ${useYourOwn}`, { cause })
+    throw new EmbeddedPostgresError('no_account', `PostgreSQL does not run as root, and this root may not switch to account ${account.name}; the container may lack CAP_SETUID. Start as an ordinary user. ${useYourOwn}`, { cause })
   }
 }

@@ -5,10 +5,10 @@ import type { CardRow, HolderObservationRow } from '../../postgres/tables.ts'
 import { insertHolderObservations, addHoldings } from './holders.sql.ts'
 import type { Observed } from '../../engine/projection.ts'
 
-/** What a card's row keeps of its holders. */
-type Kept = Pick<CardRow, 'customer_id' | 'holders'>
+/** The columns of a card's row about its holders. */
+type HolderColumns = Pick<CardRow, 'customer_id' | 'holders'>
 
-/** The observations of one card's holder in observations of the card. */
+/** The holder observations that observations of one card contain. */
 export function holderObservations (observations: readonly CardObservation[]): HolderObservation[] {
   return observations.flatMap(({ holder_id, released_id, occurred_at }) => [
     ...(holder_id === undefined ? [] : [{ customer_id: holder_id, held: true, occurred_at }]),
@@ -16,34 +16,40 @@ export function holderObservations (observations: readonly CardObservation[]): H
   ])
 }
 
-/** A card's row after more observations of who holds it. */
-export function withHolders (row: Kept, observations: readonly HolderObservation[]): Kept {
+/** The row's holder columns after further observations. */
+export function withHolders (row: HolderColumns, observations: readonly HolderObservation[]): HolderColumns {
   if (observations.length === 0) return { customer_id: row.customer_id, holders: row.holders }
   const holdings = addHolderObservations(row.holders, observations)
   return { customer_id: holderOf(holdings), holders: holdings }
 }
 
-/** Rows of other tables that state who held a card: by event, since all of one event are kept together. */
+/**
+ * Holders of cards that observations of movements and pending points name. They are grouped by event, since an
+ * observation of a card is compared only with those of the same event.
+ */
 export type HeldElsewhere = ReadonlyMap<string, ReadonlyArray<Pick<HolderObservationRow, 'card_id' | 'occurred_at' | 'subject'> & { holder_id: string | null }>>
 
-/** Keeps what a question about an earlier holder needs: who ever held which card, and the observations that no other row states. */
+/**
+ * Stores what a question about an earlier holder needs: which customer ever held which card, and the holder
+ * observations that are in no other row.
+ */
 export async function keepHolders (trx: Trx, before: readonly CardRow[], observed: ReadonlyArray<Observed<CardObservation>>, elsewhere: HeldElsewhere): Promise<void> {
   const known = new Map(before.map(({ card_id, holders }) => [card_id, holders.map(({ customer_id }) => customer_id)]))
   const fresh: HolderObservationRow[] = []
-  const homeless: HolderObservationRow[] = []
+  const unstored: HolderObservationRow[] = []
   for (const { fact, event_id, subject, recorded_at } of observed) {
     for (const { customer_id, held, occurred_at } of holderObservations([fact])) {
       const observation = { customer_id, held, occurred_at, card_id: fact.card_id, recorded_at, event_id, subject }
       if (known.get(fact.card_id)?.includes(customer_id) !== true) fresh.push(observation)
-      if (!standsElsewhere(observation, elsewhere)) homeless.push(observation)
+      if (!isStoredElsewhere(observation, elsewhere)) unstored.push(observation)
     }
   }
   if (fresh.length > 0) await addHoldings(trx, fresh)
-  if (homeless.length > 0) await insertHolderObservations(trx, homeless)
+  if (unstored.length > 0) await insertHolderObservations(trx, unstored)
 }
 
-/** True if a movement or pending points of the same event, card, holder and time state it. */
-function standsElsewhere ({ card_id, customer_id, held, occurred_at, event_id, subject }: HolderObservationRow, elsewhere: HeldElsewhere): boolean {
+/** True if a movement or pending points of the same event, card, holder and time carry the same observation. */
+function isStoredElsewhere ({ card_id, customer_id, held, occurred_at, event_id, subject }: HolderObservationRow, elsewhere: HeldElsewhere): boolean {
   return held && elsewhere.get(event_id)?.some(other =>
     other.card_id === card_id && other.holder_id === customer_id && other.occurred_at === occurred_at && other.subject === subject) === true
 }

@@ -7,8 +7,9 @@ import { addPendingObservations, readLots } from './pending.sql.ts'
 import type { Observed } from '../../engine/projection.ts'
 
 /**
- * Keeps observed states of lots of pending points.
- * @returns for each card by how much what is outstanding changed. Its row must be locked: two steps could add one change twice.
+ * Stores observed states of lots of pending points. The caller must have locked the rows of the cards; otherwise two
+ * steps could add the same change twice.
+ * @returns for each card, the change of its pending points
  */
 export async function applyPending (trx: Trx, observed: ReadonlyArray<Observed<PendingObservation>>): Promise<Map<string, bigint>> {
   const changes = new Map<string, bigint>()

@@ -40,10 +40,10 @@ export const cards: Projection = {
     const tails = await findTails(trx, touched, new Set(known.map(({ card_id }) => card_id)))
     const openings = await openingsOf(trx, tails)
     const changes = await applyPending(trx, pending)
-    const said = groupBy(observations.map(({ fact }) => fact), ({ card_id }) => card_id)
+    const byCard = groupBy(observations.map(({ fact }) => fact), ({ card_id }) => card_id)
     const refolded = rows.map(row => {
-      const named = { ...describe(row, said.get(row.card_id) ?? []), pending: row.pending + (changes.get(row.card_id) ?? 0n) }
-      return refold(named, touched.get(row.card_id) ?? [], tails.get(row.card_id), openings.get(row.card_id))
+      const described = { ...withCardObservations(row, byCard.get(row.card_id) ?? []), pending: row.pending + (changes.get(row.card_id) ?? 0n) }
+      return refold(described, touched.get(row.card_id) ?? [], tails.get(row.card_id), openings.get(row.card_id))
     })
     await updateCards(trx, refolded.map(({ row }) => row))
     await replaceTails(trx, refolded.flatMap(({ tail }) => tail ?? []))
@@ -51,8 +51,8 @@ export const cards: Projection = {
   }
 }
 
-/** The row after more is said of the card itself. */
-function describe (row: CardRow, observations: readonly CardObservation[]): CardRow {
+/** The row with the newest value of each field of the card, and its holder. */
+function withCardObservations (row: CardRow, observations: readonly CardObservation[]): CardRow {
   if (observations.length === 0) return row
   const { active, ...latest } = latestOf({ ...row, active: row.active === null ? null : String(row.active) }, FIELDS, observations)
   return {
@@ -63,7 +63,7 @@ function describe (row: CardRow, observations: readonly CardObservation[]): Card
   }
 }
 
-/** The tellings of holders that stand with a movement or with pending points. */
+/** The holders that observations of movements and pending points name, by event. */
 function heldElsewhere (movements: readonly RecordedObservation[], pending: ReadonlyArray<Observed<PendingObservation>>): HeldElsewhere {
   const lots = pending.map(({ fact: { card_id, holder_id, occurred_at }, event_id, subject }) => ({ card_id, holder_id, occurred_at, event_id, subject }))
   return groupBy([...movements, ...lots], ({ event_id }) => event_id)
@@ -89,7 +89,10 @@ function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Observ
   }
 }
 
-/** Merges every movement from all its sightings, by card; without those whose points nobody tells yet. */
+/**
+ * Merges movements from all their observations and groups them by card. Leaves out those whose points are not known
+ * yet.
+ */
 function mergeTouched (observations: readonly RecordedObservation[]): Map<string, Movement[]> {
   const byMovement = groupBy(observations, ({ card_id, movement_id }) => `${card_id}\n${movement_id}`)
   const merged = [...byMovement.values()].map(mergeObservations).filter(movement => movement !== undefined)
@@ -97,8 +100,8 @@ function mergeTouched (observations: readonly RecordedObservation[]): Map<string
 }
 
 /**
- * What the cards that are folded from their first line on were made with. It need not have a line: it has none while anything
- * is told to have happened before.
+ * The opening movements of the cards that are folded from their first line on. An opening may have no line of its own:
+ * it has none while a movement with an earlier date is known.
  */
 async function openingsOf (trx: Trx, tails: ReadonlyMap<string, Tail>): Promise<Map<string, Movement>> {
   const fromFirst = [...tails].filter(([, { balance_before }]) => balance_before === null).map(([card_id]) => card_id)
@@ -107,12 +110,12 @@ async function openingsOf (trx: Trx, tails: ReadonlyMap<string, Tail>): Promise<
   return new Map(merged.filter(movement => movement !== undefined).map(movement => [movement.card_id, movement]))
 }
 
-/** What a step makes of a card: its row, and the end of its statement where a movement touched it. */
+/** A card after a step: its row and, if a movement changed, the new tail of its statement. */
 interface Refolded { row: CardRow, tail?: NewTail }
 
 /**
- * Folds a card anew from its earliest touched moment on. What stands before that moment is right already, since the
- * fold of a stretch depends only on the balance it begins from: so a new movement at the end costs no history.
+ * Folds a card again from its earliest changed moment on. Earlier lines stay valid, since the fold of a tail depends
+ * only on the balance before it. So a new movement at the end does not need the card's history.
  */
 function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefined, opening: Movement | undefined): Refolded {
   if (touched.length === 0 || tail === undefined) return { row }
@@ -120,7 +123,8 @@ function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefi
   for (const movement of [...touched, ...(opening === undefined ? [] : [opening])]) known.set(movement.movement_id, movement)
   const folded = foldCard([...known.values()], tail.balance_before)
   const dropped = tail.lines.map(({ kind, points }) => ({ kind, points, lines: 1n }))
-  // The last movement stands before the tail, or the fold of the tail says anew which it is: all of its movements are in it.
+  // If the last movement is before the tail, the row's value is right. Otherwise the fold of the tail, which contains
+  // all movements from there on, sets it again.
   const before = withoutTail(row, dropped, { balance: tail.balance_before, last_movement_at: row.last_movement_at })
   const running = runningTotalsOf(before, folded)
   const lines = folded.lines.map((line, index) => {

@@ -6,31 +6,36 @@ import type { CardRow, StatementLineRow } from '../../postgres/tables.ts'
 /** A card as people read it. */
 export type ShownCard = CardRow & Standstill
 
-/** A card by its id, else by its code. */
-export async function findCard (db: Db, idOrCode: string): Promise<ShownCard | undefined> {
-  const { rows: [card] } = await sql<ShownCard>`
+/**
+ * The cards that an id or a code means: the card with this id; else those with this code that are not deleted; else the
+ * deleted ones with this code. Codes are unique only within a campaign, and can be used again after a deletion.
+ */
+export async function findCards (db: Db, idOrCode: string, limit: number): Promise<ShownCard[]> {
+  const { rows } = await sql<ShownCard>`
     with ${standstill('cards')}
     select k.*, standstill.parked_at
     from (
       select c.card_id, 1 as rank from cards c where c.card_id = ${idOrCode}
       union all
-      select c.card_id, 2 from cards c where c.code = ${idOrCode}
+      select c.card_id, case when c.deleted_at is null then 2 else 3 end from cards c where c.code = ${idOrCode}
+      order by rank
+      fetch first row with ties
     ) found
     join cards k on k.card_id = found.card_id
     left join standstill on standstill.key = 'card:' || k.card_id
-    order by found.rank, found.card_id
-    limit 1`.execute(db)
-  return card
+    order by k.card_id
+    limit ${limit}`.execute(db)
+  return rows
 }
 
-/** The last line of a page, as the next page begins after it. */
+/** The last line of a page: the next page begins after it. */
 export interface LineMark { card_id: string, occurred_at: string, ordinal: number, movement_id: string }
 
 /**
- * Where a line stands now. A movement that arrived since, at the same moment, can have pushed it on: a page that began at
- * the old place would skip a line.
+ * The mark of a line with its current ordinal. A movement of the same moment that arrived since can have raised it, and a
+ * page that began at the old ordinal would skip a line.
  */
-export async function standing (db: Db, mark: LineMark): Promise<LineMark> {
+export async function currentMark (db: Db, mark: LineMark): Promise<LineMark> {
   const line = await db.selectFrom('statement_lines').select('ordinal')
     .where('movement_id', '=', mark.movement_id).where('card_id', '=', mark.card_id)
     .where(sql<boolean>`occurred_at = ${mark.occurred_at}::timestamptz`)
@@ -43,7 +48,7 @@ export async function listCardLines (
   db: Db, card_id: string, page: { before?: Omit<LineMark, 'card_id'> | undefined, limit: number }
 ): Promise<StatementLineRow[]> {
   const { limit } = page
-  const before = page.before === undefined ? undefined : await standing(db, { ...page.before, card_id })
+  const before = page.before === undefined ? undefined : await currentMark(db, { ...page.before, card_id })
   return await db.selectFrom('statement_lines').selectAll()
     .where('card_id', '=', card_id)
     .$if(before !== undefined, query => query.where(sql<boolean>`(occurred_at, ordinal) < (${before?.occurred_at}::timestamptz, ${before?.ordinal}::integer)`))
@@ -51,15 +56,12 @@ export async function listCardLines (
     .execute()
 }
 
-/**
- * The lines of all cards that a customer holds, newest first. Each card gives its newest, so that a long history costs
- * no more than a short one.
- */
+/** The lines of all cards that a customer holds, newest first. Reads at most a page of each card, however long its history. */
 export async function listCustomerLines (
   db: Db, customer_id: string, page: { before?: LineMark | undefined, limit: number }
 ): Promise<StatementLineRow[]> {
   const { limit } = page
-  const before = page.before === undefined ? undefined : await standing(db, page.before)
+  const before = page.before === undefined ? undefined : await currentMark(db, page.before)
   const older = before === undefined
     ? sql`true`
     : sql`l.occurred_at <= ${before.occurred_at}::timestamptz

@@ -7,7 +7,7 @@ import { latestOf, observedOf, type Projection } from '../../engine/projection.t
 
 const FIELDS = ['source_id', 'name', 'email', 'metadata', 'deleted_at'] as const satisfies readonly CustomerField[]
 
-/** Customer profiles: the newest told value of each field. */
+/** Customer profiles: the newest observed value of each field. */
 export const customers: Projection = {
   name: 'customers',
   version: 1,

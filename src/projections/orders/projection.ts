@@ -21,7 +21,7 @@ export const orders: Projection = {
   }
 }
 
-// Property by property: a copy of one object into another takes longer than all else that is done here.
+// Property by property: spreading one object into another would take longer than everything else here.
 function stateOf ({ fact, event_id, subject, recorded_at }: Observed<OrderObservation>): KeptState {
   return {
     order_id: fact.order_id,
@@ -52,13 +52,13 @@ function earliestObservations (states: readonly KeptState[]): KeptState[] {
   return inKeyOrder([...same.values()].map(group => group.reduce((a, b) => compareOrderObservations(a, b) <= 0 ? a : b)))
 }
 
-/** Of states in key order the last one of each order is its newest. */
+/** Marks the newest state of each order: the last one of the order, as the states are in key order. */
 function markNewest (states: KeptState[]): KeptState[] {
   for (const [index, state] of states.entries()) state.newest = states[index + 1]?.order_id !== state.order_id
   return states
 }
 
-// Rows that two shards can touch are written in one order, or two steps could wait for each other.
+// Two shards can write the same rows. Writing them in one order keeps two steps from deadlocking.
 function inKeyOrder (states: KeptState[]): KeptState[] {
   return states.sort((a, b) => compareText(a.order_id, b.order_id) || compareStates(a, b))
 }

@@ -1,7 +1,9 @@
 import { addTierChanges } from './rows.sql.ts'
 import { observedOf, type Projection } from '../../engine/projection.ts'
 
-/** Tier membership: every told change; the newest one of a customer in a programme says where they are. */
+/**
+ * Tier membership: every observed change. The newest change of a customer in a programme says which tier they are in.
+ */
 export const tiers: Projection = {
   name: 'tiers',
   version: 1,

@@ -1,24 +1,7 @@
+import type { Difference, Differences } from '../provider.ts'
 import { coreOf } from './identify.ts'
 import { openEnvelope } from './wire/envelope.ts'
 import { canonical, isObject, parseBody, type Json } from './wire/json.ts'
-
-/** One place in which two versions differ. A value is JSON text, or the bare word `absent`, which no JSON text is. */
-export interface Difference {
-  /** `points` of a fact; `data.balance.points` of a payload. */
-  path: string
-  stored: string
-  received: string
-}
-
-/** How a delivery differs from the stored event that it contradicts. */
-export interface Differences {
-  /** In what the ledger reads from each: where a conflict comes from. */
-  facts: Difference[]
-  /** In the payloads, whatever the ledger makes of them. What wraps them for sending is left out. */
-  fields: Difference[]
-  /** How many differing fields are not listed. */
-  more_fields: number
-}
 
 /** A person reads these. Two payloads that differ in more places are two different things, not two versions of one. */
 const MAX_FIELDS = 200

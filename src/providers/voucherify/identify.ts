@@ -1,5 +1,6 @@
 import type { Fact } from '../../ledger/facts.ts'
-import { parseInstant, type Instant } from '../../ledger/instant.ts'
+import { parseInstant } from '../../ledger/instant.ts'
+import type { IdentifiedDelivery, Unusable } from '../provider.ts'
 import { openEnvelope, type Envelope } from './wire/envelope.ts'
 import { families, familyOf } from './families/index.ts'
 import type { Family, Reading } from './families/family.ts'
@@ -8,32 +9,6 @@ import { digest, UnreadablePayload, type Core } from './payloads/decoder.ts'
 import { firstId, isTestId, isUsableId } from './wire/ids.ts'
 import { isObject, parseBody, type JsonObject } from './wire/json.ts'
 import { idOf, NO_SUBJECT, subjectOf } from './wire/subject.ts'
-
-/** A delivery whose event we can name: the row to append, but for what the append itself decides. */
-export interface IdentifiedDelivery {
-  event_id: string
-  subject: string
-  type: string
-  customer_id: string | null
-  /** What the shard is chosen by: the customer, else the nearest thing that keeps related events together. */
-  shard_key: string
-  occurred_at: Instant | null
-  test: boolean
-  send_out_id: string | null
-  sender_kind: string | null
-  sender_id: string | null
-  group_id: string | null
-  project_id: string | null
-  channel: string | null
-  /** Hex sha256. */
-  fact_digest: string
-  /** The JSON text, verbatim. */
-  body: string
-}
-
-/** Why an authentic delivery cannot be used yet: a stable code, and a sentence for people. */
-export interface Unusable { reason: UnusableReason, detail: string }
-export type UnusableReason = 'not_utf8' | 'not_json' | 'not_an_object' | 'too_deep' | 'unidentified' | 'invalid_payload'
 
 /**
  * Names the event that a delivery carries (docs/architecture.md, Identity): a pure function of the bytes.
@@ -100,7 +75,7 @@ function digestOf (core: Core): string {
  * leave fields out. What only the other one says is: it would be lost.
  * @throws UnreadablePayload as `factsOf`
  */
-export function tellsAllOf (stored: string, received: string): boolean {
+export function coversFacts (stored: string, received: string): boolean {
   const observed = coreOf(stored)
   return Object.entries(coreOf(received)).every(([name, value]) => value === null || observed[name] === value)
 }

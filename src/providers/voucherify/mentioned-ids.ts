@@ -1,15 +1,13 @@
+import type { MentionedIds } from '../provider.ts'
 import { isUsableId } from './wire/ids.ts'
 import type { Json } from './wire/json.ts'
-
-/** The cards and orders that a body names, wherever in it. */
-export interface Concerned { cards: string[], orders: string[] }
 
 /**
  * Whom an event may be about that cannot be read: every card and order that its body names, by the documented prefixes of
  * their ids. More than it tells of, rather than less: later events of a card must not overtake one that nobody can read.
  * @param body JSON text
  */
-export function concernedBy (body: string): Concerned {
+export function mentionedIds (body: string): MentionedIds {
   const ids = new Set<string>()
   collect(JSON.parse(body) as Json, ids)
   const named = [...ids]

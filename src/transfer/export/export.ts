@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Db } from '../../postgres/database.ts'
-import { readSpan } from '../../log/read.sql.ts'
+import { readSpans } from '../../log/read.sql.ts'
 import { readHeads } from '../../log/shards.sql.ts'
 import { eventLine, headerLine, trailerLine } from './format.ts'
 
-/** Lines are handed on in pieces of so many events, or less where they are large. */
-const BATCH_EVENTS = 256
+/** The most that one piece of the text holds. A piece is in memory twice, as read and as written. */
+const PIECE_EVENTS = 256
+const PIECE_BYTES = 1_000_000
 
-/** What an export will hold: every shard up to the head that it had when we looked. */
+/** What an export will contain: every shard up to its head at the time of the measurement. */
 export interface Extent { heads: ReadonlyArray<{ shard: number, head: bigint }>, events: number }
 
 export async function measureLog (db: Db): Promise<Extent> {
@@ -16,10 +17,10 @@ export async function measureLog (db: Db): Promise<Extent> {
 }
 
 /**
- * The log as text, shard by shard in order of position, up to the heads of `extent`: whatever is appended meanwhile, the text
- * is the log as it was when it was measured, since positions become visible in order and stored events stay. No transaction is
- * held open. One piece at a time: a log of any size costs the same memory.
- * @throws LogIncomplete when the log has a hole
+ * The log as text, shard by shard in order of position, up to the heads of `extent`. Positions become visible in order and stored
+ * events stay, so the text is the log as it was when it was measured, although no transaction is held open and appends continue.
+ * Memory does not grow with the log.
+ * @throws LogIncomplete if the log has a hole
  */
 export async function * exportLog (db: Db, { heads, events }: Extent, exported_at: string): AsyncGenerator<{ text: string, events: number }> {
   const hash = createHash('sha256')
@@ -30,7 +31,8 @@ export async function * exportLog (db: Db, { heads, events }: Extent, exported_a
   yield { text: hashed(headerLine({ shards: heads.length, events, exported_at })), events: 0 }
   for (const { shard, head } of heads) {
     for (let after = 0n; after < head;) {
-      const rows = await readSpan(db, { shard, after, upTo: head }, BATCH_EVENTS)
+      const left = head - after
+      const [rows = []] = await readSpans(db, [{ shard, after, count: left < PIECE_EVENTS ? Number(left) : PIECE_EVENTS }], { limit_bytes: PIECE_BYTES })
       const hole = rows.findIndex(({ position }, index) => position !== after + BigInt(index + 1))
       if (rows.length === 0 || hole !== -1) throw new LogIncomplete(`event ${shard}:${after + BigInt(Math.max(hole, 0) + 1)} is missing from the log although the shard's head is ${head}. Restore the database from a backup; an export without it would hide that.`)
       yield { text: hashed(rows.map(row => eventLine({ shard, ...row })).join('')), events: rows.length }
@@ -40,7 +42,7 @@ export async function * exportLog (db: Db, { heads, events }: Extent, exported_a
   yield { text: trailerLine({ events, sha256: hash.digest('hex') }), events: 0 }
 }
 
-/** The log has a hole: damage that an export must not pass on in silence. */
+/** The log has a hole: damage that an export must not hide. */
 export class LogIncomplete extends Error {
   override name = 'LogIncomplete'
   readonly code = 'log_gap'

@@ -2,27 +2,35 @@ import { isUtf8 } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { parse, type CsvError } from 'csv-parse'
-import { EXPORT } from '../../providers/voucherify/families/exported.ts'
+import { knownProviders } from '../../providers/index.ts'
+import type { Provider, TransactionExport } from '../../providers/provider.ts'
+import type { Providers } from '../../providers/registry.ts'
 import { UnreadableFile, type Entry } from './entry.ts'
 
-/** Columns without which a file is no export of transactions, or one whose awards and spends cannot be told from others. */
-const NEEDED = ['id', 'voucher_id', 'type', 'amount', 'created_at', 'details']
 /** A cell of details holds an order at most; a longer record is a quote that was never closed. */
 const MAX_RECORD_BYTES = 1_048_576
-/** How far the parser has come, in lines of the file. */
+/** How far the parser is, in lines of the file. */
 interface Place { lines: number, empty_lines: number }
 interface Parsed { record: Record<string, string>, info: Place & { bytes: number } }
+/** Whose export a table is, and how its rows are read. */
+interface Table { provider: Provider, rows: TransactionExport }
 
 /**
- * The rows of a card or campaign transaction export, each as the body of a delivery that carries the cells as they stand.
+ * The rows of a provider's export of card transactions, each as the body of a delivery that carries the cells as they are. Whose
+ * export it is, the columns show.
  * @param options.start of the head, in bytes: after a byte order mark
- * @throws UnreadableFile when the columns are not those of the export, a quote is never closed, or there are no rows
+ * @throws UnreadableFile when the columns are not those of an export, a quote is never closed, or there are no rows
  */
-export async function * csvEntries (file: string, { start = 0 } = {}): AsyncGenerator<Entry> {
+export async function * csvEntries (file: string, { start = 0, providers = knownProviders }: { start?: number, providers?: Providers } = {}): AsyncGenerator<Entry> {
+  let table: Table | undefined
   const skipped: Entry[] = []
   let last: Place = { lines: 1, empty_lines: 0 }
   const parser = pipeline(createReadStream(file, { start }), parse({
-    columns: (head: string[]) => columnsOf(head, file),
+    columns (head: string[]) {
+      const columns = columnsOf(head, file)
+      table = tableOf(columns, file, providers)
+      return columns
+    },
     // Bytes as they are, one a character: cells that are not UTF-8 must not turn into signs for unknown.
     encoding: 'latin1',
     info: true,
@@ -41,13 +49,13 @@ export async function * csvEntries (file: string, { start = 0 } = {}): AsyncGene
     record_delimiter: ['\r\n', '\n', '\r'],
     skip_empty_lines: true,
     skip_records_with_error: true
-  }), () => { /* the loop below is told */ })
+  }), () => { /* the loop below gets the error */ })
   let before = 0
   let rows = 0
   try {
     for await (const { record, info } of parser as AsyncIterable<Parsed>) {
       yield * skipped.splice(0)
-      yield { line: info.lines, bytes: info.bytes - before + (before === 0 ? start : 0), ...bodyOf(record) }
+      yield { line: info.lines, bytes: info.bytes - before + (before === 0 ? start : 0), ...deliveryOf(record, table as Table) }
       before = info.bytes
       rows++
     }
@@ -62,23 +70,30 @@ export async function * csvEntries (file: string, { start = 0 } = {}): AsyncGene
 function columnsOf (head: readonly string[], file: string): string[] {
   const columns = head.map(name => (utf8(name) ?? name).trim().toLowerCase().replaceAll(/[\s-]+/g, '_'))
   const twice = columns.find((name, index) => columns.indexOf(name) < index)
-  if (twice !== undefined) throw new UnreadableFile(`${file}: the column ${twice} stands there twice, and nothing says which one counts. Take the export as the provider made it.`)
-  const missing = NEEDED.filter(name => !columns.includes(name))
-  if (missing.length > 0) {
-    const are = missing.length === 1 ? 'column' : 'columns'
-    throw new UnreadableFile(`${file}: the ${are} ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing, so this is no export of card transactions. Export them from the card or the campaign as CSV, with all columns.`)
-  }
+  if (twice !== undefined) throw new UnreadableFile(`${file}: the column ${twice} is there twice, and nothing says which one counts. Use the export as the provider made it.`)
   return columns
 }
 
-function bodyOf (record: Parsed['record']): { body: Buffer, to_the_second: boolean } | { bad: string } {
+function tableOf (columns: readonly string[], file: string, providers: Providers): Table {
+  const tables = providers.all.flatMap(provider => provider.transactionExport === undefined ? [] : [{ provider, rows: provider.transactionExport }])
+  const missingOf = ({ rows }: Table): string[] => rows.required_columns.filter(name => !columns.includes(name))
+  const table = tables.find(table => missingOf(table).length === 0)
+  if (table !== undefined) return table
+  const [nearest] = tables
+  if (nearest === undefined) throw new UnreadableFile(`${file} is a table, and no provider of this ledger exports transactions as one.`)
+  const missing = missingOf(nearest)
+  const are = missing.length === 1 ? `column ${missing[0]} is` : `columns ${missing.join(', ')} are`
+  throw new UnreadableFile(`${file}: the ${are} missing, so this is no export of card transactions. ${nearest.rows.how_to_export}`)
+}
+
+function deliveryOf (record: Parsed['record'], { provider, rows }: Table): { provider: Provider, body: Buffer, to_the_second: boolean } | { bad: string } {
   const row: Record<string, string> = {}
   for (const [column, cell] of Object.entries(record)) {
     const text = utf8(cell)
     if (text === undefined) return { bad: `the column ${column} is not UTF-8` }
     row[column] = text
   }
-  return { body: Buffer.from(JSON.stringify({ export: EXPORT, row })), to_the_second: !/\.\d/.test(row.created_at ?? '') }
+  return { provider, body: rows.bodyOf(row), to_the_second: rows.isToTheSecond(row) }
 }
 
 /** @returns undefined when the bytes, one a character, are not UTF-8 */

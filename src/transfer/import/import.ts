@@ -1,6 +1,9 @@
-import { inBatches, type BatchLimits } from '../../ingest/batches.ts'
-import { storeIdentified } from '../../ingest/store-delivery.ts'
+import { inBatches, type BatchLimits } from '../../log/batches.ts'
+import { providersOf, storeIdentified } from '../../ingest/store-delivery.ts'
 import { CONTRADICTS_MOVEMENT, type SetAside } from '../../ingest/quarantine/quarantine.sql.ts'
+import { knownProviders } from '../../providers/index.ts'
+import type { EventReader } from '../../providers/provider.ts'
+import type { Providers } from '../../providers/registry.ts'
 import type { Entry } from './entry.ts'
 import { whatIsKnown, type Known } from './known.ts'
 import { readEntry, type ReadEntry } from './read.ts'
@@ -15,13 +18,13 @@ const BATCH: BatchLimits = { items: 256, bytes: 8_000_000 }
  * @throws AppendRefused when the database is away: what is counted is done, begin again for the rest
  */
 export async function importEntries (entries: AsyncIterable<Entry>, sink: Sink, tally: ImportTally): Promise<void> {
-  for await (const batch of inBatches(entries, BATCH)) await takeBatch(batch, sink, tally)
+  for await (const batch of inBatches(entries, BATCH, ({ bytes }) => bytes)) await takeBatch(batch, sink, tally)
 }
 
 /** Counts the entries that cannot be read, and stores nothing. */
-export async function checkEntries (entries: AsyncIterable<Entry>, tally: ImportTally): Promise<void> {
+export async function checkEntries (entries: AsyncIterable<Entry>, tally: ImportTally, providers: Providers = knownProviders): Promise<void> {
   for await (const entry of entries) {
-    const read = readEntry(entry)
+    const read = readEntry(entry, providers)
     tally.progress(entry.bytes)
     if (read.as === 'bad') count(read, read, tally)
   }
@@ -35,7 +38,8 @@ export async function skimEntries (entries: AsyncIterable<Entry>, tally: ImportT
 interface Received { as: Outcome, stored?: boolean, reason?: string }
 
 async function takeBatch (batch: readonly Entry[], sink: Sink, tally: ImportTally): Promise<void> {
-  const entries = batch.map(readEntry)
+  const providers = providersOf(sink.intake)
+  const entries = batch.map(entry => readEntry(entry, providers))
   const rows = entries.flatMap(entry => entry.as === 'row' ? [{ ...entry.identified, movement: entry.movement }] : [])
   const known = rows.length === 0 ? [] : await whatIsKnown(sink.intake.db, rows)
   let row = 0
@@ -62,22 +66,22 @@ async function take (entry: ReadEntry, known: Known | undefined, sink: Sink): Pr
   if (known?.as === 'contradicted') {
     const { event_id, subject } = known.by
     const detail = `the row contradicts what event ${event_id} about ${subject} told of the same movement; that stands until a person decides`
-    return await setAside(entry.body, { reason: CONTRADICTS_MOVEMENT, detail, event_id, subject }, sink)
+    return await setAside(entry, { reason: CONTRADICTS_MOVEMENT, detail, event_id, subject }, sink)
   }
-  const settled = await storeIdentified(entry.identified, entry.as === 'event' ? sink.restoring : sink.intake)
+  const settled = await storeIdentified(entry.identified, entry.as === 'event' ? sink.restoring : sink.intake, entry.provider)
   switch (settled.status) {
     case 'accepted': return { as: known?.as === 'told' ? 'duplicate' : 'new', stored: true }
     case 'duplicate': return { as: 'duplicate' }
     case 'unusable': return { as: 'bad', reason: `${settled.reason}: ${settled.detail}` }
     case 'conflict': {
       const { reason, detail, event_id, subject } = settled
-      return await setAside(entry.body, { reason, detail, event_id, subject }, sink)
+      return await setAside(entry, { reason, detail, event_id, subject }, sink)
     }
   }
 }
 
-async function setAside (body: Buffer, why: { reason: string, detail: string, event_id: string, subject: string }, sink: Sink): Promise<Received> {
-  const { quarantine_id, fate } = await sink.setAside({ provider: 'voucherify', body, headers: {}, ...why })
+async function setAside ({ body, provider }: { body: Buffer, provider: EventReader }, why: { reason: string, detail: string, event_id: string, subject: string }, sink: Sink): Promise<Received> {
+  const { quarantine_id, fate } = await sink.setAside({ provider: provider.name, body, headers: {}, ...why })
   return fate === 'discarded' ? { as: 'discarded' } : { as: 'conflict', reason: `${why.detail}; ${waiting(fate, quarantine_id)}` }
 }
 

@@ -1,39 +1,50 @@
-import { identifySafely, identifySent } from '../../ingest/store-delivery.ts'
+import { identifySafely, identifySent, type Refusal } from '../../ingest/store-delivery.ts'
 import type { Exported } from '../export/format.ts'
 import type { MovementObservation } from '../../ledger/facts.ts'
 import { parseInstant, type Instant } from '../../ledger/instant.ts'
-import { factsOf, type IdentifiedDelivery } from '../../providers/voucherify/identify.ts'
-import { EXPORTED_TYPE } from '../../providers/voucherify/families/exported.ts'
+import type { EventReader, IdentifiedDelivery } from '../../providers/provider.ts'
+import type { Providers } from '../../providers/registry.ts'
 import type { Entry } from './entry.ts'
 
-/** An entry of a file, as far as it can be told without asking the database. */
+/** An entry of a file, read without asking the database. `provider`: whose reader named it. */
 export type ReadEntry =
   | { as: 'bad', line: number, reason: string }
   /** A row that moves no points. */
   | { as: 'pointless', line: number }
-  | { as: 'row', line: number, body: Buffer, identified: IdentifiedDelivery, movement: MovementObservation, to_the_second: boolean }
-  | { as: 'delivery', line: number, body: Buffer, identified: IdentifiedDelivery }
+  | { as: 'row', line: number, body: Buffer, provider: EventReader, identified: IdentifiedDelivery, movement: MovementObservation, to_the_second: boolean }
+  | { as: 'delivery', line: number, body: Buffer, provider: EventReader, identified: IdentifiedDelivery }
   /** An event out of an export of a ledger, with the time at which that stored it first. */
-  | { as: 'event', line: number, body: Buffer, identified: IdentifiedDelivery & { recorded_at: Instant } }
+  | { as: 'event', line: number, body: Buffer, provider: EventReader, identified: IdentifiedDelivery & { recorded_at: Instant } }
 
-export function readEntry (entry: Entry): ReadEntry {
+export function readEntry (entry: Entry, providers: Providers): ReadEntry {
   const { line } = entry
   if ('bad' in entry) return { as: 'bad', line, reason: entry.bad }
-  const { body, to_the_second = false, exported } = entry
-  const identified = exported === undefined ? identifySent(body) : identifySafely(body)
-  if ('reason' in identified) return { as: 'bad', line, reason: `${identified.reason}: ${identified.detail}` }
-  if (exported !== undefined) return restored(line, identified, exported, body)
-  if (identified.type !== EXPORTED_TYPE) return { as: 'delivery', line, body, identified }
-  const movement = factsOf(identified.body).find(fact => fact.fact === 'movement')
-  return movement === undefined ? { as: 'pointless', line } : { as: 'row', line, body, identified, movement, to_the_second }
+  if (entry.exported !== undefined) return readExported(line, entry.body, entry.exported, providers)
+  const { body, provider = providers.first, to_the_second = false } = entry
+  const identified = identifySent(body, provider)
+  if ('reason' in identified) return badDelivery(line, identified)
+  if (identified.type !== provider.transactionExport?.type) return { as: 'delivery', line, body, provider, identified }
+  const movement = provider.factsOf(identified.body).find(fact => fact.fact === 'movement')
+  return movement === undefined ? { as: 'pointless', line } : { as: 'row', line, body, provider, identified, movement, to_the_second }
 }
 
-/** What the file says about an event is compared, never trusted: the body alone names it. */
-function restored (line: number, identified: IdentifiedDelivery, { event_id, subject, recorded_at: said }: Exported, body: Buffer): ReadEntry {
+function readExported (line: number, body: Buffer, exported: Exported, providers: Providers): ReadEntry {
+  const provider = providers.readerNamed(exported.provider)
+  if (provider === undefined) return { as: 'bad', line, reason: `this version has no reader for events of the provider ${JSON.stringify(exported.provider)}` }
+  const identified = identifySafely(body, provider)
+  return 'reason' in identified ? badDelivery(line, identified) : restored(line, provider, identified, exported, body)
+}
+
+function badDelivery (line: number, { reason, detail }: Refusal): ReadEntry {
+  return { as: 'bad', line, reason: `${reason}: ${detail}` }
+}
+
+/** What the file says about an event is compared, never trusted: only the body names it. */
+function restored (line: number, provider: EventReader, identified: IdentifiedDelivery, { event_id, subject, recorded_at: said }: Exported, body: Buffer): ReadEntry {
   if (event_id !== identified.event_id || subject !== identified.subject) {
-    return { as: 'bad', line, reason: `the body tells event ${identified.event_id} about ${identified.subject}, and the line says ${event_id} about ${subject}` }
+    return { as: 'bad', line, reason: `the body is event ${identified.event_id} about ${identified.subject}, and the line says ${event_id} about ${subject}` }
   }
   const recorded_at = parseInstant(said)
   if (recorded_at === undefined) return { as: 'bad', line, reason: `recorded_at: ${said} is no time` }
-  return { as: 'event', line, body, identified: { ...identified, recorded_at } }
+  return { as: 'event', line, body, provider, identified: { ...identified, recorded_at } }
 }

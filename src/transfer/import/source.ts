@@ -1,4 +1,6 @@
 import { open, stat } from 'node:fs/promises'
+import { knownProviders } from '../../providers/index.ts'
+import type { Providers } from '../../providers/registry.ts'
 import { csvEntries } from './csv.ts'
 import { UnreadableFile, type Entry } from './entry.ts'
 import { exportedEntries, isExportedLedger } from './exported.ts'
@@ -22,12 +24,12 @@ const COMPRESSED = [Buffer.from([0x1f, 0x8b]), Buffer.from('PK\u0003\u0004')]
 const UTF_16 = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
 
 /**
- * Sees what a file is by how it begins: an export of a ledger with its name, a delivery with a brace, whatever else is the head of a
+ * Recognises a file by how it begins: an export of a ledger by its name, deliveries by a brace; anything else is the head of a
  * table.
  * @param limit_bytes of one delivery
  * @throws UnreadableFile when it is neither
  */
-export async function openSource (file: string, limit_bytes: number): Promise<Source> {
+export async function openSource (file: string, limit_bytes: number, providers: Providers = knownProviders): Promise<Source> {
   const { bytes, head } = await lookAt(file)
   if (COMPRESSED.some(mark => startsWith(head, mark))) throw new UnreadableFile(`${file} is compressed. Unpack it first.`)
   if (UTF_16.some(mark => startsWith(head, mark))) throw new UnreadableFile(`${file} is UTF-16. Save it as UTF-8, or take the export as the provider made it.`)
@@ -38,7 +40,7 @@ export async function openSource (file: string, limit_bytes: number): Promise<So
   if (isExportedLedger(file, text)) return { file, bytes, restores: true, entries: () => exportedEntries(file) }
   if (text.startsWith('{')) return { file, bytes, restores: false, entries: () => ndjsonEntries(file, { start, limit_bytes }) }
   refuseOtherSeparators(file, text)
-  return { file, bytes, restores: false, entries: () => csvEntries(file, { start }) }
+  return { file, bytes, restores: false, entries: () => csvEntries(file, { providers, start }) }
 }
 
 async function lookAt (file: string): Promise<{ bytes: number, head: Buffer }> {

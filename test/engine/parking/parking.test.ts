@@ -1,14 +1,15 @@
 // Events that cannot be folded: what they are about stands still, in order, and all else goes on.
-import fc from 'fast-check'
+import { fc } from '../../support/chance.ts'
 import { test, type Test } from 'tap'
 import { storeDelivery } from '../../../src/ingest/store-delivery.ts'
 import { cards } from '../../../src/projections/cards/projection.ts'
 import { projections } from '../../../src/projections/index.ts'
 import type { Projection } from '../../../src/engine/projection.ts'
 import { redriveAllParked, redriveParked, type Unparked } from '../../../src/engine/parking/redrive.ts'
-import { step } from '../../../src/engine/step.ts'
+import { runStep } from '../../../src/engine/step.ts'
 import { startWorker } from '../../../src/engine/worker.ts'
-import { identify, type IdentifiedDelivery } from '../../../src/providers/voucherify/identify.ts'
+import type { IdentifiedDelivery } from '../../../src/providers/provider.ts'
+import { identify } from '../../../src/providers/voucherify/identify.ts'
 import { simulate } from '../../../simulator/simulate.ts'
 import { shardOf } from '../../../src/log/shards.sql.ts'
 import { awardData, orderData } from '../../support/deliveries.ts'
@@ -128,7 +129,7 @@ test('a step that parks a key while a redrive lets it go parks it anew: its even
 
   // Rules that cannot fold these events, in two shards; then some that can.
   let tries = 0
-  const slow = step(ledger.steps, withCards(async () => {
+  const slow = runStep(ledger.steps, withCards(async () => {
     if (++tries === 2) {
       looked.open()
       await parked.passed
@@ -136,7 +137,7 @@ test('a step that parks a key while a redrive lets it go parks it anew: its even
     throw new Error('cannot fold')
   }), { batch: 10, except: others(a?.shard) })
   await looked.passed
-  await step(ledger.steps, withCards(async () => { throw new Error('cannot fold') }), { batch: 10, except: others(b?.shard) })
+  await runStep(ledger.steps, withCards(async () => { throw new Error('cannot fold') }), { batch: 10, except: others(b?.shard) })
   const redrive = redriveParked(ledger.db, withCards(async (trx, observed) => {
     redriving.open()
     await finish.passed
@@ -193,10 +194,10 @@ test('where all fails, or something is missing that every event needs, nothing i
   const ledger = await openLedger(t, { shards: 1 })
   for (let index = 0; index < 205; index++) await ledger.post(awardData({ card: `v_${index}`, rule: `ern_${index}`, points: 1 }))
   await ledger.owner.query('alter table projection.cards add constraint refused check (earned = 0)')
-  await t.rejects(step(ledger.steps, projections, { batch: 1000 }), { name: 'StepFailed', message: /more than 200 keys of one step/ })
+  await t.rejects(runStep(ledger.steps, projections, { batch: 1000 }), { name: 'StepFailed', message: /more than 200 keys of one step/ })
   t.strictSame(await parkedOf(ledger), [])
   await ledger.owner.query('alter table projection.cards drop constraint refused; alter table projection.statement_lines rename column ordinal to tied')
-  await t.rejects(step(ledger.steps, projections, { batch: 100 }), { name: 'StepFailed', message: /ordinal/ })
+  await t.rejects(runStep(ledger.steps, projections, { batch: 100 }), { name: 'StepFailed', message: /ordinal/ })
   t.strictSame(await parkedOf(ledger), [])
   await ledger.owner.query('alter table projection.statement_lines rename column tied to ordinal')
   t.equal(await ledger.project(), 205)

@@ -9,7 +9,7 @@ import { orders } from '../../../src/projections/orders/projection.ts'
 import type { Projection } from '../../../src/engine/projection.ts'
 import { abandonRebuild, beginRebuild, buildUp, switchRebuilt, underRebuild, type Workplace } from '../../../src/engine/rebuild/rebuild.ts'
 import { diffRebuild } from '../../../src/engine/rebuild/diff.ts'
-import { step } from '../../../src/engine/step.ts'
+import { runStep } from '../../../src/engine/step.ts'
 import { startWorker } from '../../../src/engine/worker.ts'
 import { simulate } from '../../../simulator/simulate.ts'
 import { readVersions } from '../../../src/engine/checkpoints.sql.ts'
@@ -75,7 +75,7 @@ test('another version of the rules: the old rows are served until the switch, th
   t.same(outdatedOf(code, await readVersions(ledger.db)), [{ name: 'cards', version: 2, live: 1 }])
 
   await ledger.post(awardData({ card: 'v_1', rule: 'ern_2', points: 5, balance: null }))
-  while (await step(ledger.steps, code, BATCH) !== undefined);
+  while (await runStep(ledger.steps, code, BATCH) !== undefined);
   t.equal((await ledger.get('/v1/cards/v_1')).json().balance, 10, 'the new rules fold nothing into the old rows')
   t.equal(await ledger.project(), 1, 'but a worker of the old version does')
 
@@ -94,7 +94,7 @@ test('another version of the rules: the old rows are served until the switch, th
   await ledger.post(awardData({ card: 'v_1', rule: 'ern_3', points: 1, balance: null }))
   t.equal(await ledger.project(), 1, 'a worker of the old version goes on with the other projections')
   t.equal((await ledger.get('/v1/cards/v_1')).json().balance, 17, 'and leaves these rows alone')
-  while (await step(ledger.steps, code, BATCH) !== undefined);
+  while (await runStep(ledger.steps, code, BATCH) !== undefined);
   t.equal((await ledger.get('/v1/cards/v_1')).json().balance, 19)
 })
 

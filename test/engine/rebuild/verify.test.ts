@@ -95,7 +95,7 @@ test('what is parked, and what another version folded, is said and not passed ov
   await ledger.owner.query('alter table projection.cards drop constraint poisoned')
   t.match((await findingsOf(t, ledger)).found.map(({ code }) => code).sort(), ['PROJECTION_MISMATCH', 'PROJECTION_MISMATCH', 'PROJECTION_MISMATCH', 'PROJECTION_PARKED'], 'the rows lack the event')
   const newer = projections.map(projection => projection.name === 'orders' ? { ...projection, version: 2 } : projection)
-  t.match((await findingsOf(t, ledger, newer)).found, [{ code: 'PROJECTION_UNBUILT', projection: 'orders', version: 2, live: 1 }])
+  t.match((await findingsOf(t, ledger, newer)).found, [{ code: 'PROJECTION_OUTDATED', projection: 'orders', version: 2, live: 1 }])
 })
 
 test('a checkpoint behind the end of the log is named: nothing that comes there would be folded', async t => {

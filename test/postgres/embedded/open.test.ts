@@ -13,7 +13,7 @@ test('first use makes a database that only we can enter, and says where it is', 
   const cluster = await openCluster({ dataDir, settings, log: line => { lines.push(line) } })
   t.teardown(cluster.release)
   t.equal(cluster.started, true)
-  t.match(lines.join('\n'), /making a new PostgreSQL/)
+  t.match(lines.join('\n'), /creating a new PostgreSQL/)
 
   const [facts] = await query(cluster.url, `
     select current_user as "user", current_database() as database, datlocprovider as provider, datlocale as locale,

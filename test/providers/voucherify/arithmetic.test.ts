@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
-import fc from 'fast-check'
+import { fc } from '../../support/chance.ts'
 import { test } from 'tap'
 import { recompute } from '../../../src/providers/voucherify/rules/recompute.ts'
 import type { Json, JsonObject } from '../../../src/providers/voucherify/wire/json.ts'

@@ -1,5 +1,6 @@
 import { test } from 'tap'
-import { differencesBetween, type Differences } from '../../../src/providers/voucherify/differences.ts'
+import type { Differences } from '../../../src/providers/provider.ts'
+import { differencesBetween } from '../../../src/providers/voucherify/differences.ts'
 import { awardData, enveloped, orderData } from '../../support/deliveries.ts'
 
 function between (stored: object | string, received: object | string): Differences {

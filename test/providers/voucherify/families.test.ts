@@ -1,6 +1,6 @@
 // What reviews found to be read wrongly, or refused without need.
 import { test } from 'tap'
-import { factsOf, tellsAllOf } from '../../../src/providers/voucherify/identify.ts'
+import { factsOf, coversFacts } from '../../../src/providers/voucherify/identify.ts'
 import { awardData, enveloped, orderData } from '../../support/deliveries.ts'
 import { identified, identifyJson } from './payloads.ts'
 import type { JsonObject } from '../../../src/providers/voucherify/wire/json.ts'
@@ -57,7 +57,7 @@ test('what a payload tells in one place or the other is read', async t => {
 test('a send that leaves something out says the same; one that says more, or otherwise, does not', async t => {
   const whole = JSON.stringify(enveloped(awardData({ points: 5, balance: 5 })))
   const part = JSON.stringify(enveloped(awardData({ points: 5 })))
-  t.ok(tellsAllOf(whole, part))
-  t.notOk(tellsAllOf(part, whole), 'the balance would be lost')
-  t.notOk(tellsAllOf(whole, JSON.stringify(enveloped(awardData({ points: 6, balance: 5 })))))
+  t.ok(coversFacts(whole, part))
+  t.notOk(coversFacts(part, whole), 'the balance would be lost')
+  t.notOk(coversFacts(whole, JSON.stringify(enveloped(awardData({ points: 6, balance: 5 })))))
 })

@@ -1,6 +1,7 @@
-import fc from 'fast-check'
+import { fc } from '../../support/chance.ts'
 import { test } from 'tap'
-import { factsOf, type IdentifiedDelivery } from '../../../src/providers/voucherify/identify.ts'
+import type { IdentifiedDelivery } from '../../../src/providers/provider.ts'
+import { factsOf } from '../../../src/providers/voucherify/identify.ts'
 import type { Json, JsonObject } from '../../../src/providers/voucherify/wire/json.ts'
 import { always } from '../../ledger/property.ts'
 import {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import { fc } from '../../support/chance.ts'
 import { test } from 'tap'
 import { canonicalStorable, type Json } from '../../../src/providers/voucherify/wire/json.ts'
 import { always } from '../../ledger/property.ts'

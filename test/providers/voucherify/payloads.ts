@@ -1,7 +1,8 @@
 // The two real payloads, and the wrappings in which they and others can arrive (provider facts §1).
 import { readFileSync } from 'node:fs'
 import type { Fact } from '../../../src/ledger/facts.ts'
-import { identify, type IdentifiedDelivery, type Unusable } from '../../../src/providers/voucherify/identify.ts'
+import type { IdentifiedDelivery, Unusable } from '../../../src/providers/provider.ts'
+import { identify } from '../../../src/providers/voucherify/identify.ts'
 import { isObject, type Json, type JsonObject } from '../../../src/providers/voucherify/wire/json.ts'
 
 function sample (name: string): string {

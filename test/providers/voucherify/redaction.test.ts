@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test, type Test } from 'tap'
 import { coreOf, identify } from '../../../src/providers/voucherify/identify.ts'
 import type { Json } from '../../../src/providers/voucherify/wire/json.ts'
-import { NOTHING_KNOWN, recognise } from '../../../src/providers/voucherify/privacy/person.ts'
+import { NOTHING_KNOWN, recognise } from '../../../src/providers/person.ts'
 import { redact } from '../../../src/providers/voucherify/privacy/redaction.ts'
 import { identifyingTexts } from '../../../src/providers/voucherify/privacy/identifying-texts.ts'
 import { simulate } from '../../../simulator/simulate.ts'
@@ -18,7 +18,7 @@ const simulated = [1, 2, 3].flatMap(seed => simulate({ seed, customers: 4, event
 
 /** @param called what other bodies say of the customer */
 function erase (text: string, customer_id: string, called: readonly string[] = []): string | undefined {
-  return redact(text, { customer_id, known: recognise([...identifyingTexts(text, customer_id), ...called]) })
+  return redact(text, { customer_id, matcher: recognise([...identifyingTexts(text, customer_id), ...called]) })
 }
 
 /** What identity, comparison and the fold hang on is the same before and after. */
@@ -61,8 +61,8 @@ for (const [what, bodies] of [['every sample', samples], ['simulated deliveries'
 }
 
 const ADA = 'cust_ada'
-const known = recognise(['Ada Lovelace', 'ada@example.com', '+44 20 7946 0958'])
-const redacted = (text: string): string | undefined => redact(text, { customer_id: ADA, known })
+const matcher = recognise(['Ada Lovelace', 'ada@example.com', '+44 20 7946 0958'])
+const redacted = (text: string): string | undefined => redact(text, { customer_id: ADA, matcher })
 
 test('every character of what is kept stays as it came', async t => {
   const numbers = '{ "data" : { "customer": {"id":"cust_ada"}, "a": 1.0, "b": 12345678901234567890, "c": 1e400, "d": -0.0, "e": 0.10, "__proto__": {"x": 1}, "2": 1, "1": 2, "t": "caf\\u00e9 \\/" } }'
@@ -114,9 +114,9 @@ test('an archived change: what the customer was called before goes with what the
 
 test('mentions alone: the customer\'s own objects still say what they are called', async t => {
   const body = JSON.stringify({ customer: { id: ADA, name: 'Ada Lovelace' }, order: { metadata: { a: 1 } }, reason: 'for Ada' })
-  t.strictSame(JSON.parse(redact(body, { customer_id: ADA, known }, 'mentions') ?? ''), { customer: { id: ADA, name: 'Ada Lovelace' }, order: { metadata: { a: 1 } } })
+  t.strictSame(JSON.parse(redact(body, { customer_id: ADA, matcher }, 'mentions') ?? ''), { customer: { id: ADA, name: 'Ada Lovelace' }, order: { metadata: { a: 1 } } })
 })
 
 test('what is no JSON, or nests too deep, cannot be redacted', async t => {
-  for (const text of ['', 'Ada', '{"a":', `${'['.repeat(2000)}${']'.repeat(2000)}`]) t.equal(redact(text, { customer_id: ADA, known: NOTHING_KNOWN }), undefined)
+  for (const text of ['', 'Ada', '{"a":', `${'['.repeat(2000)}${']'.repeat(2000)}`]) t.equal(redact(text, { customer_id: ADA, matcher: NOTHING_KNOWN }), undefined)
 })

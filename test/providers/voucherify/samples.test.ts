@@ -4,7 +4,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { test, type Test } from 'tap'
 import type { Fact } from '../../../src/ledger/facts.ts'
-import { factsOf, identify, type IdentifiedDelivery, type Unusable } from '../../../src/providers/voucherify/identify.ts'
+import type { IdentifiedDelivery, Unusable } from '../../../src/providers/provider.ts'
+import { factsOf, identify } from '../../../src/providers/voucherify/identify.ts'
 import { isObject, type Json, type JsonObject } from '../../../src/providers/voucherify/wire/json.ts'
 
 interface Sample {

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import fc from 'fast-check'
+import { fc } from '../../support/chance.ts'
 import { test } from 'tap'
 import { withoutInsignificantWhitespace } from '../../../src/providers/voucherify/wire/json.ts'
 import { isAuthentic, sign, SIGNATURE_HEADER } from '../../../src/providers/voucherify/wire/signature.ts'

@@ -14,7 +14,7 @@ import { createAppender } from '../../../src/log/appender.ts'
 import { databaseOf } from '../../../src/postgres/database.ts'
 import { restore } from '../../../src/log/restore.sql.ts'
 import { brokenShards } from '../../support/chain.ts'
-import { run, start } from '../../support/cli.ts'
+import { run, runProcess, start } from '../../support/cli.ts'
 import { createDatabase } from '../../support/database.ts'
 import { awardData, enveloped, orderData } from '../../support/deliveries.ts'
 import { dumpProjections, openLedger, type TestLedger } from '../../support/ledger.ts'
@@ -139,7 +139,7 @@ test('what a line says of its event is compared with the body, never trusted', a
   const file = await written(t, source)
   const text = readFileSync(file, 'utf8')
   for (const [from, to, reason] of [
-    ['"event_id":"ev_1"', '"event_id":"ev_2"', /the body tells event ev_1 about award:ern_1:v_1, and the line says ev_2/],
+    ['"event_id":"ev_1"', '"event_id":"ev_2"', /the body is event ev_1 about award:ern_1:v_1, and the line says ev_2/],
     ['\\"points\\":10', '\\"points\\":oh', /not_json/],
     ['"recorded_at":"', '"recorded_at":"then ', /not an event as an export writes it/]
   ] as const) {
@@ -197,7 +197,7 @@ test('the commands: a file whole or not at all, standard output, and an import t
   const folder = t.testdir({ 'old.ndjson': 'what stood there' })
   const file = join(folder, 'old.ndjson')
   t.match(await run(t, ['export', file], { DATABASE_URL: source.url }), { code: 0, stdout: new RegExp(`Exported ${stored} event\\(s\\) of 4 shards to .*Quarantine, API keys and projections are not in it`) })
-  const out = await run(t, ['export'], { DATABASE_URL: source.url })
+  const out = await runProcess(t, ['export'], { DATABASE_URL: source.url })
   const withoutTime = (text: string): unknown[] => text.split('\n').slice(1, -2).map(line => JSON.parse(line).exported)
   t.strictSame(withoutTime(out.stdout), withoutTime(readFileSync(file, 'utf8')))
   t.match(out.stderr, /Exported/)

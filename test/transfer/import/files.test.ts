@@ -41,7 +41,7 @@ test('a file that is not what can be imported is refused, and the message says w
     ['empty', '', /no rows/],
     ['blank lines', '\n \n', /no rows/],
     ['a head and nothing else', `${HEAD}\n`, /no rows/],
-    ['one column twice', `${HEAD},Amount\n${line('vtx_1')},2\n`, /the column amount stands there twice/],
+    ['one column twice', `${HEAD},Amount\n${line('vtx_1')},2\n`, /the column amount is there twice/],
     ['without details', rows.replaceAll(',details', '').replace(/,\n$/, '\n'), /the column details is missing/],
     ['semicolons', rows.replaceAll(',', ';'), /separated by ;/],
     ['tabs', rows.replaceAll(',', '\t'), /separated by tabs/],

@@ -234,7 +234,7 @@ test('rows whose times an export cut to the second are counted where they are st
   const other = fileOf(t, 'other.csv', csv([cut(ROWS[3])]))
   const { code, stdout } = await run(t, ['import', other], { DATABASE_URL: ledger.url, DATA_DIR: join(t.testdirName, 'data') })
   t.equal(code, 0)
-  t.match(stdout, /1 event\(s\) stored\.\n1 of them tells its time to the second only/)
+  t.match(stdout, /1 event\(s\) stored\.\n1 of them states its time to the second only/)
 })
 
 test('the help says which files, what an exit status means, and that running again is safe', async t => {
@@ -304,7 +304,7 @@ test('an import that breaks off says what is done, and goes on where it is run a
   t.equal(broken.code, 1)
   const done = Number(/\n(\d+) +0 +0 +0 +0 +0\n\1 event\(s\) stored\./.exec(broken.stdout)?.[1])
   t.ok(done >= 256 && done < 512, `${done} rows were done: a batch, and what else was under way`)
-  t.match(broken.stderr, /The import broke off: the database is not available.*Run it again: what is stored is stored/s)
+  t.match(broken.stderr, /The import was interrupted: the database is not available.*Run it again: stored events stay stored/s)
   await ledger.owner.query('drop trigger refuse on ledger.events')
   t.match(JSON.parse((await run(t, ['--json', 'import', file], environment)).stdout), { new: 600 - done, duplicate: done, stored: 600 - done })
 })
@@ -325,7 +325,7 @@ test('the command: refuses files with bad lines whole, skips them when told, reh
 
   const dryRunAnswered = await command('--dry-run', good)
   t.equal(dryRunAnswered.code, 0)
-  t.match(dryRunAnswered.stdout, /new +duplicate +conflict +discarded +ignored +bad\n3 +0 +0 +0 +0 +0\nA rehearsal: nothing was written\. 3 event\(s\) would be stored\./)
+  t.match(dryRunAnswered.stdout, /new +duplicate +conflict +discarded +ignored +bad\n3 +0 +0 +0 +0 +0\nDry run: nothing was written\. 3 event\(s\) would be stored\./)
   t.equal(await stored(), 0)
 
   const skipped = await command('--skip-bad', good, bad)

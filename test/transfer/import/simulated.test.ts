@@ -1,7 +1,7 @@
 // A merchant who missed some of what the provider told imports an export of everything: then nothing is unexplained.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
+import { fc } from '../../support/chance.ts'
 import { test } from 'tap'
 import { csvEntries } from '../../../src/transfer/import/csv.ts'
 import { importEntries } from '../../../src/transfer/import/import.ts'

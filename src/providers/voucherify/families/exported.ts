@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { SOURCE_RANK } from '../../../ledger/facts.ts'
+import type { TransactionExport } from '../../provider.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
@@ -10,10 +11,18 @@ import { requiredId } from '../payloads/values.ts'
 import type { Family, Reading } from './family.ts'
 import { endOfLot } from './row-reading.ts'
 
-/** How a row of an export is kept: its cells as they stand in the file. */
-export const EXPORT = 'transactions'
-/** The type that such a row is stored under. */
-export const EXPORTED_TYPE = 'export.transaction'
+/** The body of a row: `{ export: 'transactions', row: { … } }`, its cells as they are in the file. */
+const EXPORT = 'transactions'
+const EXPORTED_TYPE = 'export.transaction'
+
+/** The export of card or campaign transactions. Without `details` an award or a spend cannot be told from another one. */
+export const transactionExport: TransactionExport = {
+  required_columns: ['id', 'voucher_id', 'type', 'amount', 'created_at', 'details'],
+  how_to_export: 'Export them from the card or the campaign as CSV, with all columns.',
+  type: EXPORTED_TYPE,
+  bodyOf: row => Buffer.from(JSON.stringify({ export: EXPORT, row })),
+  isToTheSecond: row => !/\.\d/.test(row.created_at ?? '')
+}
 
 const Cell = Type.Optional(Type.String())
 const readExported = reader(Type.Object({

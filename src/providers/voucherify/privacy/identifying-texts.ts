@@ -1,4 +1,4 @@
-import { isAddress, isPersonalId } from './person.ts'
+import { isAddress, isPersonalId } from '../../person.ts'
 import { nestedTree, treeOf, type JsonNode } from './json-tree.ts'
 import { isPastOf, whoseIs, type Whose } from './ownership.ts'
 
@@ -6,9 +6,9 @@ const NAMES = /^((first|last|full|middle|customer)_)?name$|^line_\d$/i
 const ADDRESSES = /(^|_)(e?mail|phone|phone_number|mobile)$/i
 
 /** What a body tells of a customer that would identify them elsewhere: names, e-mail addresses, telephone numbers, street lines. */
-export function identifyingTexts (body: string, customer_id: string): string[] {
+export function identifyingTexts (body: string, customer_id: string | null): string[] {
   const found = new Set<string>()
-  const tree = treeOf(body)
+  const tree = customer_id === null ? undefined : treeOf(body)
   if (tree !== undefined) look(tree, undefined, 'theirs', false)
   return [...found]
 

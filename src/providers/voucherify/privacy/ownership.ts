@@ -20,18 +20,18 @@ export function isDefinition (key: string | undefined): boolean {
 }
 
 /** @param around whose the part around it is */
-export function whoseIs (node: ObjectNode, key: string | undefined, around: Whose, customer_id: string): Whose {
+export function whoseIs (node: ObjectNode, key: string | undefined, around: Whose, customer_id: string | null): Whose {
   const id = textOf(memberOf(node, 'id'))
   if (id === customer_id) return 'own'
   if (isPerson(node, key)) return id === undefined && around === 'theirs' ? 'own' : 'other'
   const owners = ownersOf(node)
   if (owners.length === 0) return around
-  if (owners.includes(customer_id)) return 'theirs'
+  if (customer_id !== null && owners.includes(customer_id)) return 'theirs'
   return around === 'other' ? 'other' : 'apart'
 }
 
 /** What a customer was before a change: it names nobody, and stands beside whom it is about. */
-export function isPastOf (parent: ObjectNode, key: string, customer_id: string): boolean {
+export function isPastOf (parent: ObjectNode, key: string, customer_id: string | null): boolean {
   return key === 'previous_attributes' && textOf(memberOf(memberOf(parent, 'object'), 'id')) === customer_id
 }
 

@@ -1,19 +1,7 @@
-import { isPersonalId, type Known } from './person.ts'
+import { isPersonalId } from '../../person.ts'
+import type { ErasedPerson, RedactionExtent } from '../../provider.ts'
 import { memberOf, nestedTree, textOf, treeOf, type JsonNode, type Member, type ObjectNode, type StringNode } from './json-tree.ts'
 import { isDefinition, isPastOf, whoseIs, type Whose } from './ownership.ts'
-
-/** Whom to erase. */
-export interface Erased {
-  customer_id: string
-  /** By which texts that name them are recognised. */
-  known: Known
-}
-
-/**
- * `all` that is personal, or only the `mentions`: texts elsewhere that name the customer. Those can be found only as long as
- * something still says what the customer is called.
- */
-export type Extent = 'all' | 'mentions'
 
 /** What stays of a customer object: who it is, and since when. */
 const KEPT_OF_CUSTOMER = new Set(['id', 'object', 'created_at', 'updated_at', 'source_id'])
@@ -30,12 +18,15 @@ const NEVER_PROSE = /(^|_)id$|_at$|^(date|object|type|status|state|result|code|c
  * and what the ledger counts with stays, and so does every character of what is kept. Doing it again changes nothing.
  * @returns undefined where the text is not JSON
  */
-export function redact (body: string, erased: Erased, extent: Extent = 'all'): string | undefined {
+export function redact (body: string, erased: ErasedPerson, extent: RedactionExtent = 'all'): string | undefined {
   const tree = treeOf(body)
-  return tree === undefined ? undefined : redactedValue(tree, undefined, { ...erased, extent, whose: 'theirs', definition: false }) ?? 'null'
+  if (tree === undefined) return undefined
+  // Nothing here belongs to a customer of another provider; a text can name them all the same.
+  const around = erased.customer_id === null ? { extent: 'mentions', whose: 'apart' } as const : { extent, whose: 'theirs' } as const
+  return redactedValue(tree, undefined, { ...erased, ...around, definition: false }) ?? 'null'
 }
 
-interface Place extends Erased { extent: Extent, whose: Whose, definition: boolean }
+interface Place extends ErasedPerson { extent: RedactionExtent, whose: Whose, definition: boolean }
 
 /** @returns what stays of a value; undefined: nothing */
 function redactedValue (node: JsonNode, key: string | undefined, around: Place): string | undefined {
@@ -59,9 +50,9 @@ function redactedText (node: StringNode, key: string | undefined, place: Place):
   return isMention(node.value, key, place) ? undefined : node.raw
 }
 
-function isMention (text: string, key: string | undefined, { known, whose, definition }: Place): boolean {
+function isMention (text: string, key: string | undefined, { matcher, whose, definition }: Place): boolean {
   if (definition || whose === 'other' || (key !== undefined && NEVER_PROSE.test(key))) return false
-  return key !== undefined && PROSE.test(key) ? known.hintedIn(text) : known.namedIn(text)
+  return key !== undefined && PROSE.test(key) ? matcher.hintedIn(text) : matcher.namedIn(text)
 }
 
 function redactedObject (node: ObjectNode, key: string | undefined, place: Place): string {
@@ -87,10 +78,10 @@ function isOrder (node: ObjectNode, key: string | undefined): boolean {
   return key === 'order' || textOf(memberOf(node, 'object')) === 'order'
 }
 
-function withoutProfile (node: ObjectNode, { known }: Place): string {
+function withoutProfile (node: ObjectNode, { matcher }: Place): string {
   return written(node, node.members.map(({ key, raw_key, value }) => {
     if (!KEPT_OF_CUSTOMER.has(key) || value.kind === 'object' || value.kind === 'array') return undefined
-    const personal = key === 'source_id' && value.kind === 'string' && (isPersonalId(value.value) || known.reachedBy(value.value))
+    const personal = key === 'source_id' && value.kind === 'string' && (isPersonalId(value.value) || matcher.reachedBy(value.value))
     return personal ? undefined : `${raw_key}:${value.raw}`
   }))
 }

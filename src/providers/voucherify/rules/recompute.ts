@@ -1,22 +1,8 @@
+import type { NotRecomputed, Recomputed } from '../../provider.ts'
 import { ceil, decimal, floor, fractionOf, times, whole, type Fraction } from './fraction.ts'
 import { openEnvelope } from '../wire/envelope.ts'
 import { isObject, type Json, type JsonObject } from '../wire/json.ts'
 import { at, baseOf } from './rule-base.ts'
-
-/** What an award's own payload says it should have been. A difference is a remark: the provider's figure stands. */
-export interface Recomputed {
-  /** By the rule, in whole steps. */
-  points: bigint
-  agrees: boolean
-  /** What the rule counts, in decimals; null for a fixed rule. */
-  base: string | null
-  /** For people. */
-  rule: string
-  remark: string | null
-}
-
-/** Why a payload does not allow a recomputation. */
-export interface NotRecomputed { why: string }
 
 /** `readings`: the points by each way a rule can be read. How a remainder is rounded, and what a tier's own points replace, is not documented. */
 interface Result { readings: Fraction[], base: string | null, rule: string, remarks: string[] }

@@ -22,9 +22,7 @@ const RULES: Rule[] = [
   [/^campaign\.loyalty_tier\./, data => [['tier', idOf(data.loyalty_tier)]]],
   [/^customer\.holder\.assignment\./, data => [['card', idOf(data.voucher)]]],
   [/^voucher\./, data => [['card', idOf(data.voucher)]]],
-  [/^customer\.(created|updated|deleted)$/, data => [['customer', idOf(data.customer)]]],
-  // The ledger's own, as an export gives it back.
-  [/^ledger\.customer\.erased$/, data => [['customer', idOf(data.customer)]]]
+  [/^customer\.(created|updated|deleted)$/, data => [['customer', idOf(data.customer)]]]
 ]
 
 /** @returns `entity:id`, or `-` where the type is unknown or its object carries no usable id */

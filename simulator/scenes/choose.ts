@@ -1,23 +1,23 @@
 import type { Scene, Stage } from '../stage.ts'
 import { adjust, earnBySegment, expire, transfer } from './adjusting.ts'
-import { moveCredits } from './giving.ts'
+import { moveCredits } from './gift-cards.ts'
 import { anotherCard, cardLife, join } from './joining.ts'
 import { advanceOrder, placeOrder } from './orders.ts'
 import { activateLot, cancelLot, updateLot } from './pending.ts'
 import { assignAndRelease, assignCard, changeCustomer, changeTier, releaseCard } from './people.ts'
-import { redeemDiscount, refund, spend, spendInVain, spendOnReward, spendStacked } from './spending.ts'
-import { spendInATie } from './tying.ts'
+import { redeemDiscount, refund, spend, failToSpend, spendOnReward, spendStacked } from './spending.ts'
+import { spendSimultaneously } from './simultaneous.ts'
 
-/** How often each scene is chosen, beside the others. */
-const PROGRAMME: ReadonlyArray<[weight: number, scene: Scene]> = [
+/** How often each scene is chosen, relative to the others. */
+const WEIGHTS: ReadonlyArray<[weight: number, scene: Scene]> = [
   [24, placeOrder],
   [18, advanceOrder],
   [10, spend],
   [6, spendOnReward],
   [4, refund],
   [1.5, spendStacked],
-  [2, spendInVain],
-  [3, spendInATie],
+  [2, failToSpend],
+  [3, spendSimultaneously],
   [6, adjust],
   [4, expire],
   [4, transfer],
@@ -35,9 +35,9 @@ const PROGRAMME: ReadonlyArray<[weight: number, scene: Scene]> = [
   [1, redeemDiscount],
   [1, moveCredits]
 ]
-const TOTAL = PROGRAMME.reduce((sum, [weight]) => sum + weight, 0)
+const TOTAL = WEIGHTS.reduce((sum, [weight]) => sum + weight, 0)
 
-/** Plays one scene; customers join until there are as many as asked for. */
+/** Plays one scene. Customers join until there are `customers`. */
 export function playScene (stage: Stage, customers: number): void {
   const { world, random } = stage
   if (world.customers.length === 0 || (world.customers.length < customers && random.chance(0.3))) {
@@ -47,13 +47,13 @@ export function playScene (stage: Stage, customers: number): void {
   for (let attempt = 0; attempt < 20; attempt++) {
     if (draw(random.next() * TOTAL)(stage)) return
   }
-  // Nothing is left to do for those who are there.
+  // No scene can be played with the customers there are.
   join(stage)
 }
 
 function draw (at: number): Scene {
   let passed = 0
-  for (const [weight, scene] of PROGRAMME) {
+  for (const [weight, scene] of WEIGHTS) {
     passed += weight
     if (at < passed) return scene
   }

@@ -9,10 +9,16 @@ import type { Account } from './run.ts'
 
 const systemFolder = '/var/lib/loyalty-ledger'
 
-/** Where things are: `home` holds the cluster (`data`), `dataDir` what people look at. Usually home is dataDir. */
-export interface Place { dataDir: string, home: string, data: string, account: Account | undefined }
+/**
+ * Where the cluster is: `data` is its folder inside `home`; `dataDir` is the configured folder. Usually home is
+ * dataDir.
+ */
+export interface ClusterLocation { dataDir: string, home: string, data: string, account: Account | undefined }
 
-/** Makes the data folder if need be. As root it lets others pass through, not look: postgres' account must get to its own folder inside. */
+/**
+ * Creates the data folder if it is missing. As root, other accounts may pass through it but not list it, since the
+ * account of PostgreSQL must reach its own folder inside.
+ */
 export async function makeDataDir (path: string): Promise<string> {
   const made = await mkdir(resolve(path), { recursive: true })
   if (made !== undefined) await chmod(resolve(path), process.getuid?.() === 0 ? 0o711 : 0o700)
@@ -20,21 +26,22 @@ export async function makeDataDir (path: string): Promise<string> {
 }
 
 /**
- * Decides where the cluster lives and who runs it. Normally in the data folder. When root's data folder cannot
- * be entered by the account that runs PostgreSQL (below /root, say), the cluster goes to /var/lib/loyalty-ledger, or failing
- * that to the folder for temporary files, and `postgres.location` in the data folder remembers the place.
+ * Decides where the cluster is and which account runs it. Normally it is in the data folder. If the account that runs
+ * PostgreSQL cannot enter root's data folder (below /root, say), the cluster goes to /var/lib/loyalty-ledger, or if
+ * that fails to the folder for temporary files. The file `postgres.location` in the data folder then records where it
+ * is.
  */
-export async function findPlace (dataDir: string, log: (line: string) => void): Promise<Place> {
+export async function locateCluster (dataDir: string, log: (line: string) => void): Promise<ClusterLocation> {
   const remembered = await readIfThere(join(dataDir, 'postgres.location'))
   const home = remembered?.trim() ?? dataDir
   const data = join(home, 'postgres')
   if (remembered !== undefined && !await isThere(home)) {
-    throw new EmbeddedPostgresError('data_missing', `The database is kept in ${home}, as ${join(dataDir, 'postgres.location')} says, but that folder is gone. Bring it back, or, to begin with an empty database, remove that file.`)
+    throw new EmbeddedPostgresError('data_missing', `The database is kept in ${home}, as ${join(dataDir, 'postgres.location')} says, but that folder is missing. Restore it, or remove that file to start with an empty database.`)
   }
   const account = await chooseAccount(data)
   if (await canEnter(account, home)) return { dataDir, home, data, account }
   if (await isThere(data)) {
-    throw new EmbeddedPostgresError('no_permission', `The account that runs PostgreSQL (${account?.name ?? ''}) can no longer enter ${home}, where its data is. Let it pass again (chmod o+x on the folder and those above it).`)
+    throw new EmbeddedPostgresError('no_permission', `The account that runs PostgreSQL (${account?.name ?? ''}) can no longer enter ${home}, where its data is. Allow it again (chmod o+x on the folder and those above it).`)
   }
   const elsewhere = await makeHome(account)
   await writeWhole(join(dataDir, 'postgres.location'), `${elsewhere}\n`)

@@ -1,16 +1,16 @@
 import { spendKey, transactionKey } from '../keys.ts'
-import type { Card } from '../model.ts'
+import type { Card, Row } from '../model.ts'
 import { redemptionEvent } from '../payloads/redemption.ts'
-import type { Redemption } from '../payloads/spent.ts'
-import { pointsAddedEvent, type Row } from '../payloads/transaction.ts'
+import type { Redemption } from '../payloads/redemption-parts.ts'
+import { pointsAddedEvent } from '../payloads/transaction.ts'
 import { between, liveCards, move, type Scene, type Stage } from '../stage.ts'
-import { tellRow } from './rows.ts'
+import { recordRow } from './record-row.ts'
 
 /**
- * Three movements of one moment, one of them a spend of which no balance is ever told. Only how the others join up says
- * where it belongs: between them, or before both, where it is given back at once.
+ * Three movements of the same time, one of them a spend whose balance no event states. Only the balances of the other
+ * two say where it belongs: between them, or before both, where it is given back at once.
  */
-export const spendInATie: Scene = stage => {
+export const spendSimultaneously: Scene = stage => {
   const { random } = stage
   const cards = liveCards(stage, 1)
   if (cards.length === 0) return false
@@ -18,26 +18,26 @@ export const spendInATie: Scene = stage => {
   const at = stage.now + between(random, 0.01, 0.3)
   const spent = random.integer(1, card.now.balance)
   if (random.chance(0.5)) {
-    // Another number than was spent, or the two could change places.
+    // Not the number spent, or the two could change places.
     add(stage, card, spent + random.integer(1, 50), at)
-    spendUnseen(stage, card, spent, at)
+    spendWithoutRow(stage, card, spent, at)
   } else {
-    spendUnseen(stage, card, spent, at)
+    spendWithoutRow(stage, card, spent, at)
     add(stage, card, spent, at)
   }
   add(stage, card, spent + random.integer(51, 90), at)
   return true
 }
 
-/** A spend whose row is never sent; only an export has it. */
-function spendUnseen (stage: Stage, card: Card, points: number, at: number): void {
+/** A spend whose row is never sent; only an export contains it. */
+function spendWithoutRow (stage: Stage, card: Card, points: number, at: number): void {
   const { mint } = stage
   const id = mint('r')
   const movement_id = spendKey(id, card.now.id)
   const after = move(card, { movement_id, kind: 'redemption', points: -points, at })
   const redemption: Redemption = { id, card: after, points, at, order_in_full: false }
   card.rows.push({ id: mint('vtx'), movement_id, kind: 'redemption', type: 'POINTS_REDEMPTION', card: after, points: -points, at, details: { redemption: { id } }, balance_beside: false })
-  stage.tell(redemptionEvent(stage.stamp(), redemption, 'project'), redemptionEvent(stage.stamp(), redemption, 'distribution'))
+  stage.emit(redemptionEvent(stage.stamp(), redemption, 'project'), redemptionEvent(stage.stamp(), redemption, 'distribution'))
 }
 
 function add (stage: Stage, card: Card, points: number, at: number): void {
@@ -45,6 +45,6 @@ function add (stage: Stage, card: Card, points: number, at: number): void {
   const movement_id = transactionKey(id)
   const after = move(card, { movement_id, kind: 'addition', points, at })
   const row: Row = { id, movement_id, kind: 'addition', type: 'POINTS_ADDITION', card: after, points, at, details: {}, reason: 'goodwill', balance_beside: false }
-  stage.tell(pointsAddedEvent(stage.stamp(), row, { channel: 'project', holder: true }))
-  tellRow(stage, card, row)
+  stage.emit(pointsAddedEvent(stage.stamp(), row, { channel: 'project', holder: true }))
+  recordRow(stage, card, row)
 }

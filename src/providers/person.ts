@@ -1,5 +1,5 @@
-/** How a person is recognised in a text: by what is known of them. */
-export interface Known {
+/** Recognises one person in texts, by what is known of them. */
+export interface PersonMatcher {
   /** An e-mail address or a telephone number of theirs. */
   reachedBy: (text: string) => boolean
   /** An e-mail address, a telephone number or a full name of theirs. */
@@ -12,10 +12,10 @@ export interface Known {
 const MIN_NAME_CHARACTERS = 3
 const MIN_PHONE_DIGITS = 7
 
-export const NOTHING_KNOWN: Known = { reachedBy: () => false, namedIn: () => false, hintedIn: () => false }
+export const NOTHING_KNOWN: PersonMatcher = { reachedBy: () => false, namedIn: () => false, hintedIn: () => false }
 
 /** @param strings names, e-mail addresses, telephone numbers, as they were told */
-export function recognise (strings: Iterable<string>): Known {
+export function recognise (strings: Iterable<string>): PersonMatcher {
   const observed = [...new Set([...strings].map(text => text.normalize('NFC').trim()))]
   const addresses = observed.filter(isAddress).map(text => text.toLowerCase())
   const phones = observed.filter(text => !isAddress(text) && isNumber(text)).map(digitsOf)

@@ -1,8 +1,8 @@
 import type { GiftRow } from '../model.ts'
-import { giftRowEvent } from '../payloads/gift.ts'
+import { giftRowEvent } from '../payloads/gift-card.ts'
 import { between, liveCustomers, type Scene } from '../stage.ts'
 
-/** Money moves on a gift card. Its rows come as the rows of loyalty cards do, and hold no points. */
+/** Money moves on a gift card. Its rows look like rows of a loyalty card, and hold no points. */
 export const moveCredits: Scene = stage => {
   const { random, mint, world } = stage
   const customers = liveCustomers(stage)
@@ -21,6 +21,6 @@ export const moveCredits: Scene = stage => {
     untyped: random.chance(0.5)
   }
   world.gifts.push(row)
-  stage.tell(giftRowEvent(stage.stamp(), row))
+  stage.emit(giftRowEvent(stage.stamp(), row))
   return true
 }

@@ -4,7 +4,7 @@ import { SimulatorFailure, waitBeforeRetry_ms, type Answer, type Client } from '
 const ATTEMPTS = 10
 const BACKOFF_MS = 100
 
-/** A read that is tried again while the server is busy. @throws SimulatorFailure read_refused */
+/** Reads, and retries while the server is busy. @throws SimulatorFailure read_refused */
 export async function ask (client: Client, path: string): Promise<Answer> {
   const answer = await askOrBeRefused(client, path)
   if (answer.status === 200 || answer.status === 404 || answer.status === 504) return answer
@@ -13,7 +13,7 @@ export async function ask (client: Client, path: string): Promise<Answer> {
   throw new SimulatorFailure('read_refused', `The server answered ${answer.status} to ${path}: ${typeof detail === 'string' ? detail : 'no reason given'}${keyHint}`)
 }
 
-/** The same, whatever the answer. */
+/** The same, but returns any answer. */
 export async function askOrBeRefused (client: Client, path: string): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
     const answer = await client.get(path)
@@ -22,7 +22,7 @@ export async function askOrBeRefused (client: Client, path: string): Promise<Ans
   }
 }
 
-/** The key may not read this. */
+/** True if the API key is missing, unknown or of too small a scope. */
 export function isRefusal ({ status }: Answer): boolean {
   return status === 401 || status === 403
 }

@@ -1,10 +1,11 @@
 import { instant, written } from '../clock.ts'
-import { PROJECT, type JsonObject, type ProviderEvent, type Stamp } from '../event.ts'
+import { PROJECT, type ProviderEvent, type Stamp } from '../event.ts'
+import type { JsonObject } from '../json.ts'
 import { joined } from '../keys.ts'
 import type { GiftRow } from '../model.ts'
 import { customerObject } from './objects.ts'
 
-/** `voucher.loyalty_card.transaction.created` with a row of a gift card: money, no points. It tells the ledger nothing. */
+/** `voucher.loyalty_card.transaction.created` with a row of a gift card: money, no points. It has no facts. */
 export function giftRowEvent (stamp: Stamp, row: GiftRow): ProviderEvent {
   return {
     ...stamp,
@@ -35,7 +36,7 @@ export function giftRowEvent (stamp: Stamp, row: GiftRow): ProviderEvent {
   }
 }
 
-/** Where the voucher does not say what it is, only the row's type tells credits from points. */
+/** If the voucher does not state its type, only the row's type distinguishes credits from points. */
 function giftVoucher (row: GiftRow): JsonObject {
   return {
     id: row.voucher_id,

@@ -1,21 +1,21 @@
-import type { Delivery } from './delivery.ts'
-import type { Fact } from './facts.ts'
+import type { Delivery } from '../delivery.ts'
+import type { Fact } from '../facts.ts'
 
-/** What a fresh ledger answers. `stored`: accepted or duplicate; test deliveries share ids, so it cannot be said which. */
+/** What an empty ledger answers. `stored`: accepted or duplicate; test deliveries share ids, so either may come. */
 export type Answer = 'accepted' | 'duplicate' | 'stored' | 'quarantined' | 'refused'
 
-export interface Ingest {
-  /** One answer a delivery, in order. */
+export interface ExpectedAnswers {
+  /** One answer for each delivery, in order. */
   answers: Answer[]
-  /** What was stored and counts, in order of arrival. */
+  /** The deliveries whose events are stored and projected, in order of arrival. */
   stored: Delivery[]
 }
 
 /**
- * What a fresh ledger does with deliveries that arrive one after the other: of one key the first is stored for ever, the same
- * facts again are a duplicate, and other facts go to quarantine.
+ * The answers of an empty ledger to deliveries that arrive one after the other: the first of a key is stored for ever,
+ * the same facts again are a duplicate, and other facts are quarantined.
  */
-export function takeIn (deliveries: Iterable<Delivery>): Ingest {
+export function expectedAnswers (deliveries: Iterable<Delivery>): ExpectedAnswers {
   const kinds = new Map<string, Delivery['kind']>()
   const answers: Answer[] = []
   const stored: Delivery[] = []
@@ -35,7 +35,7 @@ export function takeIn (deliveries: Iterable<Delivery>): Ingest {
   }
 }
 
-/** Every fact that the deliveries tell once they are taken in. */
+/** The facts of all deliveries that are stored. */
 export function factsOf (deliveries: Iterable<Delivery>): Fact[] {
-  return takeIn(deliveries).stored.flatMap(delivery => [...delivery.facts])
+  return expectedAnswers(deliveries).stored.flatMap(delivery => [...delivery.facts])
 }

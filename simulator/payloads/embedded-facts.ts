@@ -2,14 +2,14 @@ import { instant, type Micros } from '../clock.ts'
 import type { CardFact, CustomerFact, Fact, OrderFact } from '../facts.ts'
 import type { CardState, OrderState, Profile } from '../model.ts'
 
-/** What the embedded objects of a payload tell besides its own subject, as of the time that it tells them for. */
+// The facts of objects that are embedded in payloads. `at` is the time for which the payload states them.
 
-export function customerTold (customer: Profile, at: Micros, deleted = false): CustomerFact {
+export function customerFact (customer: Profile, at: Micros, deleted = false): CustomerFact {
   const { id: customer_id, source_id, name, email, metadata } = customer
   return { fact: 'customer', customer_id, source_id, name, email, metadata, deleted, at: instant(at) }
 }
 
-export function cardTold (card: CardState, at: Micros, deleted = false): CardFact {
+export function cardFact (card: CardState, at: Micros, deleted = false): CardFact {
   return {
     fact: 'card',
     card_id: card.id,
@@ -22,19 +22,19 @@ export function cardTold (card: CardState, at: Micros, deleted = false): CardFac
   }
 }
 
-/** The card, and that its holder held it then. */
-export function holdingTold (card: CardState, at: Micros, deleted = false): Fact[] {
-  const told = cardTold(card, at, deleted)
-  return card.holder === undefined ? [told] : [told, { fact: 'holder', card_id: card.id, customer_id: card.holder.id, at: instant(at) }]
+/** The card, and who held it. */
+export function cardFacts (card: CardState, at: Micros, deleted = false): Fact[] {
+  const fact = cardFact(card, at, deleted)
+  return card.holder === undefined ? [fact] : [fact, { fact: 'holder', card_id: card.id, customer_id: card.holder.id, at: instant(at) }]
 }
 
-/** The card, its holder, and who that is. */
-export function holderTold (card: CardState, at: Micros): Fact[] {
-  const holding = holdingTold(card, at)
-  return card.holder === undefined ? holding : [...holding, customerTold(card.holder, at)]
+/** The card, who held it, and the holder's profile. */
+export function cardAndHolderFacts (card: CardState, at: Micros): Fact[] {
+  const holding = cardFacts(card, at)
+  return card.holder === undefined ? holding : [...holding, customerFact(card.holder, at)]
 }
 
-export function orderTold (order: OrderState): OrderFact {
+export function orderFact (order: OrderState): OrderFact {
   const discount = order.discount === 0 ? null : order.discount
   return {
     fact: 'order',

@@ -1,25 +1,24 @@
 import { instant, type Micros } from '../clock.ts'
-import type { JsonObject, ProviderEvent, Route } from '../event.ts'
+import type { ProviderEvent, Route } from '../event.ts'
 import { RANK, type Fact, type MovementFact } from '../facts.ts'
+import type { JsonObject } from '../json.ts'
 import { joined, refundKey, spendKey } from '../keys.ts'
 import type { CardState, OrderState, Profile, Reward } from '../model.ts'
 import { customerObject, simpleOrderObject } from './objects.ts'
-import { holderTold, holdingTold, orderTold } from './told.ts'
+import { cardAndHolderFacts, cardFacts, orderFact } from './embedded-facts.ts'
 
-/** What the events of a spend of points, and of what gives it back, have in common. */
-
-/** A spend of points, or what gives it back. */
+/** A spend of points or its rollback; what the events of both have in common is in this file. */
 export interface Redemption {
   id: string
   /** Set: this is the rollback of redemption `id`. */
   rollback_id?: string
-  /** After the movement. */
+  /** The card after the movement. */
   card: CardState
-  /** Magnitude: what was truly paid. */
+  /** What was paid, as a magnitude. */
   points: number
   at: Micros
   order?: OrderState
-  /** The order is told in full, with its times. */
+  /** The payload contains the order with its times. */
   order_in_full: boolean
   reward?: Reward
   reason?: string
@@ -27,7 +26,7 @@ export interface Redemption {
   parent_id?: string
 }
 
-/** How a redemption object looks: `failed` names the fields that say that it did not succeed. */
+/** The shape of a redemption object; `failed` names the fields that say that it failed. */
 export interface Looks { as: 'spend' | 'rollback', dated?: 'date' | 'created_at', failed?: ReadonlyArray<'result' | 'status'> }
 
 export function redemptionObject (spend: Redemption, { as, dated = 'date', failed = [] }: Looks): JsonObject {
@@ -50,7 +49,7 @@ export function redemptionObject (spend: Redemption, { as, dated = 'date', faile
   }
 }
 
-/** The redemption of no voucher: the whole of a stack. */
+/** The redemption of a whole stack, without a voucher. */
 export function parentObject (id: string, customer: Profile, at: Micros, order: OrderState): JsonObject {
   return {
     id,
@@ -71,7 +70,7 @@ export function holderObject ({ card }: Redemption): JsonObject | null {
   return card.holder === undefined ? null : customerObject(card.holder)
 }
 
-export function about (spend: Redemption): Required<Pick<ProviderEvent, 'customer_id' | 'subject' | 'movement_id'>> {
+export function keysOf (spend: Redemption): Required<Pick<ProviderEvent, 'customer_id' | 'subject' | 'movement_id'>> {
   return {
     customer_id: spend.card.holder?.id ?? spend.card.id,
     subject: spend.rollback_id === undefined ? joined('redemption', spend.id) : joined('rollback', spend.rollback_id),
@@ -79,22 +78,22 @@ export function about (spend: Redemption): Required<Pick<ProviderEvent, 'custome
   }
 }
 
-/** What a payload tells that carries the redemption itself. */
-export function spendTold (spend: Redemption, route: Route): Fact[] {
-  const order = spend.order !== undefined && spend.order_in_full ? [orderTold(spend.order)] : []
-  return [movementOf(spend, route), ...besides(spend, route), ...order]
+/** The facts of a payload that contains the redemption. */
+export function redemptionFacts (spend: Redemption, route: Route): Fact[] {
+  const order = spend.order !== undefined && spend.order_in_full ? [orderFact(spend.order)] : []
+  return [movementFact(spend, route), ...cardFactsOnRoute(spend, route), ...order]
 }
 
-/** The card and its holder. The old envelope names the holder only. */
-export function besides (spend: Redemption, route: Route): Fact[] {
-  return route === 'v2018' ? holdingTold(spend.card, spend.at) : holderTold(spend.card, spend.at)
+/** The card and its holder. The v2018 envelope has the holder's id only, no profile. */
+export function cardFactsOnRoute (spend: Redemption, route: Route): Fact[] {
+  return route === 'v2018' ? cardFacts(spend.card, spend.at) : cardAndHolderFacts(spend.card, spend.at)
 }
 
-export function movementOf (spend: Redemption, route: Route): MovementFact {
+export function movementFact (spend: Redemption, route: Route): MovementFact {
   const refund = spend.rollback_id !== undefined
   return {
     fact: 'movement',
-    movement_id: about(spend).movement_id,
+    movement_id: keysOf(spend).movement_id,
     card_id: spend.card.id,
     rank: route === 'bare' ? RANK.bare : RANK.enveloped,
     kind: refund ? 'refund' : 'redemption',
