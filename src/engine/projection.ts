@@ -1,6 +1,6 @@
 import type { Fact } from '../ledger/facts.ts'
 import type { Instant } from '../ledger/instant.ts'
-import { mergeLatest, observeFields, type Latest } from '../ledger/latest.ts'
+import { mergeLatest, observeFields, type FieldTimes, type Latest } from '../ledger/latest.ts'
 import type { Trx } from '../postgres/database.ts'
 import type { Tables } from '../postgres/tables.ts'
 import type { Entity } from './parking/parking-keys.ts'
@@ -39,12 +39,12 @@ export function observedOf<Kind extends Fact['fact']> (observed: readonly Observ
 
 /** Merges observations into fields of a stored row: the newest value of each field wins, by its field time. */
 export function latestOf<Field extends string> (
-  row: Record<Field, string | null> & { field_times: string },
+  row: Record<Field, string | null> & { field_times: FieldTimes },
   fields: readonly Field[],
   observations: ReadonlyArray<{ fields: Partial<Record<Field, string | null>>, occurred_at: Instant }>
-): Record<Field, string | null> & { field_times: string } {
-  const before: Latest<Field> = { values: row, field_times: JSON.parse(row.field_times) as Latest<Field>['field_times'] }
+): Record<Field, string | null> & { field_times: FieldTimes } {
+  const before: Latest<Field> = { values: row, field_times: row.field_times as FieldTimes<Field> }
   const { values, field_times } = observations.reduce((latest, observed) => mergeLatest(latest, observeFields(observed.fields, observed.occurred_at)), before)
   const named = Object.fromEntries(fields.map(field => [field, values[field] ?? null])) as Record<Field, string | null>
-  return { ...named, field_times: JSON.stringify(field_times) }
+  return { ...named, field_times }
 }

@@ -1,5 +1,4 @@
 import { groupBy } from '../ledger/group.ts'
-import { readHoldings } from '../ledger/holders.ts'
 import { holderAmong, type AsOf } from '../ledger/time-travel.ts'
 import type { Trx } from '../postgres/database.ts'
 import { listEverHeld, listObservedHolders, readHolderObservations } from './holders.sql.ts'
@@ -17,7 +16,7 @@ export async function cardsHeldAt (trx: Trx, customer_id: string, asOf: AsOf): P
 export async function holdersAt (trx: Trx, rows: readonly CardRow[], asOf: AsOf): Promise<Map<string, string>> {
   const holders = new Map<string, string>()
   const sole = new Map(rows.flatMap(({ card_id, holders }) => {
-    const [only, ...others] = readHoldings(holders)
+    const [only, ...others] = holders
     return only === undefined || others.length > 0 || only.released_at !== null ? [] : [[card_id, only.customer_id]]
   }))
   // Most cards have had one holder: that customer holds them from the first observation on.

@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
+import type { StoredLine } from '../ledger/milestones.ts'
 import type { RecordedObservation } from '../ledger/movements.ts'
 import type { Before, LineTally } from '../ledger/totals.ts'
 import type { LineMark } from '../projections/cards/reads.sql.ts'
@@ -154,7 +155,7 @@ export interface NearestMilestone {
   /** The last milestone before the cut, or the first one after it if there is none before. */
   side: 'before' | 'after'
   /** Null if there is none after it either: then the end of the lines stands for it. */
-  running_totals: string | null
+  running_totals: StoredLine['running_totals']
   between: LineTally[]
 }
 

@@ -1,26 +1,26 @@
 import type { Instant } from './instant.ts'
 import { compareText } from './text.ts'
 
-/** A telling of who holds a card, or of who holds it no more. */
+/** An observation of who holds a card, or of who released it. */
 export interface HolderObservation { customer_id: string, held: boolean, occurred_at: Instant }
 
-/** What must be kept of all tellings to know the holder after any further one: the newest of each customer, of either kind. */
+/** What must be kept of all observations to know the holder after any further one: the newest of each customer, of either kind. A card's row keeps them in `holders`. */
 export interface Holding { customer_id: string, held_at: Instant | null, released_at: Instant | null }
 
-/** Adds tellings. Commutative, associative and idempotent. */
+/** Adds observations. Commutative, associative and idempotent. */
 export function addHolderObservations (holdings: readonly Holding[], observations: readonly HolderObservation[]): Holding[] {
   const byCustomer = new Map(holdings.map(holding => [holding.customer_id, { ...holding }]))
   for (const { customer_id, held, occurred_at } of observations) {
     const holding = byCustomer.get(customer_id) ?? { customer_id, held_at: null, released_at: null }
-    const clock = held ? 'held_at' : 'released_at'
-    if (compareText(holding[clock] ?? '', occurred_at) < 0) holding[clock] = occurred_at
+    const field = held ? 'held_at' : 'released_at'
+    if (compareText(holding[field] ?? '', occurred_at) < 0) holding[field] = occurred_at
     byCustomer.set(customer_id, holding)
   }
   return [...byCustomer.values()].sort((a, b) => compareText(a.customer_id, b.customer_id))
 }
 
 /**
- * Who holds the card: the customer told newest, unless a release of just that customer is not older; of two told for the
+ * The holder of the card: the customer observed newest, unless a release of that customer is not older; of two observed at the
  * same moment the greater id. A release of someone else changes nothing.
  */
 export function holderOf (holdings: readonly Holding[]): string | null {
@@ -29,13 +29,4 @@ export function holderOf (holdings: readonly Holding[]): string | null {
   const newest = observed.at(-1)
   if (newest === undefined || compareText(newest.released_at ?? '', newest.held_at ?? '') >= 0) return null
   return newest.customer_id
-}
-
-/** Holdings as a card's row keeps them: JSON text, `[[customer, last told to hold, last told to hold no more], …]`. */
-export function writeHoldings (holdings: readonly Holding[]): string {
-  return JSON.stringify(holdings.map(({ customer_id, held_at, released_at }) => [customer_id, held_at, released_at]))
-}
-
-export function readHoldings (text: string): Holding[] {
-  return (JSON.parse(text) as Array<[string, Instant | null, Instant | null]>).map(([customer_id, held_at, released_at]) => ({ customer_id, held_at, released_at }))
 }

@@ -1,14 +1,16 @@
 import type { Instant } from './instant.ts'
 import { compareText } from './text.ts'
 
-/** A record of which each field stands on its own clock. */
+/** By field, the time of the observation that set it. Rows keep it as a JSON object. */
+export type FieldTimes<Field extends string = string> = Partial<Record<Field, Instant>>
+
+/** A record whose fields are set at different times. */
 export interface Latest<Field extends string> {
   values: Partial<Record<Field, string | null>>
-  /** For each field the time of the telling that set it. */
-  field_times: Partial<Record<Field, Instant>>
+  field_times: FieldTimes<Field>
 }
 
-/** A telling as a mergeable record: every field it carries, told at one time. */
+/** An observation as a mergeable record: every field it carries, set at one time. */
 export function observeFields<Field extends string> (fields: Partial<Record<Field, string | null>>, occurred_at: Instant): Latest<Field> {
   const observed: Latest<Field> = { values: {}, field_times: {} }
   for (const [name, value] of Object.entries(fields) as Array<[Field, string | null]>) {
@@ -19,8 +21,8 @@ export function observeFields<Field extends string> (fields: Partial<Record<Fiel
 }
 
 /**
- * The newest value wins, field by field; of two told for the same time the greater one, so that neither arrival nor
- * the telling source decides. Commutative, associative and idempotent.
+ * The newest value wins, field by field; of two observed at the same time the greater one, so that neither the order of arrival nor
+ * the source decides. Commutative, associative and idempotent.
  */
 export function mergeLatest<Field extends string> (a: Latest<Field>, b: Latest<Field>): Latest<Field> {
   const merged: Latest<Field> = { values: { ...a.values }, field_times: { ...a.field_times } }

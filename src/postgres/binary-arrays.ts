@@ -133,9 +133,9 @@ const WRITERS: Record<ElementType, (array: ArrayWriter, value: unknown) => void>
   text (array, value) {
     array.text(value as string)
   },
-  // With the version of the format before it.
+  // Any value that JSON has, with the version of the format before its text.
   jsonb (array, value) {
-    array.text(`\u0001${value as string}`)
+    array.text(`\u0001${JSON.stringify(value)}`)
   },
   // Hex as a string, or the bytes.
   bytea (array, value) {

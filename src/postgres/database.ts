@@ -44,17 +44,19 @@ export const CONNECT_TIMEOUT_MS = 5000
 const INT8 = 20
 const NUMERIC = 1700
 const JSON_TEXT = 114
+const DATE = 1082
 const TIMESTAMPTZ = 1184
 
 /**
  * How connections of the ledger, and no others, read values: int8 as bigint (points are exact), timestamptz as an Instant with
- * its microseconds, json as the text that is stored.
+ * its microseconds, date as YYYY-MM-DD, json as the text that is stored. jsonb is parsed: it holds the ledger's own values, never
+ * evidence.
  */
 const typeParsers = {
   getTypeParser (oid: number, format?: 'text' | 'binary') {
     // Sums of int8 are numeric; no value of the ledger has a fraction.
     if (oid === INT8 || oid === NUMERIC) return BigInt
-    if (oid === JSON_TEXT) return (text: string) => text
+    if (oid === JSON_TEXT || oid === DATE) return (text: string) => text
     if (oid === TIMESTAMPTZ) return (text: string) => parseInstant(text) ?? text
     // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the driver passes oids as plain numbers
     const standard: unknown = pg.types.getTypeParser(oid, format)

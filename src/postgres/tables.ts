@@ -2,13 +2,14 @@ import type { Generated } from 'kysely'
 import type { StatementLine } from '../ledger/card.ts'
 import type { StoredLine } from '../ledger/milestones.ts'
 import type { OrderObservation, PendingObservation, TierObservation } from '../ledger/facts.ts'
-import type { HolderObservation } from '../ledger/holders.ts'
+import type { HolderObservation, Holding } from '../ledger/holders.ts'
 import type { Instant } from '../ledger/instant.ts'
+import type { FieldTimes } from '../ledger/latest.ts'
 import type { Totals } from '../ledger/totals.ts'
 
 /**
- * Table types, as the migrations make them; a test compares them with the migrated database. Tables without a schema are
- * those of a generation: which one, the connection says (`DatabaseOptions.generation`).
+ * Table types, as the migrations make them; a test compares them with the migrated database. Tables without a schema belong to
+ * the projection schema of the connection (`DatabaseOptions.projectionSchema`). Columns of type json are text, verbatim; jsonb is parsed.
  */
 export interface Tables {
   'ledger.repeatable_files': RepeatableFileRow
@@ -67,7 +68,7 @@ export interface EventRow {
   body_digest: Buffer
   fact_digest: Buffer
   chain: Buffer
-  /** The newest erasure event that redacted the body; null: as received. */
+  /** The newest erasure event that redacted the body; null: it is as received. */
   erased_by: string | null
 }
 
@@ -100,7 +101,7 @@ export interface CheckpointRow {
   updated_at: Generated<Instant>
 }
 
-/** What a parked key is parked for. */
+/** Why a key is parked. */
 export type ParkingCode = 'event_unreadable' | 'fold_failed'
 
 export interface ParkedRow {
@@ -141,8 +142,7 @@ export interface CustomerRow {
   /** JSON text. */
   metadata: string | null
   deleted_at: Instant | null
-  /** JSON text. */
-  field_times: string
+  field_times: FieldTimes
   first_seen_at: Instant | null
   last_seen_at: Instant | null
 }
@@ -155,10 +155,8 @@ export interface CardRow extends Totals {
   customer_id: string | null
   active: boolean | null
   deleted_at: Instant | null
-  /** JSON text. */
-  field_times: string
-  /** JSON text. */
-  holders: string
+  field_times: FieldTimes
+  holders: Holding[]
   pending: bigint
 }
 

@@ -192,7 +192,7 @@ test('a long card: a page and a balance cost what stands behind the moment asked
       select 'm' || n as movement_id, timestamptz '2021-01-01' + n * interval '1 minute' as occurred_at, 5 + n as balance from generate_series(1, 20000) n
     ), told as (
       insert into projection.movement_observations
-      select movement_id, 'v_1', 'e' || movement_id, '-', 4, 'accrual', 1, balance, occurred_at, occurred_at, null, null, 'cust_1', null, '\\x00' from made
+      select movement_id, 'v_1', 'e' || movement_id, '-', 4, 'accrual', 1, balance, occurred_at, occurred_at, null, null, 'cust_1', null, sha256('') from made
     )
     insert into projection.statement_lines select 'v_1', occurred_at, 0, movement_id, 'accrual', 1, balance, balance, occurred_at, null, null, 'e' || movement_id from made`)
   await ledger.owner.query("update projection.cards set balance = 20005, earned = 20005, movements = 20001, last_movement_at = timestamptz '2021-01-01' + 20000 * interval '1 minute' where card_id = 'v_1'")

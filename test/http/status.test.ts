@@ -218,7 +218,7 @@ test('it reads the ends of shards and what is open, however long the log and the
   const ledger = await openLedger(t, { shards: 2 })
   await ledger.owner.query(`
     insert into ledger.events (event_id, subject, provider, shard, position, type, recorded_at, test, body, body_bytes, body_digest, fact_digest, chain)
-    select 'ev_' || s || '_' || n, '-', 'voucherify', s, n, 'x', now(), false, '{}', 2, '\\x', '\\x', '\\x' from generate_series(0, 1) s, generate_series(1, 10000) n`)
+    select 'ev_' || s || '_' || n, '-', 'voucherify', s, n, 'x', now(), false, '{}', 2, sha256(''), sha256(''), sha256('') from generate_series(0, 1) s, generate_series(1, 10000) n`)
   await ledger.owner.query('update ledger.shards set head = 10000')
   await ledger.owner.query("update projection.checkpoints set position = 5000; update projection.checkpoints set position = 7 where projection = 'cards'")
   await ledger.owner.query(`

@@ -95,7 +95,7 @@ test('a rehearsal tells what would happen, inside the file too, and writes nothi
 test('a digest of an older version of the code is no conflict: the stored body is read again', async t => {
   const { ledger, intake } = await open(t)
   await receiveDelivery(bytes(enveloped(awardData())), {}, intake)
-  const older = { ...intake, appender: { append: async (event: Parameters<Ingest['appender']['append']>[0]) => await ledger.appender.append({ ...event, fact_digest: '00' }) } }
+  const older = { ...intake, appender: { append: async (event: Parameters<Ingest['appender']['append']>[0]) => await ledger.appender.append({ ...event, fact_digest: '00'.repeat(32) }) } }
   t.match(await receiveDelivery(bytes(enveloped(awardData())), {}, older), { status: 'duplicate' })
   t.match(await receiveDelivery(bytes(enveloped(awardData({ points: 70 }))), {}, older), { status: 'quarantined', reason: 'conflict' })
 })

@@ -49,7 +49,7 @@ async function checkRecording (owner: pg.Pool, { cards }: Expectation, differenc
 
 /** On which day pending points become available. */
 async function checkActivations (owner: pg.Pool, sent: readonly Delivery[], differences: Differences): Promise<void> {
-  const { rows } = await owner.query<{ lot: string, day: string | null }>("select distinct card_id || ' ' || pending_id as lot, activates_on as day from projection.pending_observations")
+  const { rows } = await owner.query<{ lot: string, day: string | null }>("select distinct card_id || ' ' || pending_id as lot, activates_on::text as day from projection.pending_observations")
   const observed = new Map(factsOf(sent).flatMap(fact => fact.fact === 'lot' ? [[`${fact.card_id} ${fact.lot_id}`, fact.activates_on]] : []))
   for (const { lot, day } of rows) if (observed.get(lot) !== day) differences.add({ about: `pending points ${lot}`, field: 'activates_on', expected: observed.get(lot), got: day })
   const known = new Set(rows.map(({ lot }) => lot))

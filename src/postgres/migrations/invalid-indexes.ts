@@ -1,7 +1,7 @@
 import type pg from 'pg'
 
 /**
- * Indexes of ours that no query uses: what a concurrent build leaves behind that broke off, or that is under way right now.
+ * Indexes of ours that no query uses: a concurrent build failed and left them, or is still under way.
  * @returns their names, with schema
  */
 export async function invalidIndexes (db: pg.ClientBase | pg.Pool): Promise<string[]> {
@@ -15,12 +15,12 @@ export async function invalidIndexes (db: pg.ClientBase | pg.Pool): Promise<stri
   return rows.map(({ name }) => name)
 }
 
-/** What to do about them, for people. */
+/** States for people what to do about them. */
 export function invalidIndexesText (names: readonly string[]): string {
-  return names.map(name => `The index ${name} is invalid, and no query uses it: its build broke off or is still under way. If nothing builds it (pg_stat_progress_create_index), ${mend(name)}`).join('\n')
+  return names.map(name => `The index ${name} is invalid, and no query uses it: its build failed or is still under way. If nothing builds it (pg_stat_progress_create_index), ${mend(name)}`).join('\n')
 }
 
-/** A rebuild that broke off leaves a copy beside the index that goes on working. */
+/** A failed `reindex concurrently` leaves a copy, and the index itself works on. */
 function mend (name: string): string {
-  return /_cc(new|old)\d*"?$/.test(name) ? `drop it: drop index concurrently ${name};` : `build it anew: reindex index concurrently ${name};`
+  return /_cc(new|old)\d*"?$/.test(name) ? `drop it: drop index concurrently ${name};` : `rebuild it: reindex index concurrently ${name};`
 }

@@ -1,26 +1,26 @@
 import pg from 'pg'
 
-/** A session that holds what another one waits for. */
+/** A session that holds a lock for which another one waits. */
 export interface Blocker { pid: number, name: string, login: string, since: string, query: string }
 
-/** Looks who blocks a session, for as long as it works: once its wait has ended, nobody can say any more. */
+/** Observes who blocks a session while it works: after its wait has ended, the database no longer knows. */
 export interface Watch {
-  /** Those that were seen last. */
+  /** The blockers that were seen last. */
   seen: () => readonly Blocker[]
   close: () => Promise<void>
 }
 
-/** So far apart that it costs nothing, so close that a wait of two seconds is seen. */
-const LOOK_MS = 200
+/** Rare enough to cost nothing, frequent enough to see a wait of two seconds. */
+const POLL_MS = 200
 
 /**
- * Watches over a connection of its own.
+ * Watches on a connection of its own.
  * @param pid of the session that waits
- * @param told of blockers when others are seen than before
+ * @param observed is called with the blockers when there are new ones
  */
 export async function watchBlockers (connectionString: string, pid: number, observed: (blockers: readonly Blocker[]) => void): Promise<Watch> {
   const client = new pg.Client({ connectionString, application_name: 'loyalty-ledger migrate (watch)', connectionTimeoutMillis: 5000 })
-  // A watch that ends, or that there is no connection left for, is no reason to end the work.
+  // A watch that fails, or gets no connection, must not end the work.
   client.on('error', () => {})
   try {
     await client.connect()
@@ -28,9 +28,9 @@ export async function watchBlockers (connectionString: string, pid: number, obse
     return { seen: () => [], close: async () => {} }
   }
   let blockers: readonly Blocker[] = []
-  let looking: Promise<void> | undefined
+  let polling: Promise<void> | undefined
 
-  async function look (): Promise<void> {
+  async function poll (): Promise<void> {
     const found = await readBlockers(client, pid).catch(() => [])
     if (found.length === 0) return
     const known = new Set(blockers.map(blocker => blocker.pid))
@@ -39,19 +39,19 @@ export async function watchBlockers (connectionString: string, pid: number, obse
   }
 
   const timer = setInterval(() => {
-    looking ??= look().finally(() => { looking = undefined })
-  }, LOOK_MS)
+    polling ??= poll().finally(() => { polling = undefined })
+  }, POLL_MS)
   return {
     seen: () => blockers,
     async close () {
       clearInterval(timer)
-      await looking
+      await polling
       await client.end().catch(() => {})
     }
   }
 }
 
-/** What a person needs to find a session, and to judge whether it may be ended. */
+/** Describes a session so that a person can find it and decide whether it may be ended. */
 export function describeBlocker ({ pid, name, login, since, query }: Blocker): string {
   return `session ${pid} (${name === '' ? 'without a name' : name}, as ${login}) with a transaction open since ${since}: ${query}`
 }

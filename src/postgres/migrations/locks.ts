@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { MigrationError } from './error.ts'
 
-/** node-pg-migrate's own well-known lock: whoever runs its command line by hand waits for us, and we for them. */
+/** The lock that node-pg-migrate itself uses: whoever runs its command line by hand waits for us, and we for them. */
 const lockKey = '7241865325823964'
 
 /**
- * Waits for another process that migrates. Asks again and again: a session that waits inside a statement holds a snapshot, and a
- * concurrent build of an index in the other process would wait for it. Closing the connection gives the lock back.
+ * Waits for another process that migrates. Polls: a session that waits inside a statement holds a snapshot, and a concurrent
+ * index build of the other process would wait for it. Closing the connection releases the lock.
  * @throws MigrationError migration_locked
  */
 export async function waitForLock (client: pg.Client, wait_ms: number): Promise<void> {
@@ -21,12 +21,12 @@ export async function waitForLock (client: pg.Client, wait_ms: number): Promise<
   }
 }
 
-/** A lock that was not to be had in time, or a deadlock in which the migration gave way. */
+/** True for a lock timeout, and for a deadlock in which the migration was the victim. */
 export function isBlocked (error: unknown): boolean {
   return ['55P03', '40P01'].includes((error as { code?: string }).code ?? '')
 }
 
-/** Longer each time, and never at the same moment as before: in between, what waited behind the try goes through. */
+/** The pause after a try, growing and random. In the pause, sessions that waited behind the try go on. */
 export function pauseAfter (attempt: number, timeout_ms: number): number {
   return Math.min(timeout_ms * 2 ** (attempt - 1), timeout_ms * 8) * (0.5 + Math.random())
 }

@@ -13,18 +13,18 @@ export { migrationsFolder } from './files.ts'
 const migrationsTable = 'ledger_migrations'
 const lock_wait_ms = 60_000
 const blocked_wait_ms = 600_000
-/** Whoever comes after a statement that waits for a lock waits, too: so long may appends and reads stand still. */
+/** Sessions that come after a statement that waits for a lock wait, too: appends and reads may be blocked for so long. */
 const lock_timeout_ms = 2000
 
 export interface MigrateOptions {
   log?: (line: string) => void
-  /** Where the migrations are; the product's own unless a test says otherwise. */
+  /** The folder of the migrations; the product's own by default. */
   dir?: string
   /** How long to wait for another process that migrates the same database. */
   lock_wait_ms?: number
-  /** How long to go on trying where others hold the locks that a migration needs. */
+  /** How long to retry while others hold the locks that a migration needs. */
   blocked_wait_ms?: number
-  /** How long one try waits for a lock, and others behind it. */
+  /** How long one try waits for a lock. */
   lock_timeout_ms?: number
 }
 
@@ -35,18 +35,19 @@ export interface MigrateOptions {
 export interface MigrationStatus { applied: string[], pending: string[], unknown: string[], replaced: string[] }
 
 /**
- * Applies the pending migrations in order, each in its own transaction, and returns their names. A second process waits
- * for the first and then finds nothing to do. A database newer than the code is left alone.
+ * Applies the pending migrations in order, each in its own transaction, then the repeatable files whose text is not the current
+ * one, in one transaction. Returns their names. A second process waits for the first and then finds nothing to do. A database newer
+ * than the code is left alone.
  *
- * Safe while the service runs: a migration never waits long for a lock, since all behind it would wait, too. It gives up,
- * keeps nothing, and is tried again.
+ * Safe while the service runs: a migration never waits long for a lock, since all sessions behind it would wait, too. It gives up,
+ * leaves nothing behind, and is tried again.
  * @throws MigrationError
  */
 export async function migrateUp (databaseUrl: string, options: MigrateOptions & { count?: number } = {}): Promise<string[]> {
   return await migrate(databaseUrl, { count: Infinity, ...options, direction: 'up' })
 }
 
-/** Takes back the last `count` migrations, newest first, and returns their names. Waits and fails as `migrateUp`. */
+/** Reverts the last `count` migrations, newest first, and returns their names. Repeatable files stay. Waits and fails as `migrateUp`. */
 export async function migrateDown (databaseUrl: string, options: MigrateOptions & { count: number }): Promise<string[]> {
   return await migrate(databaseUrl, { ...options, direction: 'down' })
 }
@@ -84,7 +85,7 @@ async function migrate (databaseUrl: string, options: Migrating): Promise<string
       while (done.length < count) {
         const name = await migrateOne(client, watch, options)
         if (name === undefined) break
-        log(`${direction === 'up' ? 'applied' : 'took back'} ${name}`)
+        log(`${direction === 'up' ? 'applied' : 'reverted'} ${name}`)
         done.push(name)
       }
       if (direction === 'up' && done.length < count) done.push(...await migrateRepeatable(client, watch, options))
@@ -97,10 +98,10 @@ async function migrate (databaseUrl: string, options: Migrating): Promise<string
   })
 }
 
-/** What is being tried, for messages. */
+/** The migration or file that is being tried, for messages. */
 interface Tried { name: string, live: boolean }
 
-/** The next migration, tried until it gets its locks. @returns its name; undefined when there is none left */
+/** Applies the next migration. @returns its name; undefined when there is none left */
 async function migrateOne (client: pg.Client, watch: Watch, options: Migrating): Promise<string | undefined> {
   const tried = { name: 'the migration', live: false }
   return await untilUnblocked(client, watch, options, tried, async waits => await run(client, options, tried, waits))
@@ -114,16 +115,17 @@ async function migrateRepeatable (client: pg.Client, watch: Watch, options: Migr
   // A database that is newer than this code has newer functions and views, too.
   if (unknown.length > 0 || files.length === 0) return []
   const names = files.map(({ name }) => name)
-  await untilUnblocked(client, watch, options, { name: names.join(', '), live: false }, async ({ short_ms }) => {
+  const tried = { name: 'the repeatable files', live: false }
+  await untilUnblocked(client, watch, options, tried, async ({ short_ms }) => {
     await client.query(`begin; set local lock_timeout = ${short_ms}`)
-    await applyRepeatable(client, files)
+    await applyRepeatable(client, files, tried)
     await client.query('commit')
   })
   for (const name of names) log(`applied ${name}`)
   return names
 }
 
-/** Tries until it gets its locks: each try waits briefly, since all who come behind it wait, too. */
+/** Retries until the work gets its locks. Each try waits briefly, since all sessions behind it wait, too. */
 async function untilUnblocked<Result> (
   client: pg.Client, watch: Watch, options: Migrating, tried: Tried, work: (waits: { short_ms: number, long_ms: number }) => Promise<Result>
 ): Promise<Result> {
@@ -145,10 +147,10 @@ async function untilUnblocked<Result> (
   }
 }
 
-/** Applies the next one through the library. @param tried filled in as soon as it is known which one that is */
-async function run (client: pg.Client, options: Migrating, tried: { name: string, live: boolean }, waits: { short_ms: number, long_ms: number }): Promise<string | undefined> {
+/** Applies the next one through the library. @param tried is filled in when the library has chosen it */
+async function run (client: pg.Client, options: Migrating, tried: Tried, waits: { short_ms: number, long_ms: number }): Promise<string | undefined> {
   const { direction, dir = migrationsFolder, log = () => {} } = options
-  // Loaded here: it costs 100 ms, and a server or a test that only asks for the status need not pay.
+  // Loaded here: it costs 100 ms, which a server that only asks for the status need not pay.
   const { runner } = await import('node-pg-migrate')
   const [done] = await runner({
     dbClient: client,
@@ -158,42 +160,43 @@ async function run (client: pg.Client, options: Migrating, tried: { name: string
       extensions: ['.sql'],
       loader: loadScripts(({ live }, name) => {
         Object.assign(tried, { name, live })
-        // What bears with others while it waits may wait: nobody stands behind it, and a second try would begin from nothing.
+        // A live statement blocks nobody while it waits, and a second try would start from the beginning: it may wait long.
         return `set lock_timeout = ${Math.ceil(live ? waits.long_ms : waits.short_ms)}`
       })
     }],
     direction,
-    // One at a time: what went well stays, and a failure names one file.
+    // One at a time: a failure names one file, and the migrations before it stay.
     count: 1,
     migrationsSchema: 'public',
     migrationsTable,
     checkOrder: true,
     singleTransaction: false,
+    // Our lock spans the migrations, their retries and the repeatable files.
     noLock: true,
-    // A failure for want of a lock is told with who holds it.
+    // A lock timeout is reported by `blocked`, with who holds the lock.
     logger: { info: () => {}, warn: () => {}, error: text => { if (!text.includes('lock timeout')) log(excerpt(text)) } }
   })
   return done?.name
 }
 
-function failed (cause: unknown, direction: Direction, { live }: { live: boolean }): MigrationError {
+function failed (cause: unknown, direction: Direction, { name, live }: Tried): MigrationError {
   // The library puts the stack into the message.
   const [reason] = (cause as Error).message.split(/\n +at /)
   const grant = (cause as { code?: string }).code === '42501' || /permission denied/.test(reason ?? '')
     ? ' The login that migrates must own the database, or have CREATE on it, and CREATEROLE.'
     : ''
-  return new MigrationError('migration_failed', `The database could not be migrated ${direction}: ${reason}.${grant} ${leftBehind(live)}`, { cause })
+  return new MigrationError('migration_failed', `The database could not be migrated ${direction}: ${name} failed: ${reason}.${grant} ${leftBehind(live)}`, { cause })
 }
 
-function blocked (cause: unknown, watch: Watch, { name, live }: { name: string, live: boolean }, wait_ms: number): MigrationError {
+function blocked (cause: unknown, watch: Watch, { name, live }: Tried, wait_ms: number): MigrationError {
   const who = watch.seen().map(describeBlocker).join('; ') || 'sessions that could not be seen'
   return new MigrationError('migration_blocked', `${name} did not get its locks in ${wait_ms / 1000} s: they are held by ${who}. Wait for that to end, or end it with select pg_terminate_backend(…), and run \`migrate up\` again. ${leftBehind(live)}`, { cause })
 }
 
 function leftBehind (live: boolean): string {
   return live
-    ? 'It works outside a transaction, so an index may be left half-built, which no query uses and the next run mends; migrations before it stay.'
-    : 'What failed left nothing behind; migrations before it stay.'
+    ? 'It runs outside a transaction, so it may have left an invalid index, which no query uses and the next run repairs; migrations before it stay.'
+    : 'It left nothing behind; migrations before it stay.'
 }
 
 async function pidOf (client: pg.Client): Promise<number> {
@@ -203,7 +206,7 @@ async function pidOf (client: pg.Client): Promise<number> {
 
 async function withClient<Result> (connectionString: string, action: (client: pg.Client) => Promise<Result>): Promise<Result> {
   const client = new pg.Client({ connectionString, application_name: 'loyalty-ledger migrate', connectionTimeoutMillis: 5000 })
-  // A connection that breaks shows in the next query; between two of them it would end the process.
+  // A broken connection fails the next query; without a listener it would end the process between two queries.
   client.on('error', () => {})
   await client.connect()
   try {
@@ -213,7 +216,7 @@ async function withClient<Result> (connectionString: string, action: (client: pg
   }
 }
 
-/** The library reports a failure with the whole file in front; what helps is the line it points at, and the database's words. */
+/** The library reports a failure with the whole file; this keeps the line that it marks and the database's message. */
 function excerpt (text: string): string {
   const lines = text.trimEnd().split('\n')
   const mark = lines.findIndex(line => line.includes('^^^^'))

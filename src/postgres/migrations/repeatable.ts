@@ -27,7 +27,7 @@ export async function listRepeatable (dir: string): Promise<RepeatableFile[]> {
 
 /**
  * Compares the files with what the database records. A replaced file is not pending: a service that runs while a newer version
- * migrates, or one that goes back to the version before, works on.
+ * migrates, or that goes back to the version before, stays ready.
  */
 export async function repeatableStatus (db: pg.ClientBase | pg.Pool, files: readonly RepeatableFile[]): Promise<RepeatableStatus> {
   const applied = await readDigests(db)
@@ -36,9 +36,10 @@ export async function repeatableStatus (db: pg.ClientBase | pg.Pool, files: read
   return { pending, replaced }
 }
 
-/** Applies files and records them. The caller's transaction makes them one. */
-export async function applyRepeatable (client: pg.ClientBase, files: readonly RepeatableFile[]): Promise<void> {
+/** Applies files and records them, all or none: the caller opens and commits the transaction. @param tried gets the name of each */
+export async function applyRepeatable (client: pg.ClientBase, files: readonly RepeatableFile[], tried: { name: string }): Promise<void> {
   for (const { name, text, digest } of files) {
+    tried.name = name
     await client.query(text)
     await client.query(`
       insert into ledger.repeatable_files (name, digest) values ($1, decode($2, 'hex'))

@@ -1,5 +1,5 @@
 import type { CardObservation } from '../../ledger/facts.ts'
-import { addHolderObservations, holderOf, readHoldings, writeHoldings, type HolderObservation } from '../../ledger/holders.ts'
+import { addHolderObservations, holderOf, type HolderObservation } from '../../ledger/holders.ts'
 import type { Trx } from '../../postgres/database.ts'
 import type { CardRow, HolderObservationRow } from '../../postgres/tables.ts'
 import { insertHolderObservations, addHoldings } from './holders.sql.ts'
@@ -19,11 +19,8 @@ export function holderObservations (observations: readonly CardObservation[]): H
 /** The row's holder columns after further observations. */
 export function withHolders (row: HolderColumns, observations: readonly HolderObservation[]): HolderColumns {
   if (observations.length === 0) return { customer_id: row.customer_id, holders: row.holders }
-  const holdings = addHolderObservations(readHoldings(row.holders), observations)
-  return {
-    customer_id: holderOf(holdings),
-    holders: writeHoldings(holdings)
-  }
+  const holdings = addHolderObservations(row.holders, observations)
+  return { customer_id: holderOf(holdings), holders: holdings }
 }
 
 /**
@@ -37,7 +34,7 @@ export type HeldElsewhere = ReadonlyMap<string, ReadonlyArray<Pick<HolderObserva
  * observations that are in no other row.
  */
 export async function keepHolders (trx: Trx, before: readonly CardRow[], observed: ReadonlyArray<Observed<CardObservation>>, elsewhere: HeldElsewhere): Promise<void> {
-  const known = new Map(before.map(({ card_id, holders }) => [card_id, readHoldings(holders).map(({ customer_id }) => customer_id)]))
+  const known = new Map(before.map(({ card_id, holders }) => [card_id, holders.map(({ customer_id }) => customer_id)]))
   const fresh: HolderObservationRow[] = []
   const unstored: HolderObservationRow[] = []
   for (const { fact, event_id, subject, recorded_at } of observed) {

@@ -64,7 +64,7 @@ async function insertMovementObservations (trx: Trx, observations: readonly Reco
       (movement_id, card_id, event_id, subject, source_rank, kind, points, reported_balance, occurred_at, recorded_at,
        order_id, earning_rule_id, holder_id, details, fact_digest)
     select movement_id, card_id, event_id, subject, source_rank, kind, points, reported_balance, occurred_at, recorded_at,
-           order_id, earning_rule_id, holder_id, details::json, decode(fact_digest, 'hex')
+           order_id, earning_rule_id, holder_id, details::json, fact_digest
     from ${unnest(observations, {
       movement_id: 'text',
       card_id: 'text',
@@ -80,7 +80,7 @@ async function insertMovementObservations (trx: Trx, observations: readonly Reco
       earning_rule_id: 'text',
       holder_id: 'text',
       details: 'text',
-      fact_digest: 'text'
+      fact_digest: 'bytea'
     })}
     order by movement_id collate "C"
     on conflict do nothing`.execute(trx)

@@ -12,7 +12,7 @@ export async function readLots (trx: Trx, lots: ReadonlyArray<Pick<PendingObserv
   return rows
 }
 
-/** Keeps observed states of lots; one that is known stays as it is. */
+/** Keeps observed states of lots; a known one stays as it is. */
 export async function addPendingObservations (trx: Trx, observations: readonly PendingObservationRow[]): Promise<void> {
   await sql`
     insert into pending_observations
@@ -25,7 +25,7 @@ export async function addPendingObservations (trx: Trx, observations: readonly P
       subject: 'text',
       state: 'text',
       points: 'bigint',
-      activates_on: 'text',
+      activates_on: 'date',
       occurred_at: 'timestamptz',
       recorded_at: 'timestamptz',
       order_id: 'text',

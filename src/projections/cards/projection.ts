@@ -1,7 +1,7 @@
 import { foldCard, movementOf } from '../../ledger/card.ts'
 import type { CardField, CardObservation, MovementObservation, PendingObservation } from '../../ledger/facts.ts'
 import { groupBy } from '../../ledger/group.ts'
-import { runningTotalsOf, writeRunningTotals } from '../../ledger/milestones.ts'
+import { runningTotalsOf, storedTotals } from '../../ledger/milestones.ts'
 import { mergeObservations, type Movement, type RecordedObservation } from '../../ledger/movements.ts'
 import { withoutTail, withStretch } from '../../ledger/totals.ts'
 import type { Trx } from '../../postgres/database.ts'
@@ -126,7 +126,7 @@ function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefi
   const running = runningTotalsOf(before, folded)
   const lines = folded.lines.map((line, index) => {
     const running_totals = running.get(index)
-    return { ...line, running_totals: running_totals === undefined ? null : writeRunningTotals(running_totals) }
+    return { ...line, running_totals: running_totals === undefined ? null : storedTotals(running_totals) }
   })
   return {
     row: { ...row, ...withStretch(before, folded) },

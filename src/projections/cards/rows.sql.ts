@@ -15,7 +15,7 @@ export interface Tail {
   balance_before: bigint | null
 }
 
-/** Locks the rows of cards in key order, and makes those that are missing: a card that changed holder is told of in two shards. */
+/** Locks the rows of cards in key order, and inserts the missing ones: a card that changed holder is observed in two shards. */
 export async function lockCards (trx: Trx, ids: readonly string[]): Promise<CardRow[]> {
   return await lockOrInsert(ids, ({ card_id }) => card_id, async ids => await selectCards(trx, ids), async missing => {
     await sql`
@@ -119,7 +119,7 @@ export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<
   await sql`
     update cards c
     set code = r.code, campaign_id = r.campaign_id, campaign = r.campaign, customer_id = r.customer_id, active = r.active,
-        deleted_at = r.deleted_at, field_times = r.field_times::json, holders = r.holders::json,
+        deleted_at = r.deleted_at, field_times = r.field_times, holders = r.holders,
         balance = r.balance, opening = r.opening, earned = r.earned, spent = r.spent, refunded = r.refunded, expired = r.expired,
         adjusted = r.adjusted, transferred = r.transferred, unexplained = r.unexplained, pending = r.pending, movements = r.movements,
         first_movement_at = r.first_movement_at, last_movement_at = r.last_movement_at
@@ -131,8 +131,8 @@ export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<
       customer_id: 'text',
       active: 'boolean',
       deleted_at: 'timestamptz',
-      field_times: 'text',
-      holders: 'text',
+      field_times: 'jsonb',
+      holders: 'jsonb',
       balance: 'numeric',
       opening: 'numeric',
       earned: 'numeric',
@@ -181,7 +181,7 @@ async function addLines (trx: Trx, lines: ReadonlyArray<StoredLine & { card_id: 
       (card_id, occurred_at, ordinal, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id,
        running_totals)
     select card_id, occurred_at, ordinal, movement_id, kind, points, balance, reported_balance, recorded_at, order_id, earning_rule_id, event_id,
-           running_totals::json
+           running_totals
     from ${unnest(lines, {
       card_id: 'text',
       occurred_at: 'timestamptz',
@@ -195,7 +195,7 @@ async function addLines (trx: Trx, lines: ReadonlyArray<StoredLine & { card_id: 
       order_id: 'text',
       earning_rule_id: 'text',
       event_id: 'text',
-      running_totals: 'text'
+      running_totals: 'jsonb'
     })}
     order by card_id collate "C", occurred_at`.execute(trx)
 }

@@ -4,7 +4,7 @@ import { lockOrInsert } from '../../postgres/lock-or-insert.ts'
 import { unnest } from '../../postgres/unnest.ts'
 import type { CustomerRow } from '../../postgres/tables.ts'
 
-/** Locks the rows of customers in key order, and makes those that are missing: another shard can tell of the same customer. */
+/** Locks the rows of customers in key order, and inserts the missing ones: another shard can state something about the same customer. */
 export async function lockCustomers (trx: Trx, ids: readonly string[]): Promise<CustomerRow[]> {
   return await lockOrInsert(ids, ({ customer_id }) => customer_id, async ids => await selectCustomers(trx, ids), async missing => {
     await sql`
@@ -27,7 +27,7 @@ export async function updateCustomers (trx: Trx, rows: readonly CustomerRow[]): 
   await sql`
     update customers c
     set source_id = r.source_id, name = r.name, email = r.email, metadata = r.metadata::json, deleted_at = r.deleted_at,
-        field_times = r.field_times::json, first_seen_at = r.first_seen_at, last_seen_at = r.last_seen_at
+        field_times = r.field_times, first_seen_at = r.first_seen_at, last_seen_at = r.last_seen_at
     from ${unnest(rows, {
       customer_id: 'text',
       source_id: 'text',
@@ -35,7 +35,7 @@ export async function updateCustomers (trx: Trx, rows: readonly CustomerRow[]): 
       email: 'text',
       metadata: 'text',
       deleted_at: 'timestamptz',
-      field_times: 'text',
+      field_times: 'jsonb',
       first_seen_at: 'timestamptz',
       last_seen_at: 'timestamptz'
     })}

@@ -10,7 +10,7 @@ const STATE_COLUMNS = {
   order_id: 'text',
   updated_at: 'timestamptz',
   status_rank: 'smallint',
-  state_digest: 'text',
+  state_digest: 'bytea',
   status: 'text',
   customer_id: 'text',
   source_id: 'text',
@@ -36,7 +36,7 @@ const STATE_COLUMNS = {
 export async function writeOrders (trx: Trx, states: readonly KeptState[]): Promise<void> {
   await sql`
     with told as materialized (
-      select order_id, updated_at, status_rank, decode(state_digest, 'hex') as state_digest, status, customer_id, source_id,
+      select order_id, updated_at, status_rank, state_digest, status, customer_id, source_id,
              amount, initial_amount, discount_amount, items_discount_amount, total_discount_amount, total_amount,
              items::json as items, metadata::json as metadata, created_at, recorded_at, event_id, subject, newest
       from ${unnest(states, STATE_COLUMNS)}

@@ -113,7 +113,7 @@ test('one that stays blocked gives up, keeps nothing, and says who is in the way
 })
 
 /** Holds a shard of the log in an open append: a build of an index waits for it, appends to other shards do not. */
-const OPEN_APPEND = `select * from ledger.append('{e_open}', '{-}', '{3}', '{voucherify}', '{test}', '{null}', '{null}', '{null}', '{null}', '{null}', '{null}', '{null}', '{null}', array[sha256('')], '{f}', '{"{}"}')`
+const OPEN_APPEND = "select * from ledger.append('{e_open}', '{-}', '{3}', '{voucherify}', '{test}', '{null}', '{null}', '{null}', '{null}', '{null}', '{null}', '{null}', '{null}', array[sha256('')], '{f}', '{\"{}\"}')"
 
 test('an index is built while an append is open and others go on; whoever waits to migrate next is not in the way', async t => {
   const ledger = await openLedger(t)
@@ -136,11 +136,11 @@ test('an index is built while an append is open and others go on; whoever waits 
   t.equal(await index(ledger), undefined)
 })
 
-test('an index whose build gave up is invalid, is said so, and the next run mends it', async t => {
+test('an index whose build gave up is invalid, is reported, and the next run repairs it', async t => {
   const ledger = await openLedger(t)
   const dir = withAnother(t, INDEX)
   const open = await holding(t, ledger.url, OPEN_APPEND)
-  await t.rejects(migrateUp(ledger.url, { dir, lock_timeout_ms: 50, blocked_wait_ms: 300 }), { code: 'migration_blocked', message: /held by session \d+ \(a long report.*index may be left half-built, which no query uses and the next run mends/ })
+  await t.rejects(migrateUp(ledger.url, { dir, lock_timeout_ms: 50, blocked_wait_ms: 300 }), { code: 'migration_blocked', message: /held by session \d+ \(a long report.*may have left an invalid index, which no query uses and the next run repairs/ })
   t.equal(await index(ledger), false)
   const status = await run(t, ['migrate', 'status'], { DATABASE_URL: ledger.url })
   t.match(status, { code: 0, stdout: /0001_baseline +applied[^]*The index ledger\.events_type is invalid.*reindex index concurrently ledger\.events_type;/ })
@@ -153,14 +153,14 @@ test('an index whose build gave up is invalid, is said so, and the next run mend
   t.strictSame(JSON.parse((await run(t, ['migrate', 'status', '--json'], { DATABASE_URL: ledger.url })).stdout).invalid_indexes, [])
 })
 
-test('one that was killed in the middle of a build is mended by the next run', async t => {
+test('one that was killed in the middle of a build is repaired by the next run', async t => {
   const ledger = await openLedger(t)
   const dir = withAnother(t, INDEX)
   const open = await holding(t, ledger.url, OPEN_APPEND)
   const killed = migrateUp(ledger.url, { dir }).catch((error: unknown) => error)
   await waitUntil(async () => await index(ledger) === false, { what: 'the build to begin' })
   await ledger.owner.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'loyalty-ledger migrate'")
-  t.match(await killed, { code: 'migration_failed', message: /next run mends/ })
+  t.match(await killed, { code: 'migration_failed', message: /next run repairs/ })
   t.equal(await index(ledger), false)
   await open.letGo()
   t.strictSame(await migrateUp(ledger.url, { dir }), ['9001_another'])

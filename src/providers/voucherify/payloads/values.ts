@@ -55,9 +55,12 @@ export function optionalText (value: string | null | undefined): string | null {
   return value === null || value === undefined ? null : storableText(value)
 }
 
-/** A day in the project's time zone, of a field that is a date or begins with one. */
+/** A day in the project's time zone, of a field that is a date or begins with one; null where the calendar has no such day. */
 export function dayOf (date: unknown): string | null {
-  return typeof date === 'string' ? /^\d{4}-\d{2}-\d{2}/.exec(date)?.[0] ?? null : null
+  const day = typeof date === 'string' ? /^(?!0000)\d{4}-\d{2}-\d{2}/.exec(date)?.[0] : undefined
+  if (day === undefined) return null
+  const midnight = new Date(`${day}T00:00:00Z`)
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day) ? day : null
 }
 
 /** What else explains a movement, as JSON text with sorted keys; members without a value are left out. */
