@@ -92,7 +92,7 @@ test('what cannot be recomputed is said, never guessed', async t => {
     [observed(ofTotal(500, 10), { order: { total_amount: 2 ** 53 } }), /carries no order\.total_amount/],
     [observed(ofTotal(500, 10), { order: { total_amount: '45000' } }), /carries no order\.total_amount/],
     [observed(proportional('ORDER_METADATA', { order: { metadata: { every: 1, points: 1, property: '__proto__' } } })), /carries no order\.metadata/],
-    [observed(proportional('ORDER_ITEMS_AMOUNT', { order_items: { amount: { every: 1, points: 1, object: 'products_collection', id: 'pc_1' } } })), /Which items/],
+    [observed(proportional('ORDER_ITEMS_AMOUNT', { order_items: { amount: { every: 1, points: 1, object: 'products_collection', id: 'pc_1' } } })), /which items/],
     [observed(proportional('ORDER_ITEMS_AMOUNT', { order_items: { amount: { every: 1, points: 1, object: 'product', id: 'prod_1' } } }), { order: { items: [{ source_id: 'mug' }] } }), /does not say which product/]
   ]
   for (const [body, why] of cases) t.match(recompute(body, 900n), { why }, body.slice(0, 80))
