@@ -13,10 +13,10 @@ export interface EraseCommandOptions { reason: string, dryRun: boolean, yes: boo
 
 const BY = 'command line'
 const MAX_REASON_CHARACTERS = 1000
-/** How long to wait for shards that workers hold: what they have not projected yet is erased all the same. */
+/** How long to wait for shards that workers hold. What they have not projected yet is erased, too. */
 const CATCH_UP_MS = 10_000
 
-/** `erase CUSTOMER --reason TEXT`: takes what is personal about a customer out of the ledger. */
+/** `erase CUSTOMER --reason TEXT`: removes the personal data of a customer from the ledger. */
 export async function eraseCommand (config: Config, output: Output, customer: string, options: EraseCommandOptions): Promise<void> {
   const reason = options.reason.trim()
   if (reason === '' || reason.length > MAX_REASON_CHARACTERS) {
@@ -37,7 +37,7 @@ export async function eraseCommand (config: Config, output: Output, customer: st
   if (erasure.unknown) {
     throw new CommandError('customer_unknown', `Nothing here is of a customer ${customer}: no event, no projection, no quarantine row. Ids are those of the provider, as cust_…; GET /v1/customers?source_id=… finds one.`)
   }
-  say(output, { customer_id: customer, dry_run: !write, looked_at: erasure.looked_at, erased: erasure.erased, recorded: erasure.recorded }, told(customer, erasure, write))
+  say(output, { customer_id: customer, dry_run: !write, looked_at: erasure.looked_at, erased: erasure.erased, recorded: erasure.recorded }, describeErasure(customer, erasure, write))
   if (!write && !options.dryRun) throw new CommandError('confirmation_missing', 'Nothing was erased. It cannot be undone: say --yes to do it.')
 }
 
@@ -53,7 +53,7 @@ async function refuseNames (db: Db, customer_id: string, reason: string): Promis
   throw new CommandError('reason_names_customer', 'The reason names the customer, and it is kept for ever. Say it without: a date, a ticket.')
 }
 
-function told (customer: string, { erased, looked_at, recorded }: Erasure, write: boolean): string {
+function describeErasure (customer: string, { erased, looked_at, recorded }: Erasure, write: boolean): string {
   const looked = `Looked at: ${looked_at.events} events, ${looked_at.quarantined} quarantine rows.`
   const count = `${erased.events} events and ${erased.quarantined} quarantine rows`
   if (erased.events + erased.quarantined === 0) return `Nothing personal about ${customer} is left. ${looked}`

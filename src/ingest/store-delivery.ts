@@ -38,7 +38,7 @@ export async function storeDelivery (body: Buffer, intake: Ingest): Promise<Stor
   return 'reason' in identified ? { status: 'unusable', ...identified } : await storeIdentified(identified, intake)
 }
 
-/** As `settleDelivery`, for a delivery whose event is named already. `received_at`: when it was first stored, where the intake restores. */
+/** As `storeDelivery`, for a delivery whose event is named already. `recorded_at`: when it was first stored, where the intake restores. */
 export async function storeIdentified (identified: IdentifiedDelivery & { recorded_at?: Instant }, intake: Ingest): Promise<StoredDelivery> {
   let appended: Appended
   try {

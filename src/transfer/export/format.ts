@@ -1,13 +1,13 @@
 import type { EventKey } from '../../log/read.sql.ts'
 import type { EventRow } from '../../postgres/tables.ts'
 
-/** What a file says of itself in its first line; the number is that of the format. */
+/** The name and version of the format, in the first line of a file. */
 export const EXPORTED_LEDGER = 'loyalty-ledger/1'
 
-/** The first line. `events`: as many lines come before the last one. */
+/** The first line. `events`: the number of lines between the first and the last one. */
 export interface Header { export: string, shards: number, events: number, exported_at: string }
 
-/** What the body of an event does not tell: how it was named, where it stood, and when it was first stored. */
+/** The fields of an event that its body does not contain: its key, its position, and when it was first stored. */
 export type Exported = EventKey & { position: string, recorded_at: string }
 
 /** The last line. `sha256`: over all lines before it, line ends included. A file without it was cut off. */
@@ -19,7 +19,7 @@ export function headerLine (header: Omit<Header, 'export'>): string {
   return `${JSON.stringify({ export: EXPORTED_LEDGER, ...header } satisfies Header)}\n`
 }
 
-/** The body as text inside the line: it can hold line breaks, repeated keys and numbers of any size, and its digest must not change. */
+/** The body is a string inside the line: it can contain line breaks, repeated keys and numbers of any size, and its digest must not change. */
 export function eventLine ({ event_id, subject, shard, position, recorded_at, body }: ExportedRow): string {
   const exported: Exported = { event_id, subject, position: `${shard}:${position}`, recorded_at }
   return `${JSON.stringify({ exported, body })}\n`

@@ -5,25 +5,25 @@ import { parse, type CsvError } from 'csv-parse'
 import { EXPORT } from '../../providers/voucherify/families/exported.ts'
 import { UnreadableFile, type Entry } from './entry.ts'
 
-/** Columns without which a file is no export of transactions, or one whose awards and spends cannot be told from others. */
+/** Columns without which a file is no export of transactions, or its awards and spends cannot be distinguished. */
 const NEEDED = ['id', 'voucher_id', 'type', 'amount', 'created_at', 'details']
-/** A cell of details holds an order at most; a longer record is a quote that was never closed. */
+/** A cell of details contains one order at most; a longer record is a quote that was never closed. */
 const MAX_RECORD_BYTES = 1_048_576
-/** How far the parser has come, in lines of the file. */
-interface Place { lines: number, empty_lines: number }
-interface Parsed { record: Record<string, string>, info: Place & { bytes: number } }
+/** The position of the parser, in lines of the file. */
+interface ParserPosition { lines: number, empty_lines: number }
+interface Parsed { record: Record<string, string>, info: ParserPosition & { bytes: number } }
 
 /**
- * The rows of a card or campaign transaction export, each as the body of a delivery that carries the cells as they stand.
+ * The rows of a card or campaign transaction export, each as the body of a delivery that contains the cells unchanged.
  * @param options.start of the head, in bytes: after a byte order mark
- * @throws UnreadableFile when the columns are not those of the export, a quote is never closed, or there are no rows
+ * @throws UnreadableFile if the columns are not those of the export, a quote is never closed, or there are no rows
  */
 export async function * csvEntries (file: string, { start = 0 } = {}): AsyncGenerator<Entry> {
   const skipped: Entry[] = []
-  let last: Place = { lines: 1, empty_lines: 0 }
+  let last: ParserPosition = { lines: 1, empty_lines: 0 }
   const parser = pipeline(createReadStream(file, { start }), parse({
     columns: (head: string[]) => columnsOf(head, file),
-    // Bytes as they are, one a character: cells that are not UTF-8 must not turn into signs for unknown.
+    // One character a byte: cells that are not UTF-8 must not turn into replacement characters.
     encoding: 'latin1',
     info: true,
     max_record_size: MAX_RECORD_BYTES,
@@ -34,14 +34,14 @@ export async function * csvEntries (file: string, { start = 0 } = {}): AsyncGene
     on_skip (error) {
       if (error === undefined) return
       refuseOpenQuote(error, last, file)
-      last = placeOf(error)
+      last = positionOf(error)
       skipped.push({ line: last.lines, bytes: 0, bad: `not a row of this file: ${error.message}` })
     },
-    // Not found out from the first line: files that were joined together mix them.
+    // Not detected from the first line: concatenated files mix them.
     record_delimiter: ['\r\n', '\n', '\r'],
     skip_empty_lines: true,
     skip_records_with_error: true
-  }), () => { /* the loop below is told */ })
+  }), () => { /* the loop below gets the error */ })
   let before = 0
   let rows = 0
   try {
@@ -58,7 +58,7 @@ export async function * csvEntries (file: string, { start = 0 } = {}): AsyncGene
   if (rows === 0 && last.lines === 1) throw new UnreadableFile(`${file}: there are no rows in it, only names of columns. Leave it out, or export it again.`)
 }
 
-/** Names as the provider writes them, whatever their case: `Voucher ID` is `voucher_id`. */
+/** Column names as the provider writes them, in any case: `Voucher ID` is `voucher_id`. */
 function columnsOf (head: readonly string[], file: string): string[] {
   const columns = head.map(name => (utf8(name) ?? name).trim().toLowerCase().replaceAll(/[\s-]+/g, '_'))
   const twice = columns.find((name, index) => columns.indexOf(name) < index)
@@ -88,16 +88,16 @@ function utf8 (cell: string): string | undefined {
   return isUtf8(bytes) ? bytes.toString() : undefined
 }
 
-/** Behind a quote that was not closed, rows are text of a cell: to skip the one bad record would swallow them without a word. */
-function refuseOpenQuote (error: CsvError, last: Place, file: string): void {
-  const { lines, empty_lines } = placeOf(error)
+/** After a quote that was not closed, all rows are text of one cell: skipping that one bad record would lose them silently. */
+function refuseOpenQuote (error: CsvError, last: ParserPosition, file: string): void {
+  const { lines, empty_lines } = positionOf(error)
   const spanned = (lines - empty_lines) - (last.lines - last.empty_lines)
   if (spanned <= 1 && error.code !== 'CSV_QUOTE_NOT_CLOSED' && error.code !== 'CSV_MAX_RECORD_SIZE') return
   const begins = last.lines + 1 + empty_lines - last.empty_lines
   throw new UnreadableFile(`${file}:${begins}: a quote that begins here is not closed, or a record is longer than ${MAX_RECORD_BYTES} bytes, so that it cannot be said where the next row begins (${error.message}). Mend the line, or export the file again.`, { cause: error })
 }
 
-function placeOf ({ lines, empty_lines }: CsvError): Place {
+function positionOf ({ lines, empty_lines }: CsvError): ParserPosition {
   return { lines: typeof lines === 'number' ? lines : 1, empty_lines: typeof empty_lines === 'number' ? empty_lines : 0 }
 }
 

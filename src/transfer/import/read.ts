@@ -6,14 +6,14 @@ import { factsOf, type IdentifiedDelivery } from '../../providers/voucherify/ide
 import { EXPORTED_TYPE } from '../../providers/voucherify/families/exported.ts'
 import type { Entry } from './entry.ts'
 
-/** An entry of a file, as far as it can be told without asking the database. */
+/** A decoded entry of a file, before any look-up in the database. */
 export type ReadEntry =
   | { as: 'bad', line: number, reason: string }
   /** A row that moves no points. */
   | { as: 'pointless', line: number }
   | { as: 'row', line: number, body: Buffer, identified: IdentifiedDelivery, movement: MovementObservation, to_the_second: boolean }
   | { as: 'delivery', line: number, body: Buffer, identified: IdentifiedDelivery }
-  /** An event out of an export of a ledger, with the time at which that stored it first. */
+  /** An event out of an export of a ledger, with the time at which that ledger first stored it. */
   | { as: 'event', line: number, body: Buffer, identified: IdentifiedDelivery & { recorded_at: Instant } }
 
 export function readEntry (entry: Entry): ReadEntry {
@@ -28,10 +28,10 @@ export function readEntry (entry: Entry): ReadEntry {
   return movement === undefined ? { as: 'pointless', line } : { as: 'row', line, body, identified, movement, to_the_second }
 }
 
-/** What the file says about an event is compared, never trusted: the body alone names it. */
+/** The file's own key of an event is compared, never trusted: the body alone names the event. */
 function restored (line: number, identified: IdentifiedDelivery, { event_id, subject, recorded_at: said }: Exported, body: Buffer): ReadEntry {
   if (event_id !== identified.event_id || subject !== identified.subject) {
-    return { as: 'bad', line, reason: `the body tells event ${identified.event_id} about ${identified.subject}, and the line says ${event_id} about ${subject}` }
+    return { as: 'bad', line, reason: `the body is event ${identified.event_id} about ${identified.subject}, and the line says ${event_id} about ${subject}` }
   }
   const recorded_at = parseInstant(said)
   if (recorded_at === undefined) return { as: 'bad', line, reason: `recorded_at: ${said} is no time` }

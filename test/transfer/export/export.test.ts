@@ -139,7 +139,7 @@ test('what a line says of its event is compared with the body, never trusted', a
   const file = await written(t, source)
   const text = readFileSync(file, 'utf8')
   for (const [from, to, reason] of [
-    ['"event_id":"ev_1"', '"event_id":"ev_2"', /the body tells event ev_1 about award:ern_1:v_1, and the line says ev_2/],
+    ['"event_id":"ev_1"', '"event_id":"ev_2"', /the body is event ev_1 about award:ern_1:v_1, and the line says ev_2/],
     ['\\"points\\":10', '\\"points\\":oh', /not_json/],
     ['"recorded_at":"', '"recorded_at":"then ', /not an event as an export writes it/]
   ] as const) {
