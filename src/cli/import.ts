@@ -15,16 +15,16 @@ export interface ImportOptions { dryRun: boolean, skipBad: boolean }
 
 /** How long an import waits for shards that workers hold. */
 const CATCH_UP_MS = 60_000
-/** A rehearsal cannot project, so it is of use to wait only where a worker is about to be done. */
+/** A dry run cannot project, so it waits only for a worker that is nearly done. */
 const DRY_RUN_WAIT_MS = 2000
 
 /**
- * `import FILE…`: takes in exports of the provider and files of deliveries. Files that hold a line that cannot be read are
- * refused before anything is written, unless told to skip such lines; running it again is always safe.
+ * `import FILE…`: stores the events of exports and files of deliveries. A file with a line that cannot be read is refused before
+ * anything is written, unless `skipBad` says to skip such lines. Running it again is always safe.
  */
 export async function importCommand (config: Config, output: Output, files: readonly string[], options: ImportOptions): Promise<void> {
   const sources = await Promise.all(files.map(async file => await openSource(file, config.BODY_LIMIT_BYTES)))
-  // Also where bad lines are skipped: a file that cannot be read to its end must not be found out half-way.
+  // Even if bad lines are skipped: that a file cannot be read to its end must be known before anything is written.
   if (!options.dryRun) await check(sources, options.skipBad ? skimEntries : checkEntries, output)
   const report = createReport(output, options)
   try {

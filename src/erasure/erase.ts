@@ -21,13 +21,13 @@ export type { ErasureOrder } from './record.ts'
 
 /** What an erasure found and did. */
 export interface Erasure {
-  /** Nothing in the ledger is of this customer: the id may be mistyped. */
+  /** True if nothing in the ledger is about this customer: the id may be mistyped. */
   unknown: boolean
   /** Events and quarantine rows that may concern the customer. */
   looked_at: { events: number, quarantined: number }
-  /** Those that hold, or held, something personal. */
+  /** Those that contain, or contained, personal data. */
   erased: { events: number, quarantined: number }
-  /** Ids of the events that record it, one for each transaction. */
+  /** Ids of the events that record the erasure, one for each transaction. */
   recorded: string[]
 }
 
@@ -37,21 +37,21 @@ export interface EraseOptions {
   providers?: Providers
   /** Count, and write nothing. */
   dryRun?: boolean
-  /** Told before each transaction how many it will change, of how many. */
+  /** Called before each transaction with its number, from 0, and the number of all. */
   onChunk?: (done: number, of: number) => void | Promise<void>
 }
 
 /** What holds something personal: an event, or a quarantine row. */
 type Item = { body_bytes: number, mentions: boolean } & ({ entry: SearchedEvent } | { quarantine_id: bigint })
 
-/** A deadlock, or a lock that was not to be had, settles at the next try. */
+/** For a deadlock, or a lock that was taken. */
 const TRIES = 5
-/** Events of the customer that come in meanwhile are erased, too; those of a customer who is busy for ever are not waited for. */
+/** Events of the customer that arrive meanwhile are erased, too, but not without end. */
 const ROUNDS = 3
 
 /**
- * Takes what is personal about a customer out of the stored events, the quarantine and the projections, in transactions of a
- * bounded size, beside whatever runs. Each leaves log and projections in agreement; killed, it is begun again and does the rest.
+ * Removes the personal data of a customer from the stored events, the quarantine and the projections, in transactions of a bounded
+ * size, while everything else runs. Each leaves log and projections consistent; after a kill, the next run does the rest.
  */
 export async function eraseCustomer (db: Db, order: ErasureOrder, options: EraseOptions): Promise<Erasure> {
   const search = await createSearch(db, order.customer_id, options.providers ?? knownProviders)
@@ -70,7 +70,7 @@ export async function eraseCustomer (db: Db, order: ErasureOrder, options: Erase
   return erasure
 }
 
-/** Everything that still holds something personal. Called when all that names the customer is known. */
+/** Everything that still contains personal data. Learns first from the quarantine how the customer is named. */
 async function findPersonal (db: Db, search: Search): Promise<{ items: Item[], rows: number }> {
   const items: Item[] = []
   let rows = 0
@@ -105,8 +105,8 @@ async function * quarantineRows (db: Db): AsyncGenerator<Kept> {
 }
 
 /**
- * Where one transaction is not enough, what only names the customer goes first: as long as their own objects say what they are
- * called, whoever begins again after a kill still recognises it.
+ * If one transaction is not enough, bodies that only mention the customer are redacted first: as long as the customer's own objects
+ * keep the names, a run after a kill still recognises these.
  */
 async function eraseItems (db: Db, search: Search, order: ErasureOrder, items: readonly Item[], shards: number, options: EraseOptions): Promise<string[]> {
   const whole = await chunksOf(items, 'all')
@@ -130,14 +130,14 @@ async function chunksOf (items: readonly Item[], extent: RedactionExtent): Promi
 /** One transaction. @returns the id of the event that records it; undefined where someone else was faster with all of it */
 async function eraseChunk (trx: Trx, search: Search, order: ErasureOrder, chunk: readonly Item[], extent: RedactionExtent, shards: number, projections: readonly ProjectionKey[]): Promise<string | undefined> {
   await lockErasures(trx)
-  // Tables of a rebuild that were made from here on would not be among those that are cleaned.
+  // Tables that a rebuild creates from here on would not be cleaned.
   await takeBuildLock(trx)
   const projectionSchemas: Array<[name: ProjectionSchema, standing: FoldedUpTo]> = []
   for (const name of await listProjectionSchemas(trx)) {
     await lookAt(trx, name)
     projectionSchemas.push([name, await lockCheckpoints(trx, projections)])
   }
-  // No step is under way now: what was projected since the last look is found by this one.
+  // No step is running now: this finds what was projected since the last search.
   await search.look(trx)
   const { changed, events } = await redactEvents(trx, search, chunk.flatMap(item => 'entry' in item ? [item.entry] : []), extent)
   const rows = (await readKept(trx, chunk.flatMap(item => 'quarantine_id' in item ? [item.quarantine_id] : [])))
@@ -148,7 +148,7 @@ async function eraseChunk (trx: Trx, search: Search, order: ErasureOrder, chunk:
     await refold(trx, search, changed, standing)
   }
   const erasure = erasureEvent(order, events, rows, shards, new Date())
-  // Last, since from here on the appends of that shard wait for us.
+  // Last, since from here on appends to that shard wait for this transaction.
   await writeErasure(trx, erasure, events, rows)
   for (const { entry, after } of changed) search.entries.set(eventKeyOf(entry), { ...entry, ...search.shownBy(after) })
   return erasure.event_id

@@ -17,15 +17,15 @@ export const CHUNK: BatchLimits = { items: 200, bytes: 8_000_000 }
 export interface Changed { entry: SearchedEvent, before: Fact[], after: Fact[] }
 
 /**
- * Makes the rows of one generation those that the redacted events come to: the customer, orders of which something else is told
- * now, and what explains movements. By the projections' own folds, over every event that tells of them and does not wait with
- * something parked. All checkpoints of the generation are locked; a projection that it does not have is left out.
+ * Rebuilds the rows of one projection schema that depend on redacted events: the customer, orders whose facts changed, and the details
+ * of movements. Uses the projections' own folds, over every event about them that does not wait under a parked key. The caller has
+ * locked all checkpoints of the schema; a projection that it does not have is left out.
  */
 export async function refold (trx: Trx, search: Search, changed: readonly Changed[], standing: FoldedUpTo): Promise<void> {
   const byKey = new Map(changed.map(change => [eventKeyOf(change.entry), change]))
   if (standing.positions.has(customers.name)) await refoldCustomer(trx, search, byKey, appliedBy(customers, standing))
   if (standing.positions.has(orders.name)) await refoldOrders(trx, search, byKey, appliedBy(orders, standing))
-  if (standing.positions.has(cards.name)) await retellDetails(trx, changed)
+  if (standing.positions.has(cards.name)) await refoldDetails(trx, changed)
   await forgetReasons(trx, changed.map(({ entry }) => entry))
 }
 
@@ -39,7 +39,7 @@ function appliedBy (projection: Projection, { positions, waiting }: FoldedUpTo):
   }
 }
 
-async function retellDetails (trx: Trx, changed: readonly Changed[]): Promise<void> {
+async function refoldDetails (trx: Trx, changed: readonly Changed[]): Promise<void> {
   const details = changed.flatMap(({ entry: { event_id, subject }, before, after }) => {
     const observed = new Map(movementsIn(before).map(movement => [placeOf(movement), movement.details]))
     return movementsIn(after).filter(movement => observed.get(placeOf(movement)) !== movement.details)

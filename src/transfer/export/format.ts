@@ -1,10 +1,10 @@
 import type { EventKey } from '../../log/read.sql.ts'
 import type { EventRow } from '../../postgres/tables.ts'
 
-/** What a file says of itself in its first line; the number is that of the format. */
+/** The name and version of the format, in the first line of a file. */
 export const EXPORTED_LEDGER = 'loyalty-ledger/1'
 
-/** The first line. `events`: as many lines come before the last one. */
+/** The first line. `events`: the number of lines between the first and the last one. */
 export interface Header { export: string, shards: number, events: number, exported_at: string }
 
 /** What the body of an event does not state: how it was named, who sent it, its place, and when it was first stored. */

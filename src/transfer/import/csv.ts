@@ -10,8 +10,8 @@ import { UnreadableFile, type Entry } from './entry.ts'
 /** A cell of details holds an order at most; a longer record is a quote that was never closed. */
 const MAX_RECORD_BYTES = 1_048_576
 /** How far the parser is, in lines of the file. */
-interface Place { lines: number, empty_lines: number }
-interface Parsed { record: Record<string, string>, info: Place & { bytes: number } }
+interface ParserPosition { lines: number, empty_lines: number }
+interface Parsed { record: Record<string, string>, info: ParserPosition & { bytes: number } }
 /** Whose export a table is, and how its rows are read. */
 interface Table { provider: Provider, rows: TransactionExport }
 
@@ -24,7 +24,7 @@ interface Table { provider: Provider, rows: TransactionExport }
 export async function * csvEntries (file: string, { start = 0, providers = knownProviders }: { start?: number, providers?: Providers } = {}): AsyncGenerator<Entry> {
   let table: Table | undefined
   const skipped: Entry[] = []
-  let last: Place = { lines: 1, empty_lines: 0 }
+  let last: ParserPosition = { lines: 1, empty_lines: 0 }
   const parser = pipeline(createReadStream(file, { start }), parse({
     columns (head: string[]) {
       const columns = columnsOf(head, file)
@@ -42,10 +42,10 @@ export async function * csvEntries (file: string, { start = 0, providers = known
     on_skip (error) {
       if (error === undefined) return
       refuseOpenQuote(error, last, file)
-      last = placeOf(error)
+      last = positionOf(error)
       skipped.push({ line: last.lines, bytes: 0, bad: `not a row of this file: ${error.message}` })
     },
-    // Not found out from the first line: files that were joined together mix them.
+    // Not detected from the first line: concatenated files mix them.
     record_delimiter: ['\r\n', '\n', '\r'],
     skip_empty_lines: true,
     skip_records_with_error: true
@@ -66,7 +66,7 @@ export async function * csvEntries (file: string, { start = 0, providers = known
   if (rows === 0 && last.lines === 1) throw new UnreadableFile(`${file}: there are no rows in it, only names of columns. Leave it out, or export it again.`)
 }
 
-/** Names as the provider writes them, whatever their case: `Voucher ID` is `voucher_id`. */
+/** Column names as the provider writes them, in any case: `Voucher ID` is `voucher_id`. */
 function columnsOf (head: readonly string[], file: string): string[] {
   const columns = head.map(name => (utf8(name) ?? name).trim().toLowerCase().replaceAll(/[\s-]+/g, '_'))
   const twice = columns.find((name, index) => columns.indexOf(name) < index)
@@ -103,16 +103,16 @@ function utf8 (cell: string): string | undefined {
   return isUtf8(bytes) ? bytes.toString() : undefined
 }
 
-/** Behind a quote that was not closed, rows are text of a cell: to skip the one bad record would swallow them without a word. */
-function refuseOpenQuote (error: CsvError, last: Place, file: string): void {
-  const { lines, empty_lines } = placeOf(error)
+/** After a quote that was not closed, all rows are text of one cell: skipping that one bad record would lose them silently. */
+function refuseOpenQuote (error: CsvError, last: ParserPosition, file: string): void {
+  const { lines, empty_lines } = positionOf(error)
   const spanned = (lines - empty_lines) - (last.lines - last.empty_lines)
   if (spanned <= 1 && error.code !== 'CSV_QUOTE_NOT_CLOSED' && error.code !== 'CSV_MAX_RECORD_SIZE') return
   const begins = last.lines + 1 + empty_lines - last.empty_lines
   throw new UnreadableFile(`${file}:${begins}: a quote that begins here is not closed, or a record is longer than ${MAX_RECORD_BYTES} bytes, so that it cannot be said where the next row begins (${error.message}). Mend the line, or export the file again.`, { cause: error })
 }
 
-function placeOf ({ lines, empty_lines }: CsvError): Place {
+function positionOf ({ lines, empty_lines }: CsvError): ParserPosition {
   return { lines: typeof lines === 'number' ? lines : 1, empty_lines: typeof empty_lines === 'number' ? empty_lines : 0 }
 }
 

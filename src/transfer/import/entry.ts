@@ -10,7 +10,7 @@ export type Entry =
   | { line: number, bytes: number, body: Buffer, provider?: Provider, to_the_second?: boolean, exported?: Exported }
   | { line: number, bytes: number, bad: string }
 
-/** A file that cannot be read as what it seems to be. The message says what to do. */
+/** A file does not have the format that it begins with. The message says what to do. */
 export class UnreadableFile extends Error {
   override name = 'UnreadableFile'
   readonly code = 'file_unreadable'

@@ -4,10 +4,10 @@ import { parseInstant } from '../../ledger/instant.ts'
 import { UnreadableFile, type Entry } from './entry.ts'
 import { readLines } from './lines.ts'
 
-/** What our own export wrote must fit, whatever limit deliveries have today: the largest body there can be, escaped. */
+/** The largest body that can be stored, escaped: every exported line must fit, whatever the limit of deliveries is today. */
 const LINE_LIMIT_BYTES = 256_000_000
 
-/** Does a file begin as an export of a ledger does? @throws UnreadableFile when it is one of another version */
+/** True if a file begins as an export of a ledger. @throws UnreadableFile if the export has another format version */
 export function isExportedLedger (file: string, head: string): boolean {
   const format = /^\{"export":"(loyalty-ledger\/[^"]*)"/.exec(head)?.[1]
   if (format === undefined || format === EXPORTED_LEDGER) return format !== undefined
@@ -15,8 +15,8 @@ export function isExportedLedger (file: string, head: string): boolean {
 }
 
 /**
- * The events of an export of a ledger, each with what the export says of it.
- * @throws UnreadableFile, at its end, when the file is not as it was written: cut off, added to, or changed
+ * The events of an export of a ledger, with the fields that the export adds.
+ * @throws UnreadableFile, at the end of the file, if it was truncated, extended or changed
  */
 export async function * exportedEntries (file: string): AsyncGenerator<Entry> {
   const hash = createHash('sha256')

@@ -10,7 +10,7 @@ import { readEntry, type ReadEntry } from './read.ts'
 import type { Sink } from './sink.ts'
 import type { Outcome, ImportTally } from './tally.ts'
 
-/** What is looked up and appended together: far less than an appender's queue takes. */
+/** What is looked up and appended at once: far less than an appender's queue takes. */
 const BATCH: BatchLimits = { items: 256, bytes: 8_000_000 }
 
 /**
@@ -18,7 +18,7 @@ const BATCH: BatchLimits = { items: 256, bytes: 8_000_000 }
  * @throws AppendRefused when the database is away: what is counted is done, begin again for the rest
  */
 export async function importEntries (entries: AsyncIterable<Entry>, sink: Sink, tally: ImportTally): Promise<void> {
-  for await (const batch of inBatches(entries, BATCH, ({ bytes }) => bytes)) await takeBatch(batch, sink, tally)
+  for await (const batch of inBatches(entries, BATCH, ({ bytes }) => bytes)) await importBatch(batch, sink, tally)
 }
 
 /** Counts the entries that cannot be read, and stores nothing. */
@@ -30,20 +30,20 @@ export async function checkEntries (entries: AsyncIterable<Entry>, tally: Import
   }
 }
 
-/** Reads entries without a look at what they tell, for errors of the file as a whole. */
+/** Reads entries without decoding them, for errors of the file as a whole. */
 export async function skimEntries (entries: AsyncIterable<Entry>, tally: ImportTally): Promise<void> {
   for await (const { bytes } of entries) tally.progress(bytes)
 }
 
-interface Received { as: Outcome, stored?: boolean, reason?: string }
+interface EntryResult { as: Outcome, stored?: boolean, reason?: string }
 
-async function takeBatch (batch: readonly Entry[], sink: Sink, tally: ImportTally): Promise<void> {
+async function importBatch (batch: readonly Entry[], sink: Sink, tally: ImportTally): Promise<void> {
   const providers = providersOf(sink.intake)
   const entries = batch.map(entry => readEntry(entry, providers))
   const rows = entries.flatMap(entry => entry.as === 'row' ? [{ ...entry.identified, movement: entry.movement }] : [])
   const known = rows.length === 0 ? [] : await whatIsKnown(sink.intake.db, rows)
   let row = 0
-  const settled = await Promise.allSettled(entries.map(async entry => await take(entry, entry.as === 'row' ? known[row++] : undefined, sink)))
+  const settled = await Promise.allSettled(entries.map(async entry => await importEntry(entry, entry.as === 'row' ? known[row++] : undefined, sink)))
   settled.forEach((result, index) => {
     if (result.status === 'fulfilled') count(result.value, entries[index] as ReadEntry, tally)
   })
@@ -52,14 +52,14 @@ async function takeBatch (batch: readonly Entry[], sink: Sink, tally: ImportTall
   tally.progress(batch.reduce((sum, { bytes }) => sum + bytes, 0))
 }
 
-function count ({ as, stored = false, reason }: Received, entry: ReadEntry, { counts, remark }: ImportTally): void {
+function count ({ as, stored = false, reason }: EntryResult, entry: ReadEntry, { counts, remark }: ImportTally): void {
   counts[as]++
   if (stored) counts.stored++
   if (stored && entry.as === 'row' && entry.to_the_second) counts.to_the_second++
   if (as === 'conflict' || as === 'bad') remark({ line: entry.line, what: as, reason: reason ?? '' })
 }
 
-async function take (entry: ReadEntry, known: Known | undefined, sink: Sink): Promise<Received> {
+async function importEntry (entry: ReadEntry, known: Known | undefined, sink: Sink): Promise<EntryResult> {
   if (entry.as === 'bad') return entry
   if (entry.as === 'pointless') return { as: 'ignored' }
   if (known?.as === 'same') return { as: 'duplicate' }
@@ -80,7 +80,7 @@ async function take (entry: ReadEntry, known: Known | undefined, sink: Sink): Pr
   }
 }
 
-async function setAside ({ body, provider }: { body: Buffer, provider: EventReader }, why: { reason: string, detail: string, event_id: string, subject: string }, sink: Sink): Promise<Received> {
+async function setAside ({ body, provider }: { body: Buffer, provider: EventReader }, why: { reason: string, detail: string, event_id: string, subject: string }, sink: Sink): Promise<EntryResult> {
   const { quarantine_id, fate } = await sink.setAside({ provider: provider.name, body, headers: {}, ...why })
   return fate === 'discarded' ? { as: 'discarded' } : { as: 'conflict', reason: `${why.detail}; ${waiting(fate, quarantine_id)}` }
 }

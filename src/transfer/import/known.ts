@@ -8,11 +8,11 @@ export interface ExportedMovement extends EventKey { movement: MovementObservati
 
 /** What the ledger knew of a row's movement before the row came. */
 export type Known =
-  /** Nothing, or not how many points. */
+  /** Nothing, or not the number of points. */
   | { as: 'unknown' }
-  /** The points are known; the row has something to add, or is better informed. */
+  /** The points are known; the row adds something, or has a higher source rank. */
   | { as: 'told' }
-  /** All that the row tells, from the provider's own row or another export: storing it would add nothing. */
+  /** Everything in the row, from the provider's own row or another export: storing it would add nothing. */
   | { as: 'same' }
   /** Something else: other points, or another balance after it. */
   | { as: 'contradicted', by: Observation }
@@ -20,13 +20,13 @@ export type Known =
 /** Looks up what is told already, in one query or two. @returns one answer a row, in order */
 export async function whatIsKnown (db: Db, rows: readonly ExportedMovement[]): Promise<Known[]> {
   const told = await readObservations(db, rows.map(({ movement }) => movement))
-  const known = rows.map(({ movement }) => compare(movement, told.get(movement.movement_id) ?? []))
+  const known = rows.map(({ movement }) => compareWithKnown(movement, told.get(movement.movement_id) ?? []))
   return await exceptStored(db, rows, known)
 }
 
-function compare (movement: MovementObservation, told: readonly Observation[]): Known {
-  // A price list is no witness.
-  const witnesses = told.filter(({ card_id, source_rank }) => card_id === movement.card_id && source_rank !== SOURCE_RANK.priced)
+function compareWithKnown (movement: MovementObservation, observed: readonly Observation[]): Known {
+  // A price list does not say what happened.
+  const witnesses = observed.filter(({ card_id, source_rank }) => card_id === movement.card_id && source_rank !== SOURCE_RANK.priced)
   if (witnesses.some(observation => observation.source_rank >= SOURCE_RANK.exported && saysAll(observation, movement))) return { as: 'same' }
   const by = witnesses.find(observation => differ(observation.points, movement.points) || differ(observation.reported_balance, movement.reported_balance))
   if (by !== undefined) return { as: 'contradicted', by }
@@ -49,8 +49,8 @@ function saysAll (observation: Observation, movement: MovementObservation): bool
     covers(observation.earning_rule_id, movement.earning_rule_id)
 }
 
-function covers<T> (known: T | null, told: T | null): boolean {
-  return told === null || told === known
+function covers<T> (known: T | null, observed: T | null): boolean {
+  return observed === null || observed === known
 }
 
 function differ (a: bigint | null, b: bigint | null): boolean {

@@ -2,13 +2,13 @@ import { createReadStream } from 'node:fs'
 
 const LINE_FEED = 0x0a
 
-/** A line of a file without its end. `length` and `bytes`: without and with it. `text`: undefined where it is longer than the limit. */
+/** A line of a file. `length` and `bytes`: without and with the line end. `text`: without it; undefined if longer than the limit. */
 export interface FileLine { line: number, length: number, bytes: number, text: Buffer | undefined }
 
 /**
- * The lines of a file, byte for byte. One line at a time: a file of any size costs the same memory.
+ * The lines of a file, byte for byte. Memory does not grow with the file.
  * @param options.start of the first line, in bytes: after a byte order mark
- * @param options.limit_bytes of a line: what is longer is counted and not kept
+ * @param options.limit_bytes of a line: a longer line is counted and not kept
  */
 export async function * readLines (file: string, { start: first = 0, limit_bytes }: { start?: number, limit_bytes: number }): AsyncGenerator<FileLine> {
   let line = 1

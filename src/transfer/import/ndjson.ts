@@ -4,7 +4,7 @@ import { readLines } from './lines.ts'
 const CARRIAGE_RETURN = 0x0d
 
 /**
- * The lines of a file of deliveries, one JSON body a line, byte for byte; empty lines are nothing.
+ * The lines of a file of deliveries, one JSON body a line, byte for byte. Skips empty lines.
  * @param options.start of the first line, in bytes: after a byte order mark
  * @param options.limit_bytes a longer line is bad
  */
@@ -15,7 +15,7 @@ export async function * ndjsonEntries (file: string, options: { start?: number, 
   }
 }
 
-/** Without the carriage return of a file that was written on Windows; a line of nothing is nothing. */
+/** Removes the carriage return of a file that was written on Windows. */
 function trimmed (body: Buffer): Buffer {
   return body.at(-1) === CARRIAGE_RETURN ? body.subarray(0, -1) : body
 }

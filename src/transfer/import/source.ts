@@ -10,16 +10,16 @@ import { ndjsonEntries } from './ndjson.ts'
 export interface ImportSource {
   file: string
   bytes: number
-  /** Reads it from its start, each time anew: one entry at a time, so that a file of any size costs the same memory. */
+  /** Reads the file from its start, each time anew. Memory does not grow with the file. */
   entries: () => AsyncIterable<Entry>
-  /** It is an export of a ledger: its events keep the time at which they were first stored. */
+  /** True for an export of a ledger: its events keep the time at which they were first stored. */
   restores: boolean
 }
 
-/** Enough to see what a file is; an export's head has some 200 bytes. */
+/** Enough to recognise the format; the first line of an export has some 200 bytes. */
 const HEAD_BYTES = 4096
 const BYTE_ORDER_MARK = Buffer.from('\ufeff')
-/** The first bytes of what people forget to unpack. */
+/** The first bytes of gzip and zip files. */
 const COMPRESSED = [Buffer.from([0x1f, 0x8b]), Buffer.from('PK\u0003\u0004')]
 const UTF_16 = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
 
@@ -27,10 +27,10 @@ const UTF_16 = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
  * Recognises a file by how it begins: an export of a ledger by its name, deliveries by a brace; anything else is the head of a
  * table.
  * @param limit_bytes of one delivery
- * @throws UnreadableFile when it is neither
+ * @throws UnreadableFile if it is none of these
  */
 export async function openSource (file: string, limit_bytes: number, providers: Providers = knownProviders): Promise<ImportSource> {
-  const { bytes, head } = await lookAt(file)
+  const { bytes, head } = await readHead(file)
   if (COMPRESSED.some(mark => startsWith(head, mark))) throw new UnreadableFile(`${file} is compressed. Unpack it first.`)
   if (UTF_16.some(mark => startsWith(head, mark))) throw new UnreadableFile(`${file} is UTF-16. Save it as UTF-8, or take the export as the provider made it.`)
   const start = startsWith(head, BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0
@@ -43,8 +43,8 @@ export async function openSource (file: string, limit_bytes: number, providers: 
   return { file, bytes, restores: false, entries: () => csvEntries(file, { providers, start }) }
 }
 
-async function lookAt (file: string): Promise<{ bytes: number, head: Buffer }> {
-  // Reading once would have to write before it knows whether the rest can be read.
+async function readHead (file: string): Promise<{ bytes: number, head: Buffer }> {
+  // One pass would have to write before it is known that the rest can be read.
   const needed = 'a file is needed, since it is read twice: first to see that every line can be read, then to take it in.'
   if (file === '-') throw new UnreadableFile(`Standard input cannot be imported: ${needed}`)
   try {

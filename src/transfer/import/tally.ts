@@ -1,12 +1,12 @@
-/** How many entries an import came to, by what became of them, and how many events it stored. */
+/** The entries of an import by outcome, and how many events it stored. */
 export interface Counts {
-  /** Told nothing that was known. */
+  /** Their movement or event was not known. */
   new: number
-  /** Known already: the event was stored before, or another one told the same movement. */
+  /** Known already: the event was stored before, or another event has the same movement. */
   duplicate: number
-  /** Contradicts what is stored: it waits in quarantine, and the stored one stands. */
+  /** Contradict what is stored: they wait in quarantine, and the stored event stays valid. */
   conflict: number
-  /** Contradicts what is stored, and a person has discarded it before. */
+  /** Contradict what is stored, and a person has discarded them before. */
   discarded: number
   /** Rows that move no points, such as those of gift cards. */
   ignored: number
@@ -14,11 +14,11 @@ export interface Counts {
   bad: number
   /** Events that were appended. */
   stored: number
-  /** Of those: rows whose time an export cut to the second, so that their place within that second is not known. */
+  /** Of those: rows whose time the export cut to the second, so that their order within that second is not known. */
   to_the_second: number
 }
 
-/** What can become of an entry, in the order in which people read it. */
+/** The outcomes of an entry, in the order in which they are reported. */
 export const OUTCOMES = ['new', 'duplicate', 'conflict', 'discarded', 'ignored', 'bad'] as const satisfies ReadonlyArray<keyof Counts>
 export type Outcome = typeof OUTCOMES[number]
 
@@ -26,13 +26,13 @@ export function noCounts (): Counts {
   return { new: 0, duplicate: 0, conflict: 0, discarded: 0, ignored: 0, bad: 0, stored: 0, to_the_second: 0 }
 }
 
-/** An entry that a person must look at. */
+/** An entry that a person must act on. */
 export interface Remark { line: number, what: 'bad' | 'conflict', reason: string }
 
-/** Who is told how an import goes on. What is counted is done, also where the import ends half-way. */
+/** Receives the progress of an import. What is counted is done, even if the import ends half-way. */
 export interface ImportTally {
   counts: Counts
   remark: (remark: Remark) => void
-  /** Told of bytes read. */
+  /** Called with bytes read. */
   progress: (bytes: number) => void
 }
