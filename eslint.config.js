@@ -16,7 +16,8 @@ const root = import.meta.dirname
 const direction = {
   'config.ts': [],
   ledger: [],
-  postgres: ['ledger'],
+  files: [],
+  postgres: ['files', 'ledger'],
   providers: ['ledger'],
   log: ['postgres', 'ledger'],
   ingest: ['log', 'providers', 'postgres', 'ledger'],
@@ -31,7 +32,7 @@ const direction = {
   app: ['http', 'access', 'projections', 'engine', 'ingest', 'log', 'providers', 'postgres', 'ledger', 'config.ts'],
   cli: [
     'app', 'access', 'audit', 'erasure', 'transfer', 'projections', 'engine', 'ingest', 'log', 'providers', 'postgres',
-    'ledger', 'config.ts', '../simulator'
+    'files', 'ledger', 'config.ts', '../simulator'
   ],
   'main.ts': ['cli', 'app', 'config.ts'],
   // It judges the others, so it shares none of their rules: only how a body is signed.
@@ -122,6 +123,39 @@ function restrictedImports ({ typeOnly = [], patterns = [] }) {
   }
 }
 
+/** Words that this code does not use in comments and messages, with the better word. A reader must not have to guess. */
+const plainWords = {
+  'tell|tells|telling|tellings|teller': 'say, state or report; as a noun: observation',
+  'told|untold': 'observed, stated, reported or known',
+  retold: 'observed again',
+  'sighting|sightings': 'observation',
+  informed: 'source rank',
+  clocks: 'as of, or field times',
+  unbuilt: 'outdated',
+  'stands? still|stood still|standing still': 'is parked, or stops',
+  'put away|puts away': 'discard',
+  'rehearsal|rehearsals|rehearse': 'dry run',
+  received_at: 'recorded_at',
+  dear: 'expensive'
+}
+
+const plainWordsRule = {
+  meta: { type: 'suggestion', schema: [], messages: { word: '"{{word}}" is not plain here. Better: {{better}}.' } },
+  create (context) {
+    const words = Object.entries(plainWords).map(([word, better]) => ({ pattern: new RegExp(`\\b(?:${word})\\b`, 'gi'), better }))
+    const check = (node, text) => {
+      for (const { pattern, better } of words) {
+        for (const [word] of text.matchAll(pattern)) context.report({ loc: node.loc, messageId: 'word', data: { word, better } })
+      }
+    }
+    return {
+      Program () { for (const comment of context.sourceCode.getAllComments()) check(comment, comment.value) },
+      Literal (node) { if (typeof node.value === 'string') check(node, node.value) },
+      TemplateElement (node) { check(node, node.value.raw) }
+    }
+  }
+}
+
 export default defineConfig(
   { ignores: [...resolveIgnoresFromGitignore(), 'bench/**'] },
   neostandard({ ts: true, noJsx: true }),
@@ -139,6 +173,18 @@ export default defineConfig(
       // `void promise` says that nobody waits for it; as a value it stays an error.
       'no-void': ['error', { allowAsStatement: true }]
     }
+  },
+  {
+    name: 'language',
+    files: ['src/**/*.ts', 'simulator/**/*.ts', 'test/**/*.ts', 'scripts/**/*.js'],
+    // Comments are read in narrow windows and diffs. Code may be as wide as it is: the limit for it is out of reach.
+    rules: { '@stylistic/max-len': ['error', { code: 10_000, comments: 120, ignoreUrls: true }] }
+  },
+  {
+    name: 'language/words',
+    files: ['src/**/*.ts'],
+    plugins: { language: { rules: { 'plain-words': plainWordsRule } } },
+    rules: { 'language/plain-words': 'error' }
   },
   {
     name: 'types',

@@ -1,18 +1,18 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { envSchema } from 'env-schema'
 
-/** Every setting there is, by the name of its environment variable. `.env.example` carries the same, for people. */
+/** All settings, by the names of their environment variables. `.env.example` has the same ones, for people. */
 export const ConfigSchema = Type.Object({
   DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://[^/]', description: 'PostgreSQL 15 or newer. Unset: a real PostgreSQL, embedded, in DATA_DIR.' })),
-  DATABASE_ROLE: Type.String({ default: 'ledger_service', description: 'Role the service takes on after login; it cannot change stored events. Empty: stay the login.' }),
-  DATABASE_POOL_SIZE: Type.Integer({ default: 10, minimum: 3, maximum: 200, description: 'Connections a process may hold; from 6 on, three of them are the worker\'s own.' }),
-  DATABASE_TIMEOUT_MS: Type.Integer({ default: 10_000, minimum: 100, maximum: 3_600_000, description: 'How long the database may say nothing to a statement of the service before the connection is given up.' }),
+  DATABASE_ROLE: Type.String({ default: 'ledger_service', description: 'Role that the service acts as; it cannot change stored events. Empty: the login.' }),
+  DATABASE_POOL_SIZE: Type.Integer({ default: 10, minimum: 3, maximum: 200, description: 'Database connections of a process: a third each for deliveries and for the worker, at most three, the rest for reads; one more listens.' }),
+  DATABASE_TIMEOUT_MS: Type.Integer({ default: 10_000, minimum: 100, maximum: 3_600_000, description: 'How long a statement of the service may go unanswered before it is given up, with its connection.' }),
   DATA_DIR: Type.String({ default: '.data', minLength: 1, description: 'Where the embedded PostgreSQL and the generated secrets live.' }),
   HOST: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address to listen on. Beyond loopback, webhook secrets and an API key are required.' }),
-  PORT: Type.Integer({ default: 3000, minimum: 0, maximum: 65535, description: 'Port to listen on; 0 takes a free one.' }),
+  PORT: Type.Integer({ default: 3000, minimum: 0, maximum: 65535, description: 'Port to listen on; 0: a free one.' }),
   WEBHOOK_SECRETS: Type.String({ default: '', description: 'Secrets with which the provider signs webhooks, comma-separated, newest first.' }),
-  ANCHOR_KEY_FILE: Type.Optional(Type.String({ description: 'Ed25519 private key (PEM, PKCS#8) that checkpoints are signed with. Unset with the embedded PostgreSQL: one is made in DATA_DIR.' })),
-  ANCHOR_PUBLIC_KEY_FILE: Type.Optional(Type.String({ description: 'Its public half (PEM), where checkpoints are only compared with. Unset: that of the private key.' })),
+  ANCHOR_KEY_FILE: Type.Optional(Type.String({ description: 'Ed25519 private key (PEM, PKCS#8) that anchors are signed with. Unset with the embedded PostgreSQL: one is made in DATA_DIR.' })),
+  ANCHOR_PUBLIC_KEY_FILE: Type.Optional(Type.String({ description: 'Its public half (PEM), where anchors are only verified. Unset: that of the private key.' })),
   SHARDS: Type.Integer({ default: 16, minimum: 1, maximum: 1024, description: 'Logical streams; read once, when the database is created.' }),
   LOG_LEVEL: Type.Unsafe<string>({
     type: 'string',
@@ -20,10 +20,12 @@ export const ConfigSchema = Type.Object({
     default: 'info',
     description: 'How much to log, as JSON lines on standard output.'
   }),
-  BODY_LIMIT_BYTES: Type.Integer({ default: 1_048_576, minimum: 1024, maximum: 104_857_600, description: 'The largest delivery that is read.' }),
+  BODY_LIMIT_BYTES: Type.Integer({ default: 1_048_576, minimum: 1024, maximum: 104_857_600, description: 'Size of the largest body that is read.' }),
+  BODIES_LIMIT_BYTES: Type.Integer({ default: 67_108_864, minimum: 1024, maximum: 17_179_869_184, description: 'Memory for large bodies of deliveries that are being received; beyond it the answer is 503.' }),
+  HTTP_CONNECTION_LIMIT: Type.Integer({ default: 1000, minimum: 1, maximum: 100_000, description: 'Connections of clients at once; further ones are closed.' }),
   APPEND_QUEUE_LIMIT: Type.Integer({ default: 10_000, minimum: 1, maximum: 1_000_000, description: 'Deliveries that may wait to be stored; beyond it the answer is 503.' }),
-  PROJECTION_BATCH_EVENTS: Type.Integer({ default: 2000, minimum: 1, maximum: 100_000, description: 'Events a projection step takes at most.' }),
-  SHUTDOWN_TIMEOUT_MS: Type.Integer({ default: 10_000, minimum: 100, maximum: 600_000, description: 'How long an orderly stop may take before it is cut short.' })
+  PROJECTION_BATCH_EVENTS: Type.Integer({ default: 2000, minimum: 1, maximum: 100_000, description: 'Events a projection step folds at most.' }),
+  SHUTDOWN_TIMEOUT_MS: Type.Integer({ default: 10_000, minimum: 100, maximum: 600_000, description: 'How long an orderly stop may take before the process ends anyway.' })
 })
 
 export type ConfigVariables = Static<typeof ConfigSchema>

@@ -283,10 +283,7 @@ if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.me
 /** An argument is a string, a list of strings where a command accepts several, or undefined where it is optional. */
 type Action<Options, Args extends Array<string | string[] | undefined>> = (config: Config, output: Output, options: Options, ...args: Args) => Promise<void>
 
-/**
- * Runs a command with the settings and sets the exit status. An error is printed as one sentence, without a stack
- * trace.
- */
+/** Runs a command with the settings and sets the exit status. An error prints one sentence, never a stack trace. */
 function run<Options, Args extends Array<string | string[] | undefined>> (action: Action<Options, Args>, failure = 1): (...values: unknown[]) => Promise<void> {
   return async (...values) => {
     const command = values.at(-1) as Command

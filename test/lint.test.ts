@@ -6,20 +6,22 @@ import ts from 'typescript'
 import tseslint from 'typescript-eslint'
 import { root } from './support/root.ts'
 
-const directionRules = new Set([
+const houseRules = new Set([
   'import-x/no-restricted-paths',
   'import-x/no-nodejs-modules',
   '@typescript-eslint/no-restricted-imports',
   'no-restricted-globals',
   'no-restricted-properties',
   'no-restricted-syntax',
-  'providers/unnamed'
+  'providers/unnamed',
+  '@stylistic/max-len',
+  'language/plain-words'
 ])
 
 // The files below exist only here, so the rules that need types are left out: without them a file costs milliseconds.
 const eslint = new ESLint({
   cwd: root,
-  ruleFilter: ({ ruleId }) => directionRules.has(ruleId),
+  ruleFilter: ({ ruleId }) => houseRules.has(ruleId),
   overrideConfig: {
     ...tseslint.configs.disableTypeChecked,
     languageOptions: { parserOptions: { projectService: false } }
@@ -34,9 +36,10 @@ async function violations (file: string, code: string): Promise<string[]> {
   return result.messages.map(message => message.ruleId ?? '')
 }
 
-// The rooms of src, bottom up. Said here once more, and not read from the configuration: the test is the second opinion.
+// The rooms of src, bottom up. They are repeated here and not read from the configuration, so that the test is
+// independent of it.
 const rooms = [
-  'ledger', 'postgres', 'providers', 'log', 'ingest', 'engine', 'projections', 'history', 'transfer', 'erasure', 'audit', 'access', 'http', 'app', 'cli'
+  'ledger', 'files', 'postgres', 'providers', 'log', 'ingest', 'engine', 'projections', 'history', 'transfer', 'erasure', 'audit', 'access', 'http', 'app', 'cli'
 ] as const
 
 async function isRefused (from: string, to: string): Promise<boolean> {
@@ -142,7 +145,15 @@ const refused: Array<[what: string, file: string, code: string, rule: string]> =
       [`process.env taken apart, in ${room}`, `src/${room}/a.ts`, 'export const { env } = process', 'no-restricted-properties'],
       [`env of node:process, in ${room}`, `src/${room}/a.ts`, "import { env } from 'node:process'\nexport const port = env.PORT", '@typescript-eslint/no-restricted-imports']
     ]
-  )
+  ),
+  ...['src/http/a.ts', 'simulator/a.ts', 'test/a.test.ts', 'scripts/a.js'].flatMap((file): Array<typeof refused[number]> => [
+    [`a line comment of 121 columns, in ${file}`, file, `// ${'x '.repeat(59)}`, '@stylistic/max-len'],
+    [`a documentation comment of 121 columns, in ${file}`, file, `/**\n * ${'x '.repeat(59)}\n */\nexport const a = 1`, '@stylistic/max-len']
+  ]),
+  ['a word of the old idiom, in a comment', 'src/http/a.ts', '// What the event told us.', 'language/plain-words'],
+  ['one in a documentation comment, with a capital', 'src/http/a.ts', '/** Sightings of a movement. */\nexport const a = 1', 'language/plain-words'],
+  ['two words, in a string', 'src/http/a.ts', "export const a = 'the card stands still'", 'language/plain-words'],
+  ['one in a message with values', 'src/http/a.ts', 'export const a = (id: string) => `$' + '{id} is put away`', 'language/plain-words']
 ]
 
 t.test('what else is refused', async t => {
@@ -158,7 +169,7 @@ const accepted: Array<[what: string, file: string, code: string]> = [
   ['a provider by its name, in the help of the command line', 'src/main.ts', "export const help = 'Webhooks of Voucherify'"],
   ['ledger as a value, from projections', 'src/projections/a.ts', "import { fold } from '../ledger/card.ts'\nfold()"],
   ['ledger as a value, from http', 'src/http/a.ts', "import { fold } from '../ledger/card.ts'\nfold()"],
-  ['the words of facts, from provider', 'src/providers/voucherify/families/a.ts', "import { INFORMED } from '../../../ledger/facts.ts'\nimport { parseInstant } from '../../../ledger/instant.ts'\nparseInstant(INFORMED)"],
+  ['the words of facts, from provider', 'src/providers/voucherify/families/a.ts', "import { SOURCE_RANK } from '../../../ledger/facts.ts'\nimport { parseInstant } from '../../../ledger/instant.ts'\nparseInstant(SOURCE_RANK)"],
   ['types of ledger, from provider', 'src/providers/voucherify/a.ts', "import type { Movement } from '../../ledger/movements.ts'\nexport type M = Movement"],
   ['the instant, from postgres', 'src/postgres/a.ts', "import { parseInstant } from '../ledger/instant.ts'\nparseInstant('')"],
   ['types of ledger, from postgres', 'src/postgres/a.ts', "import type { Movement } from '../ledger/movements.ts'\nexport type M = Movement"],
@@ -173,7 +184,12 @@ const accepted: Array<[what: string, file: string, code: string]> = [
   ['a given date, in ledger', 'src/ledger/a.ts', 'export const at = (text: string) => new Date(text)'],
   ['SQL packages, from a file of SQL', 'src/projections/cards/rows.sql.ts', "import { sql } from 'kysely'\nsql``"],
   ['SQL packages, from postgres', 'src/postgres/a.ts', "import pg from 'pg'\nexport const pool = new pg.Pool()"],
-  ['the web framework, from http', 'src/http/a.ts', "import fastify from 'fastify'\nfastify()"]
+  ['the web framework, from http', 'src/http/a.ts', "import fastify from 'fastify'\nfastify()"],
+  ['a comment of 120 columns', 'src/http/a.ts', `// ${'x '.repeat(58)}x`],
+  ['a wide line of code', 'src/http/a.ts', `export const a = '${'x '.repeat(100)}'`],
+  ['a wide comment with an address', 'src/http/a.ts', `// https://example.com/${'x'.repeat(120)}`],
+  ['a longer word, and an identifier', 'src/http/a.ts', "export const untellable = 'clockwise'"],
+  ['the old idiom, in a test', 'test/a.test.ts', '// What the event told us.']
 ]
 
 t.test('what is accepted', async t => {

@@ -18,7 +18,7 @@ export async function createKey (db: Db, name: string, scope: Scope): Promise<Ap
   return { ...key, token }
 }
 
-/** Every key there ever was, oldest first. */
+/** All keys, revoked ones included, oldest first. */
 export async function listKeys (db: Db): Promise<ApiKey[]> {
   return await db.selectFrom('ledger.api_keys').select(['key_id', 'name', 'scope', 'created_at', 'revoked_at']).orderBy('created_at').execute()
 }
@@ -32,14 +32,14 @@ export async function revokeKey (db: Db, key_id: string): Promise<boolean> {
   return numUpdatedRows > 0n
 }
 
-/** Whose a token is and what it may do; undefined when it opens nothing. */
+/** The key in force to which a token belongs; undefined if there is none. */
 export async function findKey (db: Db, token: string): Promise<Pick<ApiKeyRow, 'key_id' | 'name' | 'scope'> | undefined> {
   return await db.selectFrom('ledger.api_keys').select(['key_id', 'name', 'scope'])
     .where('token_digest', '=', digestOf(token)).where('revoked_at', 'is', null)
     .executeTakeFirst()
 }
 
-/** Was any key ever made? Revoking the last one does not open the door. */
+/** Says whether any key was ever made. Revoking the last one does not end the protection. */
 export async function hasKeys (db: Db): Promise<boolean> {
   return await db.selectFrom('ledger.api_keys').select('key_id').limit(1).executeTakeFirst() !== undefined
 }

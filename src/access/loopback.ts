@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net'
 
-/** Is it an address that only this machine can reach? Names other than localhost are not trusted to be. */
+/** Says whether only this machine can reach an address. Names other than localhost do not count. */
 export function isLoopbackHost (host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
   if (bare === 'localhost' || bare === '::1') return true

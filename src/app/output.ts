@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 
-/** How a command answers: text for people, or JSON for programs. Progress goes to another stream than the result. */
+/** Where a command writes: its result as text for people or JSON for programs; its progress separately. */
 export interface Output {
   json: boolean
   result: (text: string) => void
@@ -10,7 +10,7 @@ export interface Output {
 }
 
 export function createOutput (json: boolean): Output {
-  // The reader wants no more (`… | head`).
+  // The reader has closed its end (`… | head`): there is nobody to write for.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0)
     throw error
@@ -23,7 +23,7 @@ export function createOutput (json: boolean): Output {
   }
 }
 
-/** Writes a result: as JSON if the reader asked for it, else as text. */
+/** Prints a result: as JSON if that was asked for, else as text. */
 export function say (output: Output, value: unknown, text: string): void {
   output.result(output.json ? toJson(value) : text)
 }
@@ -84,7 +84,7 @@ function toJson (value: unknown): string {
   return JSON.stringify(value, exactly)
 }
 
-/** Counts and points as JSON integers; as text where a reader's number could not carry them. */
+/** Counts and points as JSON integers; as text if they are not safe integers of JavaScript. */
 function exactly (_key: string, value: unknown): unknown {
   if (typeof value !== 'bigint') return value
   return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString()

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type pg from 'pg'
 import { pino } from 'pino'
 import type { Config } from '../config.ts'
-import { createApp, createHealthApp } from '../http/app.ts'
+import { createApp, createHealthApp, type AppLimits } from '../http/app.ts'
 import { isLoopbackHost } from '../access/loopback.ts'
 import { projections } from '../projections/index.ts'
 import { knownProviders } from '../providers/index.ts'
@@ -10,15 +10,15 @@ import { describeOutdated, outdatedOf } from '../engine/rebuild/versions.ts'
 import { createFreshness, type Freshness } from '../engine/freshness.ts'
 import { createAppender, type Appender } from '../log/appender.ts'
 import { createCheckpoints, readVersions } from '../engine/checkpoints.sql.ts'
-import { closePool, databaseOf, openPool, type Db } from '../postgres/database.ts'
+import { closePool, databaseOf, openPool, type DatabaseOptions, type Db } from '../postgres/database.ts'
 import { hasKeys } from '../access/api-keys.sql.ts'
 import { migrationStatus } from '../postgres/migrations/migrate.ts'
 import { createNotifier } from '../log/notify.sql.ts'
-import { countShards } from '../log/shards.sql.ts'
+import { shareConnections } from './connections.ts'
 import { CommandError } from './errors.ts'
-import { migrate, openPlace, requireMigrated, type Place } from './open.ts'
+import { migrate, openDatabase, requireMigrated, requireShards, type DatabaseHandle } from './open.ts'
 import type { Output } from './output.ts'
-import { logsIdleErrors, startLocalWorker, type Access, type RunningWorker } from './worker.ts'
+import { logsIdleErrors, startLocalWorker, type RunningWorker, type ServiceAccess } from './worker.ts'
 import { startWorkerThread } from './worker-thread.ts'
 import { webhookSecrets } from './webhook-secrets.ts'
 import { createShutdown, type Shutdown } from './shutdown.ts'
@@ -29,18 +29,15 @@ export interface ServeOptions {
   version: string
 }
 
-/** Of the worker's own: for two steps at once, and a redrive beside them. With fewer than twice as many in all it shares the API's. */
-const STEPS_POOL = 3
-
 /** `serve`: the API, the worker, or both in one process, until a signal ends it. */
 export async function serveCommand (config: Config, output: Output, options: ServeOptions): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }) as FastifyBaseLogger
   const shutdown = createShutdown(config.SHUTDOWN_TIMEOUT_MS, line => { output.progress(line) })
   try {
-    const place = await openPlace(config, line => { output.progress(line) })
-    shutdown.onStop('database', place.release)
-    if (options.migrate || place.embedded) await migrate(place, config, line => { log.debug(line) })
-    await start({ place, config, options, log, shutdown, output })
+    const database = await openDatabase(config, line => { output.progress(line) })
+    shutdown.onStop('database', database.close)
+    if (options.migrate || database.embedded) await migrate(database, config, line => { log.debug(line) })
+    await start({ database, config, options, log, shutdown, output })
   } catch (error) {
     await shutdown.stop()
     throw error
@@ -49,62 +46,75 @@ export async function serveCommand (config: Config, output: Output, options: Ser
 }
 
 /** What a service is made of. */
-interface Service { place: Place, config: Config, options: ServeOptions, log: FastifyBaseLogger, shutdown: Shutdown, output: Output }
+interface Service { database: DatabaseHandle, config: Config, options: ServeOptions, log: FastifyBaseLogger, shutdown: Shutdown, output: Output }
 
 async function start (service: Service): Promise<void> {
   const { config, options, log, shutdown, output } = service
-  const forSteps = options.only === 'api' || config.DATABASE_POOL_SIZE < 2 * STEPS_POOL ? 0 : STEPS_POOL
-  const pool = openOwnPool(service, config.DATABASE_POOL_SIZE - forSteps)
+  const shares = shareConnections(config.DATABASE_POOL_SIZE, options.only)
+  const pool = openServicePool(service, { poolSize: shares.ingest, name: options.only ?? 'serve' })
   const db = databaseOf(pool)
   await requireMigrated(pool, line => { log.warn(line) })
-  const shards = await countShards(db)
-  if (shards === 0) throw new CommandError('shards_missing', 'The database has no shards yet. Run `npx loyalty-ledger migrate up`, or serve with --migrate.')
+  const shards = await requireShards(db)
   await createCheckpoints(db, projections)
   await guardEntrance(config, options, db)
 
   const outdated = outdatedOf(projections, await readVersions(db))
   if (outdated.length > 0) output.progress(describeOutdated(outdated))
 
-  const freshness = createFreshness(db, projections)
-  const worker = options.only === 'api' ? undefined : project(service, forSteps, db, freshness)
-  const pendingMigrations = async (): Promise<string[]> => (await migrationStatus(pool)).pending
-  const health = { db, pendingMigrations, worker: worker?.health, logger: log, bodyLimitBytes: config.BODY_LIMIT_BYTES }
+  const common = { db, pendingMigrations: async () => (await migrationStatus(pool)).pending, logger: log, limits: limitsOf(config) }
   if (options.only === 'worker') {
-    const url = await listen(await createHealthApp(health), config, shutdown)
-    output.progress(`The worker of loyalty ledger ${options.version} runs; ${url}/readyz tells how it is.`)
+    const worker = runWorker(service, shares.steps, () => {})
+    const url = await listen(await createHealthApp({ ...common, worker: worker.health }), config, shutdown)
+    output.progress(`The worker of loyalty ledger ${options.version} runs; ${url}/readyz says whether it is ready.`)
     return
   }
-  const appender = runAppender(service, db, worker)
+  const reads = databaseOf(openServicePool(service, { poolSize: shares.reads, name: `${options.only ?? 'serve'} reads`, settings: readSettings(config) }))
+  const freshness = createFreshness(reads, projections)
+  const worker = options.only === 'api' ? undefined : runWorker(service, shares.steps, freshness.moved)
+  const ingest = { db, shards, appender: runAppender(service, db, worker) }
   const { secrets, file } = await webhookSecrets(config)
   // WEBHOOK_SECRETS is the setting of the first provider; another one brings a setting of its own.
-  const app = await createApp({ ...health, projections, freshness, shards, appender, secrets: { [knownProviders.first.name]: secrets }, version: options.version })
+  const app = await createApp({
+    ...common, db: reads, ingest, worker: worker?.health, projections, freshness, shards, secrets: { [knownProviders.first.name]: secrets }, version: options.version
+  })
   const url = await listen(app, config, shutdown)
   output.progress(welcome(url, service, file, await hasKeys(db)))
 }
 
-function accessOf ({ place, config }: Service): Access {
-  return { url: place.url, role: config.DATABASE_ROLE, timeout_ms: config.DATABASE_TIMEOUT_MS }
+function limitsOf (config: Config): AppLimits {
+  return { bodyLimitBytes: config.BODY_LIMIT_BYTES, bodiesLimitBytes: config.BODIES_LIMIT_BYTES, connectionLimit: config.HTTP_CONNECTION_LIMIT }
 }
 
-function openOwnPool (service: Service, poolSize: number): pg.Pool {
-  const { options, log, shutdown } = service
-  const pool = openPool({ ...accessOf(service), poolSize, name: options.only ?? 'serve', onIdleError: logsIdleErrors(log) })
-  shutdown.onStop('connections', async () => { await closePool(pool) })
+/**
+ * The server ends a read a little before the connection would be given up: the connection stays, and the read is answered with
+ * what happened.
+ */
+function readSettings (config: Config): Record<string, string> {
+  return { statement_timeout: String(Math.ceil(config.DATABASE_TIMEOUT_MS * 0.9)) }
+}
+
+function accessOf ({ database, config }: Service): ServiceAccess {
+  return { url: database.url, role: config.DATABASE_ROLE, timeout_ms: config.DATABASE_TIMEOUT_MS }
+}
+
+function openServicePool (service: Service, options: Pick<DatabaseOptions, 'poolSize' | 'name' | 'settings'>): pg.Pool {
+  const pool = openPool({ ...accessOf(service), ...options, onIdleError: logsIdleErrors(service.log) })
+  service.shutdown.onStop('connections', async () => { await closePool(pool) })
   return pool
 }
 
-/** Starts the worker: with connections of its own where there are some, and beside the API in a thread of its own then. */
-function project (service: Service, poolSize: number, db: Db, { moved }: Freshness): RunningWorker {
+/** Starts the worker; beside the API in a thread of its own. */
+function runWorker (service: Service, poolSize: number, moved: Freshness['moved']): RunningWorker {
   const { config, options, log, shutdown } = service
   const settings = { ...accessOf(service), poolSize, batch: config.PROJECTION_BATCH_EVENTS }
-  const worker = options.only === undefined && poolSize > 0
-    ? startWorkerThread({ ...settings, logLevel: config.LOG_LEVEL }, moved)
-    : startLocalWorker(settings, { log, onStep: moved, ...(poolSize > 0 ? {} : { shared: db }) })
+  const worker = options.only === 'worker'
+    ? startLocalWorker(settings, { log, onStep: moved })
+    : startWorkerThread({ ...settings, logLevel: config.LOG_LEVEL }, moved)
   shutdown.onStop('worker', worker.stop)
   return worker
 }
 
-/** The way into the log: who projects is told of what is stored, in this process and in others. */
+/** The way into the log. Workers in this process and in others are notified of what is stored. */
 function runAppender ({ config, shutdown }: Service, db: Db, worker: RunningWorker | undefined): Appender {
   const notify = createNotifier(db)
   const appender = createAppender(db, {
@@ -146,13 +156,13 @@ async function listen (app: FastifyInstance, config: Config, shutdown: Shutdown)
   }
 }
 
-function welcome (url: string, { config, options, place }: Service, secretFile: string | undefined, keys: boolean): string {
+function welcome (url: string, { config, options, database }: Service, secretFile: string | undefined, keys: boolean): string {
   const lines = [
     `Loyalty ledger ${options.version} is ready on ${url}`,
     '',
     `  ${config.PORT === 3000 ? '' : `PORT=${new URL(url).port} `}make demo                       posts two real webhooks, in another terminal, and reads what came of them`,
     `  ${url}/docs      every route, to read and to try`,
-    ...(place.embedded ? [`  psql "$(cat ${config.DATA_DIR}/database.url)"   the same in SQL: schema reporting`] : []),
+    ...(database.embedded ? [`  psql "$(cat ${config.DATA_DIR}/database.url)"   the same in SQL: schema reporting`] : []),
     ''
   ]
   if (secretFile !== undefined) lines.push(`WEBHOOK_SECRETS is unset: sign with the secret in ${secretFile}, made for this machine.`)

@@ -1,19 +1,19 @@
 import closeWithGrace from 'close-with-grace'
 
-/** An orderly end: what was started last is stopped first, each phase within a limit of time. */
+/** An orderly end: parts are stopped in reverse order of their start, all within a time limit. */
 export interface Shutdown {
-  /** Registers what undoes a start. Stand it next to the start. */
+  /** Registers how to undo a start. Call it next to the start. */
   onStop: (phase: string, stop: () => Promise<void>) => void
   stop: () => Promise<void>
   /** Resolves when everything has stopped. */
   stopped: Promise<void>
 }
 
-/** Stops on SIGINT and SIGTERM; a second signal, or the limit of time, ends the process at once. */
+/** Stops on SIGINT and SIGTERM; a second signal, or the time limit, ends the process at once. */
 export function createShutdown (timeout_ms: number, log: (line: string) => void): Shutdown {
   const phases: Array<{ phase: string, stop: () => Promise<void> }> = []
-  let settle: () => void = () => {}
-  const stopped = new Promise<void>(resolve => { settle = resolve })
+  let resolveStopped: () => void = () => {}
+  const stopped = new Promise<void>(resolve => { resolveStopped = resolve })
   let stopping: Promise<void> | undefined
   let failed = false
 
@@ -27,7 +27,7 @@ export function createShutdown (timeout_ms: number, log: (line: string) => void)
         log(`Stopping ${last?.phase} failed: ${(error as Error).message}`)
       }
     }
-    settle()
+    resolveStopped()
   }
 
   const grace = closeWithGrace({ delay: timeout_ms, logger: { error: message => { log(String(message)) } } }, async ({ signal, err }) => {

@@ -2,37 +2,37 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { pino } from 'pino'
 import type { Stepped } from '../engine/step.ts'
 import { startLocalWorker } from './worker.ts'
-import type { Answer, Request, ThreadSettings } from './worker-thread.ts'
+import type { ThreadSettings, WorkerReport, WorkerRequest } from './worker-thread.ts'
 
-// What the thread runs: a worker, and the answers to what the other thread asks of it.
+// What the worker's thread runs: a worker, and the answers to the requests of the main thread.
 
 const { logLevel, ...settings } = workerData as ThreadSettings
-let moved: Stepped[] = []
+let unreported: Stepped[] = []
 const worker = startLocalWorker(settings, {
   log: pino({ level: logLevel }),
   onStep (stepped) {
-    // A step of several shards tells of each: one message for all.
-    if (moved.push(stepped) === 1) queueMicrotask(tellMoves)
+    // A step of several shards reports each of them: one message for all.
+    if (unreported.push(stepped) === 1) queueMicrotask(reportSteps)
   }
 })
 
-function tellMoves (): void {
-  const stepped = moved
-  moved = []
-  answer({ stepped })
+function reportSteps (): void {
+  const stepped = unreported
+  unreported = []
+  report({ stepped })
 }
 
-function answer (said: Answer): void {
-  parentPort?.postMessage(said)
+function report (message: WorkerReport): void {
+  parentPort?.postMessage(message)
 }
 
-parentPort?.on('message', (request: Request) => { void take(request) })
+parentPort?.on('message', (request: WorkerRequest) => { void handle(request) })
 
-async function take (request: Request): Promise<void> {
+async function handle (request: WorkerRequest): Promise<void> {
   if (request === 'nudge') {
     worker.nudge()
   } else if (request === 'health') {
-    answer({ health: await worker.health() })
+    report({ health: await worker.health() })
   } else {
     await worker.stop()
     parentPort?.close()

@@ -4,16 +4,15 @@ import { APPENDED_CHANNEL } from '../log/notify.sql.ts'
 import { listen } from '../postgres/listener.ts'
 import type { Stepped } from '../engine/step.ts'
 import { startWorker, type Worker, type WorkerHealth } from '../engine/worker.ts'
-import { closePool, openForSteps, type Db } from '../postgres/database.ts'
+import { closePool, openForSteps } from '../postgres/database.ts'
 
-/** How a service gets at its database. */
-export interface Access { url: string, role: string, timeout_ms: number }
+/** How the processes of a service reach their database. */
+export interface ServiceAccess { url: string, role: string, timeout_ms: number }
 
 /** What a worker is started with: plain values, since it may run in another thread. */
-export interface WorkerSettings extends Access {
-  /** Connections of its own. */
+export interface WorkerSettings extends ServiceAccess {
   poolSize: number
-  /** Events a step takes at most. */
+  /** Events a step folds at most. */
   batch: number
 }
 
@@ -22,22 +21,14 @@ export interface RunningWorker extends Omit<Worker, 'health'> { health: () => Wo
 
 type Log = Pick<Logger, 'warn' | 'error'>
 
-/** What a service's pools do about connections that break while nobody uses them. */
+/** Logs connections that break while idle in a pool of a service. */
 export function logsIdleErrors (log: Pick<Log, 'warn'>): (error: Error) => void {
   return error => { log.warn({ err: error }, 'a database connection broke while idle; it is replaced') }
 }
 
-export interface WorkerSurroundings {
-  log: Log
-  onStep: (stepped: Stepped) => void
-  /** Connections that it shares with others; where nothing is said it opens its own. */
-  shared?: Db
-}
-
-/** Starts a worker in this thread, and what tells it of appends by other processes. */
-export function startLocalWorker (settings: WorkerSettings, { log, onStep, shared }: WorkerSurroundings): RunningWorker {
-  const { batch, ...access } = settings
-  const { pool, db } = shared !== undefined ? { pool: undefined, db: shared } : openForSteps({ ...access, name: 'worker', onIdleError: logsIdleErrors(log) })
+/** Starts a worker in this thread, with connections of its own and a listener for appends by other processes. */
+export function startLocalWorker ({ batch, ...access }: WorkerSettings, { log, onStep }: { log: Log, onStep: (stepped: Stepped) => void }): RunningWorker {
+  const { pool, db } = openForSteps({ ...access, name: 'worker', onIdleError: logsIdleErrors(log) })
   const worker = startWorker(db, {
     projections,
     batch,
@@ -50,7 +41,7 @@ export function startLocalWorker (settings: WorkerSettings, { log, onStep, share
     async stop () {
       await listener.stop()
       await worker.stop()
-      if (pool !== undefined) await closePool(pool)
+      await closePool(pool)
     }
   }
 }

@@ -45,8 +45,8 @@ const Signature = Type.Object({
 
 /**
  * Signs an anchor. The result has two lines: the heads as JSON, then the signature. It is an Ed25519 signature (RFC
- * 8032, unhashed) over the exact bytes of the first line without its newline, so `openssl pkeyutl -verify -rawin` can
- * check it.
+ * 8032, unhashed) over the exact bytes of the first line without its newline: `openssl pkeyutl -verify -rawin`
+ * can check it.
  * @throws AnchorError anchor_key_unusable
  */
 export function signAnchor ({ made_at, events, shards }: Anchor, key: KeyObject): string {

@@ -13,9 +13,8 @@ export interface LogEnd {
 }
 
 /**
- * Reads the ends of all shards, including shards that have rows but no head. It is one statement and therefore one
- * state of the database: an append changes the rows and the head together, so a difference seen here was not made by an
- * append.
+ * Reads the ends of all shards, including shards that have rows but no head. It is one statement, so it sees one
+ * state of the database: an append changes the rows and the head together, so no append explains a difference here.
  */
 export async function readLogEnds (db: Db): Promise<LogEnd[]> {
   // Finds the shards that have rows with one index lookup each, without reading the log.

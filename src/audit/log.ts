@@ -80,8 +80,7 @@ async function * pagesOf (db: Db, { shard, newest }: LogEnd): AsyncGenerator<Aud
       return
     }
     coming = after(last.position)
-    // It is awaited in the next round. If the caller stops before that, its error must not become an unhandled
-    // rejection.
+    // Awaited in the next round. If the caller stops before that, an error must not become an unhandled rejection.
     coming.catch(() => {})
     yield page
   }

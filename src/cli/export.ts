@@ -1,19 +1,19 @@
 import { once } from 'node:events'
 import type { Config } from '../config.ts'
 import { exportLog, measureLog } from '../transfer/export/export.ts'
-import { writeWholeFile } from '../transfer/export/whole-file.ts'
-import { withReading } from '../app/open.ts'
+import { writeWholeFile } from '../files/whole-file.ts'
+import { withLedger } from '../app/open.ts'
 import { say, type Output } from '../app/output.ts'
 import { showProgress } from './support/progress.ts'
 
 const LEFT_OUT = 'Quarantine, API keys and projections are not in it.'
 
 /**
- * `export [FILE]`: writes every stored event, as of now, in a form that `import` takes in. Into a file, which is whole or not there, or to
- * standard output.
+ * `export [FILE]`: writes every event stored so far, in a form that `import` reads, to standard output or to a file, which is whole
+ * or not there.
  */
 export async function exportCommand (config: Config, output: Output, file: string | undefined): Promise<void> {
-  await withReading(config, async ({ db }) => {
+  await withLedger(config, async db => {
     const extent = await measureLog(db)
     const progress = showProgress('exporting', extent.events, output.json)
     async function * pieces (): AsyncGenerator<string> {
@@ -34,7 +34,7 @@ export async function exportCommand (config: Config, output: Output, file: strin
   })
 }
 
-/** As fast as the reader takes it. */
+/** Waits for a slow reader. */
 async function writeOut (pieces: AsyncIterable<string>): Promise<void> {
   for await (const piece of pieces) if (!process.stdout.write(piece)) await once(process.stdout, 'drain')
 }

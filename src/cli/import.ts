@@ -4,9 +4,10 @@ import { dryRunning, storing, type Sink } from '../transfer/import/sink.ts'
 import { openSource, type ImportSource } from '../transfer/import/source.ts'
 import { catchUp, waitForProjections, type Lagging } from '../engine/catch-up.ts'
 import { projections } from '../projections/index.ts'
+import { restore } from '../log/restore.sql.ts'
 import type { Db } from '../postgres/database.ts'
 import { createReport, type Report } from './support/import-report.ts'
-import { withIngest, withReading, withRestoring } from '../app/open.ts'
+import { requireRestorer, withLedger } from '../app/open.ts'
 import type { Output } from '../app/output.ts'
 import { showProgress, type Progress } from './support/progress.ts'
 
@@ -27,9 +28,16 @@ export async function importCommand (config: Config, output: Output, files: read
   if (!options.dryRun) await check(sources, options.skipBad ? skimEntries : checkEntries, output)
   const report = createReport(output, options)
   try {
-    if (options.dryRun) await withReading(config, async log => { await dryRun(sources, dryRunning(log), output, report) })
-    else if (sources.some(({ restores }) => restores)) await withRestoring(config, async (intake, restoring) => { await takeIn(sources, storing(intake, restoring), config, output, report) })
-    else await withIngest(config, async intake => { await takeIn(sources, storing(intake), config, output, report) })
+    if (options.dryRun) {
+      await withLedger(config, async (db, { shards }) => { await dryRun(sources, dryRunning({ db, shards }), output, report) }, { readOnly: true })
+    } else if (sources.some(({ restores }) => restores)) {
+      await withLedger(config, async (db, { openIngest }) => {
+        await requireRestorer(db)
+        await takeIn(sources, storing(openIngest(), openIngest(restore)), config, output, report)
+      })
+    } else {
+      await withLedger(config, async (_db, { openIngest }) => { await takeIn(sources, storing(openIngest()), config, output, report) }, { role: config.DATABASE_ROLE })
+    }
   } catch (error) {
     report.breakOff(error)
   }

@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts'
 import { invalidIndexesText } from '../postgres/migrations/invalid-indexes.ts'
 import { findInvalidIndexes, migrateDown, migrationStatus } from '../postgres/migrations/migrate.ts'
-import { migrate, withPlace } from '../app/open.ts'
+import { migrate, withDatabase } from '../app/open.ts'
 import { say, table, type Output } from '../app/output.ts'
 
 export interface MigrateCommandOptions {
@@ -13,26 +13,26 @@ const waitOf = ({ wait }: MigrateCommandOptions): { blocked_wait_ms?: number } =
 
 /** `migrate up`: applies pending migrations and, on a new database, fixes the number of shards. */
 export async function migrateUpCommand (config: Config, output: Output, options: MigrateCommandOptions): Promise<void> {
-  await withPlace(config, async place => {
-    const applied = await migrate(place, config, line => { output.progress(line) }, waitOf(options))
+  await withDatabase(config, async database => {
+    const applied = await migrate(database, config, line => { output.progress(line) }, waitOf(options))
     say(output, { applied }, applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`)
   })
 }
 
 /** `migrate down`: reverts the last migrations. Data in the tables they created is lost. */
 export async function migrateDownCommand (config: Config, output: Output, { count, ...options }: MigrateCommandOptions & { count: number }): Promise<void> {
-  await withPlace(config, async place => {
-    const reverted = await migrateDown(place.url, { count, ...waitOf(options), log: line => { output.progress(line) } })
+  await withDatabase(config, async database => {
+    const reverted = await migrateDown(database.url, { count, ...waitOf(options), log: line => { output.progress(line) } })
     say(output, { reverted }, reverted.length === 0 ? 'Nothing to revert.' : `Reverted ${reverted.join(', ')}.`)
   })
 }
 
 /** `migrate status`: lists applied and pending migrations, those unknown to this version, and invalid indexes. */
 export async function migrateStatusCommand (config: Config, output: Output): Promise<void> {
-  await withPlace(config, async place => {
-    const status = await migrationStatus(place.url)
+  await withDatabase(config, async database => {
+    const status = await migrationStatus(database.url)
     const rows = Object.entries(status).flatMap(([state, names]) => (names as string[]).map(name => [name, state]))
-    const invalid = await findInvalidIndexes(place.url)
+    const invalid = await findInvalidIndexes(database.url)
     const text = [table(['migration', 'state'], rows), ...(invalid.length > 0 ? [invalidIndexesText(invalid)] : [])].join('\n\n')
     say(output, { ...status, invalid_indexes: invalid }, text)
   })

@@ -3,7 +3,7 @@ import { describeKept, describeListed, type DescribedDelivery, type ListedDelive
 import { redrive, redriveAll, type Redriven } from '../ingest/quarantine/redrive.ts'
 import { CONTRADICTS_MOVEMENT, countOpen, findQuarantined, listQuarantine, markDiscarded, MAX_QUARANTINE_ID, type QuarantineState } from '../ingest/quarantine/quarantine.sql.ts'
 import { CommandError } from '../app/errors.ts'
-import { withIngest, withLedger } from '../app/open.ts'
+import { withLedger } from '../app/open.ts'
 import { say, sayList, table, type Output } from '../app/output.ts'
 import type { Db } from '../postgres/database.ts'
 
@@ -55,7 +55,8 @@ export async function quarantineRedriveCommand (config: Config, output: Output, 
   const wanted = [...new Set(ids.map(idOf))]
   const fates: Array<{ quarantine_id: string } & Redriven> = []
   let left_out = 0
-  await withIngest(config, async intake => {
+  await withLedger(config, async (_db, { openIngest }) => {
+    const intake = openIngest()
     const note = (quarantine_id: bigint, redriven: Redriven): void => {
       fates.push({ quarantine_id: String(quarantine_id), ...redriven })
       if (!output.json && redriven.status !== 'redriven') output.progress(tame(`${quarantine_id}: ${oneLine(fate(redriven))}`))
@@ -63,7 +64,7 @@ export async function quarantineRedriveCommand (config: Config, output: Output, 
     if (options.all) await redriveAll(intake, BY, { reason: options.reason }, note)
     if (options.all && options.reason === undefined) left_out = await countOpen(intake.db, CONTRADICTS_MOVEMENT)
     for (const id of wanted) note(id, await redrive(id, BY, intake))
-  })
+  }, { role: config.DATABASE_ROLE })
   const redriven = fates.filter(({ status }) => status === 'redriven').length
   const remaining = fates.filter(({ status }) => status === 'still_unusable' || status === 'still_conflicting').length
   const untouched = fates.length - redriven - remaining

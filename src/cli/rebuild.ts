@@ -7,7 +7,7 @@ import { abandonRebuild, beginRebuild, buildUp, switchRebuilt, underRebuild, typ
 import { diffRebuild, type RebuildDiff } from '../engine/rebuild/diff.ts'
 import { readLag } from '../engine/checkpoints.sql.ts'
 import { CommandError } from '../app/errors.ts'
-import { withWorkplace } from '../app/open.ts'
+import { withLedger } from '../app/open.ts'
 import { say, table, type Output } from '../app/output.ts'
 import { showProgress } from './support/progress.ts'
 
@@ -30,7 +30,8 @@ export async function rebuildCommand (config: Config, output: Output, name: stri
   const chosen = choose(name)
   // On a small machine the rebuild shares the cores with the service, which goes first.
   setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
-  await withWorkplace(config, async workplace => {
+  await withLedger(config, async (live, { connect }) => {
+    const workplace = { live, build: connect({ projectionSchema: 'projection_build' }) }
     if (action === 'abandon') {
       await abandon(workplace, output)
       return

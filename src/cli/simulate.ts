@@ -33,8 +33,7 @@ export interface SimulateOptions {
 
 /**
  * `simulate`: sends simulated deliveries to a server, including faulty ones. With `verify` it then compares all answers
- * of the server with the expected ones. With `export` it writes all simulated transactions as the provider would export
- * them.
+ * of the server with the expected ones. With `export` it writes all simulated transactions like the provider's export.
  * @throws CommandError with the code of a SimulatorFailure, or simulation_empty, file_unwritable, ledger_differs
  */
 export async function simulateCommand (config: Config, output: Output, options: SimulateOptions): Promise<void> {

@@ -3,7 +3,7 @@ import { readAnchor, type Anchor } from '../audit/anchor.ts'
 import type { Config } from '../config.ts'
 import { trustedKey } from './support/anchor-keys.ts'
 import { CommandError } from '../app/errors.ts'
-import { withReading } from '../app/open.ts'
+import { withLedger } from '../app/open.ts'
 import { say, type Output } from '../app/output.ts'
 import { showProgress, type Progress } from './support/progress.ts'
 import type { Audit, Check } from './support/check.ts'
@@ -24,7 +24,7 @@ const checks: readonly Check[] = [log, folded]
 export async function verifyCommand (config: Config, output: Output, options: VerifyOptions): Promise<void> {
   const against = options.against === undefined ? undefined : await trustedAnchor(config, options.against)
   const findings = listFindings(options.limit)
-  const results = await withReading(config, async ({ db }) => await runChecks({ db, config, limit: options.limit, against, found: findings.found, foundMore: findings.foundMore }, options.only, output))
+  const results = await withLedger(config, async db => await runChecks({ db, config, limit: options.limit, against, found: findings.found, foundMore: findings.foundMore }, options.only, output), { readOnly: true })
   const { total } = findings
   say(output, {
     clean: total === 0,
@@ -72,7 +72,7 @@ function describe (results: ReadonlyArray<{ name: Check['name'], line: string }>
 function clearance (names: ReadonlyArray<Check['name']>): string {
   const shown = {
     log: 'positions have no gaps, and digests, chains, heads and columns recompute from the rows',
-    projections: 'every projection is the fold of the events up to its anchor'
+    projections: 'every projection is the fold of the events up to its checkpoint'
   }
   return `No difference: ${names.map(name => shown[name]).join('; ')}.`
 }

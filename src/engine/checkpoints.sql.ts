@@ -7,6 +7,9 @@ import { unnest } from '../postgres/unnest.ts'
 /** Name and version of a projection: the owner of a checkpoint. */
 export interface ProjectionKey { name: string, version: number }
 
+/** A position in each shard. */
+export type Positions = ReadonlyMap<number, bigint>
+
 /** A shard claimed for one step, with the position of each projection in it. */
 export interface Claim {
   shard: number
@@ -74,7 +77,7 @@ export interface Claimable {
   /** The one shard that is wanted. */
   only?: number
   /** Where to stop in each shard: the shard does not lag behind this. Shards that are not named are not claimed. */
-  upTo?: ReadonlyMap<number, bigint>
+  upTo?: Positions
 }
 
 /**

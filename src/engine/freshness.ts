@@ -6,20 +6,20 @@ import type { Projection } from './projection.ts'
 const POLL_MIN_MS = 5
 const POLL_MAX_MS = 100
 
-/** Lets reads wait for their own writes. */
+/** Lets a read wait until the projections contain an earlier write. */
 export interface Freshness {
-  /** A worker in this process moved a checkpoint: look again now. */
+  /** A worker in this process moved a checkpoint: read the checkpoints again now. */
   moved: () => void
   /**
    * Waits until every projection has folded a shard up to a position.
-   * @returns how far the shard came: less than `position` after `wait_ms`; undefined when there is no such shard
+   * @returns the position that the shard reached, less than `position` after `wait_ms`; undefined if there is no such shard
    */
   reach: (awaited: { shard: number, position: bigint }, wait_ms: number) => Promise<bigint | undefined>
-  /** Ends every wait: a read that waits must not hold up an orderly stop. */
+  /** Ends every wait, so that a waiting read does not delay a shutdown. */
   close: () => void
 }
 
-interface Waiting {
+interface WaitingRead {
   shard: number
   position: bigint
   since: number
@@ -28,40 +28,40 @@ interface Waiting {
   reject: (error: unknown) => void
 }
 
-/** However many wait, one query looks for all of them: under load there are hundreds, and each would ask at every step. */
+/** One query serves all waiting reads: under load there are hundreds, and each would ask at every step. */
 export function createFreshness (db: Db, projections: readonly Projection[]): Freshness {
-  const waiting = new Set<Waiting>()
+  const waiting = new Set<WaitingRead>()
   const nudge = createNudge()
-  let looking = false
+  let polling = false
   let closed = false
 
-  async function look (): Promise<void> {
-    looking = true
+  async function poll (): Promise<void> {
+    polling = true
     while (waiting.size > 0) {
-      // Who comes while we look is told at the next look: what this one found may be older than the question.
+      // A read that arrives during the query is answered by the next one: this result may be older than its question.
       const asking = [...waiting]
       await readCheckpoints(db, projections).then(
-        reached => { for (const one of asking) settle(one, reached.get(one.shard)) },
+        reached => { for (const one of asking) answer(one, reached.get(one.shard)) },
         (error: unknown) => { for (const one of asking) end(one, () => { one.reject(error) }) }
       )
       const left = asking.filter(one => waiting.has(one))
-      if (left.length > 0 && left.length === waiting.size) await nudge.wait(restOf(left))
+      if (left.length > 0 && left.length === waiting.size) await nudge.wait(pauseFor_ms(left))
     }
-    // At once, not when the promise has settled: who was answered a moment ago may ask the next thing before that.
-    looking = false
+    // Synchronously: a read that was just answered may ask again before this promise resolves.
+    polling = false
   }
 
-  function settle (one: Waiting, reached: bigint | undefined): void {
+  function answer (one: WaitingRead, reached: bigint | undefined): void {
     if (reached === undefined || reached >= one.position || performance.now() >= one.deadline || closed) end(one, () => { one.resolve(reached) })
   }
 
-  function end (one: Waiting, answer: () => void): void {
+  function end (one: WaitingRead, callback: () => void): void {
     waiting.delete(one)
-    answer()
+    callback()
   }
 
-  // The longer somebody waits already, the longer until the next look: so the rests double.
-  function restOf (left: readonly Waiting[]): number {
+  // As long as the most recent read has waited already, so the pauses double.
+  function pauseFor_ms (left: readonly WaitingRead[]): number {
     const now = performance.now()
     return Math.min(...left.map(({ since, deadline }) => Math.min(Math.max(now - since, POLL_MIN_MS), POLL_MAX_MS, deadline - now)))
   }
@@ -76,8 +76,8 @@ export function createFreshness (db: Db, projections: readonly Projection[]): Fr
       return await new Promise((resolve, reject) => {
         const since = performance.now()
         waiting.add({ shard, position, since, deadline: since + wait_ms, resolve, reject })
-        if (looking) nudge.ring()
-        else void look()
+        if (polling) nudge.ring()
+        else void poll()
       })
     }
   }

@@ -1,4 +1,4 @@
-/** Lets one loop sleep and others wake it. A ring that nobody waits for is remembered for the next wait. */
+/** Lets a loop sleep until others wake it. A ring during no wait ends the next wait at once. */
 export interface Nudge {
   ring: () => void
   /** Resolves at the next ring, or after `timeout_ms`. */

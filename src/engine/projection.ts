@@ -5,7 +5,7 @@ import type { Trx } from '../postgres/database.ts'
 import type { Tables } from '../postgres/tables.ts'
 import type { Entity } from './parking/parking-keys.ts'
 
-/** A fact together with the stored event that tells it. */
+/** A fact with the stored event that it comes from. */
 export interface Observed<F extends Fact = Fact> {
   fact: F
   event_id: string
@@ -15,21 +15,21 @@ export interface Observed<F extends Fact = Fact> {
 }
 
 /**
- * Tables derived from events. `apply` folds facts into them so that the rows depend on the set of facts applied so far
- * and never on their order or number; it runs inside the step's transaction, which also moves the checkpoint.
+ * Tables derived from events. `apply` folds facts into them so that the rows depend only on the set of facts applied so far, not
+ * on their order or repetition. It runs inside the step's transaction, which also moves the checkpoint.
  */
 export interface Projection {
   name: string
-  /** What its rows are about: it folds the facts that change these, and no others. */
+  /** The entity that its rows are about. It folds the facts about such entities, and no others. */
   entity: Entity
-  /** Its tables, each with the columns that say what a row is about and tell it from the others. */
+  /** Its tables, each with the column that names the entity and those that are the row's key. */
   tables: readonly ProjectionTable[]
-  /** Raised whenever the same events would give other rows; not where rows only lack a column that came later. */
+  /** Raised whenever the same events would give other rows, except if rows only lack a column that was added later. */
   version: number
   apply: (trx: Trx, observed: readonly Observed[]) => Promise<void>
 }
 
-/** A table of a projection. `about`: the column that names the entity; `later`: one that came later, which older rows may lack. */
+/** A table of a projection. `about`: the column that names the entity; `later`: a column that was added later, null in older rows. */
 export interface ProjectionTable { name: keyof Tables, about: string, key: readonly string[], later?: string }
 
 /** The facts of one kind. */
@@ -37,7 +37,7 @@ export function observedOf<Kind extends Fact['fact']> (observed: readonly Observ
   return observed.filter((item): item is Observed<Extract<Fact, { fact: Kind }>> => item.fact.fact === kind)
 }
 
-/** The named fields of a stored row, on their clocks, after more tellings of them: the newest value of each stands. */
+/** Merges observations into fields of a stored row: the newest value of each field wins, by its field time. */
 export function latestOf<Field extends string> (
   row: Record<Field, string | null> & { field_times: string },
   fields: readonly Field[],

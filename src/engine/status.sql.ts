@@ -5,15 +5,15 @@ import { buildExists } from './rebuild/projection-schema.sql.ts'
 import { BY_INDEX } from '../postgres/unnest.ts'
 import { inSnapshot } from './snapshot.sql.ts'
 
-/** How one live projection stands. */
+/** The state of one live projection. */
 export interface ProjectionStanding {
   name: string
-  /** By which version of its rules its rows were folded; null: it has none yet. */
+  /** The version of the rules that folded its rows; null if it has none yet. */
   version: number | null
   lag_events: bigint
-  /** When the oldest event that it lacks was stored; null where it lacks none. */
+  /** When the oldest event that it has not folded was stored; null if it has folded all. */
   oldest_lacking_at: Instant | null
-  /** Places of events that it needs next and that the log lacks: damage. */
+  /** The next events to fold that are missing from the log, as `shard:position`: damage. */
   missing: string[]
   parked: number
   oldest_parked_at: Instant | null
@@ -23,19 +23,19 @@ export interface ShardStanding { shard: number, head: bigint, chain: Buffer, new
 export interface RebuildStanding { name: string, version: number, lag_events: bigint }
 export interface OpenReason { reason: string, open: number }
 
-/** How the ledger stands, as one state of the database. */
+/** The state of the ledger, read from one snapshot. */
 export interface LedgerState {
   as_of: Instant
   projections: ProjectionStanding[]
   shards: ShardStanding[]
-  /** Projections that are folded anew beside the live ones. */
+  /** Projections that a rebuild folds beside the live ones. */
   rebuild: RebuildStanding[]
   quarantine: OpenReason[]
 }
 
 /**
- * Reads how the ledger stands, from small tables and the ends of shards: of the log one event a shard at most, and one more
- * for each place that a projection lags at, however long the log is.
+ * Reads the state of the ledger from small tables and the ends of the shards: at most one event of each shard, and one more for each
+ * position at which a projection lags, however long the log is.
  * @param names of the projections
  */
 export async function readStanding (db: Db, names: readonly string[]): Promise<LedgerState> {
@@ -55,7 +55,7 @@ export async function standingWithin (trx: Trx, names: readonly string[]): Promi
 
 async function readNow (trx: Trx): Promise<Instant> {
   const { rows: [row] } = await sql<{ now: Instant }>`select now() as now`.execute(trx)
-  if (row === undefined) throw new Error('the database told no time')
+  if (row === undefined) throw new Error('the database returned no time')
   return row.now
 }
 
@@ -112,7 +112,7 @@ async function readRebuild (trx: Trx): Promise<RebuildStanding[]> {
       order by c.projection`.execute(trx)
     return rows
   } catch (error) {
-    // Abandoned since we looked whether there is one.
+    // The rebuild was abandoned after `buildExists`.
     if ((error as { code?: string }).code !== UNDEFINED_TABLE) throw error
     await sql`rollback to savepoint before_rebuild`.execute(trx)
     return []

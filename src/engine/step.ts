@@ -1,4 +1,4 @@
-import { advanceCheckpoints, claimShards, Fenced, type Claim, type Claimable } from './checkpoints.sql.ts'
+import { advanceCheckpoints, claimShards, Fenced, type Claim, type Claimable, type Positions } from './checkpoints.sql.ts'
 import type { Db, Trx } from '../postgres/database.ts'
 import { failureOf } from '../postgres/errors.ts'
 import { foldCarefully, isPoison } from './parking/bisect.ts'
@@ -43,9 +43,6 @@ export interface StepOptions extends Claimable {
   /** The readers of events; those of all known providers by default. */
   providers?: Providers
 }
-
-/** A position in each shard. */
-export type Positions = ReadonlyMap<number, bigint>
 
 /**
  * Runs one step, which is one transaction: claim a shard, read its next events, check that they are contiguous, decode them into

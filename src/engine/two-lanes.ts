@@ -1,15 +1,15 @@
-/** One of the two that do the same work. */
+/** One of two lanes that do the same work. */
 export interface Lane {
-  /** Is it the one that goes on where there is only room for one? */
+  /** True for the lane that goes on if there is room for one only. */
   first: boolean
-  /** Has the other one failed? Then this one is to end after what it is doing. */
+  /** True once the other lane has failed: this one must end after its current step. */
   ended: () => boolean
 }
 
 /**
- * Does the same twice at once: while PostgreSQL works for one, the other reads and folds. Where one fails, the other ends, too.
- * Each needs a connection of its own.
- * @throws what the first one that failed threw, when both have ended
+ * Does the same work in two lanes at once: one reads and folds while PostgreSQL works for the other. If one fails, the other ends,
+ * too. Each needs a connection of its own.
+ * @throws the error of the lane that failed first, when both have ended
  */
 export async function inTwoLanes (work: (lane: Lane) => Promise<void>): Promise<void> {
   const failures: unknown[] = []

@@ -4,29 +4,29 @@ import { pendingAt, type AsOf } from '../ledger/time-travel.ts'
 import { withLines, withoutTail, withStretch, NO_TOTALS, type Before, type Totals } from '../ledger/totals.ts'
 import type { ShownCard } from '../projections/cards/reads.sql.ts'
 import type { Trx } from '../postgres/database.ts'
-import { addUpToCut, readBefore, type NextToCut } from './lines.sql.ts'
+import { addUpToMilestone, readBefore, type NearestMilestone } from './lines.sql.ts'
 import { readPendingAt } from './holders.sql.ts'
 import type { CardRow } from '../postgres/tables.ts'
 import { cardsHeldAt, holdersAt } from './holders.ts'
 import { readPast } from './past.ts'
 
 /**
- * Cards as of a past moment: sums, pending points and holder. The fields that describe a card (code, campaign, whether
- * it is active or deleted) stay as they are known now, since only their newest observation is kept. `parked_at` stays
- * as it is now as well: the observations that the past is folded from also lack the events that wait.
+ * Cards as of a past time: sums, pending points and holder. Fields that describe a card (code, campaign, whether it is active or
+ * deleted) stay as they are known now, since only the newest observation of them is kept. So does `parked_at`: the observations
+ * that the past is folded from lack the events that wait, too.
  * @param rows the cards as they are now
  */
 export async function cardsAt<Card extends CardRow> (trx: Trx, rows: readonly Card[], asOf: AsOf): Promise<Card[]> {
-  return await asOfMoment(trx, rows, await holdersAt(trx, rows, asOf), asOf)
+  return await asOfThen(trx, rows, await holdersAt(trx, rows, asOf), asOf)
 }
 
-/** The cards that a customer held as of a past moment, as they were then. */
+/** The cards that a customer held at a past time, as they were then. */
 export async function customerCardsAt (trx: Trx, customer_id: string, asOf: AsOf): Promise<ShownCard[]> {
   const rows = await cardsHeldAt(trx, customer_id, asOf)
-  return await asOfMoment(trx, rows, new Map(rows.map(({ card_id }) => [card_id, customer_id])), asOf)
+  return await asOfThen(trx, rows, new Map(rows.map(({ card_id }) => [card_id, customer_id])), asOf)
 }
 
-async function asOfMoment<Card extends CardRow> (trx: Trx, rows: readonly Card[], holders: ReadonlyMap<string, string>, asOf: AsOf): Promise<Card[]> {
+async function asOfThen<Card extends CardRow> (trx: Trx, rows: readonly Card[], holders: ReadonlyMap<string, string>, asOf: AsOf): Promise<Card[]> {
   const totals = await totalsAt(trx, rows, asOf)
   const pending = groupBy(await readPendingAt(trx, rows.map(({ card_id }) => card_id), asOf), ({ card_id }) => card_id)
   return rows.map(row => ({
@@ -41,23 +41,21 @@ async function totalsAt (trx: Trx, rows: readonly CardRow[], asOf: AsOf): Promis
   const past = await readPast(trx, rows.map(({ card_id }) => card_id), asOf)
   const cuts = [...past.values()].map(({ cut }) => cut).filter(({ from, at }) => from !== null || at !== null)
   const before = await readBefore(trx, cuts)
-  const next = await addUpToCut(trx, cuts)
+  const nearest = await addUpToMilestone(trx, cuts)
   return new Map(rows.map(row => {
     const { card_id } = row
-    const atCut = totalsAtCut(totalsOf(row), next.get(card_id), before.get(card_id) ?? { balance: null, last_movement_at: null })
+    const totals = totalsAtCut(totalsOf(row), nearest.get(card_id), before.get(card_id) ?? { balance: null, last_movement_at: null })
     const tail = past.get(card_id)?.tail
-    return [card_id, tail === undefined ? atCut : withStretch(atCut, tail)]
+    return [card_id, tail === undefined ? totals : withStretch(totals, tail)]
   }))
 }
 
-/**
- * The totals of a card at a cut in its statement.
- * @param next undefined when nothing is cut off
- */
-function totalsAtCut (now: Totals, next: NextToCut | undefined, before: Before): Totals {
-  if (next === undefined) return now
-  const there = next.running_totals === null ? now : { ...now, ...readRunningTotals(next.running_totals) }
-  return next.side === 'before' ? withLines(there, next.between, before) : withoutTail(there, next.between, before)
+/** @param nearest undefined if nothing is cut off */
+function totalsAtCut (now: Totals, nearest: NearestMilestone | undefined, before: Before): Totals {
+  if (nearest === undefined) return now
+  const { side, running_totals, between } = nearest
+  const there = running_totals === null ? now : { ...now, ...readRunningTotals(running_totals) }
+  return side === 'before' ? withLines(there, between, before) : withoutTail(there, between, before)
 }
 
 function totalsOf (row: CardRow): Totals {

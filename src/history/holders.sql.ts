@@ -5,7 +5,7 @@ import type { AsOf } from '../ledger/time-travel.ts'
 import type { ShownCard } from '../projections/cards/reads.sql.ts'
 import type { Trx } from '../postgres/database.ts'
 
-/** Which tellings count at a moment of the two clocks. */
+/** True for an observation that counts as of a past time. */
 function observed (asOf: AsOf): RawBuilder<unknown> {
   return sql`occurred_at <= ${asOf.at ?? 'infinity'}::timestamptz and recorded_at <= ${asOf.known_at ?? 'infinity'}::timestamptz`
 }
@@ -19,7 +19,7 @@ export async function readPendingAt (trx: Trx, card_ids: readonly string[], asOf
   return rows
 }
 
-/** Every telling of a holder, whichever row it stands in: with a movement, with pending points, or on its own. */
+/** Every observation of a holder of card `c`: with a movement, with pending points, or on its own. */
 function observations (asOf: AsOf): RawBuilder<unknown> {
   return sql`
     select t.holder_id as customer_id, true as held, t.occurred_at
@@ -32,7 +32,7 @@ function observations (asOf: AsOf): RawBuilder<unknown> {
     from holder_observations t where t.card_id = c.card_id and ${observed(asOf)}`
 }
 
-/** Of each card and customer the newest telling, of either kind, told by then: all that the holder depends on. */
+/** The newest observation by then of each card and customer that it is held, and that it is not: the holder depends on these alone. */
 export async function readHolderObservations (trx: Trx, card_ids: readonly string[], asOf: AsOf): Promise<Array<HolderObservation & { card_id: string }>> {
   const { rows } = await sql<HolderObservation & { card_id: string }>`
     select c.card_id, newest.customer_id, newest.held, newest.occurred_at
@@ -45,7 +45,7 @@ export async function readHolderObservations (trx: Trx, card_ids: readonly strin
   return rows
 }
 
-/** Which of some cards had a holder told by then at all. Stops at the first telling of each. */
+/** The cards of which any holder had been observed by then. Stops at the first observation of each card. */
 export async function listObservedHolders (trx: Trx, card_ids: readonly string[], asOf: AsOf): Promise<Set<string>> {
   const { rows } = await sql<{ card_id: string }>`
     select c.card_id
@@ -54,7 +54,7 @@ export async function listObservedHolders (trx: Trx, card_ids: readonly string[]
   return new Set(rows.map(({ card_id }) => card_id))
 }
 
-/** The cards that a customer was ever told to hold, as they stand now. */
+/** The cards of which a customer was ever observed as holder, as they are now. */
 export async function listEverHeld (trx: Trx, customer_id: string): Promise<ShownCard[]> {
   return await trx.selectFrom('holdings as h')
     .innerJoin('cards as k', 'k.card_id', 'h.card_id')

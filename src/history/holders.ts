@@ -6,7 +6,7 @@ import { listEverHeld, listObservedHolders, readHolderObservations } from './hol
 import type { ShownCard } from '../projections/cards/reads.sql.ts'
 import type { CardRow } from '../postgres/tables.ts'
 
-/** The cards, as they stand now, that a customer held at a moment of the two clocks. One that nothing had told of by then is none of them. */
+/** The cards, as they are now, that a customer held at a past time. Cards without an observation by then are left out. */
 export async function cardsHeldAt (trx: Trx, customer_id: string, asOf: AsOf): Promise<ShownCard[]> {
   const rows = await listEverHeld(trx, customer_id)
   const holders = await holdersAt(trx, rows, asOf)
@@ -20,7 +20,7 @@ export async function holdersAt (trx: Trx, rows: readonly CardRow[], asOf: AsOf)
     const [only, ...others] = readHoldings(holders)
     return only === undefined || others.length > 0 || only.released_at !== null ? [] : [[card_id, only.customer_id]]
   }))
-  // Nobody else was ever told to hold it: from the first telling on it is that customer, and most cards are so.
+  // Most cards have had one holder: that customer holds them from the first observation on.
   for (const card_id of await listObservedHolders(trx, [...sole.keys()], asOf)) holders.set(card_id, sole.get(card_id) ?? '')
 
   const passed = rows.map(({ card_id }) => card_id).filter(card_id => !sole.has(card_id))

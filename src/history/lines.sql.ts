@@ -8,14 +8,14 @@ import { BY_INDEX, unnest } from '../postgres/unnest.ts'
 import type { StatementLineRow, MovementObservationRow } from '../postgres/tables.ts'
 import { recordedOf } from '../projections/cards/observations.sql.ts'
 
-/** Up to where a card's live lines stand in an answer about the past: before `from`, and not after `at`. Null: no such end. */
+/** Which live lines of a card are part of an answer about the past: those before `from` and not after `at`. Null: no such bound. */
 export interface Cut { card_id: string, from: Instant | null, at: Instant | null }
 
 function cuts (of: readonly Cut[]): RawBuilder<unknown> {
   return unnest(of, { card_id: 'text', from: 'timestamptz', at: 'timestamptz' }, 'cut')
 }
 
-// One bound that the index on lines can use; least() passes over a null.
+// One bound that the index on lines can use; least() ignores a null.
 const end = sql`coalesce(least(cut."from", cut.at + interval '1 microsecond'), 'infinity')`
 
 /** The movements of some cards of which something was stored after a time. */
@@ -30,12 +30,12 @@ function reobserved (card_ids: readonly string[], known_at: Instant): RawBuilder
     ) s)`
 }
 
-/** Both sides of a time are looked at so far, then further: which of them is longer costs a few times the shorter one at most. */
-const LOOKS = sql`unnest('{200, 1000, 5000, 25000, 125000, 625000}'::integer[])`
+/** Probes both sides of a time with growing offsets, so that finding the longer side costs O(shorter side). */
+const PROBES = sql`unnest('{200, 1000, 5000, 25000, 125000, 625000}'::integer[])`
 
 /**
- * Cards of which less had been stored by a time than after it, and a good deal after it, each with the least time of any line and
- * any telling by then. What was known is sooner folded from the beginning than what was not is taken out.
+ * Cards of which more was stored after a time than by then, and at least 200 observations after it. Each comes with the least time
+ * of its lines and its observations by then. Their history by then is short, so it is folded from the beginning.
  */
 export async function findBarelyKnown (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<Map<string, Instant>> {
   const { rows } = await sql<{ card_id: string, from: Instant | null }>`
@@ -43,7 +43,7 @@ export async function findBarelyKnown (trx: Trx, card_ids: readonly string[], kn
     from unnest(${card_ids}::text[]) as c (card_id)
     cross join lateral (
       select longer.later
-      from ${LOOKS} as n
+      from ${PROBES} as n
       cross join lateral (
         select exists (select from movement_observations s where s.card_id = c.card_id and s.recorded_at > ${known_at}::timestamptz offset n) as later
         ${BY_INDEX}
@@ -53,7 +53,7 @@ export async function findBarelyKnown (trx: Trx, card_ids: readonly string[], kn
     ) side
     cross join lateral (
       select min(s.occurred_at) as "from" from movement_observations s
-      -- Of the side here, so that it comes after it.
+      -- Names the side, so that the planner evaluates it after the side.
       where s.card_id = c.card_id and s.recorded_at <= ${known_at}::timestamptz and side.later
     ) known
     left join lateral (
@@ -63,8 +63,8 @@ export async function findBarelyKnown (trx: Trx, card_ids: readonly string[], kn
   return new Map(rows.flatMap(({ card_id, from }) => from === null ? [] : [[card_id, from]]))
 }
 
-/** All that had been stored of some cards' movements by a time. */
-export async function readKnownObservations (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<RecordedObservation[]> {
+/** All observations of some cards' movements that had been stored by a time. */
+export async function readObservationsBy (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<RecordedObservation[]> {
   if (card_ids.length === 0) return []
   const { rows } = await sql<MovementObservationRow>`
     select s.* from movement_observations s where s.card_id = any (${card_ids}::text[]) and s.recorded_at <= ${known_at}::timestamptz`.execute(trx)
@@ -72,12 +72,12 @@ export async function readKnownObservations (trx: Trx, card_ids: readonly string
 }
 
 /**
- * For each card of which something was stored after a time, the least time that any telling gives any movement concerned:
- * before it the live lines are what they were. Cards that nothing was stored of are left out.
+ * For each card of which something was stored after a time: the least time that any observation gives any of the movements
+ * concerned. Before it, the live lines are what they were. Cards of which nothing was stored since are left out.
  */
 export async function findReobserved (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<Map<string, Instant>> {
   const { rows } = await sql<{ card_id: string, from: Instant }>`
-    select told.card_id, least(told."from", first.occurred_at) as "from"
+    select observed.card_id, least(observed."from", first.occurred_at) as "from"
     from (
       select s.card_id, min(s.occurred_at) as "from", bool_or(s.kind = 'opening') as opened
       from ${reobserved(card_ids, known_at)} r
@@ -87,20 +87,21 @@ export async function findReobserved (trx: Trx, card_ids: readonly string[], kno
         ${BY_INDEX}
       ) s
       group by s.card_id
-    ) told
-    -- What a card was made with counts from its first line on, whenever it was made.
+    ) observed
+    -- The points that a card was created with count from its first line on, whenever it was created.
     left join lateral (
       select l.occurred_at from statement_lines l
-      where l.card_id = told.card_id and told.opened
+      where l.card_id = observed.card_id and observed.opened
       order by l.occurred_at
       limit 1
     ) first on true`.execute(trx)
   return new Map(rows.map(({ card_id, from }) => [card_id, from]))
 }
 
-/** What had been stored by a time of the movements of which more was stored later. */
+/** The observations stored by a time, of the movements of which more was stored later. */
 export async function readReobserved (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<RecordedObservation[]> {
-  // The time outside of the look-up: inside, the index over times looked cheaper than the key, and read a history for each movement.
+  // The time is compared outside of the look-up: inside, the planner preferred the index over times to the key, and read the whole
+  // history for each movement.
   const { rows } = await sql<MovementObservationRow>`
     select s.*
     from ${reobserved(card_ids, known_at)} r
@@ -113,7 +114,7 @@ export async function readReobserved (trx: Trx, card_ids: readonly string[], kno
   return rows.map(recordedOf)
 }
 
-/** The live lines from `from` to `at` of movements that were not told anew after a time; without unexplained ones. */
+/** The live lines from `from` to `at` of movements of which nothing was stored after a time; without unexplained ones. */
 export async function readUntouched (trx: Trx, of: readonly Cut[], known_at: Instant): Promise<StatementLineRow[]> {
   const { rows } = await sql<StatementLineRow>`
     select l.*
@@ -123,12 +124,12 @@ export async function readUntouched (trx: Trx, of: readonly Cut[], known_at: Ins
       where l.card_id = cut.card_id and l.occurred_at >= cut."from" and l.occurred_at <= coalesce(cut.at, 'infinity') and l.kind <> 'unexplained'
       ${BY_INDEX}
     ) l
-    -- Not a join: thought to be of few rows, it compared each line with each movement. This is looked up in a hash, whatever the statistics say.
+    -- Not a join: the planner expected few rows and compared each line with each movement. This is a hash look-up, whatever the statistics say.
     where (l.card_id, l.movement_id) not in (select r.card_id, r.movement_id from ${reobserved(of.map(({ card_id }) => card_id), known_at)} r)`.execute(trx)
   return rows
 }
 
-/** What stands right before each cut. */
+/** The last balance and the last movement before each cut. */
 export async function readBefore (trx: Trx, of: readonly Cut[]): Promise<Map<string, Before>> {
   const { rows } = await sql<Before & { card_id: string }>`
     select cut.card_id, line.balance, moved.occurred_at as last_movement_at
@@ -148,18 +149,18 @@ export async function readBefore (trx: Trx, of: readonly Cut[]): Promise<Map<str
   return new Map(rows.map(({ card_id, ...before }) => [card_id, before]))
 }
 
-/** The milestone next to a cut, as it is stored, and the lines between the two, added up by kind. */
-export interface NextToCut {
-  /** Where the milestone stands: before the cut where there is any, else behind it. */
-  side: 'before' | 'behind'
-  /** Null where there is none behind it either: then the end of the lines stands for it. */
+/** The milestone nearest to a cut, as it is stored, and the lines between the two, added up by kind. */
+export interface NearestMilestone {
+  /** The last milestone before the cut, or the first one after it if there is none before. */
+  side: 'before' | 'after'
+  /** Null if there is none after it either: then the end of the lines stands for it. */
   running_totals: string | null
   between: LineTally[]
 }
 
-/** Adds up the live lines between each cut and the milestone next to it: as many for a long history as for a short one. */
-export async function addUpToCut (trx: Trx, of: readonly Cut[]): Promise<Map<string, NextToCut>> {
-  const { rows } = await sql<Omit<NextToCut, 'between'> & Nullable<LineTally> & { card_id: string }>`
+/** Adds up the live lines between each cut and the nearest milestone: as many for a long history as for a short one. */
+export async function addUpToMilestone (trx: Trx, of: readonly Cut[]): Promise<Map<string, NearestMilestone>> {
+  const { rows } = await sql<Omit<NearestMilestone, 'between'> & Nullable<LineTally> & { card_id: string }>`
     select cut.card_id, stretch.side, stretch.running_totals, tally.*
     from ${cuts(of)}
     left join lateral (
@@ -173,30 +174,30 @@ export async function addUpToCut (trx: Trx, of: readonly Cut[]): Promise<Map<str
       where l.card_id = cut.card_id and l.occurred_at >= ${end} and l.running_totals is not null and before.running_totals is null
       order by l.occurred_at, l.ordinal
       limit 1
-    ) behind on true
+    ) after on true
     cross join lateral (
-      -- From the first place, exclusive, to the last one, inclusive; no line has a ordinal of -1.
-      select 'before' as side, before.running_totals, before.occurred_at as from_at, before.ordinal as from_tie, ${end} as to_at, -1 as to_tie
+      -- From the first place, exclusive, to the last one, inclusive; no line has an ordinal of -1.
+      select 'before' as side, before.running_totals, before.occurred_at as from_at, before.ordinal as from_ordinal, ${end} as to_at, -1 as to_ordinal
       where before.running_totals is not null
       union all
-      select 'behind', behind.running_totals, ${end}, -1,
-             coalesce(behind.occurred_at, 'infinity'), coalesce(behind.ordinal, 2147483647)
+      select 'after', after.running_totals, ${end}, -1,
+             coalesce(after.occurred_at, 'infinity'), coalesce(after.ordinal, 2147483647)
       where before.running_totals is null
     ) stretch
     left join lateral (
       select l.kind, sum(l.points) as points, count(*) as lines
       from statement_lines l
       where l.card_id = cut.card_id
-        and (l.occurred_at, l.ordinal) > (stretch.from_at, stretch.from_tie) and (l.occurred_at, l.ordinal) <= (stretch.to_at, stretch.to_tie)
+        and (l.occurred_at, l.ordinal) > (stretch.from_at, stretch.from_ordinal) and (l.occurred_at, l.ordinal) <= (stretch.to_at, stretch.to_ordinal)
       group by l.kind
     ) tally on true`.execute(trx)
-  const stretches = new Map<string, NextToCut>()
+  const milestones = new Map<string, NearestMilestone>()
   for (const { card_id, side, running_totals, kind, points, lines } of rows) {
-    const stretch = stretches.get(card_id) ?? { side, running_totals, between: [] }
-    stretches.set(card_id, stretch)
-    if (kind !== null) stretch.between.push({ kind, points: points ?? 0n, lines: lines ?? 0n })
+    const milestone = milestones.get(card_id) ?? { side, running_totals, between: [] }
+    milestones.set(card_id, milestone)
+    if (kind !== null) milestone.between.push({ kind, points: points ?? 0n, lines: lines ?? 0n })
   }
-  return stretches
+  return milestones
 }
 
 type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null }

@@ -9,8 +9,8 @@ import type { Source } from '../projections/cards/sources.sql.ts'
 import type { StatementLineRow } from '../postgres/tables.ts'
 
 /**
- * Recomputes the awards among some lines: each from the event of the highest source rank whose payload allows it. Where none does,
- * the one of the highest rank says why not. Reads bodies in batches that fit in memory, and keeps none.
+ * Recomputes the awards among some lines: each from the event of the highest source rank whose payload allows it. Where
+ * none does, the one of the highest rank says why not. Reads bodies in batches that fit in memory, and keeps none.
  * @param observed_in the events that state each movement
  * @returns by movement
  */

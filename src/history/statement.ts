@@ -6,38 +6,35 @@ import type { StatementLineRow } from '../postgres/tables.ts'
 import { cardsHeldAt } from './holders.ts'
 import { readPast } from './past.ts'
 
-/**
- * A page of the statement over some cards at a moment of the two clocks, newest first: refolded lines, then, across the
- * seam, the live ones that were already so.
- */
+/** A page of the statement over some cards as of a past time, newest first: refolded lines, then the live ones that were already known. */
 export async function linesAt (
   trx: Trx, card_ids: readonly string[], asOf: AsOf, page: { before?: LineMark | undefined, limit: number }
 ): Promise<StatementLineRow[]> {
   const past = await readPast(trx, card_ids, asOf)
   const refolded = [...past.values()].flatMap(({ cut, tail }) => tail?.lines.map(line => ({ ...line, card_id: cut.card_id })) ?? [])
-  const before = page.before === undefined ? undefined : await placeOf(trx, page.before, refolded)
+  const before = page.before === undefined ? undefined : await markAmong(trx, page.before, refolded)
   const live = await listLinesBefore(trx, [...past.values()].map(({ cut }) => cut), { before, limit: page.limit })
-  const older = before === undefined ? refolded : refolded.filter(line => compare(line, before) < 0)
-  return [...older, ...live].sort((a, b) => compare(b, a)).slice(0, page.limit)
+  const older = before === undefined ? refolded : refolded.filter(line => compareLines(line, before) < 0)
+  return [...older, ...live].sort((a, b) => compareLines(b, a)).slice(0, page.limit)
 }
 
-/** The same over the cards that a customer held then. */
+/** A page of the statement over the cards that a customer held then. */
 export async function customerLinesAt (trx: Trx, customer_id: string, asOf: AsOf, page: { before?: LineMark | undefined, limit: number }): Promise<StatementLineRow[]> {
   const cards = await cardsHeldAt(trx, customer_id, asOf)
   return await linesAt(trx, cards.map(({ card_id }) => card_id), asOf, page)
 }
 
-/** Where the last line of the page before stands now: what arrived since, at its moment, can have pushed it on. */
-async function placeOf (trx: Trx, mark: LineMark, refolded: readonly StatementLineRow[]): Promise<LineMark> {
+/** The last line of the page before, with the ordinal it has now: events of the same moment that arrived since can have moved it. */
+async function markAmong (trx: Trx, mark: LineMark, refolded: readonly StatementLineRow[]): Promise<LineMark> {
   const line = refolded.find(({ movement_id, card_id, occurred_at }) =>
     movement_id === mark.movement_id && card_id === mark.card_id && occurred_at === mark.occurred_at)
   return line === undefined ? await currentMark(trx, mark) : { ...mark, ordinal: line.ordinal }
 }
 
-type Place = Pick<StatementLineRow, 'occurred_at' | 'card_id' | 'ordinal'> | LineMark
+type LinePlace = Pick<StatementLineRow, 'occurred_at' | 'card_id' | 'ordinal'> | LineMark
 
-// Ids in the order of their bytes, as the database compares them: code units would part from it beyond U+FFFF.
-function compare (a: Place, b: Place): number {
+// Ids in the order of their bytes, as the database compares them: code units differ from it beyond U+FFFF.
+function compareLines (a: LinePlace, b: LinePlace): number {
   if (a.occurred_at !== b.occurred_at) return a.occurred_at < b.occurred_at ? -1 : 1
   return Buffer.compare(Buffer.from(a.card_id), Buffer.from(b.card_id)) || a.ordinal - b.ordinal
 }

@@ -1,9 +1,11 @@
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import type { Appender } from '../log/appender.ts'
+import type { Ingest } from '../ingest/store-delivery.ts'
+import type { Db } from '../postgres/database.ts'
 import type { Providers } from '../providers/registry.ts'
+import { limitBodies } from './body-budget.ts'
 import type { ReadOptions } from './read-options.ts'
-import entry from './plugins/auth.ts'
+import auth from './plugins/auth.ts'
 import openapi, { needsKey } from './plugins/openapi.ts'
 import problems, { refuseMalformed, send, toProblem } from './plugins/problems.ts'
 import { cardRoutes } from './routes/cards.ts'
@@ -16,25 +18,41 @@ import { statusRoutes } from './routes/status.ts'
 import { webhookRoutes, type WebhookSecrets } from './routes/webhooks.ts'
 import { ProblemSchema } from './schemas/common.ts'
 
-export interface AppOptions extends HealthOptions, ReadOptions {
-  appender: Appender
-  /** By the names of providers. */
-  secrets: WebhookSecrets
-  /** Who posts; absent: all providers that there are. */
-  providers?: Providers
+/** How much of other people's doing the server holds at once. */
+export interface AppLimits {
+  /** Of one body. */
   bodyLimitBytes: number
-  version: string
-  logger: FastifyBaseLogger
+  /** Of all large bodies that are being received (`limitBodies`). */
+  bodiesLimitBytes: number
+  /** Connections of clients; more are closed as they come. */
+  connectionLimit: number
 }
 
-/** The whole HTTP side as one app that never listens by itself. Scopes are the functions below, in the open. */
+interface BaseOptions { logger: FastifyBaseLogger, limits: AppLimits }
+
+export interface AppOptions extends BaseOptions, HealthOptions, ReadOptions {
+  /** For reads and operators. */
+  db: Db
+  /** For deliveries and probes, with connections of its own: reads that wait must not hold these up. */
+  ingest: Ingest
+  /** By the names of providers. */
+  secrets: WebhookSecrets
+  /** Who posts; absent: all known providers. */
+  providers?: Providers
+  version: string
+}
+
+/** The whole HTTP side as one app that never listens by itself. The functions below are its scopes. */
 export async function createApp (options: AppOptions): Promise<FastifyInstance> {
   const app = createBase(options)
   app.addHook('preClose', async () => { options.freshness.close() })
   await app.register(openapi, options)
-  await app.register(entry, options)
-  await app.register(healthRoutes, options)
-  await app.register(webhookRoutes, options)
+  await app.register(auth, options)
+  await app.register(healthRoutes, { ...options, db: options.ingest.db })
+  await app.register(async function deliveries (scope) {
+    limitBodies(scope, options.limits)
+    await scope.register(webhookRoutes, { ...options.ingest, secrets: options.secrets, providers: options.providers })
+  })
   await app.register(async function readers (scope) {
     scope.addHook('onRequest', scope.requireScope('read'))
     scope.addHook('onRoute', needsKey)
@@ -46,27 +64,29 @@ export async function createApp (options: AppOptions): Promise<FastifyInstance> 
     scope.addHook('onRequest', scope.requireScope('operate'))
     scope.addHook('onRoute', needsKey)
     await scope.register(eventRoutes, options)
-    await scope.register(quarantineRoutes, options)
+    await scope.register(quarantineRoutes, { ...options.ingest, db: options.db, providers: options.providers })
     await scope.register(statusRoutes, options)
   })
   return app
 }
 
-/** What a worker of its own shows: whether it is well. */
-export async function createHealthApp (options: HealthOptions & Pick<AppOptions, 'logger' | 'bodyLimitBytes'>): Promise<FastifyInstance> {
+/** The app of a worker process: only its health. */
+export async function createHealthApp (options: HealthOptions & BaseOptions): Promise<FastifyInstance> {
   const app = createBase(options)
   await app.register(healthRoutes, options)
   return app
 }
 
-function createBase ({ logger, bodyLimitBytes }: Pick<AppOptions, 'logger' | 'bodyLimitBytes'>): FastifyInstance {
+function createBase ({ logger, limits }: BaseOptions): FastifyInstance {
   const app = Fastify({
     loggerInstance: logger,
-    bodyLimit: bodyLimitBytes,
+    bodyLimit: limits.bodyLimitBytes,
     logController: new LogController({ disableRequestLogging: true }),
     // Keep-alive longer than a load balancer's usual 60 s, so that it is never us who closes under a request.
     keepAliveTimeout: 72_000,
-    requestTimeout: 30_000,
+    // Who sends slowly occupies a connection and, with a body, memory. Node looks every connectionsCheckingInterval only.
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 5000 },
     // A request that comes in on an open connection while we stop is still served.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 2048 },
@@ -75,15 +95,19 @@ function createBase ({ logger, bodyLimitBytes }: Pick<AppOptions, 'logger' | 'bo
     clientErrorHandler: refuseMalformed,
     frameworkErrors (error, request, reply) { void send(toProblem(error), error, request, reply) }
   }).withTypeProvider<TypeBoxTypeProvider>()
+  app.server.maxConnections = limits.connectionLimit
   app.addSchema(ProblemSchema)
   app.register(problems)
   closeConnectionsAsTheyFallIdle(app)
   return app
 }
 
+/** The provider gives up after 10 s. */
+const REQUEST_TIMEOUT_MS = 20_000
+
 /**
- * A stop closes the connections that are idle at that moment. One that is busy then would be kept alive after its answer,
- * and hold up the stop until its time-out.
+ * A stop closes the connections that are idle at that moment. One that is busy then would be kept alive after its answer and
+ * delay the stop until its time-out.
  */
 function closeConnectionsAsTheyFallIdle (app: FastifyInstance): void {
   app.addHook('preClose', async () => {

@@ -1,55 +1,36 @@
 import { AppendRefused } from '../log/appender.ts'
 import type { Appendable, Appended } from '../log/append.sql.ts'
+import { batchReads } from '../postgres/batch-reads.ts'
 import type { Db } from '../postgres/database.ts'
 import { locateEvents, type Located } from '../log/read.sql.ts'
-import { createSeenEvents, type SeenAgain } from './dry-run-seen.ts'
+import { createSeenEvents, type SeenBefore } from './dry-run-seen.ts'
 import type { Ingest } from './store-delivery.ts'
 
-interface Waiting {
-  event: Appendable
-  /** How it stands to what this rehearsal was told before it. */
-  reobserved: SeenAgain
-  resolve: (appended: Appended) => void
-  reject: (error: AppendRefused) => void
-}
-
 /**
- * An appender that only pretends: it says what would become of an event after all those it was told of before, reads the log,
- * and writes nothing. What repeats or contradicts itself inside one file so shows as it would when the file is taken in. An
- * event that is not stored has no position yet: it answers 0.
- * Not foreseen: `unstorable`, which only PostgreSQL can tell, and what others store meanwhile.
+ * An appender that reads the log and writes nothing. It answers what would happen to an event after all the events that it was
+ * given before, so repetitions and contradictions inside one file appear as they would in an import. An event that is not stored
+ * yet has no position: the answer is 0.
+ * It cannot predict `unstorable`, which only PostgreSQL can decide, nor what others store meanwhile.
  */
 export function createDryRun (db: Db): Ingest['appender'] {
-  const observed = createSeenEvents()
-  let waiting: Waiting[] = []
-
-  async function flush (): Promise<void> {
-    const batch = waiting
-    waiting = []
-    try {
-      const located = await locateEvents(db, batch.map(({ event }) => event))
-      batch.forEach((one, index) => { one.resolve(foresee(one, located[index])) })
-    } catch (error) {
-      const refused = new AppendRefused('unavailable', 'the log could not be looked up', { cause: error })
-      for (const { reject } of batch) reject(refused)
-    }
-  }
-
+  const see = createSeenEvents()
+  const locate = batchReads(async (events: Appendable[]) => await locateEvents(db, events))
   return {
     async append (event) {
-      // Before the first await: the order of the calls decides, not that of the answers.
-      const reobserved = observed.observeFields(event, event.fact_digest)
-      return await new Promise((resolve, reject) => {
-        if (waiting.push({ event, reobserved, resolve, reject }) === 1) setImmediate(() => { void flush() })
+      // Before the first await: the order of the calls decides, not the order of the answers.
+      const before = see(event, event.fact_digest)
+      const stored = await locate(event).catch((error: unknown) => {
+        throw new AppendRefused('unavailable', 'the log could not be read', { cause: error })
       })
+      return predict(event, before, stored)
     }
   }
 }
 
-function foresee ({ event, reobserved }: Waiting, stored: Located | undefined): Appended {
+function predict (event: Appendable, before: SeenBefore, stored: Located | undefined): Appended {
   if (stored !== undefined) {
     const { shard, position, fact_digest } = stored
     return { outcome: fact_digest.toString('hex') === event.fact_digest ? 'duplicate' : 'conflict', shard, position }
   }
-  return { outcome: ({ first: 'accepted', same: 'duplicate', other: 'conflict' } as const)[reobserved], shard: event.shard, position: 0n }
+  return { outcome: ({ first: 'accepted', same: 'duplicate', other: 'conflict' } as const)[before], shard: event.shard, position: 0n }
 }

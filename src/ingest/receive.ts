@@ -12,8 +12,8 @@ export type Received =
 const QUARANTINED_HEADERS = ['content-type', 'user-agent']
 
 /**
- * Receives an authentic delivery: its event is stored now, or was stored before, or the delivery is quarantined byte for byte. It
- * is never lost. Resolves after the commit. Safe to repeat and to run many times at once.
+ * Receives an authentic delivery: its event is stored now, or was stored before, or the delivery is quarantined byte
+ * for byte. It is never lost. Resolves after the commit. Safe to repeat and to run many times at once.
  * @param body authentic bytes, as received
  * @param headers as received; quarantine keeps those that matter to a later reading
  * @param provider who sent it; the first of the list where nothing is said

@@ -33,8 +33,8 @@ export type StoredDelivery =
   | { status: 'unusable' } & Refusal
 
 /**
- * Stores the event of an authentic delivery, or says why not. Does not quarantine. Resolves after the commit. Safe to repeat and
- * to run many times at once: an event is stored once, for ever.
+ * Stores the event of an authentic delivery, or says why not. Does not quarantine. Resolves after the commit. Safe to
+ * repeat and to run many times at once: an event is stored once, for ever.
  * @param body authentic bytes, as received
  * @param provider who sent it; the first of the list where nothing is said
  * @throws AppendRefused queue_full, unavailable or defect: as far as we know it was not stored; try again
@@ -44,7 +44,10 @@ export async function storeDelivery (body: Buffer, intake: Ingest, provider: Eve
   return 'reason' in identified ? { status: 'unusable', ...identified } : await storeIdentified(identified, intake, provider)
 }
 
-/** As `storeDelivery`, for an identified delivery. `recorded_at`: when it was first stored, where it comes out of an export. */
+/**
+ * As `storeDelivery`, for an identified delivery. `recorded_at`: when it was first stored, where it comes out of an
+ * export.
+ */
 export async function storeIdentified (
   identified: IdentifiedDelivery & { recorded_at?: Instant }, intake: Ingest, provider: EventReader = providersOf(intake).first
 ): Promise<StoredDelivery> {
@@ -103,7 +106,10 @@ export function identifySent (body: Buffer, provider: EventReader): IdentifiedDe
   return { reason: 'reserved_type', detail: `only the ledger itself writes events of type ${identified.type}: no sender may` }
 }
 
-/** Identifies a delivery. A defect in our code must not lose an authentic one: it counts as unusable until the defect is mended. */
+/**
+ * Identifies a delivery. A defect in our code must not lose an authentic one: it counts as unusable until the defect is
+ * mended.
+ */
 export function identifySafely (body: Buffer, reader: EventReader): IdentifiedDelivery | Refusal {
   try {
     return reader.identify(body)
@@ -113,8 +119,8 @@ export function identifySafely (body: Buffer, reader: EventReader): IdentifiedDe
 }
 
 /**
- * Digests differ where a sender left something out, and where an older version stored the event, which read fewer facts. What
- * counts is what this version reads in the two bodies.
+ * Digests differ where a sender left something out, and where an older version stored the event, which read fewer
+ * facts. What counts is what this version reads in the two bodies.
  */
 async function stillAgrees (identified: IdentifiedDelivery, db: Db, provider: EventReader): Promise<boolean> {
   const stored = await findBody(db, identified.event_id, identified.subject)

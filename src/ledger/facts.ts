@@ -25,6 +25,7 @@ import type { Instant } from './instant.ts'
  * field times       for each field of a card or customer, the time of the observation that set it
  * projection        tables derived from the log: versioned, disposable, rebuildable
  * checkpoint        the position up to which a projection has folded a shard
+ * projection schema the PostgreSQL schema with one set of projection tables: the live one, or one being rebuilt
  * outdated          said of projection rows that another version of the rules folded
  * parked            said of a card or order that receives no more events because one could not be folded
  * anchor            signed heads of all shards, kept outside the database

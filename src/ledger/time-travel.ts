@@ -17,8 +17,7 @@ function isBy (bound: Instant | null, time: Instant): boolean {
 
 /**
  * The movements that had happened by `at`, as they were known at `known_at`: each merged from the observations stored
- * by then. `at` is compared with the merged time, so observations with different times do not make a movement happen
- * twice.
+ * by then. `at` is compared with the merged time, so a movement with several observed times happens once.
  * @param observations of movements of one card, in any order
  */
 export function movementsAt (observations: readonly RecordedObservation[], { at, known_at }: AsOf): Movement[] {

@@ -1,30 +1,33 @@
 import { append, type Appendable, type Appended } from './append.sql.ts'
 import type { Db } from '../postgres/database.ts'
-import { failureOf } from '../postgres/errors.ts'
+import { failureOf, whyUnavailable } from '../postgres/errors.ts'
 
 export interface AppenderOptions {
   /** Events that may wait; beyond it `append` refuses. */
   queueLimit: number
-  /** Told after a commit that stored something new. */
+  /** Called after a commit that stored something new. */
   onStored?: () => void
-  /** What stores a batch; `append` unless told. */
+  /** Stores a batch; `append` by default. */
   store?: typeof append
 }
 
 export interface Appender {
   /**
    * Stores an event, or learns that it is stored: resolves after the commit.
-   * @throws AppendRefused when the queue is full, the database is away or too slow, or the input cannot be stored
+   * @throws AppendRefused when the queue or all connections are full, the database is away or slow, or the input cannot be stored
    */
   append: (event: Appendable) => Promise<Appended>
-  /** Waits until everything taken on has been settled. New events are refused from now on. */
+  /** Refuses new events from now on, and waits until all accepted ones are stored or refused. */
   close: () => Promise<void>
 }
 
-/** Why an event was not stored. After `unavailable` it may have been: the sender's retry finds out. */
+/**
+ * Why an event was not stored. `busy`: the connections for appends were in use for too long. After `unavailable` it may have been
+ * stored: the sender's retry finds out.
+ */
 export class AppendRefused extends Error {
   override name = 'AppendRefused'
-  readonly code: 'queue_full' | 'unavailable' | 'unstorable' | 'defect'
+  readonly code: 'queue_full' | 'busy' | 'unavailable' | 'unstorable' | 'defect'
 
   constructor (code: AppendRefused['code'], message: string, options?: ErrorOptions) {
     super(message, options)
@@ -38,20 +41,20 @@ interface Waiting {
   reject: (error: AppendRefused) => void
 }
 
-/** Batches in flight at once. Lanes own disjoint shards, so they never wait for each other's row locks. */
+/** Batches in flight at once. Lanes have disjoint shards, so they never wait for each other's row locks. */
 const LANES = 2
-/** A batch of 512 is past the knee of the curve; the byte bounds keep large bodies from filling the memory. */
+/** Larger batches than 512 are hardly faster. The bounds in characters keep large bodies from filling the memory. */
 const BATCH_EVENTS = 512
 const BATCH_CHARACTERS = 8_000_000
 const QUEUE_CHARACTERS = 64_000_000
-/** A deadlock or a key that two shards raced for settles at the next try. */
+/** A deadlock, or a key that two shards appended at once, is resolved by the next try. */
 const TRIES = 5
-/** The provider waits 10 s for an answer: a 503 in time is better than its time-out. */
+/** The provider waits 10 s for an answer, and a 503 in time is better than its timeout. */
 const COMMIT_TIMEOUT_MS = 8000
 
 /**
- * Gathers events into batches, without a timer: a free lane flushes what has arrived, and what arrives meanwhile is
- * its next batch. So batches grow under load, and a lonely event does not wait.
+ * Gathers events into batches without a timer: a free lane stores what has arrived, and what arrives meanwhile is its next
+ * batch. So batches grow under load, and a single event does not wait.
  */
 export function createAppender (db: Db, options: AppenderOptions): Appender {
   const lanes = Array.from({ length: LANES }, () => createLane({ db, store: append, ...options }))
@@ -91,7 +94,7 @@ function createLane (storing: Storing) {
       inFlight = batch.length
       const error = await resolveBatch(storing, batch)
       inFlight = 0
-      if (error?.code === 'unavailable') {
+      if (error?.code === 'unavailable' || error?.code === 'busy') {
         rejectAll(queue.splice(0), error)
         characters = 0
       }
@@ -121,7 +124,7 @@ function createLane (storing: Storing) {
   }
 }
 
-/** Settles every member of a batch. @returns the error when the batch failed as a whole */
+/** Stores a batch and answers each of its members. @returns the error if the batch failed as a whole */
 async function resolveBatch (storing: Storing, batch: readonly Waiting[]): Promise<AppendRefused | undefined> {
   try {
     const answers = await appendResolutely(storing, batch.map(waiting => waiting.event))
@@ -130,7 +133,7 @@ async function resolveBatch (storing: Storing, batch: readonly Waiting[]): Promi
     return undefined
   } catch (error) {
     if (failureOf(error) === 'input' && batch.length > 1) {
-      // One that PostgreSQL refuses must not harm its batch-mates: halve until it stands alone.
+      // One event that PostgreSQL refuses must not harm the rest of its batch: halve until it is alone.
       const middle = batch.length >> 1
       const first = await resolveBatch(storing, batch.slice(0, middle))
       const second = await resolveBatch(storing, batch.slice(middle))
@@ -147,7 +150,7 @@ async function appendResolutely ({ db, store }: Storing, events: readonly Append
     try {
       return await withTimeout(store(db, events))
     } catch (error) {
-      // A key that another shard's append took meanwhile is a duplicate at the next look.
+      // A key that another shard's append stored meanwhile is a duplicate at the next try.
       if (!['retry', 'taken'].includes(failureOf(error)) || attempt === TRIES) throw error
     }
   }
@@ -171,8 +174,17 @@ function refusal (error: unknown): AppendRefused {
   if (error instanceof AppendRefused) return error
   switch (failureOf(error)) {
     case 'input': return new AppendRefused('unstorable', `PostgreSQL cannot store the body: ${(error as Error).message}`, { cause: error })
-    case 'retry': case 'taken': case 'unavailable': return new AppendRefused('unavailable', 'the database is not available', { cause: error })
+    case 'retry': case 'taken': return new AppendRefused('unavailable', `other appends were in the way ${TRIES} times`, { cause: error })
+    case 'unavailable': return absence(error)
     case 'defect': return new AppendRefused('defect', 'the append failed; the server log says why', { cause: error })
+  }
+}
+
+function absence (error: unknown): AppendRefused {
+  switch (whyUnavailable(error)) {
+    case 'exhausted': return new AppendRefused('busy', 'all database connections for appends were in use for too long (DATABASE_POOL_SIZE)', { cause: error })
+    case 'timeout': return new AppendRefused('unavailable', 'the database took too long', { cause: error })
+    case 'unreachable': return new AppendRefused('unavailable', 'the database is not available', { cause: error })
   }
 }
 

@@ -11,22 +11,22 @@ export type Db = Kysely<Tables>
 export type Trx = Transaction<Tables>
 
 /**
- * A generation is one schema with a set of projection tables and their checkpoints: the live one, the one that a rebuild
- * fills, or the temporary one of a check, which ends with its connection.
+ * A schema with a set of projection tables and their checkpoints: the live one, the one that a rebuild fills, or the temporary
+ * one of a check, which ends with its connection.
  */
 export type ProjectionSchema = 'projection' | 'projection_build' | 'pg_temp'
 
 export interface DatabaseOptions {
   url: string
-  /** Role to take on at connection; undefined or empty: stay the login. */
+  /** Role that connections act as; undefined or empty: the login. */
   role?: string | undefined
-  /** Which generation's tables the connections see; the live one where nothing is said. */
+  /** Which projection tables the connections see; the live ones by default. */
   projectionSchema?: ProjectionSchema
   /** Every transaction is read-only, whatever the login may do. */
   readOnly?: boolean
   /**
-   * How long the database may say nothing while we wait for it; then the connection is given up, by both sides. For services;
-   * undefined: for ever, for statements that take their time.
+   * How long a statement may go unanswered; then both sides give the connection up. For services. undefined: for ever, for
+   * commands whose statements take long.
    */
   timeout_ms?: number
   /** Further settings of each connection. */
@@ -34,7 +34,7 @@ export interface DatabaseOptions {
   poolSize: number
   /** Shown in pg_stat_activity after `loyalty-ledger`. */
   name: string
-  /** Told of connections that broke while idle; the pool replaces them by itself. */
+  /** Called when a connection broke while idle; the pool replaces it by itself. */
   onIdleError?: (error: Error) => void
 }
 
@@ -47,12 +47,12 @@ const JSON_TEXT = 114
 const TIMESTAMPTZ = 1184
 
 /**
- * How our pools, and only ours, read values: int8 as bigint (points are exact), timestamptz as an Instant with its
- * microseconds, json as the text it is stored as.
+ * How connections of the ledger, and no others, read values: int8 as bigint (points are exact), timestamptz as an Instant with
+ * its microseconds, json as the text that is stored.
  */
 const typeParsers = {
   getTypeParser (oid: number, format?: 'text' | 'binary') {
-    // Sums of int8 are numeric; nothing of ours has a fraction.
+    // Sums of int8 are numeric; no value of the ledger has a fraction.
     if (oid === INT8 || oid === NUMERIC) return BigInt
     if (oid === JSON_TEXT) return (text: string) => text
     if (oid === TIMESTAMPTZ) return (text: string) => parseInstant(text) ?? text
@@ -62,14 +62,14 @@ const typeParsers = {
   }
 }
 
-/** The query builder over a pool. End the pool with `closePool`: destroying the builder does not where it was never used. */
+/** The query builder over a pool. End the pool with `closePool`: destroying a builder that was never used does not end it. */
 export function databaseOf (pool: pg.Pool): Db {
   return builderOf(pool, 'marked')
 }
 
 /**
- * Opens a pool for the steps of a worker, and the query builder over it. Steps ask the same statements again and again, and find
- * their rows by key: each connection parses and plans them once, for tables of any size. Close the pool with `closePool`.
+ * Opens a pool for the steps of a worker, and the query builder over it. Steps repeat the same statements and find their rows by
+ * key: each connection parses and plans them once, for tables of any size. Close the pool with `closePool`.
  */
 export function openForSteps (options: DatabaseOptions): { pool: pg.Pool, db: Db } {
   const pool = openPool({ ...options, settings: BY_KEY })
@@ -77,8 +77,8 @@ export function openForSteps (options: DatabaseOptions): { pool: pg.Pool, db: Db
 }
 
 /**
- * A plan that is kept must not have been made for a table that was empty then. And before PostgreSQL 18 a plan that was
- * discouraged counts as very dear, and what is dear gets compiled.
+ * A kept plan must not be one for a table that was empty when it was made, so sequential scans are off. Before PostgreSQL 18 a
+ * discouraged plan counts as very expensive, and expensive plans are compiled: hence no JIT.
  */
 const BY_KEY = { plan_cache_mode: 'force_generic_plan', enable_seqscan: 'off', jit: 'off' }
 
@@ -106,7 +106,7 @@ export function openPool (options: DatabaseOptions): pg.Pool {
   return pool
 }
 
-/** Asks the database for an answer, whatever it is. @throws when there is none */
+/** Makes sure that the database answers. @throws when it does not */
 export async function ping (db: Db): Promise<void> {
   await sql`select 1`.execute(db)
 }
@@ -116,7 +116,7 @@ export async function closePool (pool: pg.Pool): Promise<void> {
   if (!pool.ending) await pool.end()
 }
 
-/** A connection at rest is silent, too, and must be gone before that counts. */
+/** An idle connection is silent, too, and must be closed before its silence counts. */
 function timeoutsOf (timeout_ms: number): pg.PoolConfig {
   return { stream: socketsWithTimeout(timeout_ms), idleTimeoutMillis: timeout_ms / 2 }
 }

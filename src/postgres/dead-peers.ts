@@ -1,9 +1,9 @@
 import { Socket } from 'node:net'
 
 /**
- * Makes sockets that give up on a peer that neither answers nor hangs up, as one does whose network is gone: what waits
- * for an answer fails then, with ETIMEDOUT, instead of waiting for ever. TLS over such a socket counts as its traffic.
- * @param silence_ms since something was last sent or received; connections at rest must be closed earlier
+ * Makes sockets that give up on a peer that neither answers nor hangs up because its network is gone. Statements that wait for an
+ * answer fail with ETIMEDOUT instead of waiting for ever. TLS over such a socket counts as its traffic.
+ * @param timeout_ms since something was last sent or received; idle connections must be closed earlier
  */
 export function socketsWithTimeout (timeout_ms: number): () => Socket {
   return () => {
@@ -15,21 +15,21 @@ export function socketsWithTimeout (timeout_ms: number): () => Socket {
 }
 
 /**
- * Settings of a session, so that the server, too, gives up on a peer that is gone. It must outlast us: what we still wait
- * for must not be taken back because we are slow.
+ * Settings by which the server, too, gives up on a peer that is gone. Its timeouts are longer than the client's, so it never
+ * cancels work that a client still waits for.
  */
 export function serverTimeouts (timeout_ms: number): Record<string, string> {
   const timeout_seconds = Math.ceil(timeout_ms / 1000)
   return {
-    // A worker that is paused or cut off in the middle of a step lets go of its shard. A live one works there for moments only.
+    // A worker that is paused or cut off in the middle of a step releases its shard. A live one is idle there only for moments.
     idle_in_transaction_session_timeout: String(timeout_ms * 3),
-    // A peer that does not even acknowledge is noticed where there is something to send …
+    // A peer that does not even acknowledge is noticed when there is something to send …
     tcp_user_timeout: String(timeout_ms * 3),
-    // … and where there is not.
+    // … and when there is not.
     tcp_keepalives_idle: String(timeout_seconds),
     tcp_keepalives_interval: String(timeout_seconds),
     tcp_keepalives_count: '2',
-    // What we gave up on while it waited for a lock is ended, and holds up nobody behind it.
+    // A statement that its client gave up while it waited for a lock ends, and delays nobody behind it.
     client_connection_check_interval: String(timeout_ms)
   }
 }

@@ -2,19 +2,19 @@ import type { PostgresPool, PostgresPoolClient } from 'kysely'
 import type pg from 'pg'
 import { isStale } from './errors.ts'
 
-/** What a statement begins with that `prepared` made. */
+/** The beginning of a statement that `prepared` made. */
 export const MARK = '/* prepared */'
 
-/** What a pool prepares: the statements that `prepared` made, or every one that reads or writes rows. */
+/** Which statements a pool prepares: those that `prepared` made, or every one that reads or writes rows. */
 export type Prepares = 'marked' | 'all'
 
-/** Names that a pool gives at most: a statement whose text differs from call to call must not fill the memory of its connections. */
+/** Limit of names of a pool: a statement whose text differs from call to call must not fill the memory of its connections. */
 const NAMES_MAX = 200
 const OF_ROWS = /^\s*(select|insert|update|delete|with)\b/i
 
 /**
- * A pool for the query builder, which itself names no statement: here they get names. A connection with a statement that went
- * stale is closed when it is given back: nothing else would mend it.
+ * A pool for the query builder that gives names to statements, since the builder gives none. A connection with a stale statement
+ * is closed when it is released: it would refuse that statement for ever.
  */
 export function withNamedStatements (pool: pg.Pool, prepares: Prepares = 'marked'): PostgresPool {
   const names = new Map<string, string>()
@@ -42,7 +42,7 @@ export function withNamedStatements (pool: pg.Pool, prepares: Prepares = 'marked
       }
     }
     return {
-      // Cursors, which come as one argument, are not asked for here.
+      // Cursors, which come as one argument, are not used here.
       query: query as PostgresPoolClient['query'],
       release () { client.release(stale) }
     }

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Trx } from './database.ts'
 
 /**
- * Runs a part of a transaction. If it throws, the database is as it was before the part, and the transaction can go on.
+ * Runs a part of a transaction. If it throws, its changes are undone and the transaction can go on.
  * @throws what the part threw
  */
 export async function withSavepoint (trx: Trx, part: () => Promise<void>): Promise<void> {
@@ -10,7 +10,7 @@ export async function withSavepoint (trx: Trx, part: () => Promise<void>): Promi
   try {
     await part()
   } catch (error) {
-    // If the connection is gone this fails, too, and the next statement says so: the first error is the one to report.
+    // If the connection is lost this fails, too, and the next statement says so. The first error is the one to report.
     await sql`rollback to savepoint part`.execute(trx).catch(() => {})
     throw error
   }

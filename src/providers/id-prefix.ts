@@ -2,9 +2,9 @@ import type { Fact } from '../ledger/facts.ts'
 import type { ErasedPerson, IdentifiedDelivery, MentionedIds, Provider, Unusable } from './provider.ts'
 
 /**
- * A provider whose ids are stored with a prefix: whatever leaves the provider has it, and whatever is asked of the provider has
- * lost it. Left as they are: the merchant's own ids (`source_id`), codes of cards, ids of send-outs and senders, and the ids in
- * texts for people (details, differences). Nothing is keyed by those.
+ * A provider whose ids are stored with a prefix: whatever leaves the provider has it, and whatever is asked of the
+ * provider has lost it. Left as they are: the merchant's own ids (`source_id`), codes of cards, ids of send-outs and
+ * senders, and the ids in texts for people (details, differences). Nothing is keyed by those.
  */
 export function withIdPrefix (provider: Provider, prefix: string): Provider {
   const add = (id: string): string => prefix + id
@@ -25,8 +25,9 @@ export function withIdPrefix (provider: Provider, prefix: string): Provider {
 }
 
 /**
- * The provider whose ids are stored as they are, beside others. An id of its own that begins like a prefix of theirs would be
- * one of theirs: such a delivery is refused, and such a stored event cannot be read. So keys do not meet, whatever is sent.
+ * The provider whose ids are stored as they are, beside others. An id of its own that begins like a prefix of theirs
+ * would be one of theirs: such a delivery is refused, and such a stored event cannot be read. So keys do not meet,
+ * whatever is sent.
  */
 export function withoutForeignPrefixes (provider: Provider, prefixes: readonly string[]): Provider {
   const { identifyAsUnread } = provider

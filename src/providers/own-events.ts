@@ -13,8 +13,8 @@ interface OwnEvent {
 }
 
 /**
- * The ledger's own events: they record what somebody decided about a customer, and state no facts. Nobody sends them; they come
- * back out of an export, and verification reads them again.
+ * The ledger's own events: they record what somebody decided about a customer, and state no facts. Nobody sends them;
+ * they come back out of an export, and verification reads them again.
  */
 export const ownEvents: EventReader = {
   name: 'ledger',

@@ -4,24 +4,24 @@ export interface PersonMatcher {
   reachedBy: (text: string) => boolean
   /** An e-mail address, a telephone number or a full name of theirs. */
   namedIn: (text: string) => boolean
-  /** Also a single name: only for what people typed, since elsewhere a name can be a word like any other. */
+  /** Also a single name: only for free text that people type, since elsewhere a name can be an ordinary word. */
   hintedIn: (text: string) => boolean
 }
 
-/** Shorter ones are initials, and parts of other words. */
+/** Shorter names are initials, and occur inside other words. */
 const MIN_NAME_CHARACTERS = 3
 const MIN_PHONE_DIGITS = 7
 
 export const NOTHING_KNOWN: PersonMatcher = { reachedBy: () => false, namedIn: () => false, hintedIn: () => false }
 
-/** @param strings names, e-mail addresses, telephone numbers, as they were told */
+/** @param strings names, e-mail addresses, telephone numbers, as payloads write them */
 export function recognise (strings: Iterable<string>): PersonMatcher {
   const observed = [...new Set([...strings].map(text => text.normalize('NFC').trim()))]
   const addresses = observed.filter(isAddress).map(text => text.toLowerCase())
   const phones = observed.filter(text => !isAddress(text) && isNumber(text)).map(digitsOf)
   const names = observed.filter(text => !isAddress(text) && !isNumber(text)).map(wordsOf)
   const full = anyOf(names.filter(words => words.length > 1).flatMap(words => [words, [...words].reverse()]).map(words => words.map(escape).join('[\\s,._-]+')))
-  // The words of a street line are words like any other.
+  // The words of a street line are ordinary words.
   const single = anyOf(names.filter(words => !words.some(word => /\d/.test(word))).flat().map(escape))
   const reachedBy = (text: string): boolean => {
     const lower = addresses.length === 0 ? '' : text.normalize('NFC').toLowerCase()
@@ -32,7 +32,7 @@ export function recognise (strings: Iterable<string>): PersonMatcher {
   return { reachedBy, namedIn, hintedIn: text => namedIn(text) || (single?.test(text.normalize('NFC')) ?? false) }
 }
 
-/** Is an id of the merchant's in truth an e-mail address or a telephone number? Digits alone are a number like any other. */
+/** Is an id of the merchant's really an e-mail address or a telephone number? Digits alone are an ordinary number. */
 export function isPersonalId (text: string): boolean {
   return isAddress(text) || (isNumber(text) && /^(\+|00)|[\s().-]/.test(text.trim()) && digitsOf(text).length >= 9)
 }

@@ -3,15 +3,15 @@ import type { Instant } from '../ledger/instant.ts'
 import type { PersonMatcher } from './person.ts'
 
 /**
- * What the ledger asks of whoever sends it events. A provider is a folder beside this file that builds one object of this type,
- * and a line in `index.ts`; nothing else of src names it.
+ * What the ledger asks of whoever sends it events. A provider is a folder beside this file that builds one object of
+ * this type, and a line in `index.ts`; nothing else of src names it.
  *
- * Every function is pure: the same bytes give the same answer, in every process and for ever, since the log is read again and
- * again. None changes what it is given, and none keeps it.
+ * Every function is pure: the same bytes give the same answer, in every process and for ever, since the log is read
+ * again and again. None changes what it is given, and none keeps it.
  *
- * Ids are the provider's own, as its payloads write them. They are text of 1 to 256 bytes without control characters. The ids of
- * every provider but the first of the list are stored with its name before them, `name:id`, so that those of two providers never
- * meet. `createProviders` adds and removes that prefix: a provider never sees it.
+ * Ids are the provider's own, as its payloads write them. They are text of 1 to 256 bytes without control characters.
+ * The ids of every provider but the first of the list are stored with its name before them, `name:id`, so that those of
+ * two providers never meet. `createProviders` adds and removes that prefix: a provider never sees it.
  */
 export interface Provider extends EventReader {
   webhook: WebhookDescription
@@ -28,11 +28,14 @@ export interface Provider extends EventReader {
   transactionExport?: TransactionExport
 }
 
-/** The part of the contract that reads stored events. The ledger's own events have a reader, too, and nobody who sends them. */
+/**
+ * The part of the contract that reads stored events. The ledger's own events have a reader, too, and nobody who sends
+ * them.
+ */
 export interface EventReader {
   /**
-   * Stored with each event, and so never changed: it says which reader reads the event. Lower-case letters, digits and hyphens,
-   * at most 32 characters. A provider's webhook is `POST /webhooks/{name}`.
+   * Stored with each event, and so never changed: it says which reader reads the event. Lower-case letters, digits and
+   * hyphens, at most 32 characters. A provider's webhook is `POST /webhooks/{name}`.
    */
   name: string
   /**
@@ -41,29 +44,32 @@ export interface EventReader {
    */
   identify: (body: Buffer) => IdentifiedDelivery | Unusable
   /**
-   * The same as an older version of the code, which did not read the event's type yet, would have named it: stored events keep
-   * their names. Absent where every type was read from the first version on.
+   * The same as an older version of the code, which did not read the event's type yet, would have named it: stored
+   * events keep their names. Absent where every type was read from the first version on.
    */
   identifyAsUnread?: (body: Buffer) => IdentifiedDelivery | Unusable
   /**
    * The facts that a stored event states; none where its type is unknown. Plain values that nobody changes afterwards.
    * @param body JSON text that `identify` accepted once
-   * @throws Error when this version of the code cannot read what an earlier one accepted; the message says what it lacks
+   * @throws Error when this version of the code cannot read what an earlier one accepted; the message says what it
+   *   lacks
    */
   factsOf: (body: string) => Fact[]
   /**
-   * Does a stored event state all that another send of it states? A sender may leave fields out, so what only the stored event
-   * states is no difference. What only the other send states is one: it would be lost.
+   * Does a stored event state all that another send of it states? A sender may leave fields out, so what only the
+   * stored event states is no difference. What only the other send states is one: it would be lost.
    * @throws Error as `factsOf`
    */
   coversFacts: (stored: string, received: string) => boolean
   /**
-   * The cards and orders that a body may be about: rather too many than too few. Later events of a card must not overtake one
-   * that cannot be read.
+   * The cards and orders that a body may be about: rather too many than too few. Later events of a card must not
+   * overtake one that cannot be read.
    * @param body JSON text that `factsOf` may not be able to read
    */
   mentionedIds: (body: string) => MentionedIds
-  /** How a delivery differs from the stored event that it contradicts; undefined when they have no fields to compare. */
+  /**
+   * How a delivery differs from the stored event that it contradicts; undefined when they have no fields to compare.
+   */
   differences: (stored: Buffer, received: Buffer) => Differences | undefined
   /**
    * Recomputes the points of an award from the earning rule in the body that states it. Exact; never throws.
@@ -71,13 +77,14 @@ export interface EventReader {
    */
   recompute: (body: string, points: bigint) => Recomputed | NotRecomputed
   /**
-   * A body without what is personal about one customer. Whatever identifies the event or counts points stays, and so do the
-   * facts that its digest is made of. Redacting again changes nothing.
+   * A body without what is personal about one customer. Whatever identifies the event or counts points stays, and so do
+   * the facts that its digest is made of. Redacting again changes nothing.
    * @returns undefined when the body is not JSON
    */
   redact: (body: string, erased: ErasedPerson, extent: RedactionExtent) => string | undefined
   /**
-   * What a body says of a customer that would identify them elsewhere: names, e-mail addresses, telephone numbers, street lines.
+   * What a body says of a customer that would identify them elsewhere: names, e-mail addresses, telephone numbers,
+   * street lines.
    * @param customer_id null: a customer of another provider
    */
   identifyingTexts: (body: string, customer_id: string | null) => string[]
@@ -175,14 +182,14 @@ export interface ErasedPerson {
 }
 
 /**
- * `all` that is personal, or only the `mentions`: texts elsewhere that name the customer. Those can be found only while something
- * still says what the customer is called.
+ * `all` that is personal, or only the `mentions`: texts elsewhere that name the customer. Those can be found only while
+ * something still says what the customer is called.
  */
 export type RedactionExtent = 'all' | 'mentions'
 
 /** How the provider's export of card transactions becomes deliveries: a CSV table, one transaction a row. */
 export interface TransactionExport {
-  /** Columns without which a row cannot be told from another. Their names in lower case, with underscores. */
+  /** Columns without which a row cannot be read. Their names in lower case, with underscores. */
   required_columns: readonly string[]
   /** How to get a file that has them, for people. */
   how_to_export: string

@@ -21,7 +21,8 @@ export interface Providers {
 const NAME = /^[a-z][a-z0-9-]{0,31}$/
 
 /**
- * Makes the list. The first provider's ids are stored as they are; those of each other one get its name and a colon before them.
+ * Makes the list. The first provider's ids are stored as they are; those of each other one get its name and a colon
+ * before them.
  * @throws RangeError when a name cannot be one, or is there twice
  */
 export function createProviders (first: Provider, ...others: readonly Provider[]): Providers {

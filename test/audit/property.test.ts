@@ -22,7 +22,7 @@ const body = fc.record({ id: fc.integer({ min: 1, max: 1_000_000 }), customer, n
   return bare ? noted : enveloped(noted, { id: `ev_${id}`, eventType: award ? 'customer.rewarded.loyalty_points' : 'customer.order.paid' })
 })
 
-/** One change of one row (the nth), or of one head. What it does to a row that is alone or the last decides what it is called. */
+/** One change of one row (the nth) or of one head. Its effect on a row that is alone or the last decides its name. */
 type Tampering = (row: string) => string[]
 const tampering: fc.Arbitrary<[what: string, Tampering]> = fc.oneof(
   fc.tuple(fc.nat(10_000), fc.constantFrom('0', '1', 'a', 'b', ' ')).map(([at, byte]): [string, Tampering] => [`byte ${at} of the body becomes ${JSON.stringify(byte)}`, row => [`

@@ -1,5 +1,5 @@
-// What an owner of the database can do to the log with its guard off, and what the two verifiers say then: the command, and
-// the query of docs/verify.sql. They must name the same codes at the same places.
+// What an owner of the database can do to the log with its guard off, and what the two verifiers say then: the command,
+// and the query of docs/verify.sql. They must name the same codes at the same places.
 import { test, type Test } from 'tap'
 import { shardOf } from '../../src/log/shards.sql.ts'
 import { audit, awardsOf, anchorNow, rechain, setHead, store, tamper } from '../support/audit.ts'

@@ -37,7 +37,7 @@ export async function openChaosCluster (t: Test, { shards = 16 }: { shards?: num
   async function backends (): Promise<number[]> {
     const { rows } = await pool.query<{ pid: number }>(`
       select pid from pg_stat_activity
-      where datname = current_database() and application_name ~ '^loyalty-ledger (api|worker|listener)$' order by pid`)
+      where datname = current_database() and application_name ~ '^loyalty-ledger (api|api reads|worker|listener)$' order by pid`)
     return rows.map(({ pid }) => pid)
   }
 

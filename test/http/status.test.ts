@@ -1,4 +1,4 @@
-// How the ledger is: in order, behind, standing still, unbuilt, being rebuilt; and that it costs the same however long the log is.
+// The status of a ledger that is healthy, lagging, parked, outdated or being rebuilt, at a cost that does not grow.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { projections } from '../../src/projections/index.ts'
@@ -81,7 +81,7 @@ test('what lags: by events, by the age of the oldest, and for too long', async t
   const old = await status(ledger)
   t.ok((projection(old, 'orders')?.lag_seconds ?? 0) >= 100)
   t.ok((old.log.silence_seconds ?? 0) >= 100)
-  t.match(old.attention, [{ code: 'lagging', detail: /cards lacks 2 event\(s\), the oldest stored 1\d\d s ago/ }])
+  t.match(old.attention, [{ code: 'lagging', detail: /cards is behind by 2 event\(s\), the oldest stored 1\d\d s ago/ }])
   await ledger.project()
   t.strictSame((await status(ledger)).attention, [])
 })

@@ -7,6 +7,8 @@ import { test, type Test } from 'tap'
 import { explain } from '../../src/app/errors.ts'
 import { closePool, databaseOf, openPool, type DatabaseOptions } from '../../src/postgres/database.ts'
 import { failureOf, whyUnavailable } from '../../src/postgres/errors.ts'
+import type { Appendable } from '../../src/log/append.sql.ts'
+import { createAppender } from '../../src/log/appender.ts'
 import { openProxy } from '../chaos/proxy.ts'
 import { createDatabase } from '../support/database.ts'
 import { waitUntil } from '../support/wait.ts'
@@ -31,8 +33,12 @@ test('a pool without a free connection is exhausted, not the database unavailabl
   const { url } = await createDatabase(t)
   const pool = open(t, url)
   const taken = await pool.connect()
-  const errors = await Promise.all([caught(pool.query('select 1')), caught(sql`select 1`.execute(databaseOf(pool)))])
+  const appender = createAppender(databaseOf(pool), { queueLimit: 1 })
+  const [appended, ...errors] = await Promise.all([
+    caught(appender.append({ shard: 0, body: '{}' } as Appendable)), caught(pool.query('select 1')), caught(sql`select 1`.execute(databaseOf(pool)))
+  ])
   taken.release()
+  t.match(appended, { name: 'AppendRefused', code: 'busy', message: /all database connections.*DATABASE_POOL_SIZE/ })
   for (const error of errors) {
     t.match(error, { code: 'CONNECTIONS_EXHAUSTED' })
     t.equal(failureOf(error), 'unavailable')

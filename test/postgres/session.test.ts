@@ -113,7 +113,7 @@ test('commands and the service say it in a sentence', async t => {
   const listed = await run(t, ['keys', 'list'], environment)
   t.equal(listed.code, 0, listed.stderr)
   const server = await serve(t, [], environment)
-  const names = async (): Promise<string[]> => (await pool.query<{ name: string }>("select distinct application_name as name from pg_stat_activity where datname = current_database()")).rows.map(({ name }) => name)
+  const names = async (): Promise<string[]> => (await pool.query<{ name: string }>('select distinct application_name as name from pg_stat_activity where datname = current_database()')).rows.map(({ name }) => name)
   await waitUntil(async () => {
     const connected = await names()
     return ['serve', 'worker', 'listener'].every(name => connected.includes(`loyalty-ledger ${name}`))

@@ -1,7 +1,7 @@
-// What every provider must keep (src/providers/provider.ts), as tests over a provider and deliveries of its own. A provider's
-// folder of tests calls `testContract` once.
+// What every provider must keep (src/providers/provider.ts), as tests over a provider and deliveries of its own. A
+// provider's folder of tests calls `testContract` once.
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import { fc } from '../support/chance.ts'
 import { test } from 'tap'
 import type { Fact } from '../../src/ledger/facts.ts'
 import { NOTHING_KNOWN, recognise } from '../../src/providers/person.ts'

@@ -1,5 +1,5 @@
-// The proof of the seam: a provider that src does not know, handed to the app in a list, gives balances over HTTP; and of two
-// providers that send the very same ids nothing meets.
+// The proof of the seam: a provider that src does not know, handed to the app in a list, gives balances over HTTP; and
+// of two providers that send the very same ids nothing meets.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'

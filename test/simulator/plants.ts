@@ -12,22 +12,22 @@ export const PLANTS: readonly Plant[] = [
   {
     bug: 'a movement is recorded when it was last observed',
     file: 'ledger/movements.ts',
-    find: 's.recorded_at < earliest',
-    instead: 's.recorded_at > earliest',
+    find: '=> recorded_at < earliest',
+    instead: '=> recorded_at > earliest',
     noticed: /recorded_at should be/
   },
   {
     bug: 'the event of the lowest source rank is named',
     file: 'ledger/movements.ts',
     find: 'event_id: best.event_id',
-    instead: 'event_id: ([...movement_observations].sort(compareSightings).at(-1) ?? best).event_id',
+    instead: 'event_id: ([...observations].sort(compareObservations).at(-1) ?? best).event_id',
     noticed: /event_id should be/
   },
   {
     bug: 'any event is named',
     file: 'ledger/movements.ts',
     find: 'event_id: best.event_id',
-    instead: 'event_id: (movement_observations.at(-1) ?? best).event_id',
+    instead: 'event_id: (observations.at(-1) ?? best).event_id',
     noticed: /event_id should be/
   },
   {
@@ -45,7 +45,7 @@ export const PLANTS: readonly Plant[] = [
     noticed: /^customer \S+: (name|email|metadata) should be/
   },
   {
-    bug: 'who leaves a tier stays in it',
+    bug: 'a customer who leaves a tier stays in it',
     file: 'providers/voucherify/families/tier.ts',
     find: "change === 'left' ? null : requiredId(to?.id",
     instead: "requiredId(change === 'left' ? from?.id : to?.id",
@@ -59,7 +59,7 @@ export const PLANTS: readonly Plant[] = [
     noticed: /line redemption:\S+ should be no such line/
   },
   {
-    bug: 'a redemption fails only where both its fields say so',
+    bug: 'a redemption counts as failed only if both its fields say so',
     file: 'providers/voucherify/payloads/redemption.ts',
     find: "result !== 'FAILURE' && status !== 'FAILED'",
     instead: "result !== 'FAILURE' || status !== 'FAILED'",
@@ -73,28 +73,28 @@ export const PLANTS: readonly Plant[] = [
     noticed: /^order \S+: items should be/
   },
   {
-    bug: 'a customer never ends',
+    bug: 'the deletion of a customer is dropped',
     file: 'providers/voucherify/families/customer.ts',
     find: '{ deleted_at: occurred_at }',
     instead: '{}',
     noticed: /^customer \S+: deleted_at should be/
   },
   {
-    bug: 'a card never ends',
+    bug: 'the deletion of a card is dropped',
     file: 'providers/voucherify/families/card.ts',
     find: 'observation.fields.deleted_at = at',
     instead: "observation.fields.active = 'true'",
     noticed: /^card \S+: deleted_at should be/
   },
   {
-    bug: 'of two states of one time the older one is the order',
+    bug: 'of two states of one time the older one becomes the order',
     file: 'ledger/orders.ts',
     find: 'a.status_rank - b.status_rank',
     instead: 'b.status_rank - a.status_rank',
     noticed: /^order \S+: status should be/
   },
   {
-    bug: 'statuses rank the other way round',
+    bug: 'status ranks are reversed',
     file: 'ledger/orders.ts',
     find: 'return STATUSES.indexOf(status)',
     instead: 'return -STATUSES.indexOf(status)',
@@ -108,14 +108,14 @@ export const PLANTS: readonly Plant[] = [
     noticed: /activates_on should be/
   },
   {
-    bug: 'a lot that ended can go on',
+    bug: 'a lot that ended can continue',
     file: 'ledger/pending.ts',
     find: 'Number(ends(a)) - Number(ends(b)) ||',
     instead: '',
     noticed: /pending should be/
   },
   {
-    bug: 'a card given and taken back at once stays with its holder',
+    bug: 'a card assigned and released at once stays with its holder',
     file: 'ledger/holders.ts',
     find: "newest.held_at ?? '') >= 0",
     instead: "newest.held_at ?? '') > 0",
@@ -136,28 +136,28 @@ export const PLANTS: readonly Plant[] = [
     noticed: /delivery of conflict \S+loyalty_points.* answer should be/
   },
   {
-    bug: 'an award is told from another one of its order by its card alone',
+    bug: 'two awards of one order differ by their card alone',
     file: 'providers/voucherify/families/award.ts',
     find: "movementKey('award', trigger, rule, card_id)",
     instead: "movementKey('award', trigger, card_id)",
     noticed: /line award:/
   },
   {
-    bug: 'among ties spends without a balance are not tried everywhere',
+    bug: 'among movements of one time spends without a balance are not tried everywhere',
     file: 'ledger/sequence.ts',
     find: 'if (gapless !== undefined) return gapless',
     instead: '',
     noticed: /place \d+ of the statement should be|line unexplained:\S+ should be no such line/
   },
   {
-    bug: 'credits of gift cards are points',
+    bug: 'credits of gift cards count as points',
     file: 'providers/voucherify/families/row-reading.ts',
     find: "startsWith('CREDITS_') === true",
     instead: "startsWith('CREDITS_') === null",
     noticed: /row should be none/
   },
   {
-    bug: 'the price of a reward knows as much as its redemption',
+    bug: 'the price of a reward ranks as high as its redemption',
     file: 'ledger/facts.ts',
     find: 'priced: 0,',
     instead: 'priced: 2,',

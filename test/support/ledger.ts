@@ -2,7 +2,8 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import type pg from 'pg'
 import { pino } from 'pino'
 import type { Test } from 'tap'
-import { createApp } from '../../src/http/app.ts'
+import { createApp, type AppLimits } from '../../src/http/app.ts'
+import type { HealthOptions } from '../../src/http/routes/health.ts'
 import { projections } from '../../src/projections/index.ts'
 import { runStep } from '../../src/engine/step.ts'
 import { createFreshness } from '../../src/engine/freshness.ts'
@@ -40,7 +41,10 @@ export interface TestLedger {
  * @param options.database that is there already, instead of a new one
  * @param options.secrets of each provider
  */
-export async function openLedger (t: Test, options: { shards?: number, database?: { url: string, pool: pg.Pool }, secrets?: readonly string[], bodyLimitBytes?: number, queueLimit?: number, providers?: Providers } = {}): Promise<TestLedger> {
+export async function openLedger (t: Test, options: {
+  shards?: number, database?: { url: string, pool: pg.Pool }, secrets?: readonly string[], bodyLimitBytes?: number,
+  limits?: Partial<AppLimits>, queueLimit?: number, worker?: HealthOptions['worker'], providers?: Providers
+} = {}): Promise<TestLedger> {
   const { shards = 16, secrets = [SECRET], bodyLimitBytes = 1_048_576, queueLimit = 1000, providers = knownProviders } = options
   const { url, pool: owner } = options.database ?? await createDatabase(t, { shards })
   const pool = openPool({ url, role: 'ledger_service', poolSize: 10, name: 'test', onIdleError: () => {} })
@@ -49,16 +53,16 @@ export async function openLedger (t: Test, options: { shards?: number, database?
   const appender = createAppender(db, { queueLimit })
   const app = await createApp({
     db,
-    appender,
+    ingest: { db, appender, shards },
     projections,
     freshness: createFreshness(db, projections),
     shards,
     providers,
     secrets: Object.fromEntries(providers.all.map(({ name }) => [name, secrets])),
-    bodyLimitBytes,
+    limits: { bodyLimitBytes, bodiesLimitBytes: 67_108_864, connectionLimit: 1000, ...options.limits },
     version: '0.0.0-test',
     logger: pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' }),
-    worker: undefined,
+    worker: options.worker,
     pendingMigrations: async () => (await migrationStatus(pool)).pending
   })
   await createCheckpoints(db, projections)

@@ -4,7 +4,7 @@ import { LogGap } from '../../engine/read-batches.ts'
 import { StepFailed } from '../../engine/step.ts'
 import { verifyProjections, type ProjectionFinding } from '../../engine/rebuild/verify.ts'
 import { readLogSize } from '../../audit/log.sql.ts'
-import { withScratch } from '../../app/open.ts'
+import { withDatabase } from '../../app/open.ts'
 import type { Check } from './check.ts'
 
 const UNPLACED = { shard: null, position: null, event_id: null, subject: null }
@@ -16,8 +16,9 @@ export const folded: Check = {
     const began = performance.now()
     const bar = progress('folding the log anew', Number(await readLogSize(db)))
     let events = 0
-    await withScratch(config, async scratch => {
-      await verifyProjections(scratch, projections, {
+    // In temporary tables. Beside them it only reads, but a session that makes tables cannot be read-only.
+    await withDatabase(config, async database => {
+      await verifyProjections(database.connect({ projectionSchema: 'pg_temp' }).db, projections, {
         batch: config.PROJECTION_BATCH_EVENTS,
         limit,
         found: finding => { found(findingOf(finding)) },

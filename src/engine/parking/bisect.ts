@@ -6,28 +6,28 @@ import { withSavepoint } from '../../postgres/savepoint.ts'
 import type { Projection } from '../projection.ts'
 import { keyOfPlaced, type Placed } from './hold-back.ts'
 
-/** A key whose facts cannot all be folded. */
+/** A key of which not all facts can be folded. */
 export interface Poisoned {
-  /** From the first on that could not be folded. */
+  /** The first fact that could not be folded, and all later ones. */
   facts: [Placed, ...Placed[]]
   error: unknown
 }
 
 /**
- * More keys than these in one step: then it is not the events that are wrong, and nothing must be parked for it. Far more than
- * one customer has of cards or orders in a step.
+ * If more keys than these fail in one step, the events are not at fault, and nothing must be parked. It is far more than the cards
+ * or orders that one customer has in a step.
  */
 export const MAX_POISONED = 200
 
-/** So much failed that it cannot be the fault of single events: a person has to look. */
+/** So many keys failed that single events cannot be at fault: an operator has to act. */
 export class TooMuchFailed extends Error {
   override name = 'TooMuchFailed'
   readonly code = 'too_much_failed'
 }
 
 /**
- * Could the failure be the fault of an event? Not where the database is away or a lock was not to be had, which passes, and not
- * where a table, a column or a right is missing, which every event would run into.
+ * True if an event may be at fault for a failure. False if the database is away or a lock was taken, which passes, and if a table, a
+ * column or a privilege is missing, which affects every event.
  */
 export function isPoison (error: unknown): boolean {
   if (error instanceof Fenced || error instanceof TooMuchFailed) return false
@@ -35,17 +35,17 @@ export function isPoison (error: unknown): boolean {
   return failure === 'input' || failure === 'taken' || (failure === 'defect' && !isSystemic(error))
 }
 
-/** SQLSTATEs of what is wrong with the statement, the schema or the server: never with a value. */
+/** True for SQLSTATEs of errors in the statement, the schema or the server, never in a value. */
 function isSystemic (error: unknown): boolean {
   const { code } = error as { code?: unknown }
   return typeof code === 'string' && (code === 'log_gap' || (/^[0-9A-Z]{5}$/.test(code) && !/^(22|23|54|P0)/.test(code)))
 }
 
 /**
- * Folds facts that cannot all be folded: halves them by key until those that cannot stand alone; of such a key, event by event,
- * all before the first one that fails. The transaction goes on with what could be folded.
- * @returns what could not
- * @throws TooMuchFailed, or what is no fault of an event
+ * Folds facts of which some cannot be folded: halves them by key until each failing key is alone, and folds the events of that key one
+ * by one up to the first that fails. The transaction continues with everything that could be folded.
+ * @returns what could not be folded
+ * @throws TooMuchFailed, or an error that is no fault of an event
  */
 export async function foldCarefully (trx: Trx, projection: Projection, facts: readonly Placed[]): Promise<Poisoned[]> {
   const poisoned: Poisoned[] = []
@@ -77,11 +77,11 @@ async function firstFailing (trx: Trx, projection: Projection, facts: readonly P
     const error = await attempt(trx, projection, ofEvent)
     if (error !== undefined) return { facts: events.slice(index).flat() as [Placed, ...Placed[]], error }
   }
-  // One by one they went: together they were too much for something.
+  // Each event succeeded alone; together they exceeded some limit.
   return undefined
 }
 
-/** Folds facts, or leaves nothing of them behind. @returns why they could not be folded */
+/** Folds all of some facts, or none of them. @returns why they could not be folded */
 async function attempt (trx: Trx, projection: Projection, facts: readonly Placed[]): Promise<unknown> {
   try {
     await withSavepoint(trx, async () => { await projection.apply(trx, facts.map(({ observed }) => observed)) })

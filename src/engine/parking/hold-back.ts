@@ -9,12 +9,12 @@ import type { DecodedEvent } from '../decode.ts'
 /** A fact at its place in the shard. */
 export interface Placed { observed: Observed, position: bigint }
 
-/** What it changes: nearly always nobody asks. */
+/** The parking key of a fact. Computed on demand; rarely needed. */
 export function keyOfPlaced ({ observed }: Placed): string {
   return parkingKeyOf(observed.fact)
 }
 
-/** The facts of some events that a projection folds, in order. */
+/** The facts of events that a projection folds, in order. */
 export function factsFor (projection: Projection, events: readonly DecodedEvent[]): Placed[] {
   const placed: Placed[] = []
   for (const { event: { position }, observed } of events) {
@@ -24,8 +24,8 @@ export function factsFor (projection: Projection, events: readonly DecodedEvent[
 }
 
 /**
- * Keeps back what must wait: facts about what is parked, and about what an event concerns that cannot be read, from that event
- * on. What such an event tells waits under a key of its own besides.
+ * Holds back the facts that must wait: those about parked keys, and those about keys that an unreadable event mentions, from that
+ * event on. An unreadable event also waits under a key of its own.
  * @returns the facts that may be folded
  */
 export async function holdBack (trx: Trx, projection: Projection, shard: number, events: readonly DecodedEvent[]): Promise<Placed[]> {
@@ -34,7 +34,7 @@ export async function holdBack (trx: Trx, projection: Projection, shard: number,
   const concerned = new Map(unreadable.map(({ event, mentioned }) => [event.position, concernedKeys(projection, mentioned)]))
   const parked = await holdParked(trx, projection.name, [...new Set([...placed.map(({ key }) => key), ...[...concerned.values()].flat()])])
 
-  // From which position on a key stands still.
+  // The position from which on the facts of a key wait.
   const since = new Map([...parked].map(key => [key, 0n]))
   const parkings: Parking[] = []
   const waiting: Waiting[] = []
@@ -60,7 +60,7 @@ export function parkingOf (
   return { projection: projection.name, key, shard, position, event_id, subject, code, reason: reasonOf(error) }
 }
 
-/** An error as a person reads it in a list; a database's text can be long, and hold what text columns cannot. */
+/** The text of an error for a list. A database's text can be long, and contain a character that text columns cannot store. */
 export function reasonOf (error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replaceAll('\u0000', '').slice(0, 500)
 }
@@ -69,7 +69,7 @@ function concernedKeys (projection: Projection, { cards, orders }: MentionedIds)
   switch (projection.entity) {
     case 'card': return cards.map(id => keyFor('card', id))
     case 'order': return orders.map(id => keyFor('order', id))
-    // What is told of a person goes by clocks, field by field: nothing is overtaken.
+    // Customers and tiers are merged field by field, by field time, so their facts need no order.
     case 'customer': case 'tier': return []
   }
 }

@@ -7,29 +7,29 @@ import type { ParkedRow, ParkingCode } from '../../postgres/tables.ts'
 /** True if anything is parked in the transaction's projection schema, whatever it is: a column for a statement that reads events. */
 export const ANY_PARKED = sql<{ any_parked: boolean }>`(select exists (select from parked)) as any_parked`
 
-/** What is parked, where and why; the database adds when. */
+/** A key to park, with the event at fault and the reason; the database adds the time. */
 export type Parking = Pick<ParkedRow, 'projection' | 'key' | 'shard' | 'position' | 'event_id' | 'subject' | 'code' | 'reason'>
 
-/** An event that a parked key waits with. */
+/** An event that waits under a parked key. */
 export interface Waiting { projection: string, key: string, shard: number, position: bigint }
 
-/** Of a row that people read: since when events about it wait to be folded, so that it lacks them; null where none does. */
+/** For a row that people read: since when events about it wait to be folded, so that the row lacks them; null if none does. */
 export interface Standstill { parked_at: Instant | null }
 
 /**
- * What stands still of a projection, as the `with` of a read: `standstill (key, parked_at)`. In a `with` it comes before the
- * projection's own tables, as in a switch of generations, which would else wait with the read in a circle.
+ * The parked keys of a projection, as the `with` of a read: `standstill (key, parked_at)`. A `with` locks the table before the
+ * projection's own tables, in the order of a switch to a rebuilt projection schema; in another order the two could deadlock.
  */
 export function standstill (projection: string): RawBuilder<unknown> {
   return sql`standstill as (select p.key, p.parked_at from parked p where p.projection = ${projection})`
 }
 
-/** A row as it is read. */
+/** A parked key as it is listed. */
 export interface ParkedKey extends Parking { parked_at: string, tries: number, last_tried_at: string, waiting: bigint }
 
 /**
- * Which of some keys are parked. They stay so until the transaction ends: a redrive waits, and then sees what this
- * transaction adds to those that wait.
+ * Returns which of some keys are parked, and keeps them parked until the transaction ends: a redrive of them waits, and then sees the
+ * waiting events that this transaction adds.
  */
 export async function holdParked (trx: Trx, projection: string, keys: readonly string[]): Promise<Set<string>> {
   const { rows } = await sql<{ key: string }>`
@@ -41,8 +41,8 @@ export async function holdParked (trx: Trx, projection: string, keys: readonly s
 }
 
 /**
- * Parks keys; one that another step parked meanwhile stays parked for that step's reason. Touching its row waits for a redrive
- * that holds it, and parks the key anew where that redrive has let it go: what is added to those that wait is never its own.
+ * Parks keys. A key that another step parked meanwhile keeps that step's reason. The update of its row waits for a redrive that holds
+ * it, and parks the key anew if that redrive has released it: so the waiting events added next are never lost to that redrive.
  */
 export async function park (trx: Trx, parkings: readonly Parking[]): Promise<void> {
   if (parkings.length === 0) return
@@ -63,7 +63,7 @@ export async function park (trx: Trx, parkings: readonly Parking[]): Promise<voi
     on conflict (projection, key) do update set key = excluded.key`.execute(trx)
 }
 
-/** Lets events wait with their parked keys. */
+/** Adds events that wait under their parked keys. */
 export async function addWaiting (trx: Trx, waiting: readonly Waiting[]): Promise<void> {
   if (waiting.length === 0) return
   await sql`
@@ -73,16 +73,16 @@ export async function addWaiting (trx: Trx, waiting: readonly Waiting[]): Promis
     on conflict do nothing`.execute(trx)
 }
 
-/** Locks a parked key: steps that come across it wait. @returns what it was parked for; undefined when it is not parked (any more) */
+/** Locks a parked key: steps that meet it wait. @returns the parked key; undefined if it is not parked (any more) */
 export async function lockParked (trx: Trx, projection: string, key: string): Promise<ParkedRow | undefined> {
   const row = await trx.selectFrom('parked').selectAll().where('projection', '=', projection).where('key', '=', key).forUpdate().executeTakeFirst()
   return row as ParkedRow | undefined
 }
 
-/** An event that waits, with what else of it waits under a key of its own. */
+/** A waiting event, with the other keys under which parts of it wait. */
 export interface WaitingEvent { shard: number, position: bigint, other_keys: string[] }
 
-/** The events that a parked key waits with, in order. */
+/** The events that wait under a parked key, in order. */
 export async function readWaiting (trx: Trx, projection: string, key: string): Promise<WaitingEvent[]> {
   const { rows } = await sql<WaitingEvent>`
     select w.shard, w.position,
@@ -94,13 +94,13 @@ export async function readWaiting (trx: Trx, projection: string, key: string): P
   return rows
 }
 
-/** A parked key goes on: nothing of it waits any more. */
+/** Releases a parked key and its waiting events. */
 export async function unpark (trx: Trx, projection: string, key: string): Promise<void> {
   await trx.deleteFrom('waiting').where('projection', '=', projection).where('key', '=', key).execute()
   await trx.deleteFrom('parked').where('projection', '=', projection).where('key', '=', key).execute()
 }
 
-/** Notes that a parked key could not go on this time either, and why. */
+/** Records that a redrive of a parked key failed, and why. */
 export async function parkedStill (trx: Trx, projection: string, key: string, why: { code: ParkingCode, reason: string }): Promise<void> {
   await sql`
     update parked
@@ -110,7 +110,7 @@ export async function parkedStill (trx: Trx, projection: string, key: string, wh
 
 const PAGE_KEYS = 500
 
-/** Everything that is parked, in order of its key. What is redriven or parked meanwhile makes it skip nothing else. */
+/** All parked keys, in order. Keys that are redriven or parked meanwhile do not make it skip others. */
 export async function * walkParked (db: Db): AsyncGenerator<ParkedKey> {
   for (let after: ParkedKey | undefined; ;) {
     const page = await listParked(db, { after, limit: PAGE_KEYS })
@@ -120,7 +120,7 @@ export async function * walkParked (db: Db): AsyncGenerator<ParkedKey> {
   }
 }
 
-/** What is parked, in order of its key, a page at a time; `after` names the last of the page before. */
+/** A page of parked keys, in order; `after` is the last key of the page before. */
 async function listParked (db: Db, page: { after?: { key: string, projection: string } | undefined, limit: number }): Promise<ParkedKey[]> {
   const { after } = page
   const { rows } = await sql<ParkedKey>`

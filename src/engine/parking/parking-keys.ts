@@ -1,6 +1,6 @@
 import type { Fact } from '../../ledger/facts.ts'
 
-/** What a projection keeps rows of: each fact changes one of one projection's. */
+/** What the rows of a projection are about. Each fact is about one entity of one kind. */
 export type Entity = 'customer' | 'tier' | 'order' | 'card'
 
 export function entityOf ({ fact }: Fact): Entity {
@@ -12,7 +12,7 @@ export function entityOf ({ fact }: Fact): Entity {
   }
 }
 
-/** What a fact changes: the unit that stands still when it cannot be folded, `card:v_…` or the like. */
+/** The parking key of a fact, such as `card:v_…`: what is parked if the fact cannot be folded. */
 export function parkingKeyOf (fact: Fact): string {
   switch (fact.fact) {
     case 'movement': case 'pending': case 'card': return keyFor('card', fact.card_id)
@@ -26,7 +26,7 @@ export function keyFor (entity: Entity, id: string): string {
   return `${entity}:${id}`
 }
 
-/** The key of what an event tells that cannot be read: nobody knows yet of whom. */
+/** The parking key of an unreadable event: it is not known yet what the event is about. */
 export function keyOfEvent ({ event_id, subject }: { event_id: string, subject: string }): string {
   return `event:${event_id}/${subject}`
 }

@@ -10,7 +10,7 @@ import { decodeEvent } from '../decode.ts'
 import { currentOf } from '../rebuild/versions.ts'
 import { factsFor, keyOfPlaced, reasonOf, type Placed } from './hold-back.ts'
 
-/** What became of a parked key. `unbuilt`: its rows are of another version of the projection's rules than this code's. */
+/** The result of a redrive. `outdated`: another version of the projection's rules has folded its rows. */
 export type Unparked =
   | { status: 'redriven', events: number }
   | { status: 'still_parked', code: ParkingCode, reason: string }
@@ -29,15 +29,15 @@ class StillParked extends Error {
 }
 
 /**
- * Folds what a parked key waits with, in order, by the rules of this version of the code: all of it, and the key goes on, or
- * nothing, and it stays parked. Beside steps and other redrives.
- * @throws what the database threw where the failure is no fault of an event: try again
+ * Folds the events that wait under a parked key, in order, by the rules of this version of the code: all of them, and the key is
+ * released, or none, and it stays parked. Safe to run beside steps and other redrives.
+ * @throws the database's error if no event is at fault: try again
  */
 export async function redriveParked (db: Db, projections: readonly Projection[], parked: { projection: string, key: string }, providers: Providers = knownProviders): Promise<Unparked> {
   const name = parked.projection
   try {
     return await db.transaction().execute(async trx => {
-      // In this transaction: a switch to other rules comes before all of it or after.
+      // In this transaction, so that a switch to other rules happens before all of it or after.
       const projection = (await currentOf(trx, projections)).find(projection => projection.name === name)
       if (projection === undefined) return { status: 'outdated' }
       if (await lockParked(trx, projection.name, parked.key) === undefined) return { status: 'not_parked' }
@@ -57,17 +57,17 @@ export async function redriveParked (db: Db, projections: readonly Projection[],
 }
 
 export interface RedriveOptions {
-  /** Told of each key's fate. */
+  /** Called with the result of each key. */
   each?: (parked: { projection: string, key: string }, unparked: Unparked) => void
-  /** Told of what kept a key from being tried at all; the others are. Where nobody listens, it ends the redrive. */
+  /** Called if a key could not be tried at all; the others are tried. Without it, the error ends the redrive. */
   failed?: (error: unknown) => void
-  /** Asked before each key: is it enough? */
+  /** Called before each key; true ends the redrive. */
   stopped?: () => boolean
   /** Whose events can be read; absent: those of all providers that there are. */
   providers?: Providers
 }
 
-/** Redrives whatever is parked now, one key after the other. */
+/** Redrives all keys that are parked now, one after the other. */
 export async function redriveAllParked (db: Db, projections: readonly Projection[], options: RedriveOptions = {}): Promise<void> {
   for await (const { projection, key } of walkParked(db)) {
     if (options.stopped?.() === true) return
@@ -96,7 +96,7 @@ async function foldWaiting (trx: Trx, projection: Projection, key: string, waiti
   }
 }
 
-/** What an event tells beside what waits of it under keys of their own. Of that, what is about a parked key waits with it. */
+/** The facts of events except those that wait under other keys. Facts about keys that are parked now are added to these and left out. */
 async function unclaimedFacts (
   trx: Trx, projection: Projection, waiting: readonly WaitingEvent[], read: ReadonlyArray<{ shard: number, read: ReturnType<typeof decodeEvent> }>
 ): Promise<Placed[]> {

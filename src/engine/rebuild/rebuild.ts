@@ -1,5 +1,5 @@
 import { setTimeout as rest } from 'node:timers/promises'
-import { beginCheckpoints, readLag, readStandings } from '../checkpoints.sql.ts'
+import { beginCheckpoints, readLag, readStandings, type Positions } from '../checkpoints.sql.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
 import { failureOf } from '../../postgres/errors.ts'
 import { withRetries } from '../../postgres/retry.ts'
@@ -10,17 +10,17 @@ import { createAutoAnalyze } from '../auto-analyze.ts'
 import { currentOf, livePositions, tablesOf } from './versions.ts'
 import { inTwoLanes } from '../two-lanes.ts'
 import type { Projection } from '../projection.ts'
-import { isTransient, runStep, stepUpTo, type Positions, type Stepped } from '../step.ts'
+import { isTransient, runStep, stepUpTo, type Stepped } from '../step.ts'
 
-/** Where a rebuild works: `build` sees its tables, `live` the live ones; both as a login that may make tables. */
+/** The connections of a rebuild: `build` sees the tables of the rebuild, `live` the live ones; both may create tables. */
 export interface Workplace { build: Db, live: Db }
 
-/** What a rebuild found when it began: nothing, or what an earlier one left. */
+/** Whether a rebuild began anew or resumed an earlier one. */
 export type Begun = 'begun' | 'resumed'
 
 /**
- * Makes the tables of a rebuild, or finds those of one that was broken off. A projection that was being built by another
- * version of its rules begins anew.
+ * Creates the tables of a rebuild, or finds those of an interrupted one. A projection that another version of its rules was building
+ * begins anew.
  */
 export async function beginRebuild ({ build }: Workplace, projections: readonly Projection[]): Promise<Begun> {
   return await build.transaction().execute(async trx => {
@@ -40,7 +40,7 @@ export async function underRebuild ({ build }: Workplace, projections: readonly 
   return await buildExists(build) ? await currentOf(build, projections) : []
 }
 
-/** Drops what a rebuild has made. @returns whether there was anything */
+/** Drops the tables of a rebuild. @returns whether there were any */
 export async function abandonRebuild ({ build }: Workplace): Promise<boolean> {
   return await build.transaction().execute(async trx => {
     await takeBuildLock(trx)
@@ -51,12 +51,12 @@ export async function abandonRebuild ({ build }: Workplace): Promise<boolean> {
   })
 }
 
-/** Near enough to the end of a log that grows meanwhile: a switch folds so few in a moment. */
+/** A rebuild this near to the end of a growing log is ready: a switch folds so few events in a moment. */
 export const NEAR_EVENTS = 500n
 
 export interface BuildOptions { batch: number, onStep?: (stepped: Stepped) => void }
 
-/** While events come in, a step takes no more than these: the live projections go between two of them. */
+/** While events come in, a step takes no more than these, so that the live projections run between two steps. */
 const POLITE_EVENTS = 250
 
 /** Another process folds what is left into the same tables. */
@@ -66,15 +66,15 @@ const OTHERS_REST_MS = 50
 const STEP_RETRIES = { tries: 8, passes: isTransient, backoff: { base_ms: 100, max_ms: 6400 } }
 
 /**
- * Folds the log into the tables of a rebuild until they are near its end, in ordinary steps: after a kill the next run goes on
- * from the last one. Between steps the live projections go first, as long as that brings the end nearer.
+ * Folds the log into the tables of a rebuild until they are near its end, in ordinary steps: after a kill, the next run continues
+ * after the last one. Gives way to the live projections between steps, as long as the rebuild still catches up.
  * @throws StepFailed
  */
 export async function buildUp (workplace: Workplace, projections: readonly Projection[], options: BuildOptions): Promise<void> {
   const analyse = createAutoAnalyze(workplace.build, projections)
   let left = (await readLag(workplace.build, projections)).events
   for (let patient = true; ;) {
-    // What comes in meanwhile is for the next round: a busy log has no end.
+    // Events that arrive meanwhile are for the next round: a busy log has no end.
     const upTo = new Map((await readHeads(workplace.build)).map(({ shard, head }) => [shard, head]))
     await inTwoLanes(async ({ first, ended }) => {
       for (let worked_ms = 0; !ended();) {
@@ -101,8 +101,8 @@ export async function buildUp (workplace: Workplace, projections: readonly Proje
 const GIVE_WAY_POLL_MS = 5
 
 /**
- * A rebuild has time, a customer has not. While events come in, it rests as long as it worked, and once more so long at most
- * until the live projections have caught up.
+ * Rests as long as the last step worked, and at most once more as long until the live projections have caught up: a customer waits
+ * for them, and nobody for a rebuild.
  */
 async function giveWay (live: Db, projections: readonly Projection[], worked_ms: number): Promise<void> {
   await rest(worked_ms)
@@ -110,23 +110,23 @@ async function giveWay (live: Db, projections: readonly Projection[], worked_ms:
   while (performance.now() < deadline && (await readLag(live, projections)).events > 0n) await rest(GIVE_WAY_POLL_MS)
 }
 
-/** Live tables could not be had for themselves: something reads or writes them without an end. */
+/** The live tables could not be locked: something uses them all the time. */
 export class SwitchBlocked extends Error {
   override name = 'SwitchBlocked'
   readonly code = 'switch_blocked'
 }
 
-/** Other objects depend on a table that was to be dropped; PostgreSQL names them. */
+/** True if other objects depend on a table to drop; PostgreSQL names them in `detail`. */
 function isDependence (error: unknown): error is { detail: string } {
   return (error as { code?: unknown }).code === '2BP01'
 }
 
-/** Shorter than PostgreSQL's deadlock_timeout of 1 s: in a circle of waits it is the switch that gives up, and not a reader. */
+/** Shorter than PostgreSQL's deadlock_timeout of 1 s, so that in a deadlock the switch gives up and not a reader. */
 const SWITCH_LOCK_MS = 500
 
 /**
- * Puts rebuilt projections into the place of the live ones, in one transaction: it locks out steps and reads for the moment,
- * folds what came in since the last step of the rebuild, and swaps the tables. Who reads waits that moment and sees the new rows.
+ * Replaces the live projections by rebuilt ones, in one transaction: locks out steps and reads, folds the events since the last step
+ * of the rebuild, and swaps the tables. Readers wait for that moment and then see the new rows.
  * @param options.tries how often to try to get the locks
  * @throws SwitchBlocked
  */
@@ -163,7 +163,7 @@ async function foldUpTo (trx: Trx, projections: readonly Projection[], upTo: Pos
   if (behind) throw new BuildInUse('another process folds into the rebuild right now')
 }
 
-/** Another rebuild holds a shard of the same build: it passes. The code is PostgreSQL's for a lock that was not to be had. */
+/** Another rebuild holds a shard of the same build, which passes. The code is PostgreSQL's `lock_not_available`. */
 class BuildInUse extends Error {
   readonly code = '55P03'
 }

@@ -1,8 +1,7 @@
-import { readStandings, readVersions } from '../checkpoints.sql.ts'
+import { readStandings, readVersions, type Positions } from '../checkpoints.sql.ts'
 import type { Db } from '../../postgres/database.ts'
 import type { Tables } from '../../postgres/tables.ts'
 import type { Projection } from '../projection.ts'
-import type { Positions } from '../step.ts'
 
 /** The tables of projections. */
 export function tablesOf (projections: readonly Projection[]): Array<keyof Tables> {

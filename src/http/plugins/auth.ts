@@ -7,16 +7,16 @@ import { Problem } from '../problem.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Makes an onRequest hook that lets a scope in and nobody else. */
+    /** Makes an onRequest hook that admits keys of a scope only. */
     requireScope: (scope: Scope) => (request: FastifyRequest) => Promise<void>
   }
   interface FastifyRequest {
-    /** Who asks, for what is written down with a decision: `key_… (name)`, or that there was no key. */
+    /** Who asks, to be recorded with a decision: `key_… (name)`, or that there was no key. */
     caller: string
   }
 }
 
-/** How long an answer about a key may be remembered: a revoked key is out at most this much later. */
+/** How long the answer about a key is cached: a revoked key stops working at most this much later. */
 const REMEMBER_MS = 2000
 const REMEMBERED_KEYS = 1000
 
@@ -25,10 +25,10 @@ const NO_KEY = 'this machine, without a key'
 type Key = NonNullable<Awaited<ReturnType<typeof findKey>>>
 
 /**
- * Who may enter: bearers of an API key of the right scope. Where no key was ever made the server is in protected mode
- * and answers this machine only, so that a first try needs no ceremony and a forgotten one is not open to the world.
+ * Admits bearers of an API key of the right scope. If no key was ever made, the server is in protected mode and answers this
+ * machine only: a first try needs no key, and a forgotten server is not open to the world.
  */
-export default fp<{ db: Db }>(async function entry (app, { db }) {
+export default fp<{ db: Db }>(async function auth (app, { db }) {
   const remembered = new Map<string, { found: Key, until: number }>()
   let keysKnown: { any: boolean, until: number } | undefined
 
@@ -69,7 +69,7 @@ export default fp<{ db: Db }>(async function entry (app, { db }) {
     }
     request.caller = `${key.key_id} (${key.name})`
   })
-}, { name: 'entry' })
+}, { name: 'auth' })
 
 function bearer (request: FastifyRequest): string | undefined {
   const match = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')
@@ -80,15 +80,15 @@ function unauthorised (code: string, detail: string): Problem {
   return new Problem(401, code, detail, { headers: { 'www-authenticate': 'Bearer realm="loyalty-ledger"' } })
 }
 
-// The Host header too: a page in a browser on this machine can reach loopback under a name of its own (DNS rebinding).
-// A proxy in front would make everyone look local.
+// The Host header counts, too: a page in a browser on this machine can reach loopback under a name of its own (DNS rebinding).
+// Behind a proxy everybody would look local.
 function requireLocal (request: FastifyRequest): void {
   const forwarded = request.headers['x-forwarded-for'] !== undefined || request.headers.forwarded !== undefined
   if (isLoopbackHost(request.ip) && isLoopbackHost(request.hostname) && !forwarded && !fromAnotherPage(request)) return
   throw new Problem(403, 'protected_mode', 'There is no API key yet, so only this machine may enter, and no web page of another origin. Make one with `npx loyalty-ledger keys create NAME`.')
 }
 
-// Any page in a browser here may post to loopback; that it cannot read the answer does not undo what the post did.
+// Any page in a browser here can post to loopback. It cannot read the answer, but the post has its effect.
 function fromAnotherPage (request: FastifyRequest): boolean {
   const { origin, host } = request.headers
   return origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`

@@ -19,13 +19,13 @@ export default fp<{ version: string, providers?: Providers }>(async function ope
         description: `The merchant's own record of loyalty points and orders, kept from webhooks of ${titles}. Times are UTC with microseconds; points and amounts are integers; lists page by cursor; errors are RFC 9457 problems with a stable code.`
       },
       tags: [
-        { name: 'webhooks', description: `What ${titles} post${providers.all.length === 1 ? 's' : ''}` },
-        { name: 'customers', description: 'Who, how much, and why' },
+        { name: 'webhooks', description: `Deliveries from ${titles}` },
+        { name: 'customers', description: 'Customers, their balances and statements' },
         { name: 'orders', description: 'Orders and their states' },
         { name: 'cards', description: 'Cards and statements' },
         { name: 'events', description: 'The log, for operators' },
-        { name: 'quarantine', description: 'What could not be used: look, try again, put away' },
-        { name: 'status', description: 'How the ledger is' },
+        { name: 'quarantine', description: 'Inspect, retry or discard deliveries that could not be processed' },
+        { name: 'status', description: 'The state of the ledger' },
         { name: 'health', description: 'For orchestrators' }
       ],
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key of `npx loyalty-ledger keys create`. Not needed on loopback while no key exists.' } } }
@@ -41,22 +41,22 @@ export default fp<{ version: string, providers?: Providers }>(async function ope
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
 }, { name: 'openapi' })
 
-/** Marks a route as one that asks for an API key: a hook for the scopes that do. */
+/** An onRoute hook that documents routes as needing an API key. */
 export function needsKey (route: RouteOptions): void {
   route.schema = { ...route.schema, security: [{ key: [] }] }
 }
 
-// Described, never validated: the route receives the bytes as they are.
+// Documented, never validated: the route receives the bytes as they are.
 function bodyOf ({ webhook: { title, body } }: Provider) {
   return { type: 'object', additionalProperties: true, description: `A delivery of ${title}. ${body}` }
 }
 
-// Everything comes from here. Not the plugin's own policy, which sends browsers to https on hosts that have none.
+// All content is from this server. The plugin's own policy would send browsers to https on hosts that have none.
 const CONTENT_SECURITY = "default-src 'self'; base-uri 'self'; frame-ancestors 'self'; img-src 'self' data:; object-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'"
 
 /**
- * Says in the words of OpenAPI 3.1 what the routes' schemas say in others: `nullable: true` is a type of its own there, and
- * a parameter with a default need not be sent.
+ * Translates the routes' schemas to OpenAPI 3.1: `nullable: true` is a type of its own there, and a parameter with a default
+ * need not be sent.
  */
 function inWordsOf31<T> (value: T): T {
   if (Array.isArray(value)) return value.map(inWordsOf31) as T

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '@sinclair/typebox'
+import { Type, type Static } from '@sinclair/typebox'
 import { describeOutdated } from '../../engine/rebuild/versions.ts'
 import type { WorkerHealth } from '../../engine/worker.ts'
 import { ping, type Db } from '../../postgres/database.ts'
@@ -20,7 +20,10 @@ const Readiness = Type.Object({
 
 const PROBE_TIMEOUT_MS = 2000
 
-/** Is the process up, and can it do its work? Open to all: they tell nothing of customers. */
+/** Where the text of a failure is: it may name customers or machines, and these routes are open to everybody. */
+const WHY = 'the log and GET /v1/status say why'
+
+/** Says whether the process is up, and whether it can do its work. Open to everybody, so it says that something fails, never how. */
 export const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (app, options) => {
   app.get('/livez', {
     schema: { operationId: 'livez', summary: 'The process is up', tags: ['health'], response: { 200: Type.Object({ status: Type.Literal('live') }) } }
@@ -33,45 +36,49 @@ export const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (app
       tags: ['health'],
       response: { 200: Readiness, 503: Readiness }
     }
-  }, async (_request, reply) => {
+  }, async (request, reply) => {
+    const failed = (error: unknown): void => { request.log.warn({ err: error }, 'the database does not answer the readiness probe') }
     const database = await probe(async () => {
       await ping(options.db)
-      return 'reachable'
-    })
-    const migrations = database.ok ? await probe(() => migrationsCurrent(options)) : { ok: false, detail: 'unknown while the database is away' }
-    const checks = { database, migrations, worker: workerAlive(await options.worker?.()) }
+      return { ok: true, detail: 'reachable' }
+    }, failed)
+    const migrations = database.ok ? await probe(async () => await migrationsCurrent(options), failed) : { ok: false, detail: 'unknown while the database is away' }
+    const checks = { database, migrations, worker: workerReady(await options.worker?.()) }
     const ready = Object.values(checks).every(check => check.ok)
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'unready', checks })
   })
 }
 
-async function migrationsCurrent ({ pendingMigrations }: HealthOptions): Promise<string> {
+type CheckResult = Static<typeof Check>
+
+async function migrationsCurrent ({ pendingMigrations }: HealthOptions): Promise<CheckResult> {
   const pending = await pendingMigrations()
-  if (pending.length > 0) throw new Error(`not applied: ${pending.join(', ')}; run \`npx loyalty-ledger migrate up\``)
-  return 'current'
+  if (pending.length === 0) return { ok: true, detail: 'current' }
+  return { ok: false, detail: `not applied: ${pending.join(', ')}; run \`npx loyalty-ledger migrate up\`` }
 }
 
-function workerAlive (worker: WorkerHealth | undefined): { ok: boolean, detail: string } {
+function workerReady (worker: WorkerHealth | undefined): CheckResult {
   if (worker === undefined) return { ok: true, detail: 'none in this process (--only api)' }
   if (!worker.alive) return { ok: false, detail: 'ended; restart the process' }
-  if (worker.waiting !== undefined) return { ok: false, detail: `waiting: ${worker.waiting}` }
-  // Restarting would help with none of these, so the process is ready all the same.
+  if (worker.waiting !== undefined) return { ok: false, detail: `cannot claim a shard; ${WHY}` }
+  // Restarting helps with none of these, so the process is ready all the same.
   const troubles = [
-    ...(worker.resting.length > 0 ? [`failing and tried again: ${worker.resting.map(({ reason }) => reason).join('; ')}`] : []),
+    ...(worker.resting.length > 0 ? [`the last step of ${worker.resting.length} shard(s) failed and is tried again; ${WHY}`] : []),
     ...(worker.outdated.length > 0 ? [describeOutdated(worker.outdated)] : [])
   ]
   return { ok: true, detail: ['alive', ...troubles].join('; ') }
 }
 
-async function probe (check: () => Promise<string>): Promise<{ ok: boolean, detail: string }> {
+async function probe (check: () => Promise<CheckResult>, failed: (error: unknown) => void): Promise<CheckResult> {
   let timer: NodeJS.Timeout | undefined
   try {
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => { reject(new Error(`no answer within ${PROBE_TIMEOUT_MS} ms`)) }, PROBE_TIMEOUT_MS)
+    const late = new Promise<CheckResult>(resolve => {
+      timer = setTimeout(() => { resolve({ ok: false, detail: `no answer within ${PROBE_TIMEOUT_MS} ms` }) }, PROBE_TIMEOUT_MS)
     })
-    return { ok: true, detail: await Promise.race([check(), late]) }
+    return await Promise.race([check(), late])
   } catch (error) {
-    return { ok: false, detail: (error as Error).message }
+    failed(error)
+    return { ok: false, detail: 'not available; the log says why' }
   } finally {
     clearTimeout(timer)
   }

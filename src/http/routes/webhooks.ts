@@ -17,8 +17,8 @@ export interface WebhookOptions extends Ingest {
 export type WebhookSecrets = Readonly<Record<string, readonly string[]>>
 
 /**
- * One route a provider: bytes, signature, identity, append. The answer is sent after the commit and before any projection. Whatever
- * is authentic gets a 2xx: a lasting refusal would make the provider disable the whole feed.
+ * One route a provider: bytes, signature, identity, append. The answer is sent after the commit and before any
+ * projection. Whatever is authentic gets a 2xx: a lasting refusal would make the provider disable the whole feed.
  */
 export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (app, options) => {
   // The signature and the evidence are over the bytes: nothing may parse them on the way.
@@ -70,6 +70,6 @@ function authenticate (body: Buffer, headers: Record<string, unknown>, provider:
 export function notStored (error: unknown): never {
   if (!(error instanceof AppendRefused)) throw error
   const retry = { 'retry-after': error.code === 'queue_full' ? '1' : '5' }
-  const code = error.code === 'queue_full' ? 'queue_full' : 'not_stored'
+  const code = error.code === 'queue_full' ? 'queue_full' : error.code === 'busy' ? 'connections_exhausted' : 'not_stored'
   throw new Problem(503, code, `The delivery was not stored: ${error.message}. Send it again.`, { cause: error, headers: retry })
 }

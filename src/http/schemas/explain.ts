@@ -27,8 +27,7 @@ const Observation = Type.Object({
   says: Type.Object({ ...said, details: AnyJson({ description: 'Further explanation of the movement in this event' }) })
 }, { $id: 'Observation' })
 
-// Not a union with null: the serializer would validate the value to choose a member, and that validation refuses
-// bigint.
+// Not a union with null: the serializer would validate the value to choose a member, and validation refuses bigint.
 function Nullable<T extends TSchema> (schema: T) {
   return Type.Unsafe<Static<T> | null>({ ...schema, nullable: true })
 }

@@ -12,8 +12,9 @@ export type Redriven =
   | { status: 'not_found' }
 
 /**
- * Reads the bytes of an open quarantine row again, with today's code, as if its provider sent them now. A row that still cannot be
- * used stays open, with today's reason. Two redrives of one row at once do no harm: the append stores the event once.
+ * Reads the bytes of an open quarantine row again, with today's code, as if its provider sent them now. A row that
+ * still cannot be used stays open, with today's reason. Two redrives of one row at once do no harm: the append stores
+ * the event once.
  * @param by who asks for it
  * @throws AppendRefused when nothing was committed as far as we know; the row stays open, try again
  */
@@ -25,7 +26,8 @@ export async function redrive (quarantine_id: bigint, by: string, intake: Ingest
   switch (outcome.status) {
     case 'accepted': case 'duplicate': {
       const { status: event, ...stored } = outcome
-      // Not in one transaction with the append: if we die in between, the row is open, and its next redrive a duplicate.
+      // Not in one transaction with the append: if we die in between, the row is open, and its next redrive a
+      // duplicate.
       await markRedriven(intake.db, quarantine_id, stored, by)
       return { status: 'redriven', event, ...stored }
     }
@@ -55,9 +57,9 @@ const ABREAST: BatchLimits = { items: 64, bytes: 8_000_000 }
 const PAGE_ROWS = 1000
 
 /**
- * Redrives every row that is open now, in order of their ids, up to the highest id at the start: rows that leave the list because
- * they succeed do not make it skip others, and rows that come in meanwhile do not keep it going. Rows that contradict a movement
- * are left out, unless the filter asks for that reason.
+ * Redrives every row that is open now, in order of their ids, up to the highest id at the start: rows that leave the
+ * list because they succeed do not make it skip others, and rows that come in meanwhile do not keep it going. Rows that
+ * contradict a movement are left out, unless the filter asks for that reason.
  * @param each called with each row's outcome, in order
  * @throws AppendRefused as `redrive`, after the rows under way are done; run it again for the rest
  */

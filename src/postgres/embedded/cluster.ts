@@ -115,10 +115,7 @@ async function ensurePassword ({ dataDir, data }: ClusterLocation): Promise<stri
   return password
 }
 
-/**
- * Gives the data to PostgreSQL's account. After root restored it from a backup it belongs to root, and postgres refuses
- * it.
- */
+/** Gives the data to PostgreSQL's account. What root restored from a backup is root's, which postgres refuses. */
 async function giveToAccount ({ data, account }: ClusterLocation): Promise<void> {
   if (account === undefined || (await stat(data)).uid === account.uid) return
   for (const name of await readdir(data, { recursive: true })) await lchown(join(data, name), account.uid, account.gid)

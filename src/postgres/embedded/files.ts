@@ -1,19 +1,16 @@
-import { randomBytes } from 'node:crypto'
-import { chown, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { chown, readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { UnwritableFile, writeWholeFile } from '../../files/whole-file.ts'
 
 /** Writes a file atomically. Only the owner of the folder may read it. */
 export async function writeWhole (path: string, content: string): Promise<void> {
-  const draft = `${path}.${randomBytes(4).toString('hex')}`
-  await writeFile(draft, content, { mode: 0o600, flush: true })
-  await giveToFolderOwner(draft)
-  await rename(draft, path)
+  await writeWholeFile(path, content, { beforeRename: giveToFolderOwner }).catch((error: unknown) => {
+    // Advice to people goes by the code of the file system.
+    throw error instanceof UnwritableFile ? error.cause ?? error : error
+  })
 }
 
-/**
- * When root works in a folder of another account (with sudo, say), gives the file to that account, so that it can use
- * it.
- */
+/** When root works in another account's folder (with sudo, say), gives the file to that account. */
 export async function giveToFolderOwner (path: string): Promise<void> {
   if (process.getuid?.() !== 0) return
   const { uid, gid } = await stat(dirname(path))

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { chown, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Binaries } from './binaries.ts'
 import { EmbeddedPostgresError, useYourOwn } from './errors.ts'
+import { renameDurably } from '../../files/whole-file.ts'
 import { isThere, readIfThere } from './files.ts'
 import type { ClusterLocation } from './location.ts'
 import { run } from './run.ts'
@@ -49,14 +50,12 @@ export async function initialise (location: ClusterLocation, binaries: Binaries,
     const { status, output } = await run(binaries.initdb, [
       `--pgdata=${draft}`, `--username=${superuser}`, `--pwfile=${passwordFile}`,
       '--auth-host=scram-sha-256', '--auth-local=scram-sha-256', '--data-checksums', '--no-instructions',
-      // PostgreSQL's builtin C.UTF-8 needs no locale of the system, and an upgrade of the system cannot change its sort
-      // order.
+      // PostgreSQL's builtin C.UTF-8 needs no system locale, and a system upgrade cannot change its sort order.
       '--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C',
       ...(sync ? [] : ['--no-sync'])
     ], account)
     if (status !== 0) throw initdbError(location, status, output)
-    await rename(draft, data)
-    await syncFolder(home)
+    await renameDurably(draft, data)
   } finally {
     await rm(passwordFile, { force: true })
     await rm(draft, { recursive: true, force: true })
@@ -72,9 +71,4 @@ function initdbError ({ home }: ClusterLocation, status: number | string, output
     : ''
   const tail = output.split('\n').slice(-12).join('\n  ')
   return new EmbeddedPostgresError('initdb_failed', `PostgreSQL could not create a new database in ${home} (initdb ended with ${status}). ${nameless}${useYourOwn} It said:\n  ${tail}`)
-}
-
-async function syncFolder (path: string): Promise<void> {
-  const folder = await open(path)
-  await folder.sync().finally(async () => { await folder.close() })
 }

@@ -9,10 +9,7 @@ import type { Account } from './run.ts'
 
 const systemFolder = '/var/lib/loyalty-ledger'
 
-/**
- * Where the cluster is: `data` is its folder inside `home`; `dataDir` is the configured folder. Usually home is
- * dataDir.
- */
+/** Where the cluster is: `data` is its folder inside `home`. `dataDir` is the configured folder, usually also home. */
 export interface ClusterLocation { dataDir: string, home: string, data: string, account: Account | undefined }
 
 /**
@@ -28,8 +25,7 @@ export async function makeDataDir (path: string): Promise<string> {
 /**
  * Decides where the cluster is and which account runs it. Normally it is in the data folder. If the account that runs
  * PostgreSQL cannot enter root's data folder (below /root, say), the cluster goes to /var/lib/loyalty-ledger, or if
- * that fails to the folder for temporary files. The file `postgres.location` in the data folder then records where it
- * is.
+ * that fails to the folder for temporary files. The file `postgres.location` in the data folder then says so.
  */
 export async function locateCluster (dataDir: string, log: (line: string) => void): Promise<ClusterLocation> {
   const remembered = await readIfThere(join(dataDir, 'postgres.location'))

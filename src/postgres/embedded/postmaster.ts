@@ -18,9 +18,8 @@ export async function findPostmaster (data: string): Promise<Postmaster | undefi
 
 /**
  * Removes a postmaster.pid that belongs to no running server. PostgreSQL does so itself if the process is dead. But it
- * always refuses to start if an unrelated process of the same account has that process id, which is common after a
- * reboot. Shared memory of a crashed server is still protected by PostgreSQL's own check, which does not need this
- * file.
+ * always refuses to start if an unrelated process of the same account has that process id, as often after a reboot.
+ * Shared memory of a crashed server is still protected by PostgreSQL's own check, which does not need this file.
  */
 export async function removeStalePidFile (data: string, log: (line: string) => void): Promise<void> {
   const found = await readPidFile(data)
@@ -30,8 +29,8 @@ export async function removeStalePidFile (data: string, log: (line: string) => v
 }
 
 /**
- * True if the process runs. A zombie does not: in a container whose first process reaps no children it would look alive
- * for ever.
+ * True if the process runs. A zombie does not count: in a container whose first process reaps no children it would look
+ * alive for ever.
  */
 export async function isAlive (pid: number): Promise<boolean> {
   try {

@@ -112,10 +112,7 @@ function startError ({ dataDir, data }: ClusterLocation, output: string): Embedd
   return new EmbeddedPostgresError('start_failed', `PostgreSQL does not start on ${data} (more in ${join(dataDir, 'postgres.log')}). ${useYourOwn} It said:\n  ${tail}`)
 }
 
-/**
- * Empties the log if it is too large, and returns its size. Only done at a start, since a running server holds the file
- * open.
- */
+/** Empties the log if it is too large, and returns its size. Only before a start: a running server keeps it open. */
 async function trimmedSize (logFile: string): Promise<number> {
   const size = await stat(logFile).then(({ size }) => size, () => 0)
   if (size <= log_limit_bytes) return size

@@ -89,10 +89,7 @@ function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Observ
   }
 }
 
-/**
- * Merges movements from all their observations and groups them by card. Leaves out those whose points are not known
- * yet.
- */
+/** Merges movements from all their observations, by card. Leaves out those whose points are not known yet. */
 function mergeTouched (observations: readonly RecordedObservation[]): Map<string, Movement[]> {
   const byMovement = groupBy(observations, ({ card_id, movement_id }) => `${card_id}\n${movement_id}`)
   const merged = [...byMovement.values()].map(mergeObservations).filter(movement => movement !== undefined)

@@ -3,17 +3,17 @@ import { coreOf } from './identify.ts'
 import { openEnvelope } from './wire/envelope.ts'
 import { canonical, isObject, parseBody, type Json } from './wire/json.ts'
 
-/** A person reads these. Two payloads that differ in more places are two different things, not two versions of one. */
+/** People read these. Two payloads that differ in more places are two different things, not two versions of one. */
 const MAX_FIELDS = 200
-/** Of a value: enough for an order's line; long texts are shown from a little before where they part. */
+/** Of a value: enough for one item of an order. A long text is shown from a little before its first difference. */
 const MAX_CHARACTERS = 200
 const LEAD_CHARACTERS = 40
 
 const ABSENT = 'absent'
 
 /**
- * Compares a stored event with a delivery of the same key, field by field. Works across the shapes of deliveries: a stored
- * bare award and a received enveloped one are compared payload by payload.
+ * Compares a stored event with a delivery of the same key, field by field. The shapes of the two may differ: of a
+ * stored bare award and a received enveloped one the payloads are compared.
  * @returns undefined when one of them is not a JSON object, so that there are no fields to compare
  */
 export function differencesBetween (stored: Buffer, received: Buffer): Differences | undefined {
@@ -27,7 +27,7 @@ export function differencesBetween (stored: Buffer, received: Buffer): Differenc
     if (fields.length < MAX_FIELDS) fields.push(difference)
     else more_fields++
   })
-  return { facts: factDifferences(factsTold(before.text), factsTold(after.text)), fields, more_fields }
+  return { facts: factDifferences(factsByName(before.text), factsByName(after.text)), fields, more_fields }
 }
 
 function factDifferences (stored: Map<string, string>, received: Map<string, string>): Difference[] {
@@ -35,8 +35,11 @@ function factDifferences (stored: Map<string, string>, received: Map<string, str
   return names.flatMap(name => differs(name, stored.get(name) ?? ABSENT, received.get(name) ?? ABSENT))
 }
 
-/** The facts of a body by name, as JSON text; none where today's code cannot read the version: the fields still show how it differs. */
-function factsTold (body: string): Map<string, string> {
+/**
+ * The facts of a body by name, as JSON text. None where today's code cannot read the body: its fields still show the
+ * difference.
+ */
+function factsByName (body: string): Map<string, string> {
   try {
     return new Map(Object.entries(coreOf(body)).map(([name, value]) => [name, typeof value === 'bigint' ? String(value) : JSON.stringify(value)]))
   } catch {
@@ -44,22 +47,24 @@ function factsTold (body: string): Map<string, string> {
   }
 }
 
-/** Walks two values together, members by name and list items by place. What only one side has is one difference, whole. */
-function compare (path: string, stored: Json | undefined, received: Json | undefined, observeFields: (difference: Difference) => void): void {
+/**
+ * Walks two values together, members by name and list items by index. A part that only one side has is one difference.
+ */
+function compare (path: string, stored: Json | undefined, received: Json | undefined, found: (difference: Difference) => void): void {
   if (isObject(stored) && isObject(received)) {
     for (const name of [...new Set([...Object.keys(stored), ...Object.keys(received)])].sort()) {
-      compare(`${path}${step(name)}`, own(stored, name), own(received, name), observeFields)
+      compare(`${path}${step(name)}`, own(stored, name), own(received, name), found)
     }
   } else if (Array.isArray(stored) && Array.isArray(received)) {
     for (let index = 0; index < Math.max(stored.length, received.length); index++) {
-      compare(`${path}[${index}]`, stored[index], received[index], observeFields)
+      compare(`${path}[${index}]`, stored[index], received[index], found)
     }
   } else {
-    differs(path, textOf(stored), textOf(received)).forEach(observeFields)
+    differs(path, textOf(stored), textOf(received)).forEach(found)
   }
 }
 
-/** A member of its own, never one of the prototype: payloads may have a member named `__proto__`. */
+/** An own member, never one of the prototype: payloads may have a member named `__proto__`. */
 function own (value: { [key: string]: Json | undefined }, name: string): Json | undefined {
   return Object.hasOwn(value, name) ? value[name] : undefined
 }

@@ -18,7 +18,7 @@ export function identify (body: Buffer): IdentifiedDelivery | Unusable {
   return identifyBy(body, name)
 }
 
-/** The same as a version of the code names an event whose type it does not read: those that came before their type was read. */
+/** Names an event as a version of the code did that did not read its type yet: so older events were stored. */
 export function identifyAsUnread (body: Buffer): IdentifiedDelivery | Unusable {
   return identifyBy(body, nameUnread)
 }
@@ -38,20 +38,20 @@ function identifyBy (body: Buffer, naming: (envelope: Envelope) => Named): Ident
 }
 
 /**
- * The facts that a stored event tells; none where its type is unknown to us.
+ * The facts that a stored event states; none where its type is unknown to us.
  * @param body the JSON as it was stored, after `identify` accepted it
  * @throws UnreadablePayload when this version of the code cannot read what an earlier one accepted
  */
 export function factsOf (body: string): Fact[] {
   const envelope = openEnvelope(JSON.parse(body) as JsonObject)
   const facts = familyFor(envelope)?.read(envelope).facts ?? []
-  // The facts of a whole batch are kept until they are folded, and shall not keep its payloads.
+  // The facts of a whole batch are kept until they are folded; they must not keep its payloads in memory.
   facts.forEach(describeNow)
   return facts
 }
 
 /**
- * What a stored event says about its subject by name: what its fact digest is made of.
+ * What a stored event states about its subject, by name. Its fact digest is made of this.
  * @param body the JSON as it was stored, after `identify` accepted it
  * @throws UnreadablePayload as `factsOf`
  */
@@ -63,7 +63,7 @@ export function coreOf (body: string): Core {
   return coreOfUnread(type, subjectOf(type, envelope.data), envelope.data)
 }
 
-/** With the names: two cores of different facts can hold the same values. */
+/** Includes the names: two cores of different facts can hold the same values. */
 function digestOf (core: Core): string {
   const parts: Array<Core[string]> = []
   for (const name of Object.keys(core)) parts.push(name, core[name] as Core[string])
@@ -71,8 +71,8 @@ function digestOf (core: Core): string {
 }
 
 /**
- * Does a stored event tell all that another send of it tells? What only the stored one says is no difference: a sender may
- * leave fields out. What only the other one says is: it would be lost.
+ * Does a stored event state all that another send of it states? What only the stored event states is no difference: a
+ * sender may leave fields out. What only the other send states is one: it would be lost.
  * @throws UnreadablePayload as `factsOf`
  */
 export function coversFacts (stored: string, received: string): boolean {
@@ -81,19 +81,19 @@ export function coversFacts (stored: string, received: string): boolean {
 }
 
 /**
- * Where payloads that we do not read yet carry what they tell, and the plain values there that two honest sends of one event
- * agree on. Two that differ here are not the same facts; what else is in them may differ between senders.
+ * Where payloads that we do not read yet carry their facts, and the plain values there on which two honest sends of one
+ * event agree. Two that differ here are not the same facts; everything else in them may differ between senders.
  */
-const TOLD_OBJECTS = [
+const FACT_OBJECTS = [
   'transaction', 'balance', 'pending_points', 'voucher_pending_points_balance', 'redemption', 'redemption_rollback', 'reward_redemption'
 ]
-const TOLD_VALUES = ['id', 'type', 'points', 'balance', 'amount']
+const FACT_VALUES = ['id', 'type', 'points', 'balance', 'amount']
 
 function coreOfUnread (type: string, subject: string, data: JsonObject): Core {
   const plain = (value: unknown): string | null => typeof value === 'string' || typeof value === 'number' ? String(value) : null
-  const observed = TOLD_OBJECTS.flatMap(name => {
+  const observed = FACT_OBJECTS.flatMap(name => {
     const object = data[name]
-    return TOLD_VALUES.map((value): [string, string | null] => [`${name}.${value}`, isObject(object) ? plain(object[value]) : null])
+    return FACT_VALUES.map((value): [string, string | null] => [`${name}.${value}`, isObject(object) ? plain(object[value]) : null])
   })
   return { type: type.replace(/^customer\./, ''), subject, points: plain(data.points), ...Object.fromEntries(observed) }
 }
@@ -111,7 +111,7 @@ function name (envelope: Envelope): Named {
   const family = familyFor(envelope)
   if (family === undefined) return nameUnread(envelope)
 
-  // A test delivery need not have the fields of a real one.
+  // A test delivery may lack the fields of a real one.
   if (isTestId(envelope.event_id)) return nameUnread(envelope)
   const reading = family.read(envelope)
   const { event_id, type } = envelope.shape === 'bare' ? bareName(reading) : { event_id: envelope.event_id as string, type: String(envelope.type) }
@@ -126,17 +126,17 @@ function name (envelope: Envelope): Named {
   })
 }
 
-/** Bare data carries no id of its own: its family makes one of what it is about. */
+/** Bare data carries no event id: its family makes one from what the data is about. */
 function bareName ({ bare }: Reading): { event_id: string, type: string } {
   if (bare === undefined) throw new Unidentified('no envelope, and nothing in the fields identifies the event')
   return bare
 }
 
-/** An event of a type without a reading of ours: stored for the day when there is one. */
+/** An event of a type that we do not read: stored until we do. */
 function nameUnread (envelope: Envelope): Named {
   const { data } = envelope
   if (envelope.shape === 'bare') {
-    throw new Unidentified('no envelope, and the fields are not those of an event that can be told without one: nothing here identifies the event')
+    throw new Unidentified('no envelope, and the fields are not those of an event that is known without one: nothing here identifies the event')
   }
   const type = firstId(envelope.type) ?? 'unknown'
   const customer_id = firstId(idOf(data.customer), idOf(data.holder), isObject(data.voucher) ? data.voucher.holder_id : undefined) ?? null
@@ -156,7 +156,7 @@ function nameUnread (envelope: Envelope): Named {
 function identifyWith (named: Omit<Named, 'shard_key'>): Named {
   return {
     ...named,
-    // The provider's test deliveries share their all-zero ids and differ in everything else: never a conflict.
+    // The provider's test deliveries share their all-zero ids and differ in everything else: they never conflict.
     fact_digest: named.test ? digest(['test']) : named.fact_digest,
     shard_key: named.customer_id ?? (named.subject === NO_SUBJECT ? named.event_id : named.subject)
   }
@@ -167,7 +167,7 @@ function familyFor (envelope: Envelope): Family | undefined {
   return typeof envelope.type === 'string' ? familyOf(envelope.type) : undefined
 }
 
-// Field by field: spreading three objects into one for every delivery was a tenth of naming it.
+// Member by member: spreading three objects into one took a tenth of the time of identifying a delivery.
 function identified (named: Named, envelope: Envelope, body: string): IdentifiedDelivery {
   return {
     event_id: named.event_id,

@@ -3,8 +3,8 @@ import { isUsableId } from './wire/ids.ts'
 import type { Json } from './wire/json.ts'
 
 /**
- * Whom an event may be about that cannot be read: every card and order that its body names, by the documented prefixes of
- * their ids. More than it tells of, rather than less: later events of a card must not overtake one that nobody can read.
+ * What an event that cannot be read may be about: every card and order that its body names, by the documented prefixes
+ * of their ids. Rather too many than too few: later events of a card must not overtake one that nobody can read.
  * @param body JSON text
  */
 export function mentionedIds (body: string): MentionedIds {

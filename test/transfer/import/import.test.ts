@@ -246,7 +246,7 @@ test('a bad line is named by its number and harms no other', async t => {
   t.testdir({})
   const lines = csv(ROWS).split('\n')
   const bad: Array<[line: string, reason: RegExp]> = [
-    [(lines[1] as string).replace(',100,100,', ',100,12.5,'), /row\.amount: "12\.5" is no whole number/],
+    [(lines[1] as string).replace(',100,100,', ',100,12.5,'), /row\.amount: "12\.5" is not a whole number/],
     [(lines[1] as string).replace(',100,100,', ',100,9007199254740993,'), /9007199254740991/],
     [(lines[1] as string).replace('vtx_1', ''), /transaction\.id/],
     [(lines[1] as string).replace('2026-01-01T10:00:00.000Z', 'last week'), /timestamp/],

@@ -26,8 +26,8 @@ const readAward = reader(Award)
 /**
  * Points earned under an earning rule: an accrual.
  *
- * `data.event` is the event that *triggered* the earning. One trigger can earn under several rules at the same
- * millisecond, so its id alone does not identify an award; with the rule and the card it does.
+ * `data.event` is the event that *triggered* the award. One trigger can earn under several rules in the same
+ * millisecond, so its id alone does not identify an award. With the rule and the card it does.
  */
 export const award: Family = {
   types: [TYPE],
@@ -39,7 +39,7 @@ function read (envelope: Envelope): Reading {
   const data = readAward(envelope.data)
   const card_id = requiredId(data.voucher?.id ?? relatedCard(data.balance.related_object), 'voucher.id')
   const rule = requiredId(data.earning_rule.id, 'earning_rule.id')
-  // Not the envelope's id instead: the same award as bare data would then be another movement.
+  // The envelope's id is no substitute: the same award as bare data would then be another movement.
   const trigger = requiredId(data.event?.id, 'event.id')
   const customer_id = customerOf(data)
   if (customer_id === null) throw new UnreadablePayload('data.customer.id: neither customer nor holder says whose card this is')

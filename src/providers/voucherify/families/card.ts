@@ -21,12 +21,15 @@ const Payload = Type.Object({
 type Payload = Static<typeof Payload>
 const readPayload = reader(Payload)
 
-/** The points of a new card are what it was imported with; later they are a snapshot that nobody dates. */
+/** A new card's points are those it was imported with. Later events carry a snapshot without a time. */
 const readOpening = reader(Type.Object({
   voucher: Type.Object({ loyalty_card: maybe(Type.Object({ points: maybe(exactInteger()), balance: maybe(exactInteger()) })) })
 }))
 
-/** The life of a card: made, handed to a customer, switched on and off, deleted. Vouchers of other types hold no points. */
+/**
+ * The life of a card: created, published to a customer, enabled, disabled, deleted. Vouchers of other types hold no
+ * points.
+ */
 export const card: Family = {
   types: [CREATED, PUBLISHED, DELETED, 'voucher.updated', 'voucher.enabled', 'voucher.disabled'],
   recognises: () => false,
@@ -39,7 +42,8 @@ function read (envelope: Envelope): Reading {
   const occurred_at = optionalInstant('event.created_at', envelope.occurred_at, voucher?.updated_at, voucher?.created_at)
   const customer_id = statedHolder(data) ?? optionalId(data.customer?.id, 'customer.id')
   const named = { subject: subjectOf(String(envelope.type), envelope.data), customer_id, ids: [voucher?.id, customer_id] }
-  // Of publishing, enabling and so on two sends say only that it happened; of making a card, with how many points.
+  // Two sends of publishing, enabling and so on agree only that it happened; two sends of a creation also on the
+  // points.
   const core = { type: String(envelope.type), card: voucher?.id ?? null }
   if (!isLoyaltyCard(voucher) || occurred_at === null) return { ...named, occurred_at, facts: [], core }
   const card_id = requiredId(voucher.id, 'voucher.id')
@@ -61,7 +65,7 @@ function read (envelope: Envelope): Reading {
   }
 }
 
-/** What the card held when it was made: 0, or the points it was imported with. */
+/** What the card held when it was created: 0, or the points it was imported with. */
 function openingOf (envelope: Envelope, { voucher }: Payload, card_id: string): MovementObservation[] {
   const { loyalty_card } = readOpening(envelope.data).voucher
   const points = exact(loyalty_card?.balance ?? loyalty_card?.points)
@@ -77,7 +81,7 @@ function openingOf (envelope: Envelope, { voucher }: Payload, card_id: string): 
     occurred_at: requiredInstant('data.voucher.created_at', voucher?.created_at, envelope.occurred_at),
     order_id: null,
     earning_rule_id: null,
-    // The card sighting of the same event tells the holder, at the time of the event.
+    // The card observation of the same event states the holder, as of the time of the event.
     holder_id: null,
     details: null
   }]

@@ -11,7 +11,7 @@ const readCustomer = reader(Type.Object({
   customer: Type.Composite([Customer, Type.Object({ created_at: maybe(Type.String()), updated_at: maybe(Type.String()) })])
 }))
 
-/** A customer's profile, and its end. What the provider deletes, the ledger marks: points and orders stay explained. */
+/** A customer's profile, and its deletion, which the ledger only marks: points and orders must stay explained. */
 export const customer: Family = {
   types: ['customer.created', 'customer.updated', DELETED],
   recognises: () => false,

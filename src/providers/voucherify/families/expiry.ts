@@ -6,13 +6,13 @@ import { readingOfRow, rowPayload } from './row-reading.ts'
 
 const readExpiry = reader(Type.Object({ ...rowPayload, points: maybe(exactInteger()), buckets: Type.Optional(Type.Unknown()) }))
 
-/** Points that expired, with the buckets they expired from. */
+/** Points that expired, and the buckets that they were in. */
 export const expiry: Family = {
   types: ['voucher.loyalty_card.points_expired', 'customer.voucher.loyalty_card.points_expired'],
   recognises: data => isObject(data.transaction) && 'buckets' in data,
   read (envelope) {
     const data = readExpiry(envelope.data)
-    // The payload's own `points` is positive while the row's is negative: it speaks only where the row is silent.
+    // The payload's own `points` is positive, the row's negative. It counts only where the row states none.
     const points = typeof data.points === 'number' ? -Math.abs(data.points) : null
     return readingOfRow(envelope, { ...data, balance: { ...data.balance, points: data.balance?.points ?? points } }, {
       type: 'customer.voucher.loyalty_card.points_expired',
@@ -24,7 +24,7 @@ export const expiry: Family = {
 
 interface Bucket { bucket_id: unknown, points: unknown, expires_on: unknown }
 
-/** The provider sends a list to distributions and, by its schema, a single one to webhooks. */
+/** The provider sends a list to distributions and, by its schema, a single bucket to webhooks. */
 function bucketsOf (observed: unknown): Bucket[] | null {
   const buckets = (Array.isArray(observed) ? observed as unknown[] : [observed]).filter(isObject)
   if (buckets.length === 0) return null

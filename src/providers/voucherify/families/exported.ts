@@ -15,7 +15,10 @@ import { endOfLot } from './row-reading.ts'
 const EXPORT = 'transactions'
 const EXPORTED_TYPE = 'export.transaction'
 
-/** The export of card or campaign transactions. Without `details` an award or a spend cannot be told from another one. */
+/**
+ * The export of card or campaign transactions. Without `details` the row of an award or a spend cannot be matched to
+ * its event.
+ */
 export const transactionExport: TransactionExport = {
   required_columns: ['id', 'voucher_id', 'type', 'amount', 'created_at', 'details'],
   how_to_export: 'Export them from the card or the campaign as CSV, with all columns.',
@@ -46,8 +49,8 @@ const readTransaction = reader(Transaction)
 const readNumber = reader(maybe(exactInteger()))
 
 /**
- * A row of the provider's transaction export: the same row of its card ledger that `transaction.created` carries, so the
- * same movement; less informed, since an export may cut times to the second.
+ * A row of the provider's transaction export: the same row of its card ledger that `transaction.created` carries, and
+ * so the same movement. Its source rank is lower, since an export may cut times to the second.
  */
 export const exported: Family = {
   types: [],
@@ -68,7 +71,7 @@ function read ({ data }: Envelope): Reading {
   const transaction = readTransaction({
     ...row,
     created_at: utc(row.created_at),
-    // The columns are the row; the cell of details repeats them at best.
+    // The columns are the row; the cell `details` repeats them at best.
     details: { ...observed, balance: { points: amount, balance: wholeNumber(row.balance, 'balance') } },
     reason: orNull(row.reason),
     source: orNull(row.source),
@@ -88,7 +91,7 @@ function read ({ data }: Envelope): Reading {
   }
 }
 
-/** An empty cell says nothing. */
+/** An empty cell states nothing. */
 function orNull (cell: string | undefined): string | null {
   return cell === undefined || cell === '' ? null : cell
 }
@@ -96,7 +99,7 @@ function orNull (cell: string | undefined): string | null {
 function wholeNumber (cell: string | undefined, column: string): number | null {
   const text = cell?.trim() ?? ''
   if (text === '') return null
-  if (!/^[-+]?\d+$/.test(text)) throw new UnreadablePayload(`data.row.${column}: ${JSON.stringify(text.slice(0, 40))} is no whole number`)
+  if (!/^[-+]?\d+$/.test(text)) throw new UnreadablePayload(`data.row.${column}: ${JSON.stringify(text.slice(0, 40))} is not a whole number`)
   return readNumber(Number(text)) ?? null
 }
 
@@ -110,7 +113,7 @@ function detailsOf (cell: string | undefined): object {
   throw new UnreadablePayload('data.row.details: a JSON object is needed in this cell, or nothing')
 }
 
-/** Exports tell times in UTC, with or without saying so: `2024-01-18 15:19:20.676`, `… UTC`, or RFC 3339. */
+/** Exports write times in UTC, with or without naming it: `2024-01-18 15:19:20.676`, `… UTC`, or RFC 3339. */
 function utc (cell: string): string {
   const text = cell.trim().replace(/ ?UTC$/, 'Z')
   return /(?:[Zz]|[+-]\d{2}:?\d{2})$/.test(text) ? text : `${text}Z`

@@ -4,9 +4,9 @@ import type { Envelope } from '../wire/envelope.ts'
 import type { JsonObject } from '../wire/json.ts'
 import type { Core } from '../payloads/decoder.ts'
 
-/** What a family reads out of a payload. */
+/** What a family reads in a payload. */
 export interface Reading {
-  /** For bare data only: the identity that a wrapping would have carried. Undefined: such data cannot come bare. */
+  /** For bare data only: the identity that an envelope would have carried. Undefined: such data is never sent bare. */
   bare?: { event_id: string, type: string }
   subject: string
   customer_id: string | null
@@ -14,13 +14,13 @@ export interface Reading {
   facts: Fact[]
   /** The facts about the subject, from which the fact digest is made: equal for every send of one fact. */
   core: Core
-  /** Ids that tell a test delivery. */
+  /** Ids that show whether it is a test delivery. */
   ids: readonly unknown[]
 }
 
 /**
- * One event family: the payloads of one shape. `schema` requires what identity and the fold need; all else is optional
- * and nullable, because the provider's own samples break its schema, and unknown fields are kept.
+ * One event family: the payloads of one shape. Its schema requires what identity and the fold need. Everything else is
+ * optional and nullable, because the provider's own samples break its schema; unknown fields are ignored.
  */
 export interface Family {
   types: readonly string[]
@@ -30,7 +30,7 @@ export interface Family {
   read: (envelope: Envelope) => Reading
 }
 
-/** How well informed a telling is by how it came: bare data knows less than what it knows in an envelope. */
+/** The source rank of a payload by its shape: bare data carries less than the same data in an envelope. */
 export function sourceRankOf (envelope: Envelope): SourceRank {
   return envelope.shape === 'bare' ? SOURCE_RANK.bare : SOURCE_RANK.enveloped
 }

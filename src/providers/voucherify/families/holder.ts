@@ -35,7 +35,7 @@ function read (envelope: Envelope): Reading {
   const card_id = requiredId(data.holder?.redeemable_id ?? data.voucher?.id, 'voucher.id')
   const occurred_at = requiredInstant('event.created_at', envelope.occurred_at)
   const holdsPoints = data.holder?.voucher_type === 'LOYALTY_CARD' || isLoyaltyCard(data.voucher)
-  // A referral programme assigns a card to whoever refers or is referred, too; the points are the owner's.
+  // A referral programme assigns a card to referrer and referee, too; the points are the owner's.
   const owner = typeof data.holder?.holder_role !== 'string' || data.holder.holder_role === 'OWNER'
   const held: CardObservation = envelope.type === CREATED
     ? cardObservation(card_id, data, customer_id, occurred_at)

@@ -13,14 +13,14 @@ const readOrderEvent = reader(Type.Object({
   order: Order
 }))
 
-// Bare data has no type: the state says which event it must have been. FULFILLED has none of its own.
+// Bare data has no type: the order's status shows which event it was. FULFILLED has no event of its own.
 const TYPE_OF_STATUS = new Map([
   ['CREATED', 'customer.order.created'],
   ['PAID', 'customer.order.paid'],
   ['CANCELED', 'customer.order.canceled']
 ])
 
-// And the other way: an event that says so need not repeat it in the order.
+// And the reverse: the order in such an event need not repeat its status.
 const STATUS_OF_TYPE = new Map([...TYPE_OF_STATUS].map(([status, type]) => [type, status]))
 
 /** One observed state of an order. */
@@ -30,7 +30,10 @@ export const order: Family = {
   read
 }
 
-/** A redemption's payload holds an order, too, but it is about the redemption; and an order's can hold the redemption that paid for it. */
+/**
+ * The payload of a redemption holds an order, too, but is about the redemption. The payload of an order can hold the
+ * redemption that paid for it.
+ */
 function recognises (data: JsonObject): boolean {
   if (!isObject(data.order) || ['event', 'transaction', 'pending_points'].some(name => isObject(data[name]))) return false
   if ('holder' in data || 'promotion_stack' in data) return false

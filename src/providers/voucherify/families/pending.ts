@@ -25,7 +25,7 @@ const Payload = Type.Object({
 type Payload = Static<typeof Payload>
 const readPayload = reader(Payload)
 
-/** Points that are promised: a lot is added, updated, and ends when it is activated or canceled. */
+/** Points that are promised: a lot is added and updated, and ends when it is activated or canceled. */
 export const pending: Family = {
   types: PREFIXES.flatMap(prefix => STATES.map(state => prefix + state)),
   recognises: data => isObject(data.pending_points),
@@ -35,7 +35,7 @@ export const pending: Family = {
 function read (envelope: Envelope): Reading {
   const data = readPayload(envelope.data)
   const named = nameOf(envelope)
-  // Activated with the row that made the points available: the row says all, and which lot ended.
+  // Activated, with the row that made the points available: the row states everything, also which lot ended.
   if (data.transaction?.id) return readingOfRow(envelope, { ...data, transaction: data.transaction }, { type: `${PREFIXES[1]}activated`, kind: 'accrual' })
   return readLot(envelope, data, stateOf(data, named))
 }
@@ -45,8 +45,8 @@ function nameOf ({ type }: Envelope): PendingState | undefined {
 }
 
 /**
- * The state by the fields present, not by the event's name: a published sample called activated has the shape of added.
- * Only an activation states the available balance.
+ * The state, by the fields that are present and not by the event's name: a published sample of "activated" has the
+ * shape of "added". Only an activation states the available balance.
  */
 function stateOf (data: Payload, named: PendingState | undefined): PendingState {
   const change = data.voucher_pending_points_balance?.points ?? null
@@ -56,8 +56,9 @@ function stateOf (data: Payload, named: PendingState | undefined): PendingState 
 }
 
 /**
- * Without a name: a lot that is canceled takes all its points off what is pending, one that shrinks takes some. One that is
- * cut to just a half looks the same as one that is canceled, and is taken for it: a lot is canceled far oftener.
+ * The state where no event name is known: a canceled lot removes all its points from the pending ones, an updated lot
+ * some of them. A lot that is cut by exactly half looks like a canceled one and is read as such: lots are canceled far
+ * more often.
  */
 function stateOfBare ({ created_at, updated_at, points }: PendingPoints, change: number): PendingState {
   if (change < 0) return -change === points ? 'canceled' : 'updated'
@@ -71,7 +72,7 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
   const occurred_at = requiredInstant('data.pending_points.updated_at', envelope.occurred_at, lot.updated_at, lot.created_at)
   const customer_id = customerOf(data) ?? optionalId(lot.customer_id, 'pending_points.customer_id')
   const ended = state === 'activated' || state === 'canceled'
-  // Of a lot just added the change is all of it.
+  // For a lot that was just added, the change is the whole lot.
   const points = ended ? 0n : exact(lot.points ?? (state === 'added' ? data.voucher_pending_points_balance?.points : null))
   if (points === null) throw new UnreadablePayload('data.pending_points.points: how many points are pending is needed here')
   const observation: PendingObservation = {
@@ -114,7 +115,7 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
   }
 }
 
-/** The award that a lot became, where the event tells it without the provider's row. */
+/** The award that a lot became, where the event states it without the provider's row. */
 function activation (envelope: Envelope, data: Payload, lot: PendingObservation, occurred_at: Instant): Fact[] {
   if (lot.state !== 'activated' || data.balance?.points === undefined || data.balance.points === null) return []
   const trigger = optionalId(data.pending_points?.details?.event?.id, 'pending_points.details.event.id')

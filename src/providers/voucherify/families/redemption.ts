@@ -16,8 +16,8 @@ const readPayload = reader(Type.Object({
 }))
 
 /**
- * A redemption: a spend, if what was redeemed is a loyalty card. `customer.rewarded` tells of the same redemption that it was
- * exchanged for a reward; where no loyalty card was redeemed (a referral), no points were spent.
+ * A redemption: a spend, if what was redeemed is a loyalty card. `customer.rewarded` states of the same redemption that
+ * it was exchanged for a reward; where no loyalty card was redeemed (a referral), no points were spent.
  */
 export const redemption: Family = {
   types: ['redemption.succeeded', 'customer.redemption.succeeded', 'customer.rewarded'],
@@ -36,7 +36,7 @@ function read (envelope: Envelope): Reading {
   const amount = card === undefined ? null : pointsOf(redemption.amount)
   const points = amount === null ? null : -amount
   return {
-    // Two events tell of a redemption that was exchanged for a reward: they must not take each other's place.
+    // Two events state a redemption that was exchanged for a reward: they must not replace each other.
     bare: isObject(envelope.data.reward)
       ? { event_id: naturalKey('rewarded', id), type: 'customer.rewarded' }
       : { event_id: naturalKey('redemption', id), type: 'customer.redemption.succeeded' },
@@ -54,7 +54,7 @@ function read (envelope: Envelope): Reading {
   }
 }
 
-/** Points given for a referral: the card shown receives, and what was redeemed is a code. */
+/** Points given for a referral: the card in the payload receives them, and a code was redeemed. */
 function isReferral ({ referral_tier, balance }: { referral_tier?: unknown, balance?: unknown }): boolean {
   return isObject(referral_tier) || (isObject(balance) && typeof balance.points === 'number' && balance.points > 0)
 }

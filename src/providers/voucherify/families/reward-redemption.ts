@@ -23,8 +23,9 @@ const readPayload = reader(Type.Object({
 }))
 
 /**
- * The states of a reward on its way to the customer. The points were spent with the redemption of the same id, once, whatever
- * the states; how many, only the reward's price says here, and a reward of coins has none: the least informed telling.
+ * The states of a reward on its way to the customer. Its points were spent once, with the redemption of the same id,
+ * whatever the states. How many they were, only the reward's price states here, and a reward of coins has none: the
+ * lowest source rank.
  */
 export const rewardRedemption: Family = {
   types: ['created', 'pending', 'completed'].map(state => `customer.reward_redemptions.${state}`),
@@ -58,7 +59,7 @@ function read (envelope: Envelope): Reading {
   }
 }
 
-/** The card that paid. A voucher of another type in the payload is the reward itself. */
+/** The card that paid. A voucher of another type in the payload is the reward. */
 function cardOf (voucher: Card | null | undefined, voucher_id: string | null | undefined): Card | undefined {
   if (voucher !== null && voucher !== undefined) return isLoyaltyCard(voucher) ? voucher : undefined
   return voucher_id === null || voucher_id === undefined ? undefined : { id: voucher_id }

@@ -10,7 +10,7 @@ import { sourceRankOf, type Family, type Reading } from './family.ts'
 
 const readPayload = reader(Type.Object({ ...redemptionPayload, redemption_rollback: Redemption }))
 
-/** A redemption taken back: a refund, if points had been spent. */
+/** A redemption that was rolled back: a refund, if points had been spent. */
 export const rollback: Family = {
   types: ['redemption.rollback.succeeded', 'customer.redemption.rollback.succeeded'],
   recognises: data => isObject(data.redemption_rollback),

@@ -25,10 +25,10 @@ export const rowPayload = {
 type RowPayload = Static<TObject<typeof rowPayload>>
 
 /**
- * What an event that carries a row tells: the row's movement, the card, the people, an order it shows, and the end of a
- * lot of pending points that became available by it.
- * @param event `type`: what to call it when it came bare; `kind`: of the movement where the row does not say; `also`: more
- *   that explains it
+ * Reads an event that carries a row: the row's movement, the card, the people, an order, and the end of a lot of
+ * pending points that became available by it.
+ * @param event `type`: of the event when it is bare; `kind`: of the movement where the row does not state it; `also`:
+ *   more that explains the movement
  */
 export function readingOfRow (envelope: Envelope, data: RowPayload, event: { type: string, kind?: MovementKind, also?: Record<string, unknown> }): Reading {
   if (!holdsPoints(data)) return withoutPoints(envelope, data)
@@ -36,7 +36,7 @@ export function readingOfRow (envelope: Envelope, data: RowPayload, event: { typ
   const row = readRow(data.transaction, data, {
     card_id: data.voucher?.id ?? null,
     holder_id: customer_id,
-    // Whatever event brings it: what is told is the provider's own row.
+    // Whatever event carries it: it is the provider's own row.
     source_rank: SOURCE_RANK.transaction,
     ...event
   }, envelope.occurred_at)
@@ -76,7 +76,7 @@ function withoutPoints (envelope: Envelope, data: RowPayload): Reading {
   }
 }
 
-/** Points that became available are pending no more, whatever says so. */
+/** Points that became available are no longer pending, whatever states it. */
 export function endOfLot ({ lot, movement }: Row): Fact[] {
   if (lot === null) return []
   const ended: PendingObservation = {

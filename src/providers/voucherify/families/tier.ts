@@ -22,10 +22,10 @@ const readTier = reader(Type.Object({
   created_at: maybe(Type.String())
 }))
 
-/** A customer's way through the tiers of a loyalty programme. */
+/** A customer's changes between the tiers of a loyalty programme. */
 export const tier: Family = {
   types: CHANGES.map(change => PREFIX + change),
-  // Bare, joining and leaving look the same: without its name nobody can tell which it is.
+  // Without an envelope, joining and leaving look the same.
   recognises: () => false,
   read
 }

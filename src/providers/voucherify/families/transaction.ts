@@ -7,10 +7,10 @@ const TYPE = 'voucher.loyalty_card.transaction.created'
 
 const readTransaction = reader(Type.Object(rowPayload))
 
-/** A row of the provider's own card ledger, of any of its nine types: the best-informed telling of a movement. */
+/** A row of the provider's own card ledger, of any of its nine types: the highest source rank of a movement. */
 export const transaction: Family = {
   types: [TYPE],
-  // It is sent by project webhooks only, and those have an envelope.
+  // Only project webhooks send it, and those have an envelope.
   recognises: () => false,
   read: envelope => readingOfRow(envelope, readTransaction(envelope.data), { type: TYPE })
 }

@@ -6,7 +6,7 @@ import { firstId } from '../wire/ids.ts'
 import { Described, exactInteger, maybe } from './decoder.ts'
 import { optionalId, textIn } from './values.ts'
 
-/** A voucher; of the types there are, only LOYALTY_CARD holds points. */
+/** A voucher. Only those of type LOYALTY_CARD hold points. */
 export const Card = Type.Object({
   id: maybe(Type.String()),
   code: Described,
@@ -21,7 +21,9 @@ export type Card = Static<typeof Card>
 
 export const Campaign = Type.Object({ id: Described, name: Described })
 
-/** `points` is the signed change, `balance` what is available after it. `total` changed its meaning: never read it. */
+/**
+ * `points` is the signed change, `balance` the available points after it. `total` changed its meaning: never read it.
+ */
 export const Balance = Type.Object({
   points: maybe(exactInteger()),
   balance: maybe(exactInteger()),
@@ -42,7 +44,7 @@ export interface About {
   campaign?: Static<typeof Campaign> | null | undefined
 }
 
-/** Does a voucher hold points? A payload designer may have left out its type. */
+/** Does a voucher hold points? Whoever designed the payload may have left out its type. */
 export function isLoyaltyCard (voucher: Card | null | undefined): voucher is Card {
   if (voucher === null || voucher === undefined) return false
   return voucher.type === undefined || voucher.type === null ? voucher.loyalty_card !== undefined && voucher.loyalty_card !== null : voucher.type === 'LOYALTY_CARD'
@@ -53,12 +55,15 @@ export function statedHolder ({ holder, voucher }: About): string | null {
   return optionalId(voucher?.holder_id, 'voucher.holder_id') ?? optionalId(holder?.id, 'holder.id')
 }
 
-/** Whose event it is: the holder, else the customer who acts. Where an event is about a card's own points, that is its holder. */
+/**
+ * Whose event it is: the holder's, else the acting customer's. Of an event about a card's own points that is its
+ * holder.
+ */
 export function customerOf (data: About): string | null {
   return statedHolder(data) ?? optionalId(data.customer?.id, 'customer.id')
 }
 
-/** What a payload says of the card it is about. */
+/** What a payload says of its card. */
 export function cardObservation (card_id: string, { voucher, campaign }: Pick<About, 'voucher' | 'campaign'>, holder_id: string | null, occurred_at: Instant): CardObservation {
   const fields: CardObservation['fields'] = {}
   const observed = { code: textIn(voucher?.code), campaign_id: firstId(voucher?.campaign_id, campaign?.id), campaign: textIn(voucher?.campaign) ?? textIn(campaign?.name) }

@@ -14,7 +14,9 @@ export const Customer = Type.Object({
 })
 export type Customer = Static<typeof Customer>
 
-/** What a payload says of the people in it. Whoever holds a card or acts exists, even where nothing else is said of them. */
+/**
+ * What a payload says of the people in it. Whoever holds a card or acts exists, even if nothing else is said of them.
+ */
 export function people (occurred_at: Instant, observed: ReadonlyArray<Customer | null | undefined>, ids: ReadonlyArray<string | null>): Fact[] {
   const observations = new Map<string, CustomerObservation>()
   for (const customer of observed) {
@@ -29,7 +31,7 @@ export function people (occurred_at: Instant, observed: ReadonlyArray<Customer |
   return [...observations.values()]
 }
 
-/** What a customer object says of its customer; nothing when it does not say whose it is. */
+/** What a customer object says of its customer; nothing when it has no id. */
 export function customerObservation (customer: Customer | null | undefined, occurred_at: Instant): CustomerObservation[] {
   if (customer === null || customer === undefined || customer.id === null || customer.id === undefined) return []
   const observation: CustomerObservation = { fact: 'customer', customer_id: requiredId(customer.id, 'customer.id'), occurred_at, fields: {} }

@@ -2,23 +2,25 @@ import { hash } from 'node:crypto'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { TypeCompiler, type ValueError } from '@sinclair/typebox/compiler'
 
-/** A payload that lacks what identity or the fold need. The message names the field. */
+/** A payload lacks what identity or the fold need. The message names the field. */
 export class UnreadablePayload extends Error {
   override name = 'UnreadablePayload'
 }
 
-/** Optional and nullable: how everything is that we could do without. */
+/** Optional and nullable, as everything is that is not needed. */
 export function maybe<T extends TSchema> (schema: T) {
   return Type.Optional(Type.Union([schema, Type.Null()]))
 }
 
 /**
- * What only describes: of another kind than it should be it counts as absent, since neither identity nor the fold hang on
- * it. Read it with `textIn`, `idOf` and their like.
+ * A field that only describes: a value of the wrong type counts as absent, since neither identity nor the fold depend
+ * on it. Read it with `textIn`, `idOf` and similar functions.
  */
 export const Described = Type.Optional(Type.Unknown())
 
-/** Integers that a JavaScript number carries exactly. Beyond 2^53 − 1 the parser has already rounded: refuse, never guess. */
+/**
+ * Integers that a JavaScript number holds exactly. Beyond 2^53 − 1 the parser has already rounded: refuse, never guess.
+ */
 export function exactInteger (minimum = Number.MIN_SAFE_INTEGER) {
   return Type.Integer({ minimum, maximum: Number.MAX_SAFE_INTEGER })
 }
@@ -33,7 +35,9 @@ export function reader<T extends TSchema> (schema: T): (value: unknown) => Stati
   }
 }
 
-/** Of an optional part the error says only "none of these": the one that helps stands inside, under the part's own schema. */
+/**
+ * For an optional part the error says only "none of these". The useful error is inside, under the part's own schema.
+ */
 function innermost (error: ValueError): ValueError {
   const inside = error.errors[0]?.First()
   return inside === undefined ? error : innermost(inside)
@@ -43,12 +47,12 @@ function describe (error: { path: string, message: string }): string {
   return `data${error.path.replaceAll('/', '.')}: ${error.message}`
 }
 
-/** Facts by name. Null: this telling does not say. */
+/** Facts by name. Null: this send does not state it. */
 export type Core = Readonly<Record<string, string | bigint | null>>
 
 /** sha256 over values, each preceded by its length, hex. */
 export function digest (parts: ReadonlyArray<string | bigint | null>): string {
-  // One text for one call: each call into the hash costs more than what it hashes.
+  // One text for one call: a call into the hash costs more than hashing its input.
   let text = ''
   for (const part of parts) {
     const value = part === null ? '' : String(part)

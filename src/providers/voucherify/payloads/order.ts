@@ -28,7 +28,7 @@ export type Order = Static<typeof Order>
 const readOrder = reader(Order)
 
 /**
- * The state an order object shows. `updated_at`, else `created_at`, else the time of the telling event dates it.
+ * The state that an order object shows, as of its `updated_at`, else its `created_at`, else the time of the event.
  * @param customerId whose order it is when the order itself does not say
  */
 export function orderObservation (order: Order, customerId: string | null, observedAt?: unknown): OrderObservation {
@@ -38,9 +38,9 @@ export function orderObservation (order: Order, customerId: string | null, obser
 type Description = Pick<OrderObservation, 'items' | 'metadata' | 'state_digest'>
 
 /**
- * What describes the state, and the digest over all of it, is made when it is asked for: who only names an event does not, and
- * it is two thirds of the work. A class: getters in an object literal give each object a hidden class of its own, which
- * outlives it, and with it the whole payload, until the old generation is collected.
+ * The description of the state and the digest over it are made on demand: identifying an event does not need them, and
+ * they are two thirds of the work. A class, because getters in an object literal give each object a hidden class of its
+ * own, which outlives the object and keeps the whole payload until the old generation is collected.
  */
 class ShownState implements OrderObservation {
   readonly fact = 'order'
@@ -56,7 +56,7 @@ class ShownState implements OrderObservation {
   readonly total_amount: bigint | null
   readonly created_at: Instant | null
   readonly updated_at: Instant
-  /** As the payload has it, which is large: until the description is made. */
+  /** As in the payload, which is large: only until the description is made. */
   #described: { items?: unknown, metadata?: unknown }
   #description: Description | undefined
 
@@ -90,7 +90,7 @@ class ShownState implements OrderObservation {
     return this.#description
   }
 
-  /** Over the fields of a sighting, in their order. */
+  /** Over the fields of the observation, in their order. */
   #digest (items: string | null, metadata: string | null): string {
     return digest([
       this.order_id, this.customer_id, this.source_id, this.status, this.amount, this.initial_amount, this.discount_amount,
@@ -99,14 +99,14 @@ class ShownState implements OrderObservation {
   }
 }
 
-/** Makes what describes a state at once: until then it holds on to the payload that shows it. */
+/** Makes the description of a state now: until then the state keeps its payload in memory. */
 export function describeNow (fact: Fact): void {
   if (fact instanceof ShownState) fact.describe()
 }
 
 /**
- * An order inside another event is an observation of that order, when it says which state it is in and since when. One that
- * cannot be read is none: what it stands beside counts all the same.
+ * An order inside another event is an observation of that order if it states its status and its time. One that cannot
+ * be read is ignored: the rest of the event counts all the same.
  */
 export function observedOrder (beside: unknown, customerId: string | null): OrderObservation[] {
   try {
@@ -119,8 +119,8 @@ export function observedOrder (beside: unknown, customerId: string | null): Orde
 }
 
 /**
- * Of an order's state what two honest sends of one event agree on: which order, which state, how much. Items and metadata
- * describe; senders may show more or less of them. A discount of 0 is one that is absent.
+ * The part of an order's state on which two honest sends of one event agree: which order, which status, which amounts.
+ * Items and metadata only describe: senders may include more or less of them. A discount of 0 equals an absent one.
  */
 export function orderCore (order: OrderObservation): Core {
   const discount = (amount: bigint | null): bigint | null => amount === 0n ? null : amount

@@ -14,13 +14,13 @@ export const Redemption = Type.Object({
   id: maybe(Type.String()),
   date: Described,
   created_at: Described,
-  // Of a loyalty card it is points; of other vouchers it is money or nothing, and not ours to check.
+  // For a loyalty card these are points. For other vouchers it is money or nothing, which we do not check.
   amount: Described,
   result: Described,
   status: Described,
   reason: Described,
   voucher: maybe(Card),
-  /** What was redeemed: of a stack or a referral not the card that the payload shows. */
+  /** What was redeemed. In a stack or a referral it is not the card that the payload shows. */
   related_object_id: Described,
   order: Described,
   reward: Described
@@ -37,8 +37,9 @@ export const redemptionPayload = {
 export type RedemptionPayload = Static<TObject<typeof redemptionPayload>>
 
 /**
- * The loyalty card that points were spent from or given back to; undefined for other vouchers, promotions and the parent of
- * a stack. The redemption says what was redeemed; the payload's own voucher, which can be the reward, only where it does not.
+ * The loyalty card from which points were spent, or to which they were returned; undefined for other vouchers,
+ * promotions and the parent of a stack. The redemption names what was redeemed; where it does not, the payload's own
+ * voucher counts, which can be the reward.
  */
 export function loyaltyCardOf (data: RedemptionPayload, { voucher: redeemed, related_object_id }: Redemption): Card | undefined {
   const other = typeof related_object_id === 'string' && related_object_id !== data.voucher?.id
@@ -53,7 +54,7 @@ export function succeeded ({ result, status }: Redemption): boolean {
   return result !== 'FAILURE' && status !== 'FAILED'
 }
 
-/** An amount of points without its sign: rollbacks tell it negative. Null where none is told. */
+/** An amount of points without its sign: rollbacks state it as negative. Null where none is stated. */
 export function pointsOf (amount: unknown): bigint | null {
   if (amount === null || amount === undefined) return null
   if (!Number.isSafeInteger(amount)) throw new UnreadablePayload('data.redemption.amount: a whole number of points is needed here, not beyond 2^53 − 1')
@@ -71,7 +72,7 @@ export interface Spent {
   also: Record<string, unknown>
 }
 
-/** Points spent from a card or given back to it, with what the payload says of the card. */
+/** Points spent from a card or returned to it, and what the payload says of the card. */
 export function spend (data: RedemptionPayload, card: Card, spent: Spent): Fact[] {
   const card_id = requiredId(card.id, 'voucher.id')
   const holder_id = statedHolder({ ...data, voucher: card })
@@ -82,7 +83,7 @@ export function spend (data: RedemptionPayload, card: Card, spent: Spent): Fact[
     source_rank: spent.source_rank,
     kind: spent.kind,
     points: spent.points,
-    // The card in a redemption is a snapshot that may be the state before it: no balance is read from it.
+    // The card in a redemption is a snapshot, maybe of the state before it: no balance is read from it.
     reported_balance: null,
     occurred_at: spent.occurred_at,
     order_id: idOf(data.order) ?? idOf(data.redemption?.order) ?? null,

@@ -4,8 +4,8 @@ import type { About } from './card.ts'
 import { people } from './customer.ts'
 
 /**
- * The people and the orders that a payload shows beside what it is about.
- * @param ids of whoever must exist, since the payload is about them
+ * The people and the orders that a payload shows beside its subject.
+ * @param ids of people who must exist, since the payload is about them
  * @param orders observed in it; whoever placed one exists, too
  */
 export function bystanders ({ customer, holder }: Pick<About, 'customer' | 'holder'>, ids: ReadonlyArray<string | null>, orders: readonly OrderObservation[], occurred_at: Instant): Fact[] {

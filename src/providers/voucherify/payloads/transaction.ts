@@ -45,7 +45,7 @@ export const Transaction = Type.Object({
 })
 export type Transaction = Static<typeof Transaction>
 
-/** What stands beside the row in a payload and fills in where the row's own details are silent. */
+/** What a payload holds beside the row: used where the row's own details lack it. */
 export interface Beside {
   balance?: Static<typeof Balance> | null | undefined
   order?: unknown
@@ -68,7 +68,7 @@ const KINDS: Record<string, MovementKind> = {
   POINTS_TRANSFER_OUT: 'transfer_out'
 }
 
-/** What a row tells, whatever event or export carries it. */
+/** What a row states, whatever event or export carries it. */
 export interface Row {
   vtx: string
   movement: MovementObservation
@@ -97,7 +97,7 @@ export function readRow (
   const redemption = optionalId(inside.redemption?.id ?? beside.redemption?.id, 'transaction.details.redemption.id')
   const rollback = optionalId(inside.rollback?.id ?? beside.rollback?.id, 'transaction.details.rollback.id')
   if (kind === 'accrual' && (points ?? 0n) >= 0n && row.details === null && trigger === null) {
-    throw new UnreadablePayload('data.transaction.details: without them the row of an accrual cannot be told from its award, and would count twice')
+    throw new UnreadablePayload('data.transaction.details: without them the row of an accrual cannot be matched to its award, and would count twice')
   }
   const movement: MovementObservation = {
     fact: 'movement',
@@ -153,9 +153,10 @@ function activatedLot (lot: PendingPoints | null | undefined): Row['lot'] {
 interface Named { vtx: string, kind: MovementKind, card_id: string, points: bigint | null, trigger: string | null, rule: string | null, redemption: string | null, rollback: string | null, lot: string | null }
 
 /**
- * The movement a row is about: the same as the other event that tells it, an award, a spend, a refund. A row of a spend or a
- * refund that does not say of which could be counted beside its own event: it is set aside, never guessed at.
- * Points taken back under an award's own trigger and rule are another movement: only points given are the award.
+ * The key of the movement that a row is about: the same as that of the other event that states it, an award, a spend or
+ * a refund. A row of a spend or a refund that does not name which one could count a second time beside its own event:
+ * it is quarantined, never guessed. Points that are taken back under an award's own trigger and rule are another
+ * movement: only points that are given are the award.
  */
 function movementOfRow ({ vtx, kind, card_id, points, trigger, rule, redemption, rollback, lot }: Named): string {
   if (kind === 'redemption') return movementKey('redemption', named(redemption, 'redemption'), card_id)
@@ -167,5 +168,5 @@ function movementOfRow ({ vtx, kind, card_id, points, trigger, rule, redemption,
 
 function named (id: string | null, entity: string): string {
   if (id !== null) return id
-  throw new UnreadablePayload(`data.transaction.details.${entity}.id: without it the row cannot be told from the event of its ${entity}, and would count twice`)
+  throw new UnreadablePayload(`data.transaction.details.${entity}.id: without it the row cannot be matched to the event of its ${entity}, and would count twice`)
 }

@@ -4,21 +4,21 @@ import { isUsableId, MAX_KEY_BYTES, naturalKey, storableText } from '../wire/ids
 import { canonicalStorable, type Json } from '../wire/json.ts'
 import { maybe, UnreadablePayload } from './decoder.ts'
 
-/** Of an object only its id matters. */
+/** An object of which only the id matters. */
 export const Ref = Type.Object({ id: maybe(Type.String()) })
 
-/** An id that identity or the fold cannot do without. */
+/** An id that identity or the fold need. */
 export function requiredId (value: unknown, field: string): string {
   if (isUsableId(value)) return value
   throw new UnreadablePayload(`data.${field}: an id is needed here: text of 1 to 256 bytes without control characters`)
 }
 
-/** An id that may be missing. One that is there and cannot be stored is refused, not dropped. */
+/** An id that may be missing. One that is there but cannot be stored is refused, not dropped. */
 export function optionalId (value: unknown, field: string): string | null {
   return value === null || value === undefined || value === '' ? null : requiredId(value, field)
 }
 
-/** The first of several times that is there; a time that is there and unreadable is refused. */
+/** The first of several times that is there. One that is there but cannot be read is refused. */
 export function requiredInstant (field: string, ...candidates: unknown[]): Instant {
   for (const candidate of candidates) {
     if (candidate === null || candidate === undefined) continue
@@ -29,7 +29,7 @@ export function requiredInstant (field: string, ...candidates: unknown[]): Insta
   throw new UnreadablePayload(`${field}: a timestamp is needed here`)
 }
 
-/** The time of an event that tells no movement: it can do without. */
+/** The time of an event that states no movement, which may lack one. */
 export function optionalInstant (field: string, ...candidates: unknown[]): Instant | null {
   return candidates.every(candidate => candidate === null || candidate === undefined) ? null : requiredInstant(field, ...candidates)
 }
@@ -46,7 +46,7 @@ export function toMilliseconds (instant: Instant): string {
   return instant.slice(0, 23)
 }
 
-/** A text that describes: null is a value, anything but a text is absent. */
+/** A text that describes: null is a value; anything else but a text counts as absent. */
 export function textIn (value: unknown): string | null | undefined {
   return typeof value === 'string' ? storableText(value) : value === null ? null : undefined
 }
@@ -70,7 +70,7 @@ export function details (members: Record<string, unknown>): string | null {
 export function jsonText (value: unknown): string | null {
   if (value === null || value === undefined) return null
   const text = canonicalStorable(value as Json)
-  // A text that was added up is a tree of its pieces until somebody looks into it, and all of them are carried along while it is kept.
+  // V8 keeps a concatenated string as a tree of its pieces, all of them in memory, until a character is read.
   text.charCodeAt(0)
   return text
 }

@@ -5,7 +5,10 @@ import { isPastOf, whoseIs, type Whose } from './ownership.ts'
 const NAMES = /^((first|last|full|middle|customer)_)?name$|^line_\d$/i
 const ADDRESSES = /(^|_)(e?mail|phone|phone_number|mobile)$/i
 
-/** What a body tells of a customer that would identify them elsewhere: names, e-mail addresses, telephone numbers, street lines. */
+/**
+ * What a body says of a customer that would identify them elsewhere: names, e-mail addresses, telephone numbers, street
+ * lines.
+ */
 export function identifyingTexts (body: string, customer_id: string | null): string[] {
   const found = new Set<string>()
   const tree = customer_id === null ? undefined : treeOf(body)
@@ -38,7 +41,7 @@ export function identifyingTexts (body: string, customer_id: string | null): str
   }
 }
 
-/** @param inside something that the customer object holds: a `name` there is a campaign's, say */
+/** @param inside within an object that the customer object holds: a `name` there can be a campaign's */
 function identifies (text: string, key: string | undefined, whose: Whose, inside: boolean): boolean {
   if (key === undefined || whose === 'other' || whose === 'apart') return false
   if (whose === 'theirs') return ADDRESSES.test(key) || (NAMES.test(key) && key !== 'name')

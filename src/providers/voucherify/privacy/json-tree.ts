@@ -1,8 +1,8 @@
 import { MAX_DEPTH } from '../wire/json.ts'
 
 /**
- * A JSON text taken apart, each part with the characters it was written in: what is not taken out stays as it came, be it a
- * number that JavaScript cannot carry, a key that is there twice or one called `__proto__`.
+ * A JSON text as a tree, each part with its original characters: what is not removed stays as it was received, even a
+ * number that JavaScript cannot hold, a key that occurs twice or a key called `__proto__`.
  */
 export type JsonNode = ObjectNode | ArrayNode | StringNode | { kind: 'other', raw: string }
 export interface ObjectNode { kind: 'object', raw: string, members: Member[] }
@@ -20,12 +20,12 @@ export function treeOf (text: string): JsonNode | undefined {
   }
 }
 
-/** Of a text that stands as a string in JSON: the tree of the JSON object or list that it holds, where it holds one. */
+/** Of the value of a JSON string: the tree of the JSON object or list that it holds; undefined where it holds none. */
 export function nestedTree (text: string): JsonNode | undefined {
   return /^\s*[[{]/.test(text) ? treeOf(text) : undefined
 }
 
-/** The last member of a name: the one that counts where a name is there twice. */
+/** The last member with a name: it is the one that counts where a name occurs twice. */
 export function memberOf (node: JsonNode | undefined, name: string): JsonNode | undefined {
   return node?.kind === 'object' ? node.members.findLast(({ key }) => key === name)?.value : undefined
 }
@@ -36,7 +36,7 @@ export function textOf (node: JsonNode | undefined): string | undefined {
 
 interface Cursor { text: string, at: number }
 
-// The text is JSON, as JSON.parse has said: nothing is checked again but the depth, since this recurses.
+// JSON.parse has accepted the text: only the depth is checked again, since this recurses.
 function readValue (cursor: Cursor, depth: number): JsonNode {
   if (depth > MAX_DEPTH) throw new RangeError('nests too deep')
   skipSpace(cursor)

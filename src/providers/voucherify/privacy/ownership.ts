@@ -1,18 +1,18 @@
 import { memberOf, textOf, type JsonNode, type ObjectNode } from './json-tree.ts'
 
 /**
- * Whose a part of a payload is, seen from one customer: `own`: the customer themself; `theirs`: about something of theirs (an
- * order, a card, a redemption); `apart`: about something of another customer; `other`: another customer themself.
+ * Whose a part of a payload is, from the view of one customer. `own`: the customer themself; `theirs`: something of
+ * theirs (an order, a card, a redemption); `apart`: something of another customer; `other`: another customer themself.
  */
 export type Whose = 'own' | 'theirs' | 'apart' | 'other'
 
-/** What the merchant made for everyone: its texts and metadata are about no customer. */
+/** What the merchant defines for everyone: its texts and metadata are about no customer. */
 const DEFINITIONS = new Set([
   'campaign', 'earning_rule', 'loyalty_tier', 'loyalty_tier_from', 'loyalty_tier_to', 'holder_loyalty_tier', 'promotion_tier',
   'referral_tier', 'reward', 'reward_assignment', 'validation_rule'
 ])
 
-/** Where payloads hold people. */
+/** Members that hold people. */
 const PEOPLE = new Set(['customer', 'holder', 'referrer', 'referee', 'owner', 'recipient'])
 
 export function isDefinition (key: string | undefined): boolean {
@@ -30,12 +30,12 @@ export function whoseIs (node: ObjectNode, key: string | undefined, around: Whos
   return around === 'other' ? 'other' : 'apart'
 }
 
-/** What a customer was before a change: it names nobody, and stands beside whom it is about. */
+/** What a customer was before a change: it names nobody itself, but is beside the customer that it is about. */
 export function isPastOf (parent: ObjectNode, key: string, customer_id: string | null): boolean {
   return key === 'previous_attributes' && textOf(memberOf(memberOf(parent, 'object'), 'id')) === customer_id
 }
 
-/** A holder can be an assignment instead, which says of which customer it is. */
+/** A `holder` can be an assignment instead, which names its customer. */
 function isPerson (node: ObjectNode, key: string | undefined): boolean {
   const object = textOf(memberOf(node, 'object'))
   if (object !== undefined) return object === 'customer'

@@ -3,19 +3,20 @@ import type { ErasedPerson, RedactionExtent } from '../../provider.ts'
 import { memberOf, nestedTree, textOf, treeOf, type JsonNode, type Member, type ObjectNode, type StringNode } from './json-tree.ts'
 import { isDefinition, isPastOf, whoseIs, type Whose } from './ownership.ts'
 
-/** What stays of a customer object: who it is, and since when. */
+/** What stays of a customer object: its ids and times. */
 const KEPT_OF_CUSTOMER = new Set(['id', 'object', 'created_at', 'updated_at', 'source_id'])
-/** Personal by its name, wherever it stands beside something of the customer's. */
+/** Personal by name, wherever it is in something of the customer's. */
 const PERSONAL = /^(.*_)?(e?mail|email_address|phone|phone_number|mobile|first_name|last_name|full_name|customer_name|address|birthdate|birthday|date_of_birth|gender|ip|ip_address|tracking_id)$/i
-/** Typed by people, in prose. */
+/** Free text that people type. */
 const PROSE = /^(.*_)?(reason|notes?|description|comments?|message|remark|additional_info)$/i
-/** Ids, times and states, which identity and amounts hang on, and what cards and programmes are called. */
+/** Ids, times and states, on which identity and amounts depend, and the names of cards and programmes. */
 const NEVER_PROSE = /(^|_)id$|_at$|^(date|object|type|status|state|result|code|campaign)$/
 
 /**
- * A stored body without what is personal about one customer. Of the customer's own objects stay ids and times; `metadata` goes
- * from whatever is theirs; texts that name them go wherever they stand, also in JSON inside a string. What identifies the event
- * and what the ledger counts with stays, and so does every character of what is kept. Doing it again changes nothing.
+ * Removes what is personal about one customer from a stored body. The customer's own objects keep their ids and times;
+ * `metadata` is removed from everything of theirs; texts that name them are removed wherever they are, also from JSON
+ * inside a string. What identifies the event and what the ledger counts stays, and every kept character stays as it is.
+ * Idempotent.
  * @returns undefined where the text is not JSON
  */
 export function redact (body: string, erased: ErasedPerson, extent: RedactionExtent = 'all'): string | undefined {
@@ -28,7 +29,7 @@ export function redact (body: string, erased: ErasedPerson, extent: RedactionExt
 
 interface Place extends ErasedPerson { extent: RedactionExtent, whose: Whose, definition: boolean }
 
-/** @returns what stays of a value; undefined: nothing */
+/** @returns what stays of a value; undefined: nothing stays */
 function redactedValue (node: JsonNode, key: string | undefined, around: Place): string | undefined {
   switch (node.kind) {
     case 'other': return node.raw
@@ -86,7 +87,7 @@ function withoutProfile (node: ObjectNode, { matcher }: Place): string {
   }))
 }
 
-/** The text as it came where every member is as it was: also the spaces between them. */
+/** The original text if every member is unchanged, with the spaces between them. */
 function written (node: ObjectNode, members: ReadonlyArray<string | undefined>): string {
   const same = members.every((member, index) => {
     const before = node.members[index]

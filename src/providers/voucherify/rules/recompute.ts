@@ -4,14 +4,17 @@ import { openEnvelope } from '../wire/envelope.ts'
 import { isObject, type Json, type JsonObject } from '../wire/json.ts'
 import { at, baseOf } from './rule-base.ts'
 
-/** `readings`: the points by each way a rule can be read. How a remainder is rounded, and what a tier's own points replace, is not documented. */
+/**
+ * `readings`: the points by each way in which a rule can be read. How a remainder is rounded, and which points a tier's
+ * own points replace, is not documented.
+ */
 interface Result { readings: Fraction[], base: string | null, rule: string, remarks: string[] }
 
 /**
- * Recomputes the points of an award from the earning rule in the payload that tells it. The rule can change under its id
- * later, so the copy in the payload is the only one that counts. Exact; never throws.
+ * Recomputes the points of an award from the earning rule in its payload. The rule can change under its id later, so
+ * only the copy in the payload counts. Exact; never throws.
  * @param body a stored event's body
- * @param told the points as they are told, signed
+ * @param observed the points as the payload states them, signed
  */
 export function recompute (body: string, observed: bigint): Recomputed | NotRecomputed {
   const data = dataOf(body)
@@ -32,14 +35,14 @@ function dataOf (body: string): JsonObject {
     const json = JSON.parse(body) as Json
     return isObject(json) ? openEnvelope(json).data : {}
   } catch {
-    // Not what was received any more: there is nothing to read.
+    // No longer what was received: there is nothing to read.
     return {}
   }
 }
 
 /**
- * A tier of the holder can multiply a rule's points, or have its own in their place. Payloads can carry two tiers; where only
- * the second knows the rule, the rule with it and without it are both possible.
+ * A tier of the holder can multiply a rule's points or replace them with its own. Payloads can carry two tiers; where
+ * only the second one knows the rule, both the rule with that tier and the rule without it are possible.
  */
 function inTier (data: JsonObject, loyalty: JsonObject): Result | NotRecomputed {
   const id = at(data, 'earning_rule', 'id')
@@ -63,13 +66,13 @@ function byMapping (data: JsonObject, loyalty: JsonObject, mapping: Json | undef
     return { ...result, readings, remarks: [...result.remarks, `Multiplied by ${decimal(multiplier)} in ${name}.`] }
   }
   const own = wholeOf(at(mapping, 'points'))
-  if (type !== 'CUSTOM' || own === undefined) return { why: `How ${name} changes the points of the rule cannot be told from the payload.` }
+  if (type !== 'CUSTOM' || own === undefined) return { why: `The payload does not show how ${name} changes the points of the rule.` }
   const result = byRule(data, loyalty, own)
   if ('why' in result) return result
   return { ...result, readings: [...result.readings, whole(own)], remarks: [...result.remarks, `With ${counted(own)} of ${name} in place of the rule's own.`] }
 }
 
-/** @param own points in place of those of the rule */
+/** @param own points that replace those of the rule */
 function byRule (data: JsonObject, loyalty: JsonObject, own?: bigint): Result | NotRecomputed {
   if (loyalty.type === 'FIXED') {
     const points = own ?? wholeOf(loyalty.points)

@@ -4,13 +4,13 @@ import { isObject, type Json, type JsonObject } from '../wire/json.ts'
 /** What a proportional rule counts: `points` for every `every` of `base`. */
 export interface Base {
   base: Fraction
-  /** Where the base stands in the payload, for people. */
+  /** Where the base is in the payload, for people. */
   of: string
   every: bigint
   points: bigint
 }
 
-/** The member at a path, where every step of it is there. */
+/** The member at a path; undefined where a part of the path is missing. */
 export function at (json: Json | undefined, ...path: string[]): Json | undefined {
   return path.reduce<Json | undefined>((part, name) => isObject(part) && Object.hasOwn(part, name) ? part[name] : undefined, json)
 }
@@ -26,7 +26,7 @@ export function baseOf (loyalty: JsonObject, data: JsonObject): Base | { why: st
     case 'ORDER_ITEMS_QUANTITY': return items(loyalty, data, 'quantity')
     case 'ORDER_ITEMS_AMOUNT': return items(loyalty, data, 'amount')
     case 'ORDER_ITEMS_SUBTOTAL_AMOUNT': return items(loyalty, data, 'subtotal_amount')
-    default: return { why: `What the rule counts (${JSON.stringify(loyalty.calculation_type ?? null)}) cannot be told from the payload.` }
+    default: return { why: `The payload does not show what the rule counts (${JSON.stringify(loyalty.calculation_type ?? null)}).` }
   }
 }
 
@@ -43,23 +43,27 @@ function property (per: Json | undefined, owners: ReadonlyArray<Json | undefined
   const name = at(per, 'property')
   if (typeof name !== 'string') return { why: `The rule does not name the property of ${owner}.metadata that it counts.` }
   const [value, ...others] = owners.map(part => at(part, 'metadata', name)).filter(part => part !== undefined)
-  if (others.some(other => other !== value)) return { why: `${owner}.metadata[${JSON.stringify(name)}] is told with several values, and whose the rule counts cannot be told.` }
+  if (others.some(other => other !== value)) return { why: `${owner}.metadata[${JSON.stringify(name)}] has several values, and the payload does not show which one the rule counts.` }
   return based(per, fractionOf(value), `${owner}.metadata[${JSON.stringify(name)}]`)
 }
 
 type ItemField = 'quantity' | 'amount' | 'subtotal_amount'
 
-/** Sums a field over the items that are the rule's product or variant. Who is in a collection of products no payload says. */
+/**
+ * Sums a field over the items that are the rule's product or variant. No payload states the members of a product
+ * collection.
+ */
 function items (loyalty: JsonObject, data: JsonObject, field: ItemField): Base | { why: string } {
   const per = at(loyalty, 'order_items', field)
   const [kind, id] = [at(per, 'object'), at(per, 'id')]
   const listed = at(data, 'order', 'items')
-  if (kind !== 'product' && kind !== 'sku') return { why: 'Which items of the order the rule counts cannot be told from the payload.' }
+  if (kind !== 'product' && kind !== 'sku') return { why: 'The payload does not show which items of the order the rule counts.' }
   if (typeof id !== 'string' || !Array.isArray(listed)) return { why: 'The payload does not carry the items that the rule counts.' }
   let sum = ZERO
   for (const item of listed) {
     const its = at(item, `${kind}_id`) ?? at(item, kind, 'id')
-    // A variant is of a product, so an item without one is none; an item without a product could be any.
+    // Every variant belongs to a product, so an item without a variant matches none; an item without a product could be
+    // any.
     if (its === undefined && kind === 'product') return { why: 'An item of the order does not say which product it is.' }
     if (its !== id) continue
     const value = fractionOf(at(item, field))

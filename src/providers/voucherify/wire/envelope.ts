@@ -1,11 +1,11 @@
 import { isObject, type JsonObject } from './json.ts'
 
-/** A delivery without its wrapping: what the v2024 and v2018 envelopes and bare data have in common. */
+/** An opened delivery: what the v2024 and v2018 envelopes and bare data have in common. */
 export interface Envelope {
   shape: 'v2024' | 'v2018' | 'bare'
-  /** The event's own id; for bare data there is none, identity derives it. */
+  /** The event's own id. Bare data has none: `identify` derives one. */
   event_id: unknown
-  /** The event's type. For v2024 from `event.type`: the top-level `type` is free text that a person typed. */
+  /** The event's type. For v2024 it is `event.type`: the top-level `type` is free text that a person typed. */
   type: unknown
   /** When the event happened. */
   occurred_at: unknown
@@ -18,15 +18,15 @@ export interface Envelope {
   channel: unknown
 }
 
-/** Takes the wrapping off a delivery. Nothing is checked here but what tells the shapes apart. */
+/** Opens the envelope of a delivery. Checks only what distinguishes the shapes. */
 export function openEnvelope (json: JsonObject): Envelope {
   if ('data' in json && json.object === 'event') return openV2018(json, isObject(json.data) ? json.data : {})
-  // An envelope whose data is null or a list is still one: its event can be of a type that we do not read.
+  // With data that is null or a list it is still an envelope: its event can be of a type that we do not read.
   if ('data' in json && isObject(json.event)) return openV2024(json, isObject(json.data) ? json.data : {}, json.event)
   return bare(json)
 }
 
-// Spelled out, and not spread from a constant: this is done for every delivery, and was a twelfth of naming it.
+// Spelled out, not spread from a constant, which took a twelfth of the time of identifying a delivery.
 const bare = (data: JsonObject): Envelope => ({
   shape: 'bare',
   event_id: undefined,
@@ -48,7 +48,7 @@ function openV2024 (json: JsonObject, data: JsonObject, event: JsonObject): Enve
     shape: 'v2024',
     event_id: event.id,
     type: event.type,
-    // Not the send-out's own time: two sends of one event would tell two.
+    // Not the send-out's own time: two sends of one event would state two times.
     occurred_at: event.created_at,
     data,
     send_out_id: json.id,
@@ -60,8 +60,8 @@ function openV2024 (json: JsonObject, data: JsonObject, event: JsonObject): Enve
   }
 }
 
-// Retired, but replayed from archives: `id` is the event's, `webhook_id` the send-out's, and `data` holds the
-// object itself and a related one. Each goes under its own name, as in the newer shape.
+// Retired, but replayed from archives: `id` is the event's, `webhook_id` the send-out's, and `data` holds the object
+// itself and a related one. Each gets its own name, as in the newer shape.
 function openV2018 (json: JsonObject, data: JsonObject): Envelope {
   const parts = [data.related_object, data.object].filter(isObject)
   const named = Object.fromEntries(parts.flatMap(part => typeof part.object === 'string' ? [[part.object, part]] : []))

@@ -1,18 +1,19 @@
 /**
- * In UTF-8. Longer ids do not exist at the provider (about 40 characters). Keys join up to eight of them, and an index
- * entry must stay under 2.7 kB.
+ * In UTF-8. The provider's ids have about 40 characters. A key joins up to eight of them, and an index entry must be
+ * smaller than 2.7 kB.
  */
 export const MAX_ID_BYTES = 256
 
-/** Of several ids joined, which escapes can make longer. */
+/** Of several joined ids, which escapes can make longer. */
 export const MAX_KEY_BYTES = 800
 
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f]/
 
 /**
- * Ids are opaque text, but they must survive storage: not empty, no control characters (they separate records on the
- * way to the database, and text columns cannot hold U+0000), well-formed Unicode, and of a bounded length.
+ * Ids are opaque text, but the database must be able to store them: not empty, no control characters (they can separate
+ * records on the way to the database, and text columns cannot hold U+0000), well-formed Unicode, and of a bounded
+ * length.
  */
 export function isUsableId (value: unknown): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_BYTES &&
@@ -25,8 +26,8 @@ export function firstId (...candidates: unknown[]): string | undefined {
 }
 
 /**
- * Joins ids to a key, `award:ern_…:v_…`. Ids are opaque: of several, a colon inside one (and the escape's own sign) is
- * escaped, or two different lists of ids could come to the same key.
+ * Joins ids to a key, `award:ern_…:v_…`. Ids are opaque: where there are several, a colon inside one (and the escape
+ * character) is escaped, or two different lists of ids could give the same key.
  */
 export function naturalKey (entity: string, ...ids: string[]): string {
   if (ids.length === 1) return `${entity}:${ids[0]}`
@@ -38,7 +39,7 @@ export function isTestId (id: unknown): boolean {
   return typeof id === 'string' && /^[a-z]+_0{6,}$/.test(id)
 }
 
-/** Display text as PostgreSQL can hold it: U+0000 is legal in JSON and illegal in text. */
+/** Text as PostgreSQL can store it: U+0000 is legal in JSON and illegal in a text column. */
 export function storableText (text: string): string {
   return text.replaceAll('\u0000', '\ufffd').toWellFormed()
 }

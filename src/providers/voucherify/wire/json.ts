@@ -3,7 +3,7 @@ import { storableText } from './ids.ts'
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
-/** A deeper nesting than this is no delivery of the provider's (it nests to about 8), and stack-based parsers choke on it. */
+/** The provider's deliveries nest to about 8 levels. A recursive parser can overflow its stack on much deeper ones. */
 export const MAX_DEPTH = 128
 
 export type Json = null | boolean | number | string | Json[] | JsonObject
@@ -22,7 +22,10 @@ function decodeUtf8 (bytes: Buffer): string | undefined {
   }
 }
 
-/** Parses a body, or says with a stable reason why not. Keys such as `__proto__` are plain data: nothing here merges objects. */
+/**
+ * Parses a body, or gives a stable reason why not. Keys such as `__proto__` are plain data: nothing here merges
+ * objects.
+ */
 export function parseBody (bytes: Buffer): Parsed {
   const text = decodeUtf8(bytes)
   if (text === undefined) return { reason: 'not_utf8', detail: 'the body is not UTF-8' }
@@ -63,7 +66,7 @@ export function withoutInsignificantWhitespace (bytes: Buffer): Buffer {
   return kept.subarray(0, length)
 }
 
-// Most bodies have fewer brackets in all than they may have inside each other, and to find brackets in a text costs a tenth of
+// Most bodies have fewer brackets in total than the limit, and finding brackets in a text takes a tenth of the time of
 // walking over its bytes.
 function opensMoreThan (limit: number, text: string): boolean {
   let found = 0
@@ -96,7 +99,7 @@ function depth (bytes: Buffer): number {
   return deepest
 }
 
-/** The value with its texts as PostgreSQL can take them out of JSON again: `->>` fails on U+0000 and on lone surrogates. */
+/** The value with texts that PostgreSQL can extract from JSON: `->>` fails on U+0000 and on lone surrogates. */
 function storable (value: Json): Json {
   if (typeof value === 'string') return storableText(value)
   if (Array.isArray(value)) return value.map(storable)
@@ -104,7 +107,7 @@ function storable (value: Json): Json {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [storableText(key), storable(member ?? null)]))
 }
 
-/** JSON text with sorted keys: the provider varies the key order between sends of one fact. */
+/** JSON text with sorted keys: the provider varies the order of keys between sends of one fact. */
 export function canonical (value: Json | undefined): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
   if (!isObject(value)) return JSON.stringify(value ?? null)
@@ -112,7 +115,7 @@ export function canonical (value: Json | undefined): string {
   return `{${members.join(',')}}`
 }
 
-/** The same as `canonical(storable(value))`, in one go where no name needs mending: of most values that is so. */
+/** The same as `canonical(storable(value))`, in one pass where no name needs mending, which holds for most values. */
 export function canonicalStorable (value: Json | undefined): string {
   if (typeof value === 'string') return quoted(value)
   if (Array.isArray(value)) return listed(value)
@@ -131,7 +134,7 @@ function needsMending (name: string): boolean {
   return TO_ESCAPE_OR_MEND.test(name) && storableText(name) !== name
 }
 
-// Added up piece by piece: a list of pieces that is joined takes twice as long, and twice the memory.
+// Appended piece by piece: to collect the pieces in a list and join them takes twice the time and twice the memory.
 function listed (values: readonly Json[]): string {
   let text = '['
   for (let index = 0; index < values.length; index++) text += (index === 0 ? '' : ',') + canonicalStorable(values[index])
@@ -140,8 +143,8 @@ function listed (values: readonly Json[]): string {
 
 function membersOf (object: JsonObject): string {
   const names = sorted(Object.keys(object))
-  // What a name is mended to may stand elsewhere in the order, or be there already. Before anything is written: objects of that
-  // kind inside each other would each be written as often as they are deep.
+  // A mended name may sort elsewhere, or collide with another. Decided before anything is written: otherwise nested
+  // objects of that kind would each be written once for every level of their depth.
   if (names.some(needsMending)) return canonical(storable(object))
   let text = '{'
   for (let index = 0; index < names.length; index++) {
@@ -151,7 +154,7 @@ function membersOf (object: JsonObject): string {
   return text + '}'
 }
 
-/** An object of the provider's has some ten members: so few are in order sooner than a sort has begun. */
+/** The provider's objects have some ten members: an insertion sort of so few beats the setup cost of `sort`. */
 const FEW = 32
 
 /** Sorts in place, by code units as `sort` does. */

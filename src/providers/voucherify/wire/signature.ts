@@ -7,10 +7,10 @@ export const SIGNATURE_HEADER = 'x-voucherify-signature'
 const HEX_SHA256 = /^[0-9a-f]{64}$/i
 
 /**
- * Is a delivery authentic? The provider signs the JSON with insignificant whitespace removed, so the raw bytes are
- * tried first and then the bytes with whitespace outside strings removed. Never parse and re-serialise to verify:
- * number forms, escapes and key order differ. There is no timestamp in the signed text; permanent de-duplication is
- * the protection against replays.
+ * Is a delivery authentic? The provider signs the JSON without insignificant whitespace, so the raw bytes are tried
+ * first, and then the bytes without whitespace outside strings. Never parse and serialise again to verify: number
+ * forms, escapes and key order differ. The signed text has no timestamp; permanent de-duplication is the protection
+ * against replays.
  * @param secrets every secret in force, newest first: retries outlive a rotation. None means not authentic.
  */
 export function isAuthentic (body: Buffer, signature: string | undefined, secrets: readonly string[]): boolean {
@@ -21,7 +21,7 @@ export function isAuthentic (body: Buffer, signature: string | undefined, secret
   if (keys.some(secret => timingSafeEqual(claimed, hmac(body, secret)))) return true
   const compact = withoutInsignificantWhitespace(body)
   if (compact.length === body.length) return false
-  // Whitespace inside a number or a word is not insignificant: it makes another text, which nobody signed.
+  // Whitespace inside a number or a word is significant: it makes another text, which nobody signed.
   return keys.some(secret => timingSafeEqual(claimed, hmac(compact, secret))) && isJson(body)
 }
 

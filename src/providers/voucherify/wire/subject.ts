@@ -4,12 +4,12 @@ import { isObject, type JsonObject } from './json.ts'
 /** What an event is about when nothing better is known. */
 export const NO_SUBJECT = '-'
 
-/** Candidates in order: the first whose id is there names the subject. */
+/** Candidates in order: the first one that has an id names the subject. */
 type Rule = [types: RegExp, candidates: (data: JsonObject, state: string) => Array<[entity: string, id: string | undefined, state?: string]>]
 
 /**
- * The natural key of what an event is about, by its type, for the families that carry no reading of their own.
- * It is part of the event's key, which never changes: a rule may be added for a new type, never altered for an old one.
+ * The natural key of what an event is about, by its type, for events that no family reads. It is part of the event's
+ * key, which never changes: a rule may be added for a new type, but never altered for an old one.
  */
 const RULES: Rule[] = [
   [/(^|\.)loyalty_card\.pending_points\./, (data, state) => [['transaction', idOf(data.transaction)], ['pending', idOf(data.pending_points), state]]],

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { batchReads } from '../../src/http/batch-reads.ts'
+import { batchReads } from '../../src/postgres/batch-reads.ts'
 
 const later = async (): Promise<void> => { await new Promise(resolve => setImmediate(resolve)) }
 
