@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { ESLint } from 'eslint'
 import t from 'tap'
+import ts from 'typescript'
 import tseslint from 'typescript-eslint'
 import { root } from './support/root.ts'
 
@@ -205,4 +206,45 @@ t.test('the rules that need types are on, as errors', async t => {
       t.equal(config.rules[`@typescript-eslint/${rule}`]?.[0], 2, `${rule} in ${file}`)
     }
   }
+})
+
+/** The names that a file exports by declaring or listing them. A schema and the type made of it share one. */
+function exportedNames (text: string): Set<string> {
+  const names = ts.createSourceFile('a.ts', text, ts.ScriptTarget.Latest).statements.flatMap((statement): string[] => {
+    if (ts.isExportDeclaration(statement)) {
+      // With `from` it is the same thing once more, as a folder's index shows it.
+      if (statement.moduleSpecifier !== undefined || statement.exportClause === undefined || !ts.isNamedExports(statement.exportClause)) return []
+      return statement.exportClause.elements.map(({ name }) => name.text)
+    }
+    if (!ts.canHaveModifiers(statement)) return []
+    const modifiers = ts.getModifiers(statement)?.map(({ kind }) => kind) ?? []
+    if (!modifiers.includes(ts.SyntaxKind.ExportKeyword) || modifiers.includes(ts.SyntaxKind.DefaultKeyword)) return []
+    if (ts.isVariableStatement(statement)) return statement.declarationList.declarations.flatMap(({ name }) => ts.isIdentifier(name) ? [name.text] : [])
+    const { name } = statement as ts.DeclarationStatement
+    return name !== undefined && ts.isIdentifier(name) ? [name.text] : []
+  })
+  return new Set(names)
+}
+
+/** Names that more than one file exports, each with its files. */
+function sharedNames (files: ReadonlyArray<[file: string, text: string]>): string[] {
+  const byName = new Map<string, string[]>()
+  for (const [file, text] of files) {
+    for (const name of exportedNames(text)) byName.set(name, [...byName.get(name) ?? [], file])
+  }
+  return [...byName].filter(([, files]) => files.length > 1).map(([name, files]) => `${name}: ${files.join(', ')}`)
+}
+
+t.test('an exported name is exported by one file of src only', async t => {
+  const read = (file: string): [string, string] => [file, readFileSync(path.join(root, 'src', file), 'utf8')]
+  const files = readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts')).sort()
+  t.ok(files.length > 100)
+  t.strictSame(sharedNames(files.map(read)), [], 'rename all but one')
+
+  const planted: Array<[string, string]> = [
+    ['a.ts', 'export const Card = 1\nexport type Card = number\nexport default function app () {}\nconst hidden = 2'],
+    ['b.ts', 'export interface Card {}\nexport async function * walk () {}\nexport const [one] = [1], walked = 2'],
+    ['c.ts', "const hidden = 1, walked = 3\nexport { walked, hidden as walk }\nexport { Card } from './a.ts'\nexport default function app () {}"]
+  ]
+  t.strictSame(sharedNames(planted), ['Card: a.ts, b.ts', 'walk: b.ts, c.ts', 'walked: b.ts, c.ts'])
 })

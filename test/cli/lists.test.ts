@@ -15,8 +15,8 @@ async function open (t: Test) {
 test('lists of several pages are whole, as text and as JSON', async t => {
   const { pool, command } = await open(t)
   await pool.query(`
-    insert into ledger.quarantine (body, headers, reason, detail)
-    select convert_to('body ' || n, 'UTF8'), '{}', 'not_json', 'detail ' || n from generate_series(1, 1200) n`)
+    insert into ledger.quarantine (provider, body, headers, reason, detail)
+    select 'voucherify', convert_to('body ' || n, 'UTF8'), '{}', 'not_json', 'detail ' || n from generate_series(1, 1200) n`)
   await pool.query(`
     insert into projection.parked (projection, key, shard, position, event_id, subject, code, reason)
     select 'cards', 'card:v_' || n, 1, n, 'ev_' || n, 'award:' || n, 'fold_failed', 'reason ' || n from generate_series(1, 1200) n`)

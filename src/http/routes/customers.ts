@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { customerCardsAt } from '../../history/cards.ts'
 import { customerLinesAt } from '../../history/statement.ts'
 import { listCustomerLines } from '../../projections/cards/reads.sql.ts'
-import { customerExists, findCustomer, findAccount, listCustomers, listTiers, readBalances, type Asked, type CustomerBalance as BalanceNow, type Profile as ProfileRow } from '../../projections/customers/reads.sql.ts'
+import { customerExists, findCustomer, findAccount, listCustomers, listTiers, readBalances, type Asked, type CustomerBalance, type Profile } from '../../projections/customers/reads.sql.ts'
 import { batchReads } from '../../postgres/batch-reads.ts'
 import { listOrders } from '../../projections/orders/reads.sql.ts'
 import { shardOf } from '../../log/shards.sql.ts'
@@ -24,7 +24,7 @@ const Params = Type.Object({ customer_id: Type.String({ description: 'The provid
 /** Customers: who they are, what they hold, what they bought, and why. */
 export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   const { db, projections, shards } = options
-  const balanceOf = batchReads<Asked, BalanceNow | undefined>(async asked => await readBalances(db, asked, projections))
+  const balanceOf = batchReads<Asked, CustomerBalance | undefined>(async asked => await readBalances(db, asked, projections))
 
   app.get('/v1/customers', {
     schema: {
@@ -147,6 +147,6 @@ async function requireCustomer (db: ReadOptions['db'], id: string): Promise<void
   if (!await customerExists(db, id)) throw notFound('customer', id)
 }
 
-function presentProfile (profile: ProfileRow) {
+function presentProfile (profile: Profile) {
   return { ...profile, metadata: parseJson(profile.metadata) }
 }
