@@ -1,6 +1,7 @@
 -- The chain of digests. Anyone can recompute it from the rows (docs/architecture.md says how).
 
--- Stable, not immutable: it reads the encoding of the database. Declared immutable it was never inlined (9 µs an event).
+-- Stable, not immutable: it reads the encoding of the database. Declared immutable it was never inlined (9 µs an
+-- event).
 create or replace function ledger.chain_link (shard smallint, "position" bigint, event_id text, subject text, body_digest bytea)
 returns bytea stable strict parallel safe language sql as $$
   select int4send(2) || int2send(shard)

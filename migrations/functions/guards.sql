@@ -1,5 +1,5 @@
--- The guards: triggers that keep the log and the bytes in quarantine as they were stored. They hold for everyone, the owner and
--- superusers included. "always": also where session_replication_role is replica.
+-- The guards: triggers that keep the log and the bytes in quarantine as they were stored. They hold for everyone, the
+-- owner and superusers included. "always": also where session_replication_role is replica.
 
 create or replace function ledger.refuse_change () returns trigger language plpgsql as $$
 begin
@@ -12,9 +12,9 @@ create or replace trigger append_only before delete or truncate on ledger.events
   for each statement execute function ledger.refuse_change();
 alter table ledger.events enable always trigger append_only;
 
--- The only permitted update is an erasure. All columns but three stay byte for byte, and a stored erasure event lists the digest
--- of the new body. That event is not older than the one that redacted the body last: else an older one could bring back what a
--- later one took out.
+-- The only permitted update is an erasure. All columns but three stay byte for byte, and a stored erasure event lists
+-- the digest of the new body. That event is not older than the one that redacted the body last: else an older one could
+-- bring back what a later one took out.
 create or replace function ledger.guard_body () returns trigger language plpgsql
 set search_path = pg_catalog, pg_temp
 -- As in ledger.append: the plan must not depend on statistics.
@@ -52,8 +52,8 @@ create or replace trigger guard_body before update on ledger.events
   for each row execute function ledger.guard_body();
 alter table ledger.events enable always trigger guard_body;
 
--- The digest of the bytes as received: after an erasure it recognises the same bytes, so that they are the same row again and
--- bring nothing back.
+-- The digest of the bytes as received: after an erasure it recognises the same bytes, so that they are the same row
+-- again and bring nothing back.
 create or replace function ledger.digest_body () returns trigger language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
