@@ -20,12 +20,12 @@
 --   IDENTITY_MISMATCH   the columns that the chain does not cover fit the body, as far as SQL can tell: the shard of the customer;
 --                       what the envelope says; that customer and time stand in the body; test deliveries. The command reads
 --                       bodies with the ledger's own rules and sees more: that the right one of several customers or times of a
---                       body was taken, the type of data without an envelope, and fact_digest. A body with escapes of U+0000 or of
+--                       body was used, the type of data without an envelope, and fact_digest. A body with escapes of U+0000 or of
 --                       surrogates, which PostgreSQL does not read, is not compared with its envelope here.
 --   UNGUARDED           unique indexes keep positions and keys unique
 --
--- recorded_at is covered by nothing. Without an anchor, a tail that was cut off with its head and a chain that was rewritten up
--- to its head cannot be seen, here or anywhere. It is one statement on one snapshot: on a large log run it on a replica.
+-- Nothing covers recorded_at, and only the command checks provider. Without an anchor, neither this nor any other check sees a tail that was cut off with
+-- its head, or a chain that was rewritten up to its head. It is one statement on one snapshot: on a large log run it on a replica.
 
 with recursive anchor as materialized (
   select given.line ->> 'made_at' as made_at, (signed.head ->> 'shard')::smallint as shard, (signed.head ->> 'head')::bigint as head,
@@ -34,14 +34,14 @@ with recursive anchor as materialized (
   cross join lateral json_array_elements(given.line -> 'shards') as signed (head)
 
 -- Shards that have rows, whether or not ledger.shards knows them.
-), told as (
+), present as (
   (select e.shard from ledger.events e order by e.shard limit 1)
   union all
-  select (select e.shard from ledger.events e where e.shard > told.shard order by e.shard limit 1) from told where told.shard is not null
+  select (select e.shard from ledger.events e where e.shard > present.shard order by e.shard limit 1) from present where present.shard is not null
 ), heads as materialized (
   select k.shard, s.shard is not null as known, coalesce(s.head, 0) as head, s.chain,
          c.head as signed_head, c.chain as signed_chain, c.made_at
-  from (select shard from ledger.shards union select shard from told where shard is not null union select shard from anchor) k
+  from (select shard from ledger.shards union select shard from present where shard is not null union select shard from anchor) k
   left join ledger.shards s on s.shard = k.shard
   left join anchor c on c.shard = k.shard
 ), size as materialized (
@@ -65,9 +65,9 @@ with recursive anchor as materialized (
          concat_ws('; ', columns.differing, placed.differing, dated.differing, tested.differing) as differing
   from ledger.events e
   cross join size
-  -- Unpacked once.
+  -- Decompressed once.
   cross join lateral (select e.body::text as text offset 0) as stored
-  -- What PostgreSQL cannot take out of JSON stays closed.
+  -- A body that PostgreSQL cannot read as JSON stays closed.
   cross join lateral json_to_record(
     case when strpos(stored.text, '\u0000') = 0 and strpos(stored.text, '\ud') = 0 and strpos(stored.text, '\uD') = 0 and json_typeof(e.body) = 'object' then e.body end
   ) as top (id json, object json, type json, data json, event json, source json, project_id json, webhook_id json)
@@ -82,7 +82,7 @@ with recursive anchor as materialized (
   cross join lateral (
     select string_agg(format('%s is %s, the envelope says %s', c.name, coalesce(c.stored, 'null'), coalesce(c.says, 'nothing')), '; ') as differing
     from (
-      select v.name, v.stored, case when json_typeof(v.told) = 'string' then v.told #>> '{}' end as says
+      select v.name, v.stored, case when json_typeof(v.said) = 'string' then v.said #>> '{}' end as says
       from (values
         ('event_id', e.event_id, case envelope.year when 2024 then event.id else top.id end, true),
         ('type', e.type, case envelope.year when 2024 then event.type else top.type end, true),
@@ -92,7 +92,7 @@ with recursive anchor as materialized (
         ('group_id', e.group_id, case envelope.year when 2024 then event.group_id end, false),
         ('project_id', e.project_id, top.project_id, false),
         ('channel', e.channel, case envelope.year when 2024 then event_source.channel end, false)
-      ) as v (name, stored, told, kept)
+      ) as v (name, stored, said, kept)
       where v.kept or e.erased_by is null
     ) as c
     where envelope.year is not null and c.stored is distinct from c.says

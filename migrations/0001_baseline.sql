@@ -1,10 +1,12 @@
 -- Up Migration
 
--- Tables, roles and rights. Functions with their triggers are in functions/, reporting views in views/: repeatable files, each
--- with the current text of one thing, which `migrate up` applies after the migrations when their digest changed.
+-- Tables, roles and rights. Functions with their triggers are in functions/, reporting views in views/: repeatable
+-- files, each with the current text of one thing, which `migrate up` applies after the migrations when their digest
+-- changed.
 
--- Roles belong to the cluster, not to the database: another ledger on this server may have created them, and this login need
--- not be the one that did. Where this login may not create or join roles, somebody who may has to (docs/operations.md).
+-- Roles belong to the cluster, not to the database: another ledger on this server may have created them, and this login
+-- need not be the one that did. Where this login may not create or join roles, somebody who may has to
+-- (docs/operations.md).
 do $$
 declare
   role text;
@@ -59,9 +61,10 @@ comment on column ledger.shards.shard is '0, 1, 2 …: chosen by the sha256 of t
 comment on column ledger.shards.head is 'The newest position of the shard; 0 when it is empty';
 comment on column ledger.shards.chain is 'The chain value of the newest event; 32 zero bytes when the shard is empty';
 
--- When this table is too large for one: partition it by range of position. A unique key of a partitioned table contains the
--- partition key, so the primary key is (shard, position), and the identity of an event is a unique key beside it, which moves to
--- a thin table of its own then. This table becomes the first partition as it is: no row is rewritten (docs/architecture.md).
+-- When this table is too large for one: partition it by range of position. A unique key of a partitioned table contains
+-- the partition key, so the primary key is (shard, position), and the identity of an event is a unique key beside it,
+-- which moves to a thin table of its own then. This table becomes the first partition as it is: no row is rewritten
+-- (docs/architecture.md).
 create table ledger.events (
   event_id text collate "C" not null,
   subject text collate "C" not null,
@@ -202,8 +205,9 @@ grant insert (provider, body, headers, reason, detail, event_id, subject),
 -- For readiness: are the migrations current?
 grant select on public.ledger_migrations to ledger_service;
 
--- projection: derived from events, disposable, rebuildable. No foreign keys and no triggers between the tables: the fold alone
--- writes them, and commits them with its checkpoint. A rebuild fills a second schema of such tables and takes the place of this one.
+-- projection: derived from events, disposable, rebuildable. No foreign keys and no triggers between the tables: the
+-- fold alone writes them, and commits them with its checkpoint. A rebuild fills a second schema of such tables and
+-- takes the place of this one.
 
 create schema projection;
 comment on schema projection is 'Internal. Rows folded from ledger.events; may be dropped and rebuilt. Read them through reporting or the HTTP API.';
@@ -611,8 +615,8 @@ grant usage on schema projection to ledger_service;
 grant select, insert, update, delete on all tables in schema projection to ledger_service;
 revoke delete on projection.checkpoints from ledger_service;
 
--- reporting: what people read in SQL. Views only, each column explained, stable from release to release (CHANGELOG). They run with
--- the rights of their owner, so a reader of these views sees nothing else. The views are in views/.
+-- reporting: what people read in SQL. Views only, each column explained, stable from release to release (CHANGELOG).
+-- They run with the rights of their owner, so a reader of these views sees nothing else. The views are in views/.
 
 create schema reporting;
 comment on schema reporting is 'The ledger for people and reports. Views only; changes are announced in the CHANGELOG.';

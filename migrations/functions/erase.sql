@@ -1,5 +1,5 @@
--- Erasure: redacts the bodies that a stored erasure event lists, all of them or none. The guards (guards.sql) let a body change
--- only to the digest that the event states.
+-- Erasure: redacts the bodies that a stored erasure event lists, all of them or none. The guards (guards.sql) let a
+-- body change only to the digest that the event states.
 --   event_ids, subjects, bodies                                           new bodies of events
 --   quarantine_ids, quarantine_bodies, quarantine_details, discard_reasons    new bytes and texts of quarantine rows
 create or replace function ledger.erase (

@@ -12,15 +12,15 @@ left join (
 comment on view reporting.customers is 'One row a customer, with totals over the cards they hold';
 comment on column reporting.customers.customer_id is 'The provider''s id, cust_…';
 comment on column reporting.customers.source_id is 'The merchant''s own id of the customer';
-comment on column reporting.customers.name is 'As last told';
-comment on column reporting.customers.email is 'As last told';
-comment on column reporting.customers.metadata is 'As last told; JSON text as received, keys sorted';
+comment on column reporting.customers.name is 'As last observed';
+comment on column reporting.customers.email is 'As last observed';
+comment on column reporting.customers.metadata is 'JSON as last observed, keys sorted';
 comment on column reporting.customers.deleted_at is 'When the provider deleted the customer; points and orders stay';
-comment on column reporting.customers.first_seen_at is 'Time of the earliest event that names the customer, on the provider''s clock';
-comment on column reporting.customers.last_seen_at is 'Time of the latest event that names the customer, on the provider''s clock';
+comment on column reporting.customers.first_seen_at is 'Time of the earliest event that names the customer';
+comment on column reporting.customers.last_seen_at is 'Time of the latest event that names the customer';
 comment on column reporting.customers.balance is 'Available points over all cards held';
 comment on column reporting.customers.pending is 'Points promised and not yet available; not part of balance';
-comment on column reporting.customers.unexplained is 'Signed: points that the provider''s balances show moved although no movement we know explains it';
+comment on column reporting.customers.unexplained is 'Signed: points that the provider''s balances show beyond the known movements';
 comment on column reporting.customers.cards is 'How many cards the customer holds';
 
 grant select on reporting.customers to ledger_reader, ledger_service;

@@ -15,7 +15,7 @@ comment on column reporting.orders.total_discount_amount is 'All discounts; null
 comment on column reporting.orders.total_amount is 'After discounts';
 comment on column reporting.orders.items is 'JSON as received, keys sorted';
 comment on column reporting.orders.metadata is 'JSON as received, keys sorted';
-comment on column reporting.orders.created_at is 'On the provider''s clock';
-comment on column reporting.orders.updated_at is 'Of the newest state, on the provider''s clock';
+comment on column reporting.orders.created_at is 'When it was made at the provider';
+comment on column reporting.orders.updated_at is 'Time of the newest state at the provider';
 
 grant select on reporting.orders to ledger_reader, ledger_service;

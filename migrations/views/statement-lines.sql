@@ -9,14 +9,14 @@ comment on column reporting.statement_lines.customer_id is 'The card''s holder n
 comment on column reporting.statement_lines.campaign_id is 'The card''s loyalty programme';
 comment on column reporting.statement_lines.occurred_at is 'When it happened at the provider';
 comment on column reporting.statement_lines.ordinal is 'Place among the lines of one card at one time';
-comment on column reporting.statement_lines.movement_id is 'The movement, however many events tell it';
+comment on column reporting.statement_lines.movement_id is 'The movement, however many events state it';
 comment on column reporting.statement_lines.kind is 'opening, accrual, redemption, refund, expiration, addition, removal, transfer_in, transfer_out, or unexplained';
 comment on column reporting.statement_lines.points is 'Signed change of the available points';
 comment on column reporting.statement_lines.balance is 'Running balance after the line';
 comment on column reporting.statement_lines.reported_balance is 'The card''s balance after it as the provider states it; null where it states none';
-comment on column reporting.statement_lines.recorded_at is 'When we first stored an event that told it';
+comment on column reporting.statement_lines.recorded_at is 'When we first stored an event that states it';
 comment on column reporting.statement_lines.order_id is 'The order behind it, where there is one';
 comment on column reporting.statement_lines.earning_rule_id is 'The earning rule behind an accrual';
-comment on column reporting.statement_lines.event_id is 'The best-source_rank event that told it';
+comment on column reporting.statement_lines.event_id is 'The event of the best source';
 
 grant select on reporting.statement_lines to ledger_reader, ledger_service;

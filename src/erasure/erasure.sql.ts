@@ -7,26 +7,30 @@ import { binaryColumn, jsonArray } from '../postgres/binary-arrays.ts'
 import { unnest } from '../postgres/unnest.ts'
 import type { EventRow, QuarantineRow, MovementObservationRow, WaitingRow } from '../postgres/tables.ts'
 
-/** The type of the event that records an erasure, and opens the door for it (migrations/functions/guards.sql). */
+/**
+ * The type of the event that records an erasure. The guards let through what it lists
+ * (migrations/functions/guards.sql).
+ */
 export const ERASED_TYPE = 'ledger.customer.erased'
 
-/** A stored event as an erasure looks at it. */
+/** The columns of a stored event that an erasure reads. */
 export type Found = Pick<EventRow, 'shard' | 'position' | 'event_id' | 'subject' | 'provider' | 'recorded_at' | 'test' | 'fact_digest' | 'body_bytes' | 'body'>
 
 const PAGE_EVENTS = 500
 
-/** What bodies are searched for. `strings`: a string of its own, as JSON writes it; `parts`: anywhere. */
+/** The texts that bodies are searched for. `strings`: a whole JSON string, as JSON writes it; `parts`: anywhere. */
 export interface Sought { customer_id: string | null, strings: readonly string[], parts: readonly string[] }
 
 /**
- * A page of a shard: how far it reaches, and the events in it that are a customer's or whose body holds what is sought. No index
- * knows what bodies hold, so this reads all of them: cut at the quotes, since a look for each id by itself, or one automaton for
- * all, took 10 times as long with 70 ids (110 µs a body of 5 kB, however many ids there are).
+ * A page of a shard: its last position, and the events in it that belong to a customer or whose body contains a sought
+ * text. No index covers bodies, so this reads all of them. It splits them at the quotes: a search for each id by
+ * itself, or one automaton for all, took 10 times as long with 70 ids (110 µs a body of 5 kB, however many ids there
+ * are).
  */
 export async function searchShard (
   db: Db, page: { shard: number, after: bigint, upTo: bigint }, sought: Sought
 ): Promise<{ reached: bigint | null, events: Found[] }> {
-  // Where JSON stands inside a string, the quote behind is escaped.
+  // In JSON inside a string, the closing quote is escaped.
   const strings = sought.strings.flatMap(text => [text, `${text}\\`])
   const { rows } = await sql<Found & { reached: bigint | null }>`
     with page as materialized (
@@ -55,7 +59,7 @@ export async function searchShard (
   return { reached: rows[0]?.reached ?? null, events: found.map(({ reached: _, ...event }) => event) }
 }
 
-/** What the projections know of a customer: by what else to look for them. */
+/** What the projections know about a customer: further texts and ids to search for. */
 export interface KnownOf { exists: boolean, texts: string[], cards: string[], orders: string[] }
 
 export async function readKnownOf (db: Db, customer_id: string): Promise<KnownOf> {
@@ -67,12 +71,14 @@ export async function readKnownOf (db: Db, customer_id: string): Promise<KnownOf
   return { exists: row?.profiles === 1, texts: row?.texts ?? [], cards: row?.cards ?? [], orders: row?.orders ?? [] }
 }
 
-/** A quarantine row as an erasure looks at it. */
+/** The columns of a quarantine row that an erasure reads. */
 export type Kept = { quarantine_id: bigint } & Pick<QuarantineRow, 'provider' | 'body' | 'detail' | 'discard_reason'>
 
 const PAGE_ROWS = 200
 
-/** Quarantine rows in order of their ids, in whatever state, a page at a time: at least one, and no more than fits in memory. */
+/**
+ * Quarantine rows of any state in order of their ids, a page at a time: at least one, and no more than fit in memory.
+ */
 export async function readQuarantine (db: Db, after: bigint): Promise<Kept[]> {
   const { rows } = await sql<Kept>`
     select quarantine_id, provider, body, detail, discard_reason
@@ -97,12 +103,15 @@ export async function readKept (trx: Trx, ids: readonly bigint[]): Promise<Kept[
   return rows
 }
 
-/** One erasure at a time: two that redact one body would each write back what the other took out. */
+/** Serialises erasures: two that redact one body would each write back what the other took out. */
 export async function lockErasures (trx: Trx): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtext('ledger.erase'))`.execute(trx)
 }
 
-/** Where the projections of a generation stand, and what of them waits with something parked: what was folded into its rows. */
+/**
+ * How far the projections of a projection schema have folded the log, and which events of them wait with a parked key: what was
+ * folded into its rows.
+ */
 export interface FoldedUpTo {
   /** By projection and shard; a projection that the generation does not have is absent. */
   positions: ReadonlyMap<string, ReadonlyMap<number, bigint>>
@@ -110,16 +119,16 @@ export interface FoldedUpTo {
   waiting: ReadonlySet<string>
 }
 
-/** Rows of other rules than this code's: nobody here can say what they become without what is erased. */
+/** The rows were folded by rules of another version: this code cannot fold them without the erased data. */
 export class ErasureNeedsRebuild extends Error {
   override name = 'ErasureUnbuilt'
   readonly code = 'projection_outdated'
 }
 
 /**
- * Locks the checkpoints of the session's generation, of every shard, until the transaction ends: no step is under way meanwhile,
- * and none that has read a body before can still write. In the order in which steps lock them: by the first projection, which
- * stands for the shard.
+ * Locks the checkpoints of all shards in the session's projection schema until the transaction ends: no step runs
+ * meanwhile, and no step that read a body before can still write. Locks in the order in which steps do: by shard, the
+ * first projection first.
  * @throws ErasureUnbuilt
  */
 export async function lockCheckpoints (trx: Trx, projections: readonly ProjectionKey[]): Promise<FoldedUpTo> {
@@ -139,38 +148,38 @@ export async function lockCheckpoints (trx: Trx, projections: readonly Projectio
   return { positions, waiting: new Set(waiting.map(row => waitingPlace(row))) }
 }
 
-/** Names what waits, in a set. */
+/** The key of a waiting event in a set. */
 export function waitingPlace ({ projection, key, shard, position }: WaitingRow): string {
   return `${projection} ${shard}:${position} ${key}`
 }
 
-/** Forgets why parked keys stand still, where the error could quote a body that is erased. */
+/** Replaces the reasons of parked keys that could quote an erased body. */
 export async function forgetReasons (trx: Trx, events: readonly EventKey[]): Promise<void> {
   await sql`
     update parked p
-    set reason = 'told by an event that was erased; the next redrive says it anew'
+    set reason = 'the event was erased; the next redrive states the reason again'
     from ${unnest(events, { event_id: 'text', subject: 'text' })}
     where p.event_id = r.event_id and p.subject = r.subject`.execute(trx)
 }
 
-/** The schemas that hold a set of projection tables: the live one, and one that is being built beside it. */
+/** The projection schemas: the live one, and one that a rebuild fills. */
 export async function listProjectionSchemas (trx: Trx): Promise<ProjectionSchema[]> {
   const { rows } = await sql<{ name: ProjectionSchema }>`select nspname as name from pg_namespace where nspname in ('projection', 'projection_build') order by nspname`.execute(trx)
   return rows.map(({ name }) => name)
 }
 
-/** Takes the row of a customer away, to be folded anew. */
+/** Deletes the row of a customer, to be folded again. */
 export async function dropCustomer (trx: Trx, customer_id: string): Promise<void> {
   await sql`delete from customers where customer_id = ${customer_id}`.execute(trx)
 }
 
-/** Takes orders and their states away, to be folded anew. */
+/** Deletes orders and their states, to be folded again. */
 export async function dropOrders (trx: Trx, order_ids: readonly string[]): Promise<void> {
   await sql`delete from order_states where order_id = any (${order_ids}::text[])`.execute(trx)
   await sql`delete from orders where order_id = any (${order_ids}::text[])`.execute(trx)
 }
 
-/** Sets anew what else explains some movements. */
+/** Replaces the details of observations. */
 export async function replaceDetails (trx: Trx, observations: ReadonlyArray<Pick<MovementObservationRow, 'movement_id' | 'card_id' | 'event_id' | 'subject' | 'details'>>): Promise<void> {
   await sql`
     update movement_observations s

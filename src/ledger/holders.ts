@@ -4,7 +4,10 @@ import { compareText } from './text.ts'
 /** An observation of who holds a card, or of who released it. */
 export interface HolderObservation { customer_id: string, held: boolean, occurred_at: Instant }
 
-/** What must be kept of all observations to know the holder after any further one: the newest of each customer, of either kind. A card's row keeps them in `holders`. */
+/**
+ * What must be kept of all observations to know the holder after any further one: the newest of each customer, of
+ * either kind. A card's row keeps them in `holders`.
+ */
 export interface Holding { customer_id: string, held_at: Instant | null, released_at: Instant | null }
 
 /** Adds observations. Commutative, associative and idempotent. */
@@ -20,8 +23,8 @@ export function addHolderObservations (holdings: readonly Holding[], observation
 }
 
 /**
- * The holder of the card: the customer observed newest, unless a release of that customer is not older; of two observed at the
- * same moment the greater id. A release of someone else changes nothing.
+ * The holder of the card: the customer observed newest, unless a release of that customer is not older; of two observed
+ * at the same moment the greater id. A release of someone else changes nothing.
  */
 export function holderOf (holdings: readonly Holding[]): string | null {
   const observed = holdings.filter(({ held_at }) => held_at !== null)

@@ -21,8 +21,8 @@ export function observeFields<Field extends string> (fields: Partial<Record<Fiel
 }
 
 /**
- * The newest value wins, field by field; of two observed at the same time the greater one, so that neither the order of arrival nor
- * the source decides. Commutative, associative and idempotent.
+ * The newest value wins, field by field; of two observed at the same time the greater one, so that neither the order of
+ * arrival nor the source decides. Commutative, associative and idempotent.
  */
 export function mergeLatest<Field extends string> (a: Latest<Field>, b: Latest<Field>): Latest<Field> {
   const merged: Latest<Field> = { values: { ...a.values }, field_times: { ...a.field_times } }

@@ -4,12 +4,15 @@ import { addTally, type Totals } from './totals.ts'
 /** The sums of a card's lines, from the first one to some line. */
 export interface RunningTotals extends Sums { movements: bigint }
 
-/** Movements from one line with running totals to the next: a question about a past date adds up no more than these, and as many unexplained lines. */
+/**
+ * Movements from one line with running totals to the next: a question about a past date adds up no more than these, and
+ * as many unexplained lines.
+ */
 export const RUNNING_TOTALS_EVERY = 256n
 
 /**
- * The running totals in a stretch of lines, by index: at every 256th movement of the card. They depend on the card's lines and on
- * nothing else, so they are the same in whatever order the lines came to be.
+ * The running totals in a stretch of lines, by index: at every 256th movement of the card. They depend on the card's
+ * lines and on nothing else, so they are the same in whatever order the lines came to be.
  * @param before the card's totals before the stretch
  */
 export function runningTotalsOf (before: Totals, { lines, sums }: Folded): Map<number, RunningTotals> {

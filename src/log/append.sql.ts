@@ -5,7 +5,9 @@ import type { Db } from '../postgres/database.ts'
 import { prepared } from '../postgres/prepared.ts'
 import type { EventRow } from '../postgres/tables.ts'
 
-/** An event to append: what the reading of the delivery named, its shard, and the JSON text. The database adds the rest. */
+/**
+ * An event to append: what the reading of the delivery named, its shard, and the JSON text. The database adds the rest.
+ */
 export type Appendable = Omit<EventRow, 'position' | 'recorded_at' | 'body_bytes' | 'body_digest' | 'fact_digest' | 'chain' | 'erased_by'> & {
   /** Hex. */
   fact_digest: string
@@ -13,7 +15,10 @@ export type Appendable = Omit<EventRow, 'position' | 'recorded_at' | 'body_bytes
   recorded_at?: Instant
 }
 
-/** What became of an input: stored now, stored before, or contradicting what is stored. The position is the stored event's. */
+/**
+ * What became of an input: stored now, stored before, or contradicting what is stored. The position is the stored
+ * event's.
+ */
 export interface Appended {
   outcome: 'accepted' | 'duplicate' | 'conflict'
   shard: number
@@ -44,7 +49,10 @@ const appendAll = prepared((
 
 type Arrays = Parameters<typeof appendAll> extends [Db, ...infer Rest] ? Rest : never
 
-/** The arguments of `ledger.append` (migrations/functions/append.sql): an array a column, each in PostgreSQL's binary protocol. */
+/**
+ * The arguments of `ledger.append` (migrations/functions/append.sql): an array a column, each in PostgreSQL's binary
+ * protocol.
+ */
 export function arraysOf (events: readonly Appendable[]): Arrays {
   const column = (type: ElementType, name: keyof Appendable): Buffer => binaryColumn(type, events, name)
   return [

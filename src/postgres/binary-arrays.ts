@@ -8,7 +8,8 @@ export type ElementType = keyof typeof OIDS
 const NULL = -1
 
 /**
- * One column of some rows as an array in PostgreSQL's binary protocol: nothing to escape here and nothing to unescape there.
+ * One column of some rows as an array in PostgreSQL's binary protocol: nothing to escape here and nothing to unescape
+ * there.
  * @throws TypeError where a value is not of the type
  */
 export function binaryColumn<Row extends object> (type: ElementType, rows: readonly Row[], column: keyof Row): Buffer {
@@ -24,7 +25,10 @@ export function binaryColumn<Row extends object> (type: ElementType, rows: reado
 
 const HEADER_BYTES = 20
 
-/** JSON texts as a json[] in a buffer of their size. The writer below keeps its buffer, and bodies are too large to keep room for. */
+/**
+ * JSON texts as a json[] in a buffer of their size. The writer below keeps its buffer, and bodies are too large to keep
+ * room for.
+ */
 export function jsonArray (texts: readonly string[]): Buffer {
   const lengths = texts.map(text => Buffer.byteLength(text))
   const array = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + 4 + length, HEADER_BYTES))
@@ -107,7 +111,10 @@ class ArrayWriter {
     this.#length += value.length
   }
 
-  /** Writes a short text itself: that is faster than a call of the runtime. @returns undefined where it is not short ASCII */
+  /**
+   * Writes a short text itself: that is faster than a call of the runtime.
+   * @returns undefined where it is not short ASCII
+   */
   #ascii (value: string): number | undefined {
     if (value.length > 32) return undefined
     const start = this.#length + 4
@@ -182,7 +189,9 @@ function daysOf (day: string): number {
   return days
 }
 
-/** Microseconds since PostgreSQL's epoch: a number where a number carries them exactly, for some 285 years either way. */
+/**
+ * Microseconds since PostgreSQL's epoch: a number where a number carries them exactly, for some 285 years either way.
+ */
 function microsecondsOf (instant: Instant): number | bigint {
   const year = digits(instant, 0, 4)
   const fraction = digits(instant, 20, 6)

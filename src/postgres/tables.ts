@@ -8,8 +8,9 @@ import type { FieldTimes } from '../ledger/latest.ts'
 import type { Totals } from '../ledger/totals.ts'
 
 /**
- * Table types, as the migrations make them; a test compares them with the migrated database. Tables without a schema belong to
- * the projection schema of the connection (`DatabaseOptions.projectionSchema`). Columns of type json are text, verbatim; jsonb is parsed.
+ * Table types, as the migrations make them; a test compares them with the migrated database. Tables without a schema
+ * belong to the projection schema of the connection (`DatabaseOptions.projectionSchema`). Columns of type json are
+ * text, verbatim; jsonb is parsed.
  */
 export interface Tables {
   'ledger.repeatable_files': RepeatableFileRow

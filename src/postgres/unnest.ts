@@ -2,9 +2,10 @@ import { sql, type RawBuilder } from 'kysely'
 import { binaryColumn, type ElementType } from './binary-arrays.ts'
 
 /**
- * Rows as one array a column: `unnest($1::text[], $2::bigint[], …) as r (column, …)`. One stable statement for any number of
- * rows, with no limit of 65,535 parameters. Values: text, number, bigint, boolean, Instant, null. The arrays are binary:
- * `json_to_recordset` took four to six times as long to make and to read, longer than to store what it told.
+ * Rows as one array a column: `unnest($1::text[], $2::bigint[], …) as r (column, …)`. One stable statement for any
+ * number of rows, with no limit of 65,535 parameters. The types of values are those of binary-arrays.ts, and null. The
+ * arrays are binary: writing and reading `json_to_recordset` took four to six times as long, longer than storing the
+ * rows.
  */
 export function unnest<Row extends object> (rows: readonly Row[], columns: Partial<Record<keyof Row & string, ElementType>>, alias = 'r'): RawBuilder<unknown> {
   const all = Object.entries(columns) as Array<[keyof Row & string, ElementType]>
@@ -13,7 +14,7 @@ export function unnest<Row extends object> (rows: readonly Row[], columns: Parti
 }
 
 /**
- * Ends a lateral subquery that must look its rows up by index, for each outer row by itself. Without it the planner may join,
- * and on a table that was never analysed read the whole of it: 20,000 lines for a stretch of 20.
+ * Ends a lateral subquery that must look up its rows by index, for each outer row by itself. Without it the planner may
+ * join, and reads a whole table that was never analysed: 20,000 lines for a stretch of 20.
  */
 export const BY_INDEX = sql`offset 0`

@@ -36,9 +36,9 @@ export function unrepeatableIn (text: string): string[] {
   return statementsOf(text).filter(statement => !REPEATABLE.test(statement))
 }
 
-/** Without comments and bodies of functions; in lower case, with single spaces. */
+/** Without comments, bodies of functions and texts; in lower case, with single spaces. */
 function statementsOf (text: string): string[] {
   const up = text.split(/^--[ -]*down migration/im)[0] ?? ''
-  return up.replaceAll(/--.*$/gm, '').replaceAll(/(\$\w*\$)[^]*?\1/g, "''")
+  return up.replaceAll(/--.*$/gm, '').replaceAll(/(\$\w*\$)[^]*?\1/g, "''").replaceAll(/'(?:[^']|'')*'/g, "''")
     .split(';').map(statement => statement.trim().replaceAll(/\s+/g, ' ').toLowerCase()).filter(statement => statement !== '')
 }

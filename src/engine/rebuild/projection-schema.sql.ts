@@ -2,27 +2,27 @@ import { sql } from 'kysely'
 import type { ProjectionSchema, Db, Trx } from '../../postgres/database.ts'
 import type { Tables } from '../../postgres/tables.ts'
 
-/** The tables that every generation has beside those of its projections. */
+/** The tables of every projection schema beside those of its projections. */
 export const BOOKKEEPING = ['checkpoints', 'parked', 'waiting'] as const satisfies ReadonlyArray<keyof Tables>
 
 type TableName = keyof Tables
 
-/** Lets a transaction see one generation's tables, until it ends or is told otherwise. */
+/** Sets the projection schema that a transaction sees, until its end or the next call. */
 export async function lookAt (trx: Trx, projectionSchema: ProjectionSchema): Promise<void> {
-  // Where it is not named, temporary tables come before all others.
+  // Temporary tables come before all others unless pg_temp is named.
   const path = projectionSchema === 'pg_temp' ? projectionSchema : `${projectionSchema}, pg_temp`
   await sql`select set_config('search_path', ${path}, true)`.execute(trx)
 }
 
-/** The schema that a rebuild fills: is there one? */
+/** True if there is a schema that a rebuild fills. */
 export async function buildExists (db: Db): Promise<boolean> {
   const { rows: [found] } = await sql<{ exists: boolean }>`select to_regclass('projection_build.checkpoints') is not null as exists`.execute(db)
   return found?.exists === true
 }
 
 /**
- * Makes empty tables in the schema of a rebuild, each like the live one: columns, constraints, indexes, storage, comments and
- * rights, under the same names. Those that are there already stay.
+ * Creates empty tables in the schema of a rebuild, each like the live one: columns, constraints, indexes, storage,
+ * comments and rights, under the same names. Existing ones stay.
  */
 export async function createBuildTables (trx: Trx, tables: readonly TableName[]): Promise<void> {
   await sql`create schema if not exists projection_build`.execute(trx)
@@ -36,9 +36,9 @@ export async function createBuildTables (trx: Trx, tables: readonly TableName[])
   }
 }
 
-/** What makes a table of the rebuild like the live one. */
+/** The statements that create a table of the rebuild like the live one. */
 async function statementsFor (trx: Trx, table: TableName): Promise<string[]> {
-  // So that definitions come with their schema.
+  // With an empty path, definitions name their schema.
   await sql`select set_config('search_path', '', true)`.execute(trx)
   const { rows } = await sql<{ statement: string }>`
     with live as (
@@ -72,28 +72,28 @@ async function statementsFor (trx: Trx, table: TableName): Promise<string[]> {
   return rows.map(({ statement }) => statement)
 }
 
-/** Empties tables of the session's generation, and forgets where their projections stood. */
+/** Empties tables of the session's projection schema and deletes the checkpoints of their projections. */
 export async function resetTables (trx: Trx, projections: readonly string[], tables: readonly TableName[]): Promise<void> {
   for (const name of tables) await sql`truncate ${sql.id(name)}`.execute(trx)
   for (const name of BOOKKEEPING) await sql`delete from ${sql.id(name)} where projection = any (${projections}::text[])`.execute(trx)
 }
 
-/** One process at a time makes, switches or drops the tables of a rebuild; folding into them needs no such lock. */
+/** Lets one process at a time create, switch or drop the tables of a rebuild. Folding into them needs no such lock. */
 export async function takeBuildLock (trx: Trx): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended('loyalty-ledger rebuild', 0))`.execute(trx)
 }
 
-/** Makes empty tables of this connection's own, like the live ones; they end with it. */
+/** Creates empty temporary tables like the live ones; they end with the connection. */
 export async function createTemporaryTables (db: Db, tables: readonly TableName[]): Promise<void> {
   for (const name of tables) await sql`create temporary table ${sql.id(name)} (like ${sql.id('projection', name)} including all)`.execute(db)
 }
 
-/** Drops what a rebuild has made, whole. */
+/** Drops the schema of a rebuild. */
 export async function dropBuild (db: Db): Promise<void> {
   await sql`drop schema if exists projection_build cascade`.execute(db)
 }
 
-/** Tells the planner what some tables of the session's generation have come to. */
+/** Analyses tables of the session's projection schema. */
 export async function analyseTables (db: Db, tables: readonly TableName[]): Promise<void> {
   for (const name of tables) await sql`analyze ${sql.id(name)}`.execute(db)
 }

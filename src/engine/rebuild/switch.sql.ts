@@ -3,23 +3,23 @@ import type { Trx } from '../../postgres/database.ts'
 import { BOOKKEEPING, lookAt } from './projection-schema.sql.ts'
 import type { Tables } from '../../postgres/tables.ts'
 
-/** How long statements of this transaction may wait for a lock. */
+/** Limits how long statements of this transaction wait for a lock. */
 export async function setLockTimeout (trx: Trx, timeout_ms: number): Promise<void> {
   await sql`select set_config('lock_timeout', ${String(timeout_ms)}, true)`.execute(trx)
 }
 
 /**
- * Locks the live tables of projections against everyone, and the checkpoints with them: whoever reads or writes them now is
- * done first, and who comes later finds what stands under their names then.
+ * Locks the live tables of projections and the checkpoints against everyone. Present readers and writers end first;
+ * later ones find the tables that have these names then.
  */
 export async function lockLive (trx: Trx, tables: ReadonlyArray<keyof Tables>): Promise<void> {
-  // Steps and reads begin with the checkpoints, redrives with what is parked: in this order nobody waits in a circle.
+  // Steps and reads start with the checkpoints, redrives with the parked keys: in this order there is no deadlock.
   for (const name of [...BOOKKEEPING, ...tables]) await sql`lock table ${sql.id('projection', name)} in access exclusive mode`.execute(trx)
 }
 
 /**
- * Puts the rebuilt tables of projections into the place of the live ones, which are dropped, with their checkpoints and what
- * is parked. Views over them show the new rows from the commit on.
+ * Replaces the live tables of projections by the rebuilt ones, with their checkpoints and parked keys, and drops the
+ * old ones. Views over them show the new rows from the commit on.
  */
 export async function switchTables (trx: Trx, projections: readonly string[], tables: ReadonlyArray<keyof Tables>): Promise<void> {
   const views = await viewsOver(trx, tables)
@@ -28,9 +28,10 @@ export async function switchTables (trx: Trx, projections: readonly string[], ta
     await sql`alter table ${sql.id('projection', name)} set schema projection_retired`.execute(trx)
     await sql`alter table ${sql.id('projection_build', name)} set schema projection`.execute(trx)
   }
-  // A view holds on to its tables, whatever they are called: said again, its text means the new ones.
+  // A view refers to its tables by oid. Created again from the same text, it refers to the new ones.
   for (const { schema, name, options, definition } of views) await sql`create or replace view ${sql.id(schema, name)} ${sql.raw(options)} as ${sql.raw(definition)}`.execute(trx)
-  // Not cascading: what others made of these tables, a materialized view say, is not ours to drop. Then the switch fails and says so.
+  // Without cascade: objects of others that depend on these tables, e.g. a materialized view, are not ours to drop; the
+  // switch fails then.
   for (const name of tables) await sql`drop table ${sql.id('projection_retired', name)}`.execute(trx)
   await sql`drop schema projection_retired`.execute(trx)
   for (const name of BOOKKEEPING) {
@@ -42,9 +43,9 @@ export async function switchTables (trx: Trx, projections: readonly string[], ta
 
 interface View { schema: string, name: string, options: string, definition: string }
 
-/** The views that read some live tables, with their text. */
+/** The views over some live tables, with their text. */
 async function viewsOver (trx: Trx, tables: ReadonlyArray<keyof Tables>): Promise<View[]> {
-  // With an empty path every name in a definition comes with its schema.
+  // With an empty path, every name in a definition has its schema.
   await sql`select set_config('search_path', '', true)`.execute(trx)
   const { rows } = await sql<View>`
     select distinct n.nspname as schema, v.relname as name, coalesce('with (' || array_to_string(v.reloptions, ', ') || ')', '') as options, rtrim(pg_get_viewdef(v.oid), ';') as definition

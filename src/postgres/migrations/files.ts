@@ -12,8 +12,8 @@ export const notMigrations = '(\\..*|(?!.*\\.sql$).*)'
 export type Direction = 'up' | 'down'
 
 /**
- * One direction of a migration. `live`: its head says "outside a transaction". Such statements run on a table in use for long
- * (`create index concurrently`). Each commits by itself, and all can be run again after a failure.
+ * One direction of a migration. `live`: its head says "outside a transaction". Such statements run on a table in use
+ * for long (`create index concurrently`). Each commits by itself, and all can be run again after a failure.
  */
 export interface Script { live: boolean, statements: string[] }
 

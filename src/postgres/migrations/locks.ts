@@ -6,8 +6,8 @@ import { MigrationError } from './error.ts'
 const lockKey = '7241865325823964'
 
 /**
- * Waits for another process that migrates. Polls: a session that waits inside a statement holds a snapshot, and a concurrent
- * index build of the other process would wait for it. Closing the connection releases the lock.
+ * Waits for another process that migrates. Polls: a session that waits inside a statement holds a snapshot, and a
+ * concurrent index build of the other process would wait for it. Closing the connection releases the lock.
  * @throws MigrationError migration_locked
  */
 export async function waitForLock (client: pg.Client, wait_ms: number): Promise<void> {

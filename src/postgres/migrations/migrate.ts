@@ -13,7 +13,9 @@ export { migrationsFolder } from './files.ts'
 const migrationsTable = 'ledger_migrations'
 const lock_wait_ms = 60_000
 const blocked_wait_ms = 600_000
-/** Sessions that come after a statement that waits for a lock wait, too: appends and reads may be blocked for so long. */
+/**
+ * Sessions that come after a statement that waits for a lock wait, too: appends and reads may be blocked for so long.
+ */
 const lock_timeout_ms = 2000
 
 export interface MigrateOptions {
@@ -29,25 +31,29 @@ export interface MigrateOptions {
 }
 
 /**
- * Names of migrations without `.sql`, oldest first. `pending` ends with the repeatable files whose text was never applied.
- * `unknown`: applied by a newer version of the code. `replaced`: repeatable files of which another text was applied after ours.
+ * Names of migrations without `.sql`, oldest first. `pending` ends with the repeatable files whose text was never
+ * applied. `unknown`: applied by a newer version of the code. `replaced`: repeatable files of which another text was
+ * applied after ours.
  */
 export interface MigrationStatus { applied: string[], pending: string[], unknown: string[], replaced: string[] }
 
 /**
- * Applies the pending migrations in order, each in its own transaction, then the repeatable files whose text is not the current
- * one, in one transaction. Returns their names. A second process waits for the first and then finds nothing to do. A database newer
- * than the code is left alone.
+ * Applies the pending migrations in order, each in its own transaction, then the repeatable files whose text is not the
+ * current one, in one transaction. Returns their names. A second process waits for the first and then finds nothing to
+ * do. A database newer than the code is left alone.
  *
- * Safe while the service runs: a migration never waits long for a lock, since all sessions behind it would wait, too. It gives up,
- * leaves nothing behind, and is tried again.
+ * Safe while the service runs: a migration never waits long for a lock, since all sessions behind it would wait, too.
+ * It gives up, leaves nothing behind, and is tried again.
  * @throws MigrationError
  */
 export async function migrateUp (databaseUrl: string, options: MigrateOptions & { count?: number } = {}): Promise<string[]> {
   return await migrate(databaseUrl, { count: Infinity, ...options, direction: 'up' })
 }
 
-/** Reverts the last `count` migrations, newest first, and returns their names. Repeatable files stay. Waits and fails as `migrateUp`. */
+/**
+ * Reverts the last `count` migrations, newest first, and returns their names. Repeatable files stay. Waits and fails as
+ * `migrateUp`.
+ */
 export async function migrateDown (databaseUrl: string, options: MigrateOptions & { count: number }): Promise<string[]> {
   return await migrate(databaseUrl, { ...options, direction: 'down' })
 }
@@ -160,7 +166,8 @@ async function run (client: pg.Client, options: Migrating, tried: Tried, waits: 
       extensions: ['.sql'],
       loader: loadScripts(({ live }, name) => {
         Object.assign(tried, { name, live })
-        // A live statement blocks nobody while it waits, and a second try would start from the beginning: it may wait long.
+        // A live statement blocks nobody while it waits, and a second try would start from the beginning: it may wait
+        // long.
         return `set lock_timeout = ${Math.ceil(live ? waits.long_ms : waits.short_ms)}`
       })
     }],

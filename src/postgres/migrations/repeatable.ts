@@ -7,7 +7,9 @@ import type pg from 'pg'
 /** Folders of files that hold the current text of one thing each, in the order in which they are applied. */
 const FOLDERS = ['functions', 'views'] as const
 
-/** A file that can be applied again whenever its text changes. `name`: its path below the migrations, without `.sql`. */
+/**
+ * A file that can be applied again whenever its text changes. `name`: its path below the migrations, without `.sql`.
+ */
 export interface RepeatableFile { name: string, text: string, digest: string }
 
 /** `pending`: never applied as they are. `replaced`: applied as they are, and another text after that. */
@@ -26,8 +28,8 @@ export async function listRepeatable (dir: string): Promise<RepeatableFile[]> {
 }
 
 /**
- * Compares the files with what the database records. A replaced file is not pending: a service that runs while a newer version
- * migrates, or that goes back to the version before, stays ready.
+ * Compares the files with what the database records. A replaced file is not pending: a service that runs while a newer
+ * version migrates, or that goes back to the version before, stays ready.
  */
 export async function repeatableStatus (db: pg.ClientBase | pg.Pool, files: readonly RepeatableFile[]): Promise<RepeatableStatus> {
   const applied = await readDigests(db)
@@ -36,7 +38,10 @@ export async function repeatableStatus (db: pg.ClientBase | pg.Pool, files: read
   return { pending, replaced }
 }
 
-/** Applies files and records them, all or none: the caller opens and commits the transaction. @param tried gets the name of each */
+/**
+ * Applies files and records them, all or none: the caller opens and commits the transaction.
+ * @param tried gets the name of each
+ */
 export async function applyRepeatable (client: pg.ClientBase, files: readonly RepeatableFile[], tried: { name: string }): Promise<void> {
   for (const { name, text, digest } of files) {
     tried.name = name

@@ -3,7 +3,7 @@ import type { Trx } from '../../postgres/database.ts'
 import { unnest } from '../../postgres/unnest.ts'
 import type { HolderObservationRow, HoldingRow } from '../../postgres/tables.ts'
 
-/** Notes who was told to hold which card. */
+/** Stores who ever held which card. */
 export async function addHoldings (trx: Trx, holdings: readonly HoldingRow[]): Promise<void> {
   await sql`
     insert into holdings (customer_id, card_id)
@@ -11,7 +11,7 @@ export async function addHoldings (trx: Trx, holdings: readonly HoldingRow[]): P
     on conflict do nothing`.execute(trx)
 }
 
-/** Keeps tellings of holders; one that is known stays as it is. */
+/** Stores observations of holders; a known one stays as it is. */
 export async function insertHolderObservations (trx: Trx, observations: readonly HolderObservationRow[]): Promise<void> {
   await sql`
     insert into holder_observations (card_id, customer_id, held, occurred_at, recorded_at, event_id, subject)

@@ -5,7 +5,7 @@ import type { Trx } from '../../postgres/database.ts'
 import { BY_INDEX, unnest } from '../../postgres/unnest.ts'
 import type { MovementObservationRow } from '../../postgres/tables.ts'
 
-/** Every sighting of what some cards were made with, stored up to a time where one is given. */
+/** All observations of the openings of some cards, up to `known_at` where it is given. */
 export async function readOpenings (trx: Trx, card_ids: readonly string[], known_at: Instant | null = null): Promise<RecordedObservation[]> {
   const { rows } = await sql<MovementObservationRow>`
     select s.*
@@ -19,18 +19,18 @@ export async function readOpenings (trx: Trx, card_ids: readonly string[], known
   return rows.map(recordedOf)
 }
 
-/** A stored sighting in the ledger's own words. */
+/** A stored observation in the terms of the ledger. */
 export function recordedOf (row: MovementObservationRow): RecordedObservation {
   return { ...row, fact_digest: row.fact_digest.toString('hex') } as RecordedObservation
 }
 
-/** The sightings of some movements: those that were stored before, and those that were not. */
+/** The observations of some movements: those stored before, and the new ones. */
 export interface MovementObservations { known: RecordedObservation[], added: RecordedObservation[] }
 
 /**
- * Keeps new sightings of movements; a sighting that is known already stays as it is. The cards' rows must be locked: nobody
- * else tells of their movements meanwhile.
- * @returns every sighting, old and new, of the movements concerned
+ * Stores new observations of movements; a known one stays as it is. The cards' rows must be locked, so that nobody else
+ * observes their movements meanwhile.
+ * @returns all observations, old and new, of these movements
  */
 export async function addMovementObservations (trx: Trx, observations: readonly RecordedObservation[]): Promise<MovementObservations> {
   if (observations.length === 0) return { known: [], added: [] }

@@ -11,11 +11,14 @@ import type { CardRow, StatementLineRow } from '../../postgres/tables.ts'
 export interface Tail {
   from: Instant
   lines: StatementLineRow[]
-  /** The running balance before `from`; null when nothing stands before it. */
+  /** The running balance before `from`; null when there is no line before it. */
   balance_before: bigint | null
 }
 
-/** Locks the rows of cards in key order, and inserts the missing ones: a card that changed holder is observed in two shards. */
+/**
+ * Locks the rows of cards in key order, and inserts the missing ones: a card that changed holder is observed in two
+ * shards.
+ */
 export async function lockCards (trx: Trx, ids: readonly string[]): Promise<CardRow[]> {
   return await lockOrInsert(ids, ({ card_id }) => card_id, async ids => await selectCards(trx, ids), async missing => {
     await sql`
@@ -35,9 +38,9 @@ async function selectCards (trx: Trx, ids: readonly string[]): Promise<CardRow[]
 }
 
 /**
- * Finds the tail of each card. One to which movements are only added behind its last line has none to read, and most cards are
- * like that: one look at the last line tells.
- * @param retold cards of which some touched movement was told before, so that it may have a line
+ * Finds the tail of each card. Most cards get movements behind their last line only: their tail has no lines to read,
+ * and one lookup of the last line shows it.
+ * @param reobserved cards of which some touched movement was observed before, so that it may have a line
  */
 export async function findTails (trx: Trx, touched: ReadonlyMap<string, readonly Movement[]>, reobserved: ReadonlySet<string>): Promise<Map<string, Tail>> {
   const perhaps = [...touched].filter(([card_id, movements]) => !reobserved.has(card_id) && movements.every(({ kind }) => kind !== 'opening'))
@@ -53,7 +56,7 @@ export async function findTails (trx: Trx, touched: ReadonlyMap<string, readonly
   return tails
 }
 
-/** Behind every moment. */
+/** Later than every instant. */
 const LAST = '~' as Instant
 
 /** The last line of each card that has any. */
@@ -71,7 +74,7 @@ async function readEnds (trx: Trx, ids: readonly string[]): Promise<Map<string, 
   return new Map(rows.map(({ card_id, ...end }) => [card_id, end]))
 }
 
-/** Reads, for each card, the lines from the earliest of: a touched movement's new time, and the time it stood at so far. */
+/** Reads the lines of each card from the earliest new or former time of its touched movements. */
 export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly Movement[]>): Promise<Map<string, Tail>> {
   const movements = [...touched.values()].flat()
   if (movements.length === 0) return new Map()
@@ -84,7 +87,7 @@ export async function readTails (trx: Trx, touched: ReadonlyMap<string, readonly
         where l.movement_id = t.movement_id and l.card_id = t.card_id
         ${BY_INDEX}
       ) l on true
-      -- What a card was made with counts from its first line on, whenever it was made.
+      -- An opening counts from the first line on, whenever the card was made.
       left join lateral (
         select l.occurred_at from statement_lines l
         where l.card_id = t.card_id and t.kind = 'opening'
@@ -150,10 +153,13 @@ export async function updateCards (trx: Trx, rows: readonly CardRow[]): Promise<
     where c.card_id = r.card_id`.execute(trx)
 }
 
-/** The end of a card's statement as it shall stand. `added`: there was none so far. */
+/** The new end of a card's statement. `added`: it replaces no line. */
 export interface NewTail { card_id: string, from: Instant, lines: StoredLine[], added?: boolean }
 
-/** Puts the refolded ends of statements in the place of the stored ones. The cards' rows must be locked: nobody else writes their lines. */
+/**
+ * Replaces the stored ends of statements by the refolded ones. The cards' rows must be locked: nobody else writes their
+ * lines.
+ */
 export async function replaceTails (trx: Trx, tails: readonly NewTail[]): Promise<void> {
   const replaced = tails.filter(({ added }) => added !== true)
   if (replaced.length > 0) await dropTails(trx, replaced)

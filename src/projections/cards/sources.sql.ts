@@ -5,10 +5,10 @@ import type { Db } from '../../postgres/database.ts'
 import { BY_INDEX, unnest } from '../../postgres/unnest.ts'
 import type { EventRow, MovementObservationRow } from '../../postgres/tables.ts'
 
-/** What an event told of a movement. */
+/** What an event states of a movement. */
 export type Observation = Pick<MovementObservationRow, 'movement_id' | 'card_id' | 'event_id' | 'subject' | 'source_rank' | 'kind' | 'points' | 'reported_balance' | 'order_id' | 'earning_rule_id'>
 
-/** Every telling of some movements, by movement. */
+/** All observations of some movements, by movement. */
 export async function readObservations (db: Db, movements: ReadonlyArray<Pick<MovementObservationRow, 'movement_id' | 'card_id'>>): Promise<Map<string, Observation[]>> {
   const { rows } = await sql<Observation>`
     select s.movement_id, s.card_id, s.event_id, s.subject, s.source_rank, s.kind, s.points, s.reported_balance, s.order_id, s.earning_rule_id
@@ -23,11 +23,11 @@ export async function readObservations (db: Db, movements: ReadonlyArray<Pick<Mo
   return observations
 }
 
-/** A telling with what is kept of the event that made it. */
+/** An observation with columns of its event. */
 export type Source = RecordedObservation & Pick<EventRow, 'shard' | 'position' | 'type' | 'sender_kind' | 'sender_id' | 'channel' | 'send_out_id' | 'body_digest' | 'body_bytes'>
 
 /**
- * Every telling, stored by a time, of some movements of a card, with its event.
+ * All observations of some movements of a card that were stored by a time, with their events.
  * @param known_at null: up to now
  */
 export async function readSources (db: Db, card_id: string, movement_ids: readonly string[], known_at: Instant | null): Promise<Source[]> {

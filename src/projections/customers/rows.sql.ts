@@ -4,7 +4,10 @@ import { lockOrInsert } from '../../postgres/lock-or-insert.ts'
 import { unnest } from '../../postgres/unnest.ts'
 import type { CustomerRow } from '../../postgres/tables.ts'
 
-/** Locks the rows of customers in key order, and inserts the missing ones: another shard can state something about the same customer. */
+/**
+ * Locks the rows of customers in key order, and inserts the missing ones: another shard can state something about the
+ * same customer.
+ */
 export async function lockCustomers (trx: Trx, ids: readonly string[]): Promise<CustomerRow[]> {
   return await lockOrInsert(ids, ({ customer_id }) => customer_id, async ids => await selectCustomers(trx, ids), async missing => {
     await sql`

@@ -3,7 +3,7 @@ import type { OrderState } from '../../ledger/orders.ts'
 import type { Trx } from '../../postgres/database.ts'
 import { unnest } from '../../postgres/unnest.ts'
 
-/** A state to be kept. `newest`: of its order, among those that are kept together with it. */
+/** A state to store. `newest`: of its order, among the states that are stored together. */
 export interface KeptState extends OrderState { newest: boolean }
 
 const STATE_COLUMNS = {
@@ -30,12 +30,13 @@ const STATE_COLUMNS = {
 } as const
 
 /**
- * Keeps states, each with its earliest telling, and makes the newest state of each order the order itself: by (updated_at,
- * status rank, digest). In one statement, since what both are made of is nearly the same, and most of what a step sends.
+ * Stores states, each with its earliest observation, and writes the newest state of each order to the order itself: by
+ * (updated_at, status_rank, state_digest). One statement, since both are made of nearly the same values, and those are
+ * most of what a step sends.
  */
 export async function writeOrders (trx: Trx, states: readonly KeptState[]): Promise<void> {
   await sql`
-    with told as materialized (
+    with observed as materialized (
       select order_id, updated_at, status_rank, state_digest, status, customer_id, source_id,
              amount, initial_amount, discount_amount, items_discount_amount, total_discount_amount, total_amount,
              items::json as items, metadata::json as metadata, created_at, recorded_at, event_id, subject, newest
@@ -46,7 +47,7 @@ export async function writeOrders (trx: Trx, states: readonly KeptState[]): Prom
          items_discount_amount, total_discount_amount, total_amount, items, metadata, created_at, recorded_at, event_id, subject)
       select order_id, updated_at, status_rank, state_digest, status, customer_id, source_id, amount, initial_amount, discount_amount,
              items_discount_amount, total_discount_amount, total_amount, items, metadata, created_at, recorded_at, event_id, subject
-      from told
+      from observed
       on conflict (order_id, updated_at, status_rank, state_digest) do update
       set recorded_at = excluded.recorded_at, event_id = excluded.event_id, subject = excluded.subject
       where (excluded.recorded_at, excluded.event_id, excluded.subject) < (s.recorded_at, s.event_id, s.subject)
@@ -57,7 +58,7 @@ export async function writeOrders (trx: Trx, states: readonly KeptState[]): Prom
     select order_id, customer_id, source_id, status, amount, initial_amount, discount_amount, items_discount_amount,
            total_discount_amount, total_amount, items, metadata, created_at, updated_at, coalesce(created_at, updated_at),
            status_rank, state_digest
-    from told
+    from observed
     where newest
     on conflict (order_id) do update
     set customer_id = excluded.customer_id, source_id = excluded.source_id, status = excluded.status, amount = excluded.amount,

@@ -3,7 +3,7 @@ import type { Trx } from '../../postgres/database.ts'
 import { unnest } from '../../postgres/unnest.ts'
 import type { TierChangeRow } from '../../postgres/tables.ts'
 
-/** Keeps told tier changes; one that is known stays as it is. */
+/** Stores observed tier changes; a known one stays as it is. */
 export async function addTierChanges (trx: Trx, changes: readonly TierChangeRow[]): Promise<void> {
   await sql`
     insert into tier_changes
