@@ -39,7 +39,10 @@ export async function runTests (files, { timeout_ms = FILE_TIMEOUT_MS, env = {} 
   return total
 }
 
-/** Which files share a process. Those that may are dealt out to one process a job, at the end, where they fill the last gaps. */
+/**
+ * Which files share a process. Those that may are dealt out to one process a job, at the end, where they fill the last
+ * gaps.
+ */
 function inProcesses (files) {
   const sharing = files.filter(mayShareProcess)
   const alone = files.filter(file => !sharing.includes(file)).map(file => [file])
@@ -47,7 +50,10 @@ function inProcesses (files) {
   return [...alone, ...shared.filter(together => together.length > 0)]
 }
 
-/** Runs files in a process as tap's runner would, without its loaders and its live report, which cost each file a second. */
+/**
+ * Runs files in a process as tap's runner would, without its loaders and its live report, which cost each file a
+ * second.
+ */
 async function runProcess (files, { timeout_ms, env }) {
   const [first] = files
   const results = path.join(resultsFolder, `${first}${files.length > 1 ? ' and others' : ''}.tap`)

@@ -11,10 +11,16 @@ const needsServer = path.join(root, 'test/support/run.ts')
 /** What imports this, directly or not, draws cases by chance: `npm run test:long` tries more of them. */
 const drawsCases = path.join(root, 'test/support/chance.ts')
 
-/** What a test file may use of its process only when it is alone in it: files of its own, V8, other processes, ESLint's memory. */
+/**
+ * What a test file may use of its process only when it is alone in it: files of its own, V8, other processes, ESLint's
+ * memory.
+ */
 const usesItsProcess = /testdir|from '(node:(child_process|v8|worker_threads)|eslint)'/
 
-/** Files that take longest start first, so that none of them is left to run alone at the end. Seconds of a quiet machine in order. */
+/**
+ * Files that take longest start first, so that none of them is left to run alone at the end. Seconds of a quiet machine
+ * in order.
+ */
 const slowest = [
   'app/serve', 'chaos/chaos', 'projections/histories', 'chaos/matrix', 'simulator/plants', 'cli/quarantine', 'cli/simulate', 'cli/verify',
   'transfer/import/import', 'transfer/export', 'engine/', 'erasure/', 'chaos/', 'history/', 'lint', 'postgres/'

@@ -7,9 +7,9 @@
 //   npm run test:long -- FILE…  the same of these tests only
 //   node scripts/test.js --count FILE    only count a TAP file
 //
-// The last line is "N passed, N failed": the test points that the files wrote, not exit codes, which say only "not all was well".
-// A check that fails counts as one failed, and so does a test file that crashed, was killed, timed out or tested nothing.
-// A failed check does not stop the next: one run should show all that is wrong.
+// The last line is "N passed, N failed": the test points that the files wrote, not exit codes, which say only "not all
+// was well". A check that fails counts as one failed, and so does a test file that crashed, was killed, timed out or
+// tested nothing. A failed check does not stop the next: one run should show all that is wrong.
 
 import { readFileSync } from 'node:fs'
 import { compile } from './compile.js'

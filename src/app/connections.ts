@@ -14,8 +14,8 @@ const INGEST_MAX = 3
 const STEPS_MAX = 3
 
 /**
- * Divides the connections of a process: a third each for ingest and for the worker, at most three, and the rest for reads.
- * A worker alone keeps one for probes.
+ * Divides the connections of a process: a third each for ingest and for the worker, at most three, and the rest for
+ * reads. A worker alone keeps one for probes.
  * @param total at least 3
  */
 export function shareConnections (total: number, only: 'api' | 'worker' | undefined): ConnectionShares {

@@ -13,7 +13,10 @@ import { whoMayRestore } from '../log/restore.sql.ts'
 import { countShards, createShards } from '../log/shards.sql.ts'
 import { CommandError } from './errors.ts'
 
-/** What a command may do: as the login itself, unless a role is named. A service must not be able to do all that commands do. */
+/**
+ * What a command may do: as the login itself, unless a role is named. A service must not be able to do all that
+ * commands do.
+ */
 type Access = Pick<DatabaseOptions, 'role' | 'readOnly' | 'projectionSchema'>
 
 /** The database of a process. What was opened on it is closed with it, last first. */
@@ -77,7 +80,7 @@ export interface LedgerHandle {
 }
 
 /**
- * Runs a command on a migrated ledger; as the login, unless told otherwise.
+ * Runs a command on a migrated ledger; as the login, unless `access` names a role.
  * @throws CommandError migrations_pending, shards_missing
  */
 export async function withLedger<T> (config: Config, action: (db: Db, ledger: LedgerHandle) => Promise<T>, access: Access = {}): Promise<T> {
@@ -97,16 +100,23 @@ export async function withLedger<T> (config: Config, action: (db: Db, ledger: Le
   })
 }
 
-/** A command waits for its own batches of a few hundred. APPEND_QUEUE_LIMIT protects a server from crowds and does not apply. */
+/**
+ * A command waits for its own batches of a few hundred. APPEND_QUEUE_LIMIT protects a server from crowds and does not
+ * apply.
+ */
 const QUEUE_LIMIT = 1000
 
-/** Brings the database up to this version of the code, and a new ledger to its beginning. @returns the names of the migrations applied */
+/**
+ * Brings the database up to this version of the code, and a new ledger to its beginning.
+ * @returns the names of the migrations applied
+ */
 export async function migrate (database: DatabaseHandle, config: Config, log: (line: string) => void, options: { blocked_wait_ms?: number } = {}): Promise<string[]> {
   const applied = await migrateUp(database.url, { log, ...options })
   const { db, pool } = database.connect()
   const shards = await createShards(db, config.SHARDS)
   await createCheckpoints(db, projections)
-  // A rebuild's tables are copies of tables that a migration has changed since; repeatable files (functions/…, views/…) change none.
+  // A rebuild's tables are copies of tables that a migration has changed since; repeatable files (functions/…, views/…)
+  // change none.
   if (applied.some(name => !name.includes('/'))) await dropBuild(db)
   await closePool(pool)
   if (shards !== config.SHARDS) log(`SHARDS is ${config.SHARDS}, but this ledger was created with ${shards} and keeps them.`)

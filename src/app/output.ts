@@ -43,8 +43,8 @@ export interface ListForm<Row> {
 const PAGE_ROWS = 500
 
 /**
- * Writes a list of any length, page by page: as `{"items":[…]}`, or as a table whose columns grow when a later page needs it.
- * JSON that a failure cuts short does not parse, and the command fails.
+ * Writes a list of any length, page by page: as `{"items":[…]}`, or as a table whose columns grow when a later page
+ * needs it. JSON that a failure cuts short does not parse, and the command fails.
  */
 export async function sayList<Row> (output: Output, rows: AsyncIterable<Row>, form: ListForm<Row>): Promise<void> {
   const writePage = output.json ? jsonPages(output, form) : tablePages(output, form)

@@ -8,8 +8,8 @@ export interface Probes<T> {
 }
 
 /**
- * Bounds what probes of a silent party leave behind: whoever asks while a question is open shares its answer, and a caller that
- * got the substitute is forgotten.
+ * Bounds what probes of a silent party leave behind: whoever asks while a question is open shares its answer, and a
+ * caller that got the substitute is forgotten.
  * @param send sends the question; called again only after an answer
  */
 export function createProbes<T> (send: () => void, options: { timeout_ms: number, substitute: T }): Probes<T> {

@@ -86,8 +86,8 @@ function limitsOf (config: Config): AppLimits {
 }
 
 /**
- * The server ends a read a little before the connection would be given up: the connection stays, and the read is answered with
- * what happened.
+ * The server ends a read a little before the connection would be given up: the connection stays, and the read is
+ * answered with what happened.
  */
 function readSettings (config: Config): Record<string, string> {
   return { statement_timeout: String(Math.ceil(config.DATABASE_TIMEOUT_MS * 0.9)) }

@@ -9,8 +9,8 @@ const FILE = 'webhook.secret'
 const SECRET_BYTES = 24
 
 /**
- * The webhook secrets in force: those of the configuration, else one that is made once and kept in DATA_DIR, so that a first try
- * on this machine can be signed. A missing secret never means "accept".
+ * The webhook secrets in force: those of the configuration, else one that is made once and kept in DATA_DIR, so that a
+ * first try on this machine can be signed. A missing secret never means "accept".
  * @throws CommandError secret_unusable, data_dir_unusable
  */
 export async function webhookSecrets (config: Config): Promise<{ secrets: readonly string[], file: string | undefined }> {
@@ -34,8 +34,9 @@ async function keptSecret (folder: string, file: string): Promise<string> {
 }
 
 /**
- * Writes a secret to a file that only its owner may read, unless the file exists. It is written to another file and then linked,
- * so it appears whole or not at all, also on a full disk; two processes that start at once read the same secret.
+ * Writes a secret to a file that only its owner may read, unless the file exists. It is written to another file and
+ * then linked, so it appears whole or not at all, also on a full disk; two processes that start at once read the same
+ * secret.
  */
 export async function makeOnce (file: string, secret: string): Promise<void> {
   const draft = `${file}.${randomBytes(6).toString('hex')}`

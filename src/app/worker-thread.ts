@@ -19,8 +19,8 @@ const HEALTH_TIMEOUT_MS = 2000
 const ENTRY = new URL(`./worker-thread.entry${extname(import.meta.url)}`, import.meta.url)
 
 /**
- * Starts a worker in a thread of its own: what it computes delays neither deliveries nor reads, and they do not delay its steps.
- * If the thread fails, the process ends, as it does where all runs in one thread.
+ * Starts a worker in a thread of its own: what it computes delays neither deliveries nor reads, and they do not delay
+ * its steps. If the thread fails, the process ends, as it does where all runs in one thread.
  */
 export function startWorkerThread (settings: ThreadSettings, onStep: (stepped: Stepped) => void): RunningWorker {
   const thread = new Thread(ENTRY, { workerData: settings })

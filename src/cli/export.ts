@@ -9,8 +9,8 @@ import { showProgress } from './support/progress.ts'
 const LEFT_OUT = 'Quarantine, API keys and projections are not in it.'
 
 /**
- * `export [FILE]`: writes every event stored so far, in a form that `import` reads, to standard output or to a file, which is whole
- * or not there.
+ * `export [FILE]`: writes every event stored so far, in a form that `import` reads, to standard output or to a file,
+ * which is whole or not there.
  */
 export async function exportCommand (config: Config, output: Output, file: string | undefined): Promise<void> {
   await withLedger(config, async db => {

@@ -19,8 +19,8 @@ const CATCH_UP_MS = 60_000
 const DRY_RUN_WAIT_MS = 2000
 
 /**
- * `import FILE…`: stores the events of exports and files of deliveries. A file with a line that cannot be read is refused before
- * anything is written, unless `skipBad` says to skip such lines. Running it again is always safe.
+ * `import FILE…`: stores the events of exports and files of deliveries. A file with a line that cannot be read is
+ * refused before anything is written, unless `skipBad` says to skip such lines. Running it again is always safe.
  */
 export async function importCommand (config: Config, output: Output, files: readonly string[], options: ImportOptions): Promise<void> {
   const sources = await Promise.all(files.map(async file => await openSource(file, config.BODY_LIMIT_BYTES)))

@@ -17,8 +17,8 @@ export interface VerifyOptions { against?: string, limit: number, only?: Check['
 const checks: readonly Check[] = [log, folded]
 
 /**
- * `verify`: recomputes what is stored and names every difference. The exit status is 1 when there are any; when it could not
- * be verified the command fails, with another.
+ * `verify`: recomputes what is stored and names every difference. The exit status is 1 when there are any; when it
+ * could not be verified the command fails, with another.
  * @throws CommandError file_unreadable, and what `trustedKey` says; CheckpointError
  */
 export async function verifyCommand (config: Config, output: Output, options: VerifyOptions): Promise<void> {

@@ -25,8 +25,9 @@ const RACE_TRIES = 5
 const RACE_BACKOFF = { base_ms: 40, max_ms: 320 }
 
 /**
- * Brings the projections up to what is stored now, beside any running workers: waits for the shards that these hold, but not for
- * events that arrive meanwhile. Leaves out a shard that cannot be projected: one poisoned event must not stop the other shards.
+ * Brings the projections up to what is stored now, beside any running workers: waits for the shards that these hold,
+ * but not for events that arrive meanwhile. Leaves out a shard that cannot be projected: one poisoned event must not
+ * stop the other shards.
  * @param options.wait_ms how long to wait in total for shards that other workers hold
  * @returns the shards that did not get there
  */
@@ -56,7 +57,8 @@ async function projectUpTo (heads: Heads, db: Db, projections: readonly Projecti
   await inTwoLanes(async ({ ended }) => {
     while (!ended()) {
       try {
-        // When nothing is left that nobody holds, this lane ends; the other lane and other processes finish what they hold.
+        // When nothing is left that nobody holds, this lane ends; the other lane and other processes finish what they
+        // hold.
         if (await runStep(db, projections, { batch, upTo, except: [...failed.keys()] }) === undefined) return
       } catch (error) {
         if (!(error instanceof StepFailed) || failureOf(error.cause) === 'unavailable') throw error

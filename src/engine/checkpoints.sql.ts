@@ -18,8 +18,8 @@ export interface Claim {
 }
 
 /**
- * Creates the checkpoints of projections at position 0 in a new ledger. In a ledger that has events, a projection without
- * checkpoints stays without: its rows would be half built while people read them, so it has to be rebuilt.
+ * Creates the checkpoints of projections at position 0 in a new ledger. In a ledger that has events, a projection
+ * without checkpoints stays without: its rows would be half built while people read them, so it has to be rebuilt.
  */
 export async function createCheckpoints (db: Db, projections: readonly ProjectionKey[]): Promise<void> {
   await sql`
@@ -81,11 +81,12 @@ export interface Claimable {
 }
 
 /**
- * Claims shards in which projections lag, least recently updated first, and locks their checkpoints until the transaction ends.
- * The row lock is the lease: shards locked by others are skipped, and a killed worker leaves nothing to clean up.
+ * Claims shards in which projections lag, least recently updated first, and locks their checkpoints until the
+ * transaction ends. The row lock is the lease: shards locked by others are skipped, and a killed worker leaves nothing
+ * to clean up.
  * @param projections in the versions that the projection schema has
- * @param among.events claims shards while their total backlog fits into this; none if the first alone exceeds it; shards
- *   locked by others still count. Without it: one shard, whatever its backlog.
+ * @param among.events claims shards while their total backlog fits into this; none if the first alone exceeds it;
+ *   shards locked by others still count. Without it: one shard, whatever its backlog.
  */
 export async function claimShards (trx: Trx, projections: readonly ProjectionKey[], among: Claimable & { events?: number }): Promise<Claim[]> {
   const [first] = projections

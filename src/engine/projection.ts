@@ -15,8 +15,8 @@ export interface Observed<F extends Fact = Fact> {
 }
 
 /**
- * Tables derived from events. `apply` folds facts into them so that the rows depend only on the set of facts applied so far, not
- * on their order or repetition. It runs inside the step's transaction, which also moves the checkpoint.
+ * Tables derived from events. `apply` folds facts into them so that the rows depend only on the set of facts applied so
+ * far, not on their order or repetition. It runs inside the step's transaction, which also moves the checkpoint.
  */
 export interface Projection {
   name: string
@@ -24,13 +24,13 @@ export interface Projection {
   entity: Entity
   /** Its tables, each with the column that names the entity and those that are the row's key. */
   tables: readonly ProjectionTable[]
-  /** Raised whenever the same events would give other rows, except if rows only lack a column that was added later. */
+  /** Raised whenever the same events would give other rows. */
   version: number
   apply: (trx: Trx, observed: readonly Observed[]) => Promise<void>
 }
 
-/** A table of a projection. `about`: the column that names the entity; `later`: a column that was added later, null in older rows. */
-export interface ProjectionTable { name: keyof Tables, about: string, key: readonly string[], later?: string }
+/** A table of a projection, the column that names the entity of a row, and the columns that identify a row. */
+export interface ProjectionTable { name: keyof Tables, about: string, key: readonly string[] }
 
 /** The facts of one kind. */
 export function observedOf<Kind extends Fact['fact']> (observed: readonly Observed[], kind: Kind): Array<Observed<Extract<Fact, { fact: Kind }>>> {
@@ -43,7 +43,7 @@ export function latestOf<Field extends string> (
   fields: readonly Field[],
   observations: ReadonlyArray<{ fields: Partial<Record<Field, string | null>>, occurred_at: Instant }>
 ): Record<Field, string | null> & { field_times: FieldTimes } {
-  const before: Latest<Field> = { values: row, field_times: row.field_times as FieldTimes<Field> }
+  const before: Latest<Field> = { values: row, field_times: row.field_times }
   const { values, field_times } = observations.reduce((latest, observed) => mergeLatest(latest, observeFields(observed.fields, observed.occurred_at)), before)
   const named = Object.fromEntries(fields.map(field => [field, values[field] ?? null])) as Record<Field, string | null>
   return { ...named, field_times }

@@ -6,7 +6,9 @@ import { decodeEvent, type DecodedEvent } from './decode.ts'
 import { ANY_PARKED } from './parking/parked.sql.ts'
 import type { Projection } from './projection.ts'
 
-/** The events of a claimed shard that a step folds: those after a position, which some projection has not folded yet. */
+/**
+ * The events of a claimed shard that a step folds: those after a position, which some projection has not folded yet.
+ */
 export interface Batch { claim: Claim, after: bigint, events: DecodedEvent[] }
 
 /** The log has a hole: a defect or damage that no retry repairs. */

@@ -34,8 +34,8 @@ export interface LedgerState {
 }
 
 /**
- * Reads the state of the ledger from small tables and the ends of the shards: at most one event of each shard, and one more for each
- * position at which a projection lags, however long the log is.
+ * Reads the state of the ledger from small tables and the ends of the shards: at most one event of each shard, and one
+ * more for each position at which a projection lags, however long the log is.
  * @param names of the projections
  */
 export async function readStanding (db: Db, names: readonly string[]): Promise<LedgerState> {

@@ -31,7 +31,9 @@ export class StepFailed extends Error {
   }
 }
 
-/** True if the failure of a step passes by itself: the database is away, or the step lost a race against another worker. */
+/**
+ * True if the failure of a step passes by itself: the database is away, or the step lost a race against another worker.
+ */
 export function isTransient (error: unknown): boolean {
   const cause = error instanceof StepFailed ? error.cause : error
   return cause instanceof Fenced || ['retry', 'unavailable'].includes(failureOf(cause))
@@ -45,9 +47,9 @@ export interface StepOptions extends Claimable {
 }
 
 /**
- * Runs one step, which is one transaction: claim a shard, read its next events, check that they are contiguous, decode them into
- * facts, fold these, write rows, move the checkpoint, commit (docs/architecture.md). If an event cannot be folded, a second
- * transaction does the same with care: it parks what the event is about, and folds the rest.
+ * Runs one step, which is one transaction: claim a shard, read its next events, check that they are contiguous, decode
+ * them into facts, fold these, write rows, move the checkpoint, commit (docs/architecture.md). If an event cannot be
+ * folded, a second transaction does the same with care: it parks what the event is about, and folds the rest.
  * @returns undefined if no shard lags, or only such that others hold
  * @throws StepFailed if the claimed shard could not be projected; the database's error if none could be claimed
  */
@@ -68,9 +70,9 @@ export async function runStep (db: Db, projections: readonly Projection[], optio
 }
 
 /**
- * Runs one step over all shards whose backlog fits into one batch together, or over one shard if the backlog of the first is larger.
- * Near the end of the log the fixed cost of a step is nearly all of its cost, and this pays it once for all shards. If the joint
- * step fails, a shard is stepped alone.
+ * Runs one step over all shards whose backlog fits into one batch together, or over one shard if the backlog of the
+ * first is larger. Near the end of the log the fixed cost of a step is nearly all of its cost, and this pays it once
+ * for all shards. If the joint step fails, a shard is stepped alone.
  * @returns what was folded of each shard
  * @throws as `runStep`
  */
@@ -88,8 +90,8 @@ export async function runJointStep (db: Db, projections: readonly Projection[], 
 }
 
 /**
- * Runs steps inside a transaction that the caller commits, until every shard is at `upTo` or held by others. A failed transaction
- * leaves no second try, so these steps park from the start what cannot be folded.
+ * Runs steps inside a transaction that the caller commits, until every shard is at `upTo` or held by others. A failed
+ * transaction leaves no second try, so these steps park from the start what cannot be folded.
  */
 export async function stepUpTo (trx: Trx, projections: readonly Projection[], options: StepOptions & { upTo: Positions }): Promise<void> {
   while ((await stepWithin(trx, projections, { ...options, fold: foldOrPark })).length > 0);
@@ -128,8 +130,8 @@ async function stepWithin (trx: Trx, projections: readonly Projection[], plan: S
 }
 
 /**
- * Claims for the projections whose rows this version of their rules has folded. Nearly always these are all, and the claim itself
- * shows it; near the end of the log the statements of a step are most of its cost.
+ * Claims for the projections whose rows this version of their rules has folded. Nearly always these are all, and the
+ * claim itself shows it; near the end of the log the statements of a step are most of its cost.
  */
 async function claimCurrent (trx: Trx, projections: readonly Projection[], plan: StepPlan): Promise<{ current: readonly Projection[], claims: Claim[] }> {
   const claims = await claimLagging(trx, projections, plan)
@@ -161,7 +163,10 @@ async function foldAll (trx: Trx, projection: Projection, _shard: number, facts:
   await projection.apply(trx, facts.map(({ observed }) => observed))
 }
 
-/** Folds what can be folded. A fact that cannot be folded waits, together with all later facts of the same card or order. */
+/**
+ * Folds what can be folded. A fact that cannot be folded waits, together with all later facts of the same card or
+ * order.
+ */
 async function foldOrPark (trx: Trx, projection: Projection, shard: number, facts: readonly Placed[]): Promise<void> {
   for (const { facts: left, error } of await foldCarefully(trx, projection, facts)) {
     const { observed: { event_id, subject }, position } = left[0]

@@ -7,8 +7,8 @@ export interface Lane {
 }
 
 /**
- * Does the same work in two lanes at once: one reads and folds while PostgreSQL works for the other. If one fails, the other ends,
- * too. Each needs a connection of its own.
+ * Does the same work in two lanes at once: one reads and folds while PostgreSQL works for the other. If one fails, the
+ * other ends, too. Each needs a connection of its own.
  * @throws the error of the lane that failed first, when both have ended
  */
 export async function inTwoLanes (work: (lane: Lane) => Promise<void>): Promise<void> {

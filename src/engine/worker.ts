@@ -22,7 +22,10 @@ export interface WorkerHealth {
   alive: boolean
   /** Shards whose last step failed, and why. Each is tried again after a rest; the others go on. */
   resting: Array<{ shard: number, reason: string, failures: number }>
-  /** Projections whose rows another version of their rules has folded: nothing is folded into them until they are rebuilt. */
+  /**
+   * Projections whose rows another version of their rules has folded: nothing is folded into them until they are
+   * rebuilt.
+   */
   outdated: Outdated[]
   /** Why no shard can be claimed, most often because the database does not answer; the worker keeps trying. */
   waiting: string | undefined
@@ -47,7 +50,9 @@ const LASTING = { base_ms: 1000, max_ms: 60_000 }
 
 interface Rest { reason: string, failures: number, transient: boolean, until: number }
 
-/** Starts the loop that projects whatever lags, one step at a time. Several workers, in any processes, share the shards. */
+/**
+ * Starts the loop that projects whatever lags, one step at a time. Several workers, in any processes, share the shards.
+ */
 export function startWorker (db: Db, options: WorkerOptions): Worker {
   const nudge = createNudge()
   const stopped = createNudge()
@@ -113,8 +118,8 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
     return stepped
   }
 
-  // Reads and folds one step while PostgreSQL works for another one. Only behind a backlog: near the end of the log there is one
-  // step's worth of events, and two lanes would share it.
+  // Reads and folds one step while PostgreSQL works for another one. Only behind a backlog: near the end of the log
+  // there is one step's worth of events, and two lanes would share it.
   async function help (): Promise<void> {
     try {
       while (!stopping && (await stepOthers()).length > 0);
@@ -124,8 +129,8 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
     }
   }
 
-  // This version of the code may be able to fold what an earlier one parked. It runs beside the steps, which go on however long
-  // this takes. What cannot be redriven stays parked, and visible.
+  // This version of the code may be able to fold what an earlier one parked. It runs beside the steps, which go on
+  // however long this takes. What cannot be redriven stays parked, and visible.
   async function redriveParkedOnce (): Promise<void> {
     try {
       await redriveAllParked(db, options.projections, { failed: error => { options.onFailure?.(error) }, stopped: () => stopping })
@@ -134,7 +139,8 @@ export function startWorker (db: Db, options: WorkerOptions): Worker {
     }
   }
 
-  // Without this, a step whose statements take longer than the timeout of a connection would fail for ever. Each failure halves it.
+  // Without this, a step whose statements take longer than the timeout of a connection would fail for ever. Each
+  // failure halves it.
   function batchNow (): number {
     const failures = Math.max(0, ...[...rests.values()].filter(({ transient }) => transient).map(({ failures }) => failures))
     return Math.max(1, Math.floor(options.batch / 2 ** Math.min(failures, 30)))

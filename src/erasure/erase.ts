@@ -50,8 +50,9 @@ const TRIES = 5
 const ROUNDS = 3
 
 /**
- * Removes the personal data of a customer from the stored events, the quarantine and the projections, in transactions of a bounded
- * size, while everything else runs. Each leaves log and projections consistent; after a kill, the next run does the rest.
+ * Removes the personal data of a customer from the stored events, the quarantine and the projections, in transactions
+ * of a bounded size, while everything else runs. Each leaves log and projections consistent; after a kill, the next run
+ * does the rest.
  */
 export async function eraseCustomer (db: Db, order: ErasureOrder, options: EraseOptions): Promise<Erasure> {
   const search = await createSearch(db, order.customer_id, options.providers ?? knownProviders)
@@ -105,8 +106,8 @@ async function * quarantineRows (db: Db): AsyncGenerator<Kept> {
 }
 
 /**
- * If one transaction is not enough, bodies that only mention the customer are redacted first: as long as the customer's own objects
- * keep the names, a run after a kill still recognises these.
+ * If one transaction is not enough, bodies that only mention the customer are redacted first: as long as the customer's
+ * own objects keep the names, a run after a kill still recognises these.
  */
 async function eraseItems (db: Db, search: Search, order: ErasureOrder, items: readonly Item[], shards: number, options: EraseOptions): Promise<string[]> {
   const whole = await chunksOf(items, 'all')
@@ -127,7 +128,10 @@ async function chunksOf (items: readonly Item[], extent: RedactionExtent): Promi
   return chunks
 }
 
-/** One transaction. @returns the id of the event that records it; undefined where someone else was faster with all of it */
+/**
+ * One transaction.
+ * @returns the id of the event that records it; undefined where someone else was faster with all of it
+ */
 async function eraseChunk (trx: Trx, search: Search, order: ErasureOrder, chunk: readonly Item[], extent: RedactionExtent, shards: number, projections: readonly ProjectionKey[]): Promise<string | undefined> {
   await lockErasures(trx)
   // Tables that a rebuild creates from here on would not be cleaned.

@@ -109,8 +109,8 @@ export async function lockErasures (trx: Trx): Promise<void> {
 }
 
 /**
- * How far the projections of a projection schema have folded the log, and which events of them wait with a parked key: what was
- * folded into its rows.
+ * How far the projections of a projection schema have folded the log, and which events of them wait with a parked key:
+ * what was folded into its rows.
  */
 export interface FoldedUpTo {
   /** By projection and shard; a projection that the generation does not have is absent. */

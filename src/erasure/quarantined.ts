@@ -6,15 +6,17 @@ import type { Search } from './search.ts'
 /** In place of a text that named the customer. */
 const GONE = 'erased: it named a customer'
 
-/** Does a row hold anything of the customer? Also where it is not JSON, and where JSON spells an address with escapes. */
+/**
+ * Does a row hold anything of the customer? Also where it is not JSON, and where JSON spells an address with escapes.
+ */
 export function concernsRow (search: Search, row: Kept): boolean {
   const text = row.body.toString('utf8')
   return search.concerns(text) || search.concerns(unescaped(text)) || (!isJson(search, row) && namesThem(search, text)) || search.matcher().namedIn(row.detail)
 }
 
 /**
- * A row without what is personal: JSON is redacted as a stored body is; of anything else nobody knows which part is personal, so only
- * its size is kept. Remarks of people and parsers about the row go where they name the customer.
+ * A row without what is personal: JSON is redacted as a stored body is; of anything else nobody knows which part is
+ * personal, so only its size is kept. Remarks of people and parsers about the row go where they name the customer.
  * @returns undefined when nothing is to be erased
  */
 export function redactRow (search: Search, row: Kept, extent: RedactionExtent): RedactedRow | undefined {

@@ -8,8 +8,8 @@ import { shardOf } from '../log/shards.sql.ts'
 export interface ErasureOrder { customer_id: string, reason: string, decided_by: string }
 
 /**
- * The event that records an erasure: stored, exported and imported like any other. It lists the digest of each body after the
- * erasure; the database lets a body change to that one only.
+ * The event that records an erasure: stored, exported and imported like any other. It lists the digest of each body
+ * after the erasure; the database lets a body change to that one only.
  */
 export function erasureEvent (order: ErasureOrder, events: readonly RedactedEvent[], rows: readonly RedactedRow[], shards: number, now: Date): Appendable {
   const id = `erasure:${randomUUID()}`

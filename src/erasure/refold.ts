@@ -17,9 +17,9 @@ export const CHUNK: BatchLimits = { items: 200, bytes: 8_000_000 }
 export interface Changed { entry: SearchedEvent, before: Fact[], after: Fact[] }
 
 /**
- * Rebuilds the rows of one projection schema that depend on redacted events: the customer, orders whose facts changed, and the details
- * of movements. Uses the projections' own folds, over every event about them that does not wait under a parked key. The caller has
- * locked all checkpoints of the schema; a projection that it does not have is left out.
+ * Rebuilds the rows of one projection schema that depend on redacted events: the customer, orders whose facts changed,
+ * and the details of movements. Uses the projections' own folds, over every event about them that does not wait under a
+ * parked key. The caller has locked all checkpoints of the schema; a projection that it does not have is left out.
  */
 export async function refold (trx: Trx, search: Search, changed: readonly Changed[], standing: FoldedUpTo): Promise<void> {
   const byKey = new Map(changed.map(change => [eventKeyOf(change.entry), change]))

@@ -55,9 +55,9 @@ export class UnreadableSender extends Error {
 }
 
 /**
- * Looks for every event that names a customer, an order or a card of theirs, or an address they were told to have. What is found
- * can name more of those: the search goes on until nothing new turns up. Orders of others that it shows are looked for, too: where
- * the customer leaves one of their states, all of them are folded anew. Keeps no bodies.
+ * Searches for every event that names a customer, one of their orders or cards, or one of their known addresses. What it
+ * finds can name more of those, so it repeats until it finds nothing new. It also searches for orders of others that name
+ * the customer: when the customer is removed from one state of an order, all its states are folded again. Keeps no bodies.
  */
 export async function createSearch (db: Db, customer_id: string, providers: Providers): Promise<Search> {
   const before = await readKnownOf(db, customer_id)
@@ -115,7 +115,7 @@ export async function createSearch (db: Db, customer_id: string, providers: Prov
     return { profile: profile.map(shared), orders }
   }
 
-  // Most events tell the same of a customer: kept once.
+  // Most events state the same about a customer: keep it once.
   function shared (observation: CustomerObservation): CustomerObservation {
     const key = JSON.stringify(observation.fields)
     const known = profiles.get(key) ?? observation

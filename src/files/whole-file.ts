@@ -16,8 +16,8 @@ export interface WholeFileOptions {
 }
 
 /**
- * Writes a file that is whole or not there, also after a power cut: into a draft beside it, flushed to the disk, then renamed. An
- * earlier file of this name stays until then.
+ * Writes a file that is whole or not there, also after a power cut: into a draft beside it, flushed to the disk, then
+ * renamed. An earlier file of this name stays until then.
  *
  * Not `write-file-atomic`: it flushes the file but not the folder, so the name may be lost, and it needs Node 22.
  * @throws UnwritableFile if the file system refuses; whatever `content` throws

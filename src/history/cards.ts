@@ -11,9 +11,9 @@ import { cardsHeldAt, holdersAt } from './holders.ts'
 import { readPast } from './past.ts'
 
 /**
- * Cards as of a past time: sums, pending points and holder. Fields that describe a card (code, campaign, whether it is active or
- * deleted) stay as they are known now, since only the newest observation of them is kept. So does `parked_at`: the observations
- * that the past is folded from lack the events that wait, too.
+ * Cards as of a past time: sums, pending points and holder. Fields that describe a card (code, campaign, whether it is
+ * active or deleted) stay as they are known now, since only the newest observation of them is kept. So does
+ * `parked_at`: the observations that the past is folded from lack the events that wait, too.
  * @param rows the cards as they are now
  */
 export async function cardsAt<Card extends CardRow> (trx: Trx, rows: readonly Card[], asOf: AsOf): Promise<Card[]> {

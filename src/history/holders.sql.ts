@@ -32,7 +32,10 @@ function observations (asOf: AsOf): RawBuilder<unknown> {
     from holder_observations t where t.card_id = c.card_id and ${observed(asOf)}`
 }
 
-/** The newest observation by then of each card and customer that it is held, and that it is not: the holder depends on these alone. */
+/**
+ * The newest observation by then of each card and customer that it is held, and that it is not: the holder depends on
+ * these alone.
+ */
 export async function readHolderObservations (trx: Trx, card_ids: readonly string[], asOf: AsOf): Promise<Array<HolderObservation & { card_id: string }>> {
   const { rows } = await sql<HolderObservation & { card_id: string }>`
     select c.card_id, newest.customer_id, newest.held, newest.occurred_at

@@ -5,7 +5,9 @@ import { listEverHeld, listObservedHolders, readHolderObservations } from './hol
 import type { ShownCard } from '../projections/cards/reads.sql.ts'
 import type { CardRow } from '../postgres/tables.ts'
 
-/** The cards, as they are now, that a customer held at a past time. Cards without an observation by then are left out. */
+/**
+ * The cards, as they are now, that a customer held at a past time. Cards without an observation by then are left out.
+ */
 export async function cardsHeldAt (trx: Trx, customer_id: string, asOf: AsOf): Promise<ShownCard[]> {
   const rows = await listEverHeld(trx, customer_id)
   const holders = await holdersAt(trx, rows, asOf)

@@ -9,7 +9,10 @@ import { BY_INDEX, unnest } from '../postgres/unnest.ts'
 import type { StatementLineRow, MovementObservationRow } from '../postgres/tables.ts'
 import { recordedOf } from '../projections/cards/observations.sql.ts'
 
-/** Which live lines of a card are part of an answer about the past: those before `from` and not after `at`. Null: no such bound. */
+/**
+ * Which live lines of a card are part of an answer about the past: those before `from` and not after `at`. Null: no
+ * such bound.
+ */
 export interface Cut { card_id: string, from: Instant | null, at: Instant | null }
 
 function cuts (of: readonly Cut[]): RawBuilder<unknown> {
@@ -35,8 +38,9 @@ function reobserved (card_ids: readonly string[], known_at: Instant): RawBuilder
 const PROBES = sql`unnest('{200, 1000, 5000, 25000, 125000, 625000}'::integer[])`
 
 /**
- * Cards of which more was stored after a time than by then, and at least 200 observations after it. Each comes with the least time
- * of its lines and its observations by then. Their history by then is short, so it is folded from the beginning.
+ * Cards of which more was stored after a time than by then, and at least 200 observations after it. Each comes with the
+ * least time of its lines and its observations by then. Their history by then is short, so it is folded from the
+ * beginning.
  */
 export async function findBarelyKnown (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<Map<string, Instant>> {
   const { rows } = await sql<{ card_id: string, from: Instant | null }>`
@@ -73,8 +77,9 @@ export async function readObservationsBy (trx: Trx, card_ids: readonly string[],
 }
 
 /**
- * For each card of which something was stored after a time: the least time that any observation gives any of the movements
- * concerned. Before it, the live lines are what they were. Cards of which nothing was stored since are left out.
+ * For each card of which something was stored after a time: the least time that any observation gives any of the
+ * movements concerned. Before it, the live lines are what they were. Cards of which nothing was stored since are left
+ * out.
  */
 export async function findReobserved (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<Map<string, Instant>> {
   const { rows } = await sql<{ card_id: string, from: Instant }>`
@@ -101,8 +106,8 @@ export async function findReobserved (trx: Trx, card_ids: readonly string[], kno
 
 /** The observations stored by a time, of the movements of which more was stored later. */
 export async function readReobserved (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<RecordedObservation[]> {
-  // The time is compared outside of the look-up: inside, the planner preferred the index over times to the key, and read the whole
-  // history for each movement.
+  // The time is compared outside of the look-up: inside, the planner preferred the index over times to the key, and
+  // read the whole history for each movement.
   const { rows } = await sql<MovementObservationRow>`
     select s.*
     from ${reobserved(card_ids, known_at)} r
@@ -115,7 +120,9 @@ export async function readReobserved (trx: Trx, card_ids: readonly string[], kno
   return rows.map(recordedOf)
 }
 
-/** The live lines from `from` to `at` of movements of which nothing was stored after a time; without unexplained ones. */
+/**
+ * The live lines from `from` to `at` of movements of which nothing was stored after a time; without unexplained ones.
+ */
 export async function readUntouched (trx: Trx, of: readonly Cut[], known_at: Instant): Promise<StatementLineRow[]> {
   const { rows } = await sql<StatementLineRow>`
     select l.*
@@ -203,7 +210,9 @@ export async function addUpToMilestone (trx: Trx, of: readonly Cut[]): Promise<M
 
 type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null }
 
-/** The live lines before each cut, newest first over all cards; of each card at most a page, however long its history. */
+/**
+ * The live lines before each cut, newest first over all cards; of each card at most a page, however long its history.
+ */
 export async function listLinesBefore (trx: Trx, of: readonly Cut[], page: { before?: LineMark | undefined, limit: number }): Promise<StatementLineRow[]> {
   const { before, limit } = page
   const older = before === undefined

@@ -15,13 +15,14 @@ export interface Past {
 }
 
 /**
- * Finds how much of each card's live lines was already known, and refolds the rest as it was known. Lines are in order of time, so
- * `at` only cuts. Observations stored after `known_at` invalidate the lines from the earliest time that they name on. If more was
- * stored after `known_at` than before, the whole history is folded from its beginning instead.
+ * Finds how much of each card's live lines was already known, and refolds the rest as it was known. Lines are in order
+ * of time, so `at` only cuts. Observations stored after `known_at` invalidate the lines from the earliest time that
+ * they name on. If more was stored after `known_at` than before, the whole history is folded from its beginning
+ * instead.
  *
- * Both ways are needed. Always folding from the beginning is simpler, and as fast for cards with up to 2,000 movements; but shortly
- * before the end of 20,000 it took 278 ms of this process's CPU, which answers everybody else, where this takes 6. Always
- * invalidating took 804 ms near the beginning of 100,000, where this takes 11.
+ * Both ways are needed. Always folding from the beginning is simpler, and as fast for cards with up to 2,000 movements;
+ * but shortly before the end of 20,000 it took 278 ms of this process's CPU, which answers everybody else, where this
+ * takes 6. Always invalidating took 804 ms near the beginning of 100,000, where this takes 11.
  */
 export async function readPast (trx: Trx, card_ids: readonly string[], asOf: AsOf): Promise<Map<string, Past>> {
   const { at, known_at } = asOf

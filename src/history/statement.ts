@@ -6,7 +6,10 @@ import type { StatementLineRow } from '../postgres/tables.ts'
 import { cardsHeldAt } from './holders.ts'
 import { readPast } from './past.ts'
 
-/** A page of the statement over some cards as of a past time, newest first: refolded lines, then the live ones that were already known. */
+/**
+ * A page of the statement over some cards as of a past time, newest first: refolded lines, then the live ones that were
+ * already known.
+ */
 export async function linesAt (
   trx: Trx, card_ids: readonly string[], asOf: AsOf, page: { before?: LineMark | undefined, limit: number }
 ): Promise<StatementLineRow[]> {
@@ -24,7 +27,10 @@ export async function customerLinesAt (trx: Trx, customer_id: string, asOf: AsOf
   return await linesAt(trx, cards.map(({ card_id }) => card_id), asOf, page)
 }
 
-/** The last line of the page before, with the ordinal it has now: events of the same moment that arrived since can have moved it. */
+/**
+ * The last line of the page before, with the ordinal it has now: events of the same moment that arrived since can have
+ * moved it.
+ */
 async function markAmong (trx: Trx, mark: LineMark, refolded: readonly StatementLineRow[]): Promise<LineMark> {
   const line = refolded.find(({ movement_id, card_id, occurred_at }) =>
     movement_id === mark.movement_id && card_id === mark.card_id && occurred_at === mark.occurred_at)

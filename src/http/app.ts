@@ -84,7 +84,8 @@ function createBase ({ logger, limits }: BaseOptions): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     // Keep-alive longer than a load balancer's usual 60 s, so that it is never us who closes under a request.
     keepAliveTimeout: 72_000,
-    // Who sends slowly occupies a connection and, with a body, memory. Node looks every connectionsCheckingInterval only.
+    // Who sends slowly occupies a connection and, with a body, memory. Node looks every connectionsCheckingInterval
+    // only.
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 5000 },
     // A request that comes in on an open connection while we stop is still served.
@@ -106,8 +107,8 @@ function createBase ({ logger, limits }: BaseOptions): FastifyInstance {
 const REQUEST_TIMEOUT_MS = 20_000
 
 /**
- * A stop closes the connections that are idle at that moment. One that is busy then would be kept alive after its answer and
- * delay the stop until its time-out.
+ * A stop closes the connections that are idle at that moment. One that is busy then would be kept alive after its
+ * answer and delay the stop until its time-out.
  */
 function closeConnectionsAsTheyFallIdle (app: FastifyInstance): void {
   app.addHook('preClose', async () => {

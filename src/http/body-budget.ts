@@ -1,13 +1,16 @@
 import type { FastifyInstance } from 'fastify'
 import { Problem } from './problem.ts'
 
-/** A body up to this size is always received: the limit of connections bounds how many there are. Deliveries have some kilobytes. */
+/**
+ * A body up to this size is always received: the limit of connections bounds how many there are. Deliveries have some
+ * kilobytes.
+ */
 const SMALL_BYTES = 65_536
 
 /**
- * Bounds the memory for bodies whose sender is not known yet: a signature is checked over the whole body. A large body reserves
- * its announced length until its answer is sent, and is refused before it is read if the reservations exceed the limit.
- * Small bodies are always received, so large ones cannot keep ordinary deliveries out.
+ * Bounds the memory for bodies whose sender is not known yet: a signature is checked over the whole body. A large body
+ * reserves its announced length until its answer is sent, and is refused before it is read if the reservations exceed
+ * the limit. Small bodies are always received, so large ones cannot keep ordinary deliveries out.
  */
 export function limitBodies (scope: FastifyInstance, { bodyLimitBytes, bodiesLimitBytes }: { bodyLimitBytes: number, bodiesLimitBytes: number }): void {
   // One body of the permitted size must always fit.

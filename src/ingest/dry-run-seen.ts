@@ -8,8 +8,8 @@ export type SeenBefore = 'first' | 'same' | 'other'
 const MAPS = 256
 
 /**
- * Remembers the facts that each event had first. Keeps 8 bytes of each sha256, 130 bytes an event in memory: with a million events,
- * one dry run in 30 million takes a key for another.
+ * Remembers the facts that each event had first. Keeps 8 bytes of each sha256, 130 bytes an event in memory: with a
+ * million events, one dry run in 30 million takes a key for another.
  * @returns compares an event with what was seen of it before
  */
 export function createSeenEvents (): (key: EventKey, fact_digest: string) => SeenBefore {

@@ -7,10 +7,10 @@ import { createSeenEvents, type SeenBefore } from './dry-run-seen.ts'
 import type { Ingest } from './store-delivery.ts'
 
 /**
- * An appender that reads the log and writes nothing. It answers what would happen to an event after all the events that it was
- * given before, so repetitions and contradictions inside one file appear as they would in an import. An event that is not stored
- * yet has no position: the answer is 0.
- * It cannot predict `unstorable`, which only PostgreSQL can decide, nor what others store meanwhile.
+ * An appender that reads the log and writes nothing. It answers what would happen to an event after all the events that
+ * it was given before, so repetitions and contradictions inside one file appear as they would in an import. An event
+ * that is not stored yet has no position: the answer is 0. It cannot predict `unstorable`, which only PostgreSQL can
+ * decide, nor what others store meanwhile.
  */
 export function createDryRun (db: Db): Ingest['appender'] {
   const see = createSeenEvents()

@@ -7,7 +7,7 @@ import { Trails } from './trails.ts'
  * and after join up (continuity), then by identity. Arrival plays no part. Takes O(n log n) time, also for one moment.
  *
  * An opening comes first or not at all: if anything is dated before it, the balance before that is the card's opening.
- * The clocks of two sources differ by seconds, and an opening in between would take points away.
+ * The times of two sources differ by seconds, and an opening in between would take points away.
  * @param movements of one card, in any order
  * @param balance the card's balance before the first of them; null when nothing is known before
  */
@@ -49,9 +49,9 @@ const SEARCHED_MOVEMENTS = 12
 /**
  * Orders the movements of one moment. A movement with a reported balance is an edge from the balance before it to the
  * balance after it; the true order is a trail through these edges. A movement without one fits anywhere: if there are
- * any, and the moment is short, an order without a gap is searched for. Otherwise the trails are walked. Where one ends,
- * a movement without a reported balance may bridge it to the next; where none does, the order jumps, and the fold shows
- * the jump as unexplained.
+ * any, and the moment is short, an order without a gap is searched for. Otherwise the trails are walked. Where one
+ * ends, a movement without a reported balance may bridge it to the next; where none does, the order jumps, and the fold
+ * shows the jump as unexplained.
  */
 function joinUp (moment: readonly Movement[], balance: bigint | null): Movement[] {
   const bridges = new Bridges(moment)
@@ -76,8 +76,9 @@ function joinUp (moment: readonly Movement[], balance: bigint | null): Movement[
 }
 
 /**
- * At each end of a trail so many different amounts are tried as a bridge. Which of n amounts joins which of n balances is
- * not known to be decidable in less than n² steps; 16,000 different ones in one microsecond happen in no true history.
+ * At each end of a trail so many different amounts are tried as a bridge. Which of n amounts joins which of n balances
+ * is not known to be decidable in less than n² steps; 16,000 different ones in one microsecond happen in no true
+ * history.
  */
 const TRIED_AMOUNTS = 256
 
@@ -125,7 +126,10 @@ class Bridges {
   }
 }
 
-/** The first order, by identity, in which every reported balance joins up. A set of movements leads to one balance, so each set is tried once. */
+/**
+ * The first order, by identity, in which every reported balance joins up. A set of movements leads to one balance, so
+ * each set is tried once.
+ */
 function searchGapless (moment: readonly Movement[], balance: bigint): Movement[] | undefined {
   const dead = new Set<number>()
   function search (used: number, at: bigint): Movement[] | undefined {

@@ -22,9 +22,9 @@ class Place {
 }
 
 /**
- * How many steps of detours that lead nowhere are paid for by each movement of a connected part. Such detours exist only where
- * no order joins up, so that several orders are equally good. Up to 128 connected movements every detour is tried; without
- * a bound thousands of them, each with a long way to a dead end, would cost the square of their number.
+ * How many steps of detours that lead nowhere are paid for by each movement of a connected part. Such detours exist
+ * only where no order joins up, so that several orders are equally good. Up to 128 connected movements every detour is
+ * tried; without a bound thousands of them, each with a long way to a dead end, would cost the square of their number.
  */
 const PATIENCE = 256
 
@@ -60,9 +60,9 @@ export class Trails {
   }
 
   /**
-   * Where a trail over the rest should begin: the smallest balance that is left more often than reached, else the smallest
-   * that is left. Balances that are passed over stay unfit: a trail lowers the surplus where it begins and raises it only
-   * where it ends, and nothing leaves from there any more.
+   * Where a trail over the rest should begin: the smallest balance that is left more often than reached, else the
+   * smallest that is left. Balances that are passed over stay unfit: a trail lowers the surplus where it begins and
+   * raises it only where it ends, and nothing leaves from there any more.
    */
   start (): bigint {
     const places = this.#ascending ??= [...this.#places.values()].filter(isLeft).sort((a, b) => a.balance < b.balance ? -1 : 1)
@@ -71,7 +71,9 @@ export class Trails {
     return (places[this.#source] ?? places[this.#least])?.balance ?? 0n
   }
 
-  /** Walks from a balance until no movement leaves, then inserts the closed walks left aside (Hierholzer's algorithm). */
+  /**
+   * Walks from a balance until no movement leaves, then inserts the closed walks left aside (Hierholzer's algorithm).
+   */
   trail (start: bigint): Movement[] {
     const trail: Movement[] = []
     let at = this.#placeOf(start)

@@ -14,7 +14,8 @@ export interface AppenderOptions {
 export interface Appender {
   /**
    * Stores an event, or learns that it is stored: resolves after the commit.
-   * @throws AppendRefused when the queue or all connections are full, the database is away or slow, or the input cannot be stored
+   * @throws AppendRefused when the queue or all connections are full, the database is away or slow, or the input cannot
+   * be stored
    */
   append: (event: Appendable) => Promise<Appended>
   /** Refuses new events from now on, and waits until all accepted ones are stored or refused. */
@@ -22,8 +23,8 @@ export interface Appender {
 }
 
 /**
- * Why an event was not stored. `busy`: the connections for appends were in use for too long. After `unavailable` it may have been
- * stored: the sender's retry finds out.
+ * Why an event was not stored. `busy`: the connections for appends were in use for too long. After `unavailable` it may
+ * have been stored: the sender's retry finds out.
  */
 export class AppendRefused extends Error {
   override name = 'AppendRefused'
@@ -53,8 +54,8 @@ const TRIES = 5
 const COMMIT_TIMEOUT_MS = 8000
 
 /**
- * Gathers events into batches without a timer: a free lane stores what has arrived, and what arrives meanwhile is its next
- * batch. So batches grow under load, and a single event does not wait.
+ * Gathers events into batches without a timer: a free lane stores what has arrived, and what arrives meanwhile is its
+ * next batch. So batches grow under load, and a single event does not wait.
  */
 export function createAppender (db: Db, options: AppenderOptions): Appender {
   const lanes = Array.from({ length: LANES }, () => createLane({ db, store: append, ...options }))

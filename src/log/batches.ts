@@ -2,8 +2,8 @@
 export interface BatchLimits { items: number, bytes: number }
 
 /**
- * Cuts items into batches within limits, in order, so that a batch of bodies fits in memory. An item larger than `limits.bytes`
- * gets a batch of its own.
+ * Cuts items into batches within limits, in order, so that a batch of bodies fits in memory. An item larger than
+ * `limits.bytes` gets a batch of its own.
  */
 export async function * inBatches<Item> (
   items: Iterable<Item> | AsyncIterable<Item>, limits: BatchLimits, bytesOf: (item: Item) => number

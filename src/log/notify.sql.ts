@@ -7,12 +7,15 @@ export const APPENDED_CHANNEL = 'ledger_appended'
 
 const notify = prepared(() => sql`select pg_notify(${APPENDED_CHANNEL}, '')`)
 
-/** Least time between two notifications. Each is a query of its own, and under load there are a thousand batches a second. */
+/**
+ * Least time between two notifications. Each is a query of its own, and under load there are a thousand batches a
+ * second.
+ */
 const PAUSE_MS = 10
 
 /**
- * Makes a function that notifies other processes of new events: at once, then once a pause at most, however often it is called
- * (a NOTIFY in each transaction would serialise the commits). A lost one only costs latency: workers poll.
+ * Makes a function that notifies other processes of new events: at once, then once a pause at most, however often it is
+ * called (a NOTIFY in each transaction would serialise the commits). A lost one only costs latency: workers poll.
  */
 export function createNotifier (db: Db): () => void {
   let called = 0

@@ -10,11 +10,12 @@ interface Asked<Question, Answer> {
 }
 
 /**
- * Answers questions that are asked at the same time with one statement, without a timer: a free lane takes what has arrived, and
- * what arrives meanwhile is its next batch. A single question does not wait; many share the cost of one statement.
+ * Answers questions that are asked at the same time with one statement, without a timer: a free lane takes what has
+ * arrived, and what arrives meanwhile is its next batch. A single question does not wait; many share the cost of one
+ * statement.
  *
- * Not `dataloader`: it sends what one turn of the event loop gathers, however many statements are running. Under load, when it
- * matters, the batches are then small and the statements many.
+ * Not `dataloader`: it sends what one turn of the event loop gathers, however many statements are running. Under load,
+ * when it matters, the batches are then small and the statements many.
  * @param answer returns one answer a question, in order; an error is the answer to all of them
  */
 export function batchReads<Question, Answer> (answer: (questions: Question[]) => Promise<readonly Answer[]>): (question: Question) => Promise<Answer> {

@@ -9,8 +9,8 @@ export interface ConnectionOptions extends pg.ClientConfig {
 type Connected = (error: Error | null) => void
 
 /**
- * A client of the driver whose connections have the settings of a session, whatever DATABASE_URL says: the options of the URL
- * (or of PGOPTIONS) go first and ours after them, and the last one wins. Its errors carry codes.
+ * A client of the driver whose connections have the settings of a session, whatever DATABASE_URL says: the options of
+ * the URL (or of PGOPTIONS) go first and ours after them, and the last one wins. Its errors carry codes.
  */
 class LedgerClient extends pg.Client {
   readonly #session: Session
@@ -18,7 +18,8 @@ class LedgerClient extends pg.Client {
   constructor (options: ConnectionOptions) {
     super(options)
     this.#session = options.session
-    // A connection can break while no query is under way; unheard, that would end the process. The next query fails and says why.
+    // A connection can break while no query is under way; unheard, that would end the process. The next query fails and
+    // says why.
     this.on('error', () => {})
     // The driver takes the URL's options instead of those it is given, so they are joined after it has read both.
     const { connectionParameters } = this as unknown as { connectionParameters: { options?: string } }

@@ -11,8 +11,8 @@ export type Db = Kysely<Tables>
 export type Trx = Transaction<Tables>
 
 /**
- * A schema with a set of projection tables and their checkpoints: the live one, the one that a rebuild fills, or the temporary
- * one of a check, which ends with its connection.
+ * A schema with a set of projection tables and their checkpoints: the live one, the one that a rebuild fills, or the
+ * temporary one of a check, which ends with its connection.
  */
 export type ProjectionSchema = 'projection' | 'projection_build' | 'pg_temp'
 
@@ -25,8 +25,8 @@ export interface DatabaseOptions {
   /** Every transaction is read-only, whatever the login may do. */
   readOnly?: boolean
   /**
-   * How long a statement may go unanswered; then both sides give the connection up. For services. undefined: for ever, for
-   * commands whose statements take long.
+   * How long a statement may go unanswered; then both sides give the connection up. For services. undefined: for ever,
+   * for commands whose statements take long.
    */
   timeout_ms?: number
   /** Further settings of each connection. */
@@ -48,9 +48,9 @@ const DATE = 1082
 const TIMESTAMPTZ = 1184
 
 /**
- * How connections of the ledger, and no others, read values: int8 as bigint (points are exact), timestamptz as an Instant with
- * its microseconds, date as YYYY-MM-DD, json as the text that is stored. jsonb is parsed: it holds the ledger's own values, never
- * evidence.
+ * How connections of the ledger, and no others, read values: int8 as bigint (points are exact), timestamptz as an
+ * Instant with its microseconds, date as YYYY-MM-DD, json as the text that is stored. jsonb is parsed: it holds the
+ * ledger's own values, never evidence.
  */
 const typeParsers = {
   getTypeParser (oid: number, format?: 'text' | 'binary') {
@@ -64,14 +64,18 @@ const typeParsers = {
   }
 }
 
-/** The query builder over a pool. End the pool with `closePool`: destroying a builder that was never used does not end it. */
+/**
+ * The query builder over a pool. End the pool with `closePool`: destroying a builder that was never used does not end
+ * it.
+ */
 export function databaseOf (pool: pg.Pool): Db {
   return builderOf(pool, 'marked')
 }
 
 /**
- * Opens a pool for the steps of a worker, and the query builder over it. Steps repeat the same statements and find their rows by
- * key: each connection parses and plans them once, for tables of any size. Close the pool with `closePool`.
+ * Opens a pool for the steps of a worker, and the query builder over it. Steps repeat the same statements and find
+ * their rows by key: each connection parses and plans them once, for tables of any size. Close the pool with
+ * `closePool`.
  */
 export function openForSteps (options: DatabaseOptions): { pool: pg.Pool, db: Db } {
   const pool = openPool({ ...options, settings: BY_KEY })
@@ -79,8 +83,8 @@ export function openForSteps (options: DatabaseOptions): { pool: pg.Pool, db: Db
 }
 
 /**
- * A kept plan must not be one for a table that was empty when it was made, so sequential scans are off. Before PostgreSQL 18 a
- * discouraged plan counts as very expensive, and expensive plans are compiled: hence no JIT.
+ * A kept plan must not be one for a table that was empty when it was made, so sequential scans are off. Before
+ * PostgreSQL 18 a discouraged plan counts as very expensive, and expensive plans are compiled: hence no JIT.
  */
 const BY_KEY = { plan_cache_mode: 'force_generic_plan', enable_seqscan: 'off', jit: 'off' }
 
@@ -89,8 +93,8 @@ function builderOf (pool: pg.Pool, prepares: Prepares): Db {
 }
 
 /**
- * Opens a pool. Each connection commits synchronously whatever the server's default is (a 2xx must outlive a crash), reads
- * times in UTC and dates as ISO, and acts as `role`. A connection that differs is refused (`establishSession`).
+ * Opens a pool. Each connection commits synchronously whatever the server's default is (a 2xx must outlive a crash),
+ * reads times in UTC and dates as ISO, and acts as `role`. A connection that differs is refused (`establishSession`).
  */
 export function openPool (options: DatabaseOptions): pg.Pool {
   const pool = createPool({
@@ -123,7 +127,10 @@ function timeoutsOf (timeout_ms: number): pg.PoolConfig {
   return { stream: socketsWithTimeout(timeout_ms), idleTimeoutMillis: timeout_ms / 2 }
 }
 
-/** The settings that connections of the ledger need; with a timeout, those by which the server, too, gives up a dead peer. */
+/**
+ * The settings that connections of the ledger need; with a timeout, those by which the server, too, gives up a dead
+ * peer.
+ */
 export function sessionOf ({ role, projectionSchema = 'projection', readOnly = false, settings = {}, timeout_ms }: Omit<DatabaseOptions, 'url' | 'poolSize' | 'name'>): Session {
   const acting = role === undefined || role === '' ? undefined : role
   return {

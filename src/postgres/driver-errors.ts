@@ -1,6 +1,6 @@
 /**
- * What node-postgres and its pool say, word for word, in the errors to which they give no code. Only errors that the driver
- * threw are compared with it; everything else is told apart by codes.
+ * What node-postgres and its pool say, word for word, in the errors to which they give no code. Only errors that the
+ * driver threw are compared with it; everything else is distinguished by its code.
  */
 const CODES: Readonly<Record<string, string>> = {
   'timeout exceeded when trying to connect': 'CONNECTIONS_EXHAUSTED',

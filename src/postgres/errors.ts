@@ -1,6 +1,9 @@
 /** What a failed statement means for the caller; the one place where the database's error codes are read. */
 export type Failure =
-  /** The same statement may succeed at once: a deadlock, a lock that was not granted, a plan that a migration made stale. */
+  /**
+   * The same statement may succeed at once: a deadlock, a lock that was not granted, a plan that a migration made
+   * stale.
+   */
   | 'retry'
   /** A key that exists already: somebody else was faster, or the same row came again. */
   | 'taken'
@@ -21,7 +24,10 @@ export type Unavailability =
   | 'timeout'
 
 const RETRY = new Set(['40001', '40P01', '55P03'])
-/** Connecting was refused: credentials, or a database that is missing or accepts nobody. A person must act; retries are right meanwhile. */
+/**
+ * Connecting was refused: credentials, or a database that is missing or accepts nobody. A person must act; retries are
+ * right meanwhile.
+ */
 const REFUSED = new Set(['28000', '28P01', '3D000', '55000', 'session_refused'])
 /** The server ended a session that was idle in a transaction for too long: this process was paused or cut off. */
 const ENDED_WHILE_IDLE = '25P03'
@@ -41,7 +47,7 @@ export function failureOf (error: unknown): Failure {
   return 'defect'
 }
 
-/** Tells apart why an error is `unavailable`. */
+/** The reason why an error is `unavailable`. */
 export function whyUnavailable (error: unknown): Unavailability {
   const code = codeOf(error)
   if (code === EXHAUSTED) return 'exhausted'

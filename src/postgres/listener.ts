@@ -11,8 +11,8 @@ const RECONNECT_MAX_MS = 10_000
 /** How a listener reaches its database, and as whom. */
 export interface ListenerOptions extends Pick<DatabaseOptions, 'url' | 'role'> {
   /**
-   * How long a query may stay unanswered before the connection counts as dead. A connection that only listens cannot tell
-   * silence from death, so it sends a query twice in that time.
+   * How long a query may stay unanswered before the connection counts as dead. A connection that only listens cannot
+   * distinguish silence from a dead peer, so it sends a query twice in that time.
    */
   timeout_ms: number
 }

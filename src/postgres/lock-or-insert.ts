@@ -1,6 +1,6 @@
 /**
- * Locks rows of which most exist, and inserts the missing ones first. Two transactions that insert the same rows while they hold
- * others can deadlock; PostgreSQL ends one of them, and it is tried again.
+ * Locks rows of which most exist, and inserts the missing ones first. Two transactions that insert the same rows while
+ * they hold others can deadlock; PostgreSQL ends one of them, and it is tried again.
  * @param lock locks those of the rows that exist
  * @param insert inserts rows; one that somebody else inserted meanwhile stays as it is
  * @returns all of the rows

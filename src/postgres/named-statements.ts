@@ -8,13 +8,16 @@ export const MARK = '/* prepared */'
 /** Which statements a pool prepares: those that `prepared` made, or every one that reads or writes rows. */
 export type Prepares = 'marked' | 'all'
 
-/** Limit of names of a pool: a statement whose text differs from call to call must not fill the memory of its connections. */
+/**
+ * Limit of names of a pool: a statement whose text differs from call to call must not fill the memory of its
+ * connections.
+ */
 const NAMES_MAX = 200
 const OF_ROWS = /^\s*(select|insert|update|delete|with)\b/i
 
 /**
- * A pool for the query builder that gives names to statements, since the builder gives none. A connection with a stale statement
- * is closed when it is released: it would refuse that statement for ever.
+ * A pool for the query builder that gives names to statements, since the builder gives none. A connection with a stale
+ * statement is closed when it is released: it would refuse that statement for ever.
  */
 export function withNamedStatements (pool: pg.Pool, prepares: Prepares = 'marked'): PostgresPool {
   const names = new Map<string, string>()

@@ -5,8 +5,8 @@ import { failureOf } from './errors.ts'
 export interface Backoff { base_ms: number, max_ms: number }
 
 /**
- * How long to pause after a number of failures in a row. It doubles with each, up to `max_ms`; half of it is random, so that
- * processes that failed at the same moment do not try again at the same moment.
+ * How long to pause after a number of failures in a row. It doubles with each, up to `max_ms`; half of it is random, so
+ * that processes that failed at the same moment do not try again at the same moment.
  */
 export function backoff_ms (failures: number, { base_ms, max_ms }: Backoff): number {
   const ceiling_ms = Math.min(base_ms * 2 ** Math.min(failures - 1, 20), max_ms)

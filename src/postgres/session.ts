@@ -16,8 +16,9 @@ export class SessionRefused extends Error {
 }
 
 /**
- * Says how the settings reached the server: `startup` with the connection, `statement` by `set_config` afterwards. A pooler
- * may drop the options of a connection; one that hands a session on without a reset shows the mark of the session before.
+ * Says how the settings reached the server: `startup` with the connection, `statement` by `set_config` afterwards. A
+ * pooler may drop the options of a connection; one that hands a session on without a reset shows the mark of the
+ * session before.
  */
 const MARK = 'loyalty_ledger.session'
 
@@ -29,8 +30,8 @@ export function startupOptions ({ settings }: Session): string {
 }
 
 /**
- * Checks once, right after connecting, that a connection has its settings. If a pooler dropped the startup options, sets them by
- * statement: a pooler in session mode keeps them for as long as the connection lasts.
+ * Checks once, right after connecting, that a connection has its settings. If a pooler dropped the startup options,
+ * sets them by statement: a pooler in session mode keeps them for as long as the connection lasts.
  * @throws SessionRefused
  */
 export async function establishSession (client: pg.ClientBase, session: Session): Promise<void> {

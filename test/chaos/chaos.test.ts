@@ -1,5 +1,5 @@
-// An API and two workers in processes of their own under load, while whatever can fail does. `npm run chaos` is the long form;
-// CHAOS_SEED repeats the faults and the load, though not the moments at which they meet.
+// An API and two workers in processes of their own under load, while whatever can fail does. `npm run chaos` is the
+// long form; CHAOS_SEED repeats the faults and the load, though not the moments at which they meet.
 import { setTimeout as pause } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import { createDifferences } from '../../simulator/differences.ts'

@@ -14,7 +14,10 @@ export interface ChaosCluster {
   /** The ledger's database, migrated, as its owner. */
   url: string
   pool: pg.Pool
-  /** kill -9 of the server and each of its processes. @returns once it runs again, on the same port, and has recovered */
+  /**
+   * kill -9 of the server and each of its processes.
+   * @returns once it runs again, on the same port, and has recovered
+   */
   kill: () => Promise<void>
   /** The processes of the server that serve the API and workers, in the ledger's database. */
   backends: () => Promise<number[]>

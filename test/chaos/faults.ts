@@ -11,7 +11,9 @@ export interface Rig {
   cluster: ChaosCluster
   api: Supervised
   workers: readonly Supervised[]
-  /** For how long a connection may say nothing; the server ends what rests in a transaction after three times as long. */
+  /**
+   * For how long a connection may say nothing; the server ends what rests in a transaction after three times as long.
+   */
   timeout_ms: number
 }
 
@@ -100,7 +102,10 @@ export function schedule (random: Random, enough: { faults: number } | { kills: 
 /** How long it may take until a process makes the request at which something shall happen; then it happens anyway. */
 const MOMENT_MS = 500
 
-/** Acts in the middle of what a process does: before one of its next requests, or when the server has done it and nobody knows. */
+/**
+ * Acts in the middle of what a process does: before one of its next requests, or when the server has done it and nobody
+ * knows.
+ */
 async function atSomeRequest (proxy: Proxy, random: Random, act: (link?: Link) => Promise<void>): Promise<void> {
   const cutting = proxy.cutAt(random.integer(1, 12), random.pick(['before', 'after']), { act })
   await Promise.race([cutting.done, pause(MOMENT_MS)])

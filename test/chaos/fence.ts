@@ -11,8 +11,8 @@ interface Standing { projection: string, shard: number, position: string, head: 
 const EVERY_MS = 100
 
 /**
- * Watches all checkpoints, until the test ends at the latest: as readers see them, many times a second, and each single move. A
- * move to where the checkpoint stood already is a step that was taken twice.
+ * Watches all checkpoints, until the test ends at the latest: as readers see them, many times a second, and each single
+ * move. A move to where the checkpoint stood already is a step that was taken twice.
  * @returns how to stop, and every checkpoint that strayed
  */
 export async function watchCheckpoints (t: Test, pool: pg.Pool): Promise<() => Promise<Strayed[]>> {

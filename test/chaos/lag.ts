@@ -6,7 +6,10 @@ export interface Lag { events: number, seconds: number }
 
 const EVERY_MS = 250
 
-/** Watches how far projections are behind, until the test ends at the latest. @returns how to stop, and the greatest lag there was */
+/**
+ * Watches how far projections are behind, until the test ends at the latest.
+ * @returns how to stop, and the greatest lag there was
+ */
 export function watchLag (t: Test, pool: pg.Pool): () => Promise<Lag> {
   const greatest: Lag = { events: 0, seconds: 0 }
   const stopping = new AbortController()

@@ -41,8 +41,8 @@ export interface Loading {
 }
 
 /**
- * Sends histories, one after the other, at a steady rate; each delivery is tried until it gets a final answer. What the test has
- * not stopped when it ends is abandoned.
+ * Sends histories, one after the other, at a steady rate; each delivery is tried until it gets a final answer. What the
+ * test has not stopped when it ends is abandoned.
  */
 export function startLoad (t: Test, url: string, seed: string, rate: number, differences: Differences): Loading {
   const load: Load = {

@@ -1,8 +1,8 @@
-// The crash matrix: every operation, cut off at each of its requests to the database, before the server has it and after the server
-// has done it. What is left must be a state that the operation may leave; and done again, all must be as if nothing had happened.
-// The landing run takes a few requests of each, from one drawn by MATRIX_SEED on; MATRIX=all and `npm run test:long` take every one.
-// Connections are cut as a crash cuts
-// them, and the process lives on: it is killed itself in chaos.test.ts.
+// The crash matrix: every operation, cut off at each of its requests to the database, before the server has it and
+// after the server has done it. What is left must be a state that the operation may leave; and done again, all must be
+// as if nothing had happened. The landing run takes a few requests of each, from one drawn by MATRIX_SEED on;
+// MATRIX=all and `npm run test:long` take every one. Connections are cut as a crash cuts them, and the process lives
+// on: it is killed itself in chaos.test.ts.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'kysely'

@@ -14,9 +14,9 @@ export interface Proxy {
   /** Requests seen so far, of all connections; those whose application_name matches. */
   requests: (of?: RegExp) => number
   /**
-   * Acts at the n-th request from now: `before` it reaches the server, or `after` the server has done it and before the answer
-   * reaches the client. Everything of that connection waits until `act` is done; unless told otherwise it cuts all
-   * connections that match, as a crash would.
+   * Acts at the n-th request from now: `before` it reaches the server, or `after` the server has done it and before the
+   * answer reaches the client. Everything of that connection waits until `act` is done; unless told otherwise it cuts
+   * all connections that match, as a crash would.
    * @param options.of which connections count, by application_name
    * @param options.statement which requests count, by their SQL
    */

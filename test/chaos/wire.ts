@@ -33,7 +33,9 @@ export function applicationName (packet: Buffer): string {
   return parameters[parameters.indexOf('application_name') + 1] ?? ''
 }
 
-/** Does the server answer it with ReadyForQuery: Query, Sync, FunctionCall? Parse, Bind and Execute wait for their Sync. */
+/**
+ * Does the server answer it with ReadyForQuery: Query, Sync, FunctionCall? Parse, Bind and Execute wait for their Sync.
+ */
 export function isRequest (type: string | undefined): boolean {
   return type === 'Q' || type === 'S' || type === 'F'
 }

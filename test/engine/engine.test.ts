@@ -19,7 +19,10 @@ import { awardData, enveloped, orderData } from '../support/deliveries.ts'
 import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
 
-/** A few customers with cards that change hands, several awards at one moment, each told by one to three routes; orders through their states. */
+/**
+ * A few customers with cards that change hands, several awards at one moment, each told by one to three routes; orders
+ * through their states.
+ */
 function history (seed: number, size: number): object[] {
   const { next, pick } = createRandom(String(seed))
   const balances = new Map<string, number>()
@@ -28,7 +31,8 @@ function history (seed: number, size: number): object[] {
     const customer = `cust_${Math.floor(next() * 4)}`
     const minute = String(Math.floor(next() * 6)).padStart(2, '0')
     if (next() < 0.3) {
-      // The same order, state and time tell the same facts: else two of them would be a conflict, which arrival decides.
+      // The same order, state and time tell the same facts: else two of them would be a conflict, which arrival
+      // decides.
       const number = Math.floor(next() * 4)
       const status = pick(['CREATED', 'PAID', 'FULFILLED', 'CANCELED'])
       deliveries.push(orderData({ id: `ord_${number}`, customer: `cust_${number}`, status, amount: number + status.length + Number(minute), updatedAt: `2026-01-01T10:${minute}:00.000Z` }))
@@ -76,7 +80,8 @@ test('projections depend on the set of events: any order, any repetition, any ba
         const ledger = await openLedger(inner, { shards: 3 })
         await fill(ledger, order, batch, batch === 1000 ? undefined : rng)
         await requireTies(ledger)
-        // When something was recorded is the one thing that arrival decides, and with it which telling of a state came first.
+        // When something was recorded is the one thing that arrival decides, and with it which telling of a state came
+        // first.
         const dump = await dumpProjections(ledger.owner, { recordedAt: false })
         dump.order_states = (dump.order_states ?? []).map(row => row.replace(/"event_id": "[^"]*"/, '').replace(/"subject": "[^"]*"/, ''))
         states.push(dump)

@@ -34,8 +34,8 @@ function createReader (log: Log, shard: number) {
 }
 
 /**
- * A slow transaction takes its place first and commits last; a fast one begins after it and would commit before; the reader
- * looks in between.
+ * A slow transaction takes its place first and commits last; a fast one begins after it and would commit before; the
+ * reader looks in between.
  * @returns what the reader got in the end, in order
  */
 async function overtaken (log: Log, isWaitingForLock: () => Promise<boolean>): Promise<string[]> {

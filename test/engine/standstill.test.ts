@@ -1,4 +1,5 @@
-// A switch of generations locks what is parked before the tables of the projections: who reads both must not hold the latter first.
+// A switch of generations locks what is parked before the tables of the projections: who reads both must not hold the
+// latter first.
 import { test } from 'tap'
 import { projections } from '../../src/projections/index.ts'
 import { findCards } from '../../src/projections/cards/reads.sql.ts'

@@ -7,7 +7,9 @@ import { dumpProjections, openLedger, type TestLedger } from '../support/ledger.
 import { SECRETS } from '../providers/voucherify/personal.ts'
 import { erase, impersonal, ownerOf, plantedHistory, refolded, restoreAll, SHARDS, takeAll } from './support.ts'
 
-/** Do the digests of received bodies still chain, and does a stored erasure vouch for each body that is another by now? */
+/**
+ * Do the digests of received bodies still chain, and does a stored erasure vouch for each body that is another by now?
+ */
 async function brokenLinks (ledger: TestLedger): Promise<unknown[]> {
   const { rows } = await ledger.owner.query(`
     with linked as (

@@ -21,7 +21,10 @@ async function eventsErased (ledger: TestLedger): Promise<number> {
   return row?.n ?? 0
 }
 
-/** One customer with more events than one transaction takes. The reasons name them; nothing but their own objects says how they are called. */
+/**
+ * One customer with more events than one transaction takes. The reasons name them; nothing but their own objects says
+ * how they are called.
+ */
 async function longHistory (ledger: TestLedger): Promise<string> {
   const { customer_id, bodies } = plantedHistory({ seed: 7, customers: 1, events: 420 })
   await takeAll(ledger, bodies)

@@ -104,7 +104,7 @@ test('an unexplained line says between which two it stands, and what is missing'
   t.match(whole[1], {
     kind: 'unexplained',
     points: -30,
-    observed_in: [],
+    observed_in: { length: 0 },
     won: null,
     recomputed: null,
     gap: { after_movement_id: 'award:evcus_1:r2:v_1', before_movement_id: 'award:evcus_1:r3:v_1', our_balance: 145, implied_balance: 115 },

@@ -40,10 +40,10 @@ async function makeOlder (ledger: TestLedger, seconds: number): Promise<void> {
 test('a new ledger, and one in order', async t => {
   const ledger = await openLedger(t, { shards: 4 })
   t.match(await status(ledger), {
-    attention: [],
+    attention: { length: 0 },
     projections: projections.map(({ name, version }) => ({ name, version, code_version: version, outdated: false, lag_events: 0, lag_seconds: 0, parked: 0, oldest_parked_at: null })),
-    rebuild: [],
-    quarantine: { open: 0, conflicts: 0, reasons: [] },
+    rebuild: { length: 0 },
+    quarantine: { open: 0, conflicts: 0, reasons: { length: 0 } },
     log: { events: 0, newest_recorded_at: null, silence_seconds: null, shards: [0, 1, 2, 3].map(shard => ({ shard, head: 0, chain: ZEROS, newest_recorded_at: null })) },
     worker: null
   })
@@ -189,7 +189,7 @@ test('what is open in quarantine, by reason, and what contradicts', async t => {
   for (const [text, reason] of [['1', 'not_json'], ['2', 'not_json'], ['3', 'conflict'], ['4', 'contradicts_movement'], ['5', 'not_json']] as const) await keep(text, reason)
   await ledger.owner.query("update ledger.quarantine set state = 'discarded', decided_at = now(), decided_by = 'x', discard_reason = 'x' where quarantine_id = 5")
   t.match(await status(ledger), {
-    attention: [],
+    attention: { length: 0 },
     quarantine: { open: 4, conflicts: 2, reasons: [{ reason: 'not_json', open: 2 }, { reason: 'conflict', open: 1 }, { reason: 'contradicts_movement', open: 1 }].sort((a, b) => b.open - a.open || (a.reason < b.reason ? -1 : 1)) }
   })
 })

@@ -6,9 +6,9 @@ import { compareText } from '../../src/ledger/text.ts'
  * Puts the movements of a card in order: by `occurred_at`; at the same moment in the order in which before and
  * after balances join up (continuity), then by identity. Never by arrival.
  *
- * What a card was made with stands first or nowhere: where anything is told to have happened before it, the balance before
- * that is the card's opening. Sources date one thing by clocks that part by seconds, and an opening that stood in between
- * would take points away.
+ * What a card was made with stands first or nowhere: where anything is told to have happened before it, the balance
+ * before that is the card's opening. Sources date one thing by clocks that part by seconds, and an opening that stood
+ * in between would take points away.
  * @param movements of one card, in any order
  * @param balance the card's balance before the first of them; null when nothing is known before
  */
@@ -49,9 +49,10 @@ const SEARCHED_MOVEMENTS = 12
 
 /**
  * Settles a tie. A movement with a reported balance is an edge from the balance before it to the balance after it; the
- * true order is a trail through these edges. One without says only by how much, so it fits anywhere: where there are such,
- * and few, an order without a gap is searched for. Else the trails are walked; where one breaks, a movement without a
- * reported balance may bridge it; where nothing does, the order jumps, and the fold will show the jump as unexplained.
+ * true order is a trail through these edges. One without says only by how much, so it fits anywhere: where there are
+ * such, and few, an order without a gap is searched for. Else the trails are walked; where one breaks, a movement
+ * without a reported balance may bridge it; where nothing does, the order jumps, and the fold will show the jump as
+ * unexplained.
  */
 function joinUp (moment: readonly Movement[], balance: bigint | null): Movement[] {
   const silent = moment.filter(movement => movement.reported_balance === null)
@@ -81,7 +82,10 @@ function joinUp (moment: readonly Movement[], balance: bigint | null): Movement[
   return [...ordered, ...silent]
 }
 
-/** The first order, by identity, in which every reported balance joins up. After a set of movements the balance is what it is, so each set is tried once. */
+/**
+ * The first order, by identity, in which every reported balance joins up. After a set of movements the balance is what
+ * it is, so each set is tried once.
+ */
 function searchGapless (moment: readonly Movement[], balance: bigint): Movement[] | undefined {
   const dead = new Set<number>()
   function search (used: number, at: bigint): Movement[] | undefined {
@@ -117,7 +121,10 @@ class Edges {
     return (this.#from.get(balance)?.length ?? 0) > 0
   }
 
-  /** Where a trail over the rest should begin: the smallest balance that is left more often than reached, else the smallest. */
+  /**
+   * Where a trail over the rest should begin: the smallest balance that is left more often than reached, else the
+   * smallest.
+   */
   start (): bigint {
     let source: bigint | undefined
     let least: bigint | undefined
@@ -132,7 +139,10 @@ class Edges {
     return source ?? least ?? 0n
   }
 
-  /** Walks from a balance until stuck, then works the closed walks left aside into it (Hierholzer's way, in linear time). */
+  /**
+   * Walks from a balance until stuck, then works the closed walks left aside into it (Hierholzer's way, in linear
+   * time).
+   */
   trail (start: bigint): Movement[] {
     let trail = this.#walk(start)
     for (let index = 0; index <= trail.length; index++) {

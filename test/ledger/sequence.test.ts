@@ -33,7 +33,9 @@ function ids (movements: readonly Movement[]): string[] {
   return movements.map(({ movement_id }) => movement_id)
 }
 
-/** Movements between few balances: with chance joins, rings, forks, dead ends and jumps, and some that state no balance. */
+/**
+ * Movements between few balances: with chance joins, rings, forks, dead ends and jumps, and some that state no balance.
+ */
 function crowds (longest: number): fc.Arbitrary<Movement[]> {
   const stated = fc.integer({ min: 1, max: 40 }).chain(balances => fc.array(
     fc.record({ before: fc.nat(balances), after: fc.nat(balances), silent: fc.integer({ min: 0, max: 5 }).map(n => n === 0) })

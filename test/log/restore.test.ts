@@ -36,7 +36,10 @@ async function use (ledger: TestLedger): Promise<void> {
   await runStep(ledger.steps, projections, { batch: 5 })
 }
 
-/** Row for row what it was, and then on: duplicates known, positions and numbers continued, chains unbroken, projections as in the source. */
+/**
+ * Row for row what it was, and then on: duplicates known, positions and numbers continued, chains unbroken, projections
+ * as in the source.
+ */
 async function goesOn (t: Test, source: TestLedger, target: TestLedger): Promise<void> {
   const rows = await copyOut(source.owner, ['ledger', 'projection'])
   t.strictSame(await readBack(target.owner, rows), rows)

@@ -4,8 +4,8 @@ import type { Test } from 'tap'
 import { asksForTls, createFramer, READY } from '../chaos/wire.ts'
 
 /**
- * A connection pooler as PgBouncer with `ignore_startup_parameters = options`: it drops the options of a connection, and hands a
- * connection to the server on to the next client; with `reset` after a `discard all`, as in session mode.
+ * A connection pooler as PgBouncer with `ignore_startup_parameters = options`: it drops the options of a connection,
+ * and hands a connection to the server on to the next client; with `reset` after a `discard all`, as in session mode.
  * @returns the URL of the database through it
  */
 export async function openPooler (t: Test, target: string, { reset }: { reset: boolean }): Promise<string> {

@@ -1,4 +1,5 @@
-// Whatever DATABASE_URL, the role, the database or a pooler say: a connection has the settings that the ledger needs, or is refused.
+// Whatever DATABASE_URL, the role, the database or a pooler say: a connection has the settings that the ledger needs,
+// or is refused.
 import type pg from 'pg'
 import { test, type Test } from 'tap'
 import { closePool, openPool, type DatabaseOptions } from '../../src/postgres/database.ts'

@@ -1,4 +1,5 @@
-// A merchant who subscribed to the two event types this project began from, awards and paid orders, and to nothing else.
+// A merchant who subscribed to the two event types this project began from, awards and paid orders, and to nothing
+// else.
 import { test } from 'tap'
 import { storeDelivery } from '../../src/ingest/store-delivery.ts'
 import { simulate } from '../../simulator/simulate.ts'

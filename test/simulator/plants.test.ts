@@ -1,5 +1,5 @@
-// Bugs planted in the ledger, one at a time: the histories must notice each of them. All of them take minutes, so the landing
-// run plants two, one in the pure ledger and one in what the provider sends.
+// Bugs planted in the ledger, one at a time: the histories must notice each of them. All of them take minutes, so the
+// landing run plants two, one in the pure ledger and one in what the provider sends.
 //
 //   npm run test:long -- simulator/plants        every bug
 //   PLANTS=tier npm test -- simulator/plants     those whose name says so

@@ -1,8 +1,8 @@
 import type pg from 'pg'
 
 /**
- * Shards whose log is not whole: the chain recomputed from the rows, by its definition and without the ledger's own functions, is
- * not the one at the head, or not as long.
+ * Shards whose log is not whole: the chain recomputed from the rows, by its definition and without the ledger's own
+ * functions, is not the one at the head, or not as long.
  */
 export async function brokenShards (pool: pg.Pool): Promise<number[]> {
   const { rows } = await pool.query<{ shard: number }>(`

@@ -1,5 +1,5 @@
-// Chance in tests. The landing run draws the same cases every time, so it fails only for what changed. `npm run test:long`
-// draws others each time and prints their seed: `SEED=… npm run test:long -- FILE` draws them again.
+// Chance in tests. The landing run draws the same cases every time, so it fails only for what changed. `npm run
+// test:long` draws others each time and prints their seed: `SEED=… npm run test:long -- FILE` draws them again.
 import { randomInt } from 'node:crypto'
 import fc from 'fast-check'
 

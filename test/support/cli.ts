@@ -39,7 +39,9 @@ export function start (t: Test, args: readonly string[], environment: Record<str
   return { process: child, said: () => stdout + stderr, finished }
 }
 
-/** Runs a command to its end in a process of its own: for what only a process has, as its standard output or its end. */
+/**
+ * Runs a command to its end in a process of its own: for what only a process has, as its standard output or its end.
+ */
 export async function runProcess (t: Test, args: readonly string[], environment: Record<string, string> = {}): Promise<Finished> {
   return await start(t, args, environment).finished
 }

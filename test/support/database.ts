@@ -12,8 +12,9 @@ export function databaseUrl (server: string, database: string): string {
 }
 
 /**
- * A database of the test's own: all migrations, `shards` empty shards (16 unless told; 0: none, as right after migrate up).
- * `blank`: nothing at all, not even migrations. `copyOf`: as that database of the same server is, which nobody may use meanwhile. It is dropped when the test ends, whoever is still connected.
+ * A database of the test's own: all migrations, `shards` empty shards (16 unless told; 0: none, as right after migrate
+ * up). `blank`: nothing at all, not even migrations. `copyOf`: as that database of the same server is, which nobody may
+ * use meanwhile. It is dropped when the test ends, whoever is still connected.
  */
 export async function createDatabase (
   t: Test,

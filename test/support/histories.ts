@@ -35,8 +35,9 @@ export const history: fc.Arbitrary<History> = fc.record({
 const SHARDS = 4
 
 /**
- * Fills two ledgers with the same events, one in the order in which they were sent and all at once, one by another choice of
- * sends, repeated, in any order and in small steps. Contradicting resends stay in, each behind what it contradicts.
+ * Fills two ledgers with the same events, one in the order in which they were sent and all at once, one by another
+ * choice of sends, repeated, in any order and in small steps. Contradicting resends stay in, each behind what it
+ * contradicts.
  * @param told histories that share the ledgers: their ids never meet
  * @returns what is wrong with them, in words; nothing when all is well
  */

@@ -19,7 +19,9 @@ import { createDatabase } from './database.ts'
 export const SECRET = 'a-webhook-secret'
 const LOOPBACK = { host: 'localhost:3000' }
 
-/** A ledger of the test's own: a migrated database, and the app over it as the service's role. No worker runs by itself. */
+/**
+ * A ledger of the test's own: a migrated database, and the app over it as the service's role. No worker runs by itself.
+ */
 export interface TestLedger {
   url: string
   /** As the owner of the database. */
@@ -42,8 +44,14 @@ export interface TestLedger {
  * @param options.secrets of each provider
  */
 export async function openLedger (t: Test, options: {
-  shards?: number, database?: { url: string, pool: pg.Pool }, secrets?: readonly string[], bodyLimitBytes?: number,
-  limits?: Partial<AppLimits>, queueLimit?: number, worker?: HealthOptions['worker'], providers?: Providers
+  shards?: number,
+  database?: { url: string, pool: pg.Pool },
+  secrets?: readonly string[],
+  bodyLimitBytes?: number,
+  limits?: Partial<AppLimits>,
+  queueLimit?: number,
+  worker?: HealthOptions['worker'],
+  providers?: Providers
 } = {}): Promise<TestLedger> {
   const { shards = 16, secrets = [SECRET], bodyLimitBytes = 1_048_576, queueLimit = 1000, providers = knownProviders } = options
   const { url, pool: owner } = options.database ?? await createDatabase(t, { shards })

@@ -17,7 +17,10 @@ const RULES: Array<{ refuses: string, statement: RegExp }> = [
 /** A few rows a shard, or fewer: any statement on them is fast. */
 const SMALL = ['ledger.shards', 'projection.checkpoints', 'ledger.api_keys']
 
-/** Describes what is wrong with a migration's text. Tables that it creates itself are empty and unused: everything is allowed there. */
+/**
+ * Describes what is wrong with a migration's text. Tables that it creates itself are empty and unused: everything is
+ * allowed there.
+ */
 export function dangersIn (text: string): string[] {
   const statements = statementsOf(text)
   const made = new Set([...SMALL, ...statements.flatMap(statement => /^create (?:unlogged )?table (?:if not exists )?([\w.]+)/.exec(statement)?.[1] ?? [])])

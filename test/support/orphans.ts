@@ -19,7 +19,10 @@ export async function removeOrphans (): Promise<void> {
   if (server !== undefined) await dropOrphans(server)
 }
 
-/** Stops the servers of a run, whoever is connected, and removes their data: the shared one, and those of tests that were killed. */
+/**
+ * Stops the servers of a run, whoever is connected, and removes their data: the shared one, and those of tests that
+ * were killed.
+ */
 export async function removeServers (run: number): Promise<void> {
   for (const folder of await testFolders()) {
     if (runOf(folder) === run) await removeServer(folder)

@@ -1,5 +1,6 @@
-// What one run of the tests shares: its server and its template database. scripts/test.js is the parent of the process that
-// starts the server, of the one that stops it and of every test process, so its number names the run; two runs never meet.
+// What one run of the tests shares: its server and its template database. scripts/test.js is the parent of the process
+// that starts the server, of the one that stops it and of every test process, so its number names the run; two runs
+// never meet.
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

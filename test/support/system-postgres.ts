@@ -17,7 +17,10 @@ export function findPostgres (): string | undefined {
     .sort((a, b) => b.version - a.version)[0]?.bin
 }
 
-/** A new cluster that is stopped and removed with the test. Only this machine reaches it, through a socket in its folder. */
+/**
+ * A new cluster that is stopped and removed with the test. Only this machine reaches it, through a socket in its
+ * folder.
+ */
 export async function startCluster (t: Test, bin: string, owner = 'postgres'): Promise<{ url: (database: string) => string, program: (name: string, ...args: string[]) => Promise<void>, folder: string }> {
   const folder = await dataFolder(t)
   const account = await chooseAccount(folder)

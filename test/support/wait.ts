@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const poll_ms = 10
 
 /**
- * Waits until the condition gives something truthy, and returns that. An error that it throws counts as "not yet" and is
- * the cause of the failure if time runs out.
+ * Waits until the condition gives something truthy, and returns that. An error that it throws counts as "not yet" and
+ * is the cause of the failure if time runs out.
  */
 export async function waitUntil<Result> (
   condition: () => Result | Promise<Result>,

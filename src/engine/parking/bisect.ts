@@ -14,8 +14,8 @@ export interface Poisoned {
 }
 
 /**
- * If more keys than these fail in one step, the events are not at fault, and nothing must be parked. It is far more than the cards
- * or orders that one customer has in a step.
+ * If more keys than these fail in one step, the events are not at fault, and nothing must be parked. It is far more
+ * than the cards or orders that one customer has in a step.
  */
 export const MAX_POISONED = 200
 
@@ -26,8 +26,8 @@ export class TooMuchFailed extends Error {
 }
 
 /**
- * True if an event may be at fault for a failure. False if the database is away or a lock was taken, which passes, and if a table, a
- * column or a privilege is missing, which affects every event.
+ * True if an event may be at fault for a failure. False if the database is away or a lock was taken, which passes, and
+ * if a table, a column or a privilege is missing, which affects every event.
  */
 export function isPoison (error: unknown): boolean {
   if (error instanceof Fenced || error instanceof TooMuchFailed) return false
@@ -42,8 +42,8 @@ function isSystemic (error: unknown): boolean {
 }
 
 /**
- * Folds facts of which some cannot be folded: halves them by key until each failing key is alone, and folds the events of that key one
- * by one up to the first that fails. The transaction continues with everything that could be folded.
+ * Folds facts of which some cannot be folded: halves them by key until each failing key is alone, and folds the events
+ * of that key one by one up to the first that fails. The transaction continues with everything that could be folded.
  * @returns what could not be folded
  * @throws TooMuchFailed, or an error that is no fault of an event
  */

@@ -24,8 +24,8 @@ export function factsFor (projection: Projection, events: readonly DecodedEvent[
 }
 
 /**
- * Holds back the facts that must wait: those about parked keys, and those about keys that an unreadable event mentions, from that
- * event on. An unreadable event also waits under a key of its own.
+ * Holds back the facts that must wait: those about parked keys, and those about keys that an unreadable event mentions,
+ * from that event on. An unreadable event also waits under a key of its own.
  * @returns the facts that may be folded
  */
 export async function holdBack (trx: Trx, projection: Projection, shard: number, events: readonly DecodedEvent[]): Promise<Placed[]> {
@@ -60,7 +60,10 @@ export function parkingOf (
   return { projection: projection.name, key, shard, position, event_id, subject, code, reason: reasonOf(error) }
 }
 
-/** The text of an error for a list. A database's text can be long, and contain a character that text columns cannot store. */
+/**
+ * The text of an error for a list. A database's text can be long, and contain a character that text columns cannot
+ * store.
+ */
 export function reasonOf (error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replaceAll('\u0000', '').slice(0, 500)
 }

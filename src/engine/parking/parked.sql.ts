@@ -4,7 +4,10 @@ import type { Db, Trx } from '../../postgres/database.ts'
 import { unnest } from '../../postgres/unnest.ts'
 import type { ParkedRow, ParkingCode } from '../../postgres/tables.ts'
 
-/** True if anything is parked in the transaction's projection schema, whatever it is: a column for a statement that reads events. */
+/**
+ * True if anything is parked in the transaction's projection schema, whatever it is: a column for a statement that
+ * reads events.
+ */
 export const ANY_PARKED = sql<{ any_parked: boolean }>`(select exists (select from parked)) as any_parked`
 
 /** A key to park, with the event at fault and the reason; the database adds the time. */
@@ -13,12 +16,16 @@ export type Parking = Pick<ParkedRow, 'projection' | 'key' | 'shard' | 'position
 /** An event that waits under a parked key. */
 export interface Waiting { projection: string, key: string, shard: number, position: bigint }
 
-/** For a row that people read: since when events about it wait to be folded, so that the row lacks them; null if none does. */
+/**
+ * For a row that people read: since when events about it wait to be folded, so that the row lacks them; null if none
+ * does.
+ */
 export interface Standstill { parked_at: Instant | null }
 
 /**
- * The parked keys of a projection, as the `with` of a read: `standstill (key, parked_at)`. A `with` locks the table before the
- * projection's own tables, in the order of a switch to a rebuilt projection schema; in another order the two could deadlock.
+ * The parked keys of a projection, as the `with` of a read: `standstill (key, parked_at)`. A `with` locks the table
+ * before the projection's own tables, in the order of a switch to a rebuilt projection schema; in another order the two
+ * could deadlock.
  */
 export function standstill (projection: string): RawBuilder<unknown> {
   return sql`standstill as (select p.key, p.parked_at from parked p where p.projection = ${projection})`
@@ -28,8 +35,8 @@ export function standstill (projection: string): RawBuilder<unknown> {
 export interface ParkedKey extends Parking { parked_at: string, tries: number, last_tried_at: string, waiting: bigint }
 
 /**
- * Returns which of some keys are parked, and keeps them parked until the transaction ends: a redrive of them waits, and then sees the
- * waiting events that this transaction adds.
+ * Returns which of some keys are parked, and keeps them parked until the transaction ends: a redrive of them waits, and
+ * then sees the waiting events that this transaction adds.
  */
 export async function holdParked (trx: Trx, projection: string, keys: readonly string[]): Promise<Set<string>> {
   const { rows } = await sql<{ key: string }>`
@@ -41,8 +48,9 @@ export async function holdParked (trx: Trx, projection: string, keys: readonly s
 }
 
 /**
- * Parks keys. A key that another step parked meanwhile keeps that step's reason. The update of its row waits for a redrive that holds
- * it, and parks the key anew if that redrive has released it: so the waiting events added next are never lost to that redrive.
+ * Parks keys. A key that another step parked meanwhile keeps that step's reason. The update of its row waits for a
+ * redrive that holds it, and parks the key anew if that redrive has released it: so the waiting events added next are
+ * never lost to that redrive.
  */
 export async function park (trx: Trx, parkings: readonly Parking[]): Promise<void> {
   if (parkings.length === 0) return

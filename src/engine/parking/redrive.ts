@@ -29,8 +29,8 @@ class StillParked extends Error {
 }
 
 /**
- * Folds the events that wait under a parked key, in order, by the rules of this version of the code: all of them, and the key is
- * released, or none, and it stays parked. Safe to run beside steps and other redrives.
+ * Folds the events that wait under a parked key, in order, by the rules of this version of the code: all of them, and
+ * the key is released, or none, and it stays parked. Safe to run beside steps and other redrives.
  * @throws the database's error if no event is at fault: try again
  */
 export async function redriveParked (db: Db, projections: readonly Projection[], parked: { projection: string, key: string }, providers: Providers = knownProviders): Promise<Unparked> {
@@ -96,7 +96,10 @@ async function foldWaiting (trx: Trx, projection: Projection, key: string, waiti
   }
 }
 
-/** The facts of events except those that wait under other keys. Facts about keys that are parked now are added to these and left out. */
+/**
+ * The facts of events except those that wait under other keys. Facts about keys that are parked now are added to these
+ * and left out.
+ */
 async function unclaimedFacts (
   trx: Trx, projection: Projection, waiting: readonly WaitingEvent[], read: ReadonlyArray<{ shard: number, read: ReturnType<typeof decodeEvent> }>
 ): Promise<Placed[]> {

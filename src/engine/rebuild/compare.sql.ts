@@ -1,13 +1,10 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { ProjectionSchema, Trx } from '../../postgres/database.ts'
 
-/**
- * A table with the column that names what its rows are about, and those that tell a row from the others.
- * `later`: a column that came later; rows of the first generation that were written before it lack it, and are as good.
- */
-export interface ComparedTable { name: string, about: string, key: readonly string[], later?: string }
+/** A table, the column that names the entity of a row, and the columns that identify a row. */
+export interface ComparedTable { name: string, about: string, key: readonly string[] }
 
-/** How the rows about one card, order or customer differ between two generations. */
+/** How the rows about one card, order or customer differ between two projection schemas. */
 export interface Differing {
   table: string
   about: string
@@ -30,7 +27,7 @@ export async function compareTables (
              count(*) filter (where a.${sql.id(table.about)} is not null and b.${sql.id(table.about)} is not null) as changed
       from ${sql.id(first, table.name)} a
       full join ${sql.id(second, table.name)} b on ${sameKey(table.key)}
-      where a::text is distinct from b::text ${table.later === undefined ? sql`` : sql`and not ${lacksOnly(table.about, table.later)}`}
+      where a::text is distinct from b::text
       group by 1
     ) differing
     order by about
@@ -38,13 +35,7 @@ export async function compareTables (
   return counted(rows)
 }
 
-/** Is it all that tells two rows from each other that the first one lacks a column? Dear, but asked only of rows that differ. */
-function lacksOnly (about: string, column: string): RawBuilder<boolean> {
-  return sql`(a.${sql.id(about)} is not null and b.${sql.id(about)} is not null and a.${sql.id(column)} is null
-              and to_jsonb(a) - ${column}::text = to_jsonb(b) - ${column}::text)`
-}
-
-/** Rows that carry their number, the window's count, apart from it. */
+/** Separates the rows from their total, which each of them carries. */
 function counted<Row extends { total: bigint }> (rows: readonly Row[]): Changes<Omit<Row, 'total'>> {
   return { total: rows[0]?.total ?? 0n, items: rows.map(({ total: _, ...item }) => item) }
 }
@@ -53,13 +44,13 @@ function sameKey (columns: readonly string[]): RawBuilder<unknown> {
   return sql.join(columns.map(column => sql`a.${sql.id(column)} = b.${sql.id(column)}`), sql` and `)
 }
 
-/** What people ask of two generations: whose points and which orders would change. */
+/** Which balances and orders a switch would change. */
 export interface ChangedCard { card_id: string, customer_id: string | null, balance_before: bigint | null, balance_after: bigint | null }
 export interface ChangedOrder { order_id: string, customer_id: string | null, status_before: string | null, status_after: string | null, total_amount_before: bigint | null, total_amount_after: bigint | null }
 export interface ChangedCustomer { customer_id: string, columns: string[] }
 export interface Changes<Item> { total: bigint, items: Item[] }
 
-/** Cards whose points would be others, those that change most first. */
+/** Cards whose points would change, largest change first. */
 export async function changedCards (trx: Trx, limit: number): Promise<Changes<ChangedCard> & { points: bigint }> {
   const { rows } = await sql<ChangedCard & { total: bigint, points: bigint }>`
     select coalesce(a.card_id, b.card_id) as card_id, coalesce(b.customer_id, a.customer_id) as customer_id,

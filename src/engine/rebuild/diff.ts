@@ -18,9 +18,12 @@ export interface RebuildDiff {
   cards?: Changes<ChangedCard> & { points: bigint }
   /** Rows that would be others, by table. */
   tables: Array<{ table: string, rows_for: bigint }>
-  /** Keys that the rebuild could not fold and has parked: a switch would let them stand still. */
+  /** Keys that the rebuild could not fold and has parked: after a switch they would be parked. */
   parked: number
-  /** Events that the rebuild has folded and the live tables have not, or have and the rebuild has not: what differs can come of that alone. */
+  /**
+   * Events that the rebuild has folded and the live tables have not, or have and the rebuild has not: what differs can
+   * come of that alone.
+   */
   apart: bigint
 }
 

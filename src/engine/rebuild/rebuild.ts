@@ -12,15 +12,17 @@ import { inTwoLanes } from '../two-lanes.ts'
 import type { Projection } from '../projection.ts'
 import { isTransient, runStep, stepUpTo, type Stepped } from '../step.ts'
 
-/** The connections of a rebuild: `build` sees the tables of the rebuild, `live` the live ones; both may create tables. */
+/**
+ * The connections of a rebuild: `build` sees the tables of the rebuild, `live` the live ones; both may create tables.
+ */
 export interface Workplace { build: Db, live: Db }
 
 /** Whether a rebuild began anew or resumed an earlier one. */
 export type Begun = 'begun' | 'resumed'
 
 /**
- * Creates the tables of a rebuild, or finds those of an interrupted one. A projection that another version of its rules was building
- * begins anew.
+ * Creates the tables of a rebuild, or finds those of an interrupted one. A projection that another version of its rules
+ * was building begins anew.
  */
 export async function beginRebuild ({ build }: Workplace, projections: readonly Projection[]): Promise<Begun> {
   return await build.transaction().execute(async trx => {
@@ -66,8 +68,9 @@ const OTHERS_REST_MS = 50
 const STEP_RETRIES = { tries: 8, passes: isTransient, backoff: { base_ms: 100, max_ms: 6400 } }
 
 /**
- * Folds the log into the tables of a rebuild until they are near its end, in ordinary steps: after a kill, the next run continues
- * after the last one. Gives way to the live projections between steps, as long as the rebuild still catches up.
+ * Folds the log into the tables of a rebuild until they are near its end, in ordinary steps: after a kill, the next run
+ * continues after the last one. Gives way to the live projections between steps, as long as the rebuild still catches
+ * up.
  * @throws StepFailed
  */
 export async function buildUp (workplace: Workplace, projections: readonly Projection[], options: BuildOptions): Promise<void> {
@@ -101,8 +104,8 @@ export async function buildUp (workplace: Workplace, projections: readonly Proje
 const GIVE_WAY_POLL_MS = 5
 
 /**
- * Rests as long as the last step worked, and at most once more as long until the live projections have caught up: a customer waits
- * for them, and nobody for a rebuild.
+ * Rests as long as the last step worked, and at most once more as long until the live projections have caught up: a
+ * customer waits for them, and nobody for a rebuild.
  */
 async function giveWay (live: Db, projections: readonly Projection[], worked_ms: number): Promise<void> {
   await rest(worked_ms)
@@ -125,8 +128,8 @@ function isDependence (error: unknown): error is { detail: string } {
 const SWITCH_LOCK_MS = 500
 
 /**
- * Replaces the live projections by rebuilt ones, in one transaction: locks out steps and reads, folds the events since the last step
- * of the rebuild, and swaps the tables. Readers wait for that moment and then see the new rows.
+ * Replaces the live projections by rebuilt ones, in one transaction: locks out steps and reads, folds the events since
+ * the last step of the rebuild, and swaps the tables. Readers wait for that moment and then see the new rows.
  * @param options.tries how often to try to get the locks
  * @throws SwitchBlocked
  */

@@ -14,7 +14,7 @@ import { runStep, stepUpTo } from '../step.ts'
 export type ProjectionFinding =
   /** Rows that are not the fold of the events up to the checkpoint. */
   | { code: 'PROJECTION_MISMATCH', projection: string, difference: Differing }
-  /** A card or order that stands still, so that its rows lack events. */
+  /** A card or order that is parked, so that its rows lack events. */
   | { code: 'PROJECTION_PARKED', projection: string, parked: ParkedKey }
   /** Rows folded by another version of the rules than this code's, which therefore cannot compare them. */
   | { code: 'PROJECTION_OUTDATED', projection: string, version: number, live: number | undefined }
@@ -23,18 +23,18 @@ export type ProjectionFinding =
 
 export interface ProjectionCheck {
   batch: number
-  /** Told of each finding; of rows that differ, no more than this many in each table. */
+  /** Called with each finding; for rows that differ, at most `limit` times for each table. */
   limit: number
   found: (finding: ProjectionFinding) => void
-  /** Told how many more differ in a table than were named. */
+  /** Called with the number of rows of a table that differ beyond those that were named. */
   unnamed: (count: bigint) => void
   onStep?: (stepped: { events: number }) => void
 }
 
 /**
- * Folds the log anew into temporary tables of one connection, up to where the live projections stand, and compares every row.
- * Beside whatever goes on: the comparison is of one state of the database. Memory does not grow with the log; temporary tables
- * take about the room of the live ones, until the connection ends.
+ * Folds the log anew into temporary tables of one connection, up to where the live projections stand, and compares
+ * every row. Beside whatever goes on: the comparison is of one state of the database. Memory does not grow with the
+ * log; temporary tables take about the room of the live ones, until the connection ends.
  * @param db a pool whose connections see `pg_temp`
  */
 export async function verifyProjections (db: Db, projections: readonly Projection[], check: ProjectionCheck): Promise<void> {

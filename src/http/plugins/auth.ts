@@ -25,8 +25,8 @@ const NO_KEY = 'this machine, without a key'
 type Key = NonNullable<Awaited<ReturnType<typeof findKey>>>
 
 /**
- * Admits bearers of an API key of the right scope. If no key was ever made, the server is in protected mode and answers this
- * machine only: a first try needs no key, and a forgotten server is not open to the world.
+ * Admits bearers of an API key of the right scope. If no key was ever made, the server is in protected mode and answers
+ * this machine only: a first try needs no key, and a forgotten server is not open to the world.
  */
 export default fp<{ db: Db }>(async function auth (app, { db }) {
   const remembered = new Map<string, { found: Key, until: number }>()
@@ -80,8 +80,8 @@ function unauthorised (code: string, detail: string): Problem {
   return new Problem(401, code, detail, { headers: { 'www-authenticate': 'Bearer realm="loyalty-ledger"' } })
 }
 
-// The Host header counts, too: a page in a browser on this machine can reach loopback under a name of its own (DNS rebinding).
-// Behind a proxy everybody would look local.
+// The Host header counts, too: a page in a browser on this machine can reach loopback under a name of its own (DNS
+// rebinding). Behind a proxy everybody would look local.
 function requireLocal (request: FastifyRequest): void {
   const forwarded = request.headers['x-forwarded-for'] !== undefined || request.headers.forwarded !== undefined
   if (isLoopbackHost(request.ip) && isLoopbackHost(request.hostname) && !forwarded && !fromAnotherPage(request)) return

@@ -55,8 +55,8 @@ function bodyOf ({ webhook: { title, body } }: Provider) {
 const CONTENT_SECURITY = "default-src 'self'; base-uri 'self'; frame-ancestors 'self'; img-src 'self' data:; object-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'"
 
 /**
- * Translates the routes' schemas to OpenAPI 3.1: `nullable: true` is a type of its own there, and a parameter with a default
- * need not be sent.
+ * Translates the routes' schemas to OpenAPI 3.1: `nullable: true` is a type of its own there, and a parameter with a
+ * default need not be sent.
  */
 function inWordsOf31<T> (value: T): T {
   if (Array.isArray(value)) return value.map(inWordsOf31) as T

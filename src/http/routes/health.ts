@@ -23,7 +23,10 @@ const PROBE_TIMEOUT_MS = 2000
 /** Where the text of a failure is: it may name customers or machines, and these routes are open to everybody. */
 const WHY = 'the log and GET /v1/status say why'
 
-/** Says whether the process is up, and whether it can do its work. Open to everybody, so it says that something fails, never how. */
+/**
+ * Says whether the process is up, and whether it can do its work. Open to everybody, so it says that something fails,
+ * never how.
+ */
 export const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (app, options) => {
   app.get('/livez', {
     schema: { operationId: 'livez', summary: 'The process is up', tags: ['health'], response: { 200: Type.Object({ status: Type.Literal('live') }) } }

@@ -21,14 +21,17 @@ export const MAX_QUARANTINE_ID = 9_223_372_036_854_775_807n
 /** `open`: waits. `redriven`: its event is stored. `discarded`: a person said that it is not wanted. */
 export type QuarantineState = Selectable<QuarantineRow>['state']
 
-/** A row that was set aside, and how it stands: it waits, waits anew after it was redriven once, or a person discarded it before. */
+/**
+ * A row that was set aside, and how it stands: it waits, waits anew after it was redriven once, or a person discarded
+ * it before.
+ */
 export interface SetAside { quarantine_id: bigint, fate: 'waits' | 'reopened' | 'discarded' }
 
 /**
- * Keeps an authentic delivery that cannot be used yet, byte for byte. The same bytes again are the same row, seen once more:
- * one that is discarded stays so, with the reason it was discarded at; one that is open tells the newest reason; one that was
- * redriven and cannot be used any more opens again, since nobody decided against it.
- * @returns which row, after the commit
+ * Keeps an authentic delivery that cannot be used yet, byte for byte. The same bytes from the same provider are the same
+ * row, seen once more. A discarded row stays discarded, with its reason. An open row takes the newest reason. A row that
+ * was redriven but cannot be used any more opens again, since nobody decided against it.
+ * @returns the row, after the commit
  */
 export async function quarantine (db: Db, delivery: Quarantinable): Promise<SetAside> {
   // The lookup in `returning` sees the row as it was before this statement.
@@ -117,16 +120,16 @@ export async function readQuarantined (db: Db, quarantine_id: bigint): Promise<P
 }
 
 /**
- * The reason of a row that is usable, and contradicts what another event told of the same movement. To let it in can change a
- * balance that customers have seen: a person decides on each.
+ * The reason of a row that could be used but contradicts what another event states about the same movement. Storing it
+ * can change a balance that customers have seen, so a person decides on each.
  */
 export const CONTRADICTS_MOVEMENT = 'contradicts_movement'
 
 export interface OpenRow { quarantine_id: bigint, bytes: number }
 
 /**
- * The ids and sizes of open rows after one and up to another, in order: what a walk needs that changes what it walks over. Without a
- * reason: all but those that a person must decide on.
+ * The ids and sizes of open rows after one and up to another, in order: what a walk needs that changes what it walks
+ * over. Without a reason: all but those that a person must decide on.
  */
 export async function listOpen (db: Db, walk: { reason?: string | undefined, after: bigint, upTo: bigint, limit: number }): Promise<OpenRow[]> {
   return await db.selectFrom('ledger.quarantine').select(['quarantine_id', sql<number>`octet_length(body)`.as('bytes')])
@@ -152,8 +155,8 @@ export async function newestQuarantineId (db: Db): Promise<bigint> {
 }
 
 /**
- * Notes that a row's event is stored. Also where someone discarded it in the same moment: the log has the event, and the row
- * says so; why they discarded it stays.
+ * Notes that a row's event is stored. Also where someone discarded it in the same moment: the log has the event, and
+ * the row says so; why they discarded it stays.
  */
 export async function markRedriven (db: Db, quarantine_id: bigint, event: { event_id: string, subject: string }, by: string): Promise<void> {
   await db.updateTable('ledger.quarantine')
@@ -170,7 +173,10 @@ export async function markStillUnusable (db: Db, quarantine_id: bigint, why: { r
     .execute()
 }
 
-/** Notes that an open row is not wanted, and why. The row and its bytes stay. @returns false when it is not open, or not there */
+/**
+ * Notes that an open row is not wanted, and why. The row and its bytes stay.
+ * @returns false when it is not open, or not there
+ */
 export async function markDiscarded (db: Db, quarantine_id: bigint, reason: string, by: string): Promise<boolean> {
   const { numUpdatedRows } = await db.updateTable('ledger.quarantine')
     .set({ state: 'discarded', decided_at: sql`clock_timestamp()`, decided_by: observed(by), discard_reason: observed(reason) })

@@ -21,7 +21,7 @@ export const cards: Projection = {
   entity: 'card',
   tables: [
     { name: 'cards', about: 'card_id', key: ['card_id'] },
-    { name: 'statement_lines', about: 'card_id', key: ['card_id', 'occurred_at', 'ordinal'], later: 'running_totals' },
+    { name: 'statement_lines', about: 'card_id', key: ['card_id', 'occurred_at', 'ordinal'] },
     { name: 'movement_observations', about: 'card_id', key: ['movement_id', 'card_id', 'event_id', 'subject'] },
     { name: 'pending_observations', about: 'card_id', key: ['card_id', 'pending_id', 'event_id', 'subject'] },
     { name: 'holdings', about: 'card_id', key: ['customer_id', 'card_id'] },

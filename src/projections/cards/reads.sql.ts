@@ -32,8 +32,8 @@ export async function findCards (db: Db, idOrCode: string, limit: number): Promi
 export interface LineMark { card_id: string, occurred_at: string, ordinal: number, movement_id: string }
 
 /**
- * The mark of a line with its current ordinal. A movement of the same moment that arrived since can have raised it, and a
- * page that began at the old ordinal would skip a line.
+ * The mark of a line with its current ordinal. A movement of the same moment that arrived since can have raised it, and
+ * a page that began at the old ordinal would skip a line.
  */
 export async function currentMark (db: Db, mark: LineMark): Promise<LineMark> {
   const line = await db.selectFrom('statement_lines').select('ordinal')
@@ -56,7 +56,10 @@ export async function listCardLines (
     .execute()
 }
 
-/** The lines of all cards that a customer holds, newest first. Reads at most a page of each card, however long its history. */
+/**
+ * The lines of all cards that a customer holds, newest first. Reads at most a page of each card, however long its
+ * history.
+ */
 export async function listCustomerLines (
   db: Db, customer_id: string, page: { before?: LineMark | undefined, limit: number }
 ): Promise<StatementLineRow[]> {

@@ -49,7 +49,10 @@ export async function findCustomer (db: Db, customer_id: string): Promise<(Profi
 /** A tier a customer is in now. */
 export interface Membership { campaign_id: string, tier_id: string, tier: string | null, since: Instant, change: string }
 
-/** The tiers a customer is in, one a loyalty programme at most. The view is the one place of the rule which change is the newest. */
+/**
+ * The tiers a customer is in, one a loyalty programme at most. The view is the one place of the rule which change is
+ * the newest.
+ */
 export async function listTiers (db: Db, customer_id: string): Promise<Membership[]> {
   const { rows } = await sql<Membership>`
     select campaign_id, tier_id, tier, since, change
@@ -106,11 +109,10 @@ const balanceRows = prepared((ids: readonly string[], shards: readonly number[],
   order by k.code, k.card_id`)
 
 /**
- * Some customers' cards with their sums. One statement, hence one state: the cards, and the checkpoints that vouch for them. It
- * names the checkpoints first, as every step and read does: a switch of generations would else wait with it in a circle.
- * ```sql
- * select … from (select shard, min(position) from checkpoints …) right join (parked right join (customers left join cards))
- * ```
+ * Some customers' cards with their sums. One statement, hence one state: the cards, and the checkpoints that vouch for
+ * them. It names the checkpoints first, as every step and read does: a switch of generations would else wait with it in
+ * a circle. ```sql select … from (select shard, min(position) from checkpoints …) right join (parked right join
+ * (customers left join cards)) ```
  * @returns one answer a question, in order; undefined where there is no such customer
  */
 export async function readBalances (db: Db, asked: readonly Asked[], projections: readonly ProjectionKey[]): Promise<Array<CustomerBalance | undefined>> {

@@ -17,9 +17,9 @@ export async function measureLog (db: Db): Promise<Extent> {
 }
 
 /**
- * The log as text, shard by shard in order of position, up to the heads of `extent`. Positions become visible in order and stored
- * events stay, so the text is the log as it was when it was measured, although no transaction is held open and appends continue.
- * Memory does not grow with the log.
+ * The log as text, shard by shard in order of position, up to the heads of `extent`. Positions become visible in order
+ * and stored events stay, so the text is the log as it was when it was measured, although no transaction is held open
+ * and appends continue. Memory does not grow with the log.
  * @throws LogIncomplete if the log has a hole
  */
 export async function * exportLog (db: Db, { heads, events }: Extent, exported_at: string): AsyncGenerator<{ text: string, events: number }> {

@@ -19,7 +19,10 @@ export function headerLine (header: Omit<Header, 'export'>): string {
   return `${JSON.stringify({ export: EXPORTED_LEDGER, ...header } satisfies Header)}\n`
 }
 
-/** The body as text inside the line: it can hold line breaks, repeated keys and numbers of any size, and its digest must not change. */
+/**
+ * The body as text inside the line: it can hold line breaks, repeated keys and numbers of any size, and its digest must
+ * not change.
+ */
 export function eventLine ({ event_id, subject, provider, shard, position, recorded_at, body }: ExportedRow): string {
   const exported: Exported = { event_id, subject, provider, position: `${shard}:${position}`, recorded_at }
   return `${JSON.stringify({ exported, body })}\n`

@@ -16,8 +16,8 @@ interface Parsed { record: Record<string, string>, info: ParserPosition & { byte
 interface Table { provider: Provider, rows: TransactionExport }
 
 /**
- * The rows of a provider's export of card transactions, each as the body of a delivery that carries the cells as they are. Whose
- * export it is, the columns show.
+ * The rows of a provider's export of card transactions, each as the body of a delivery that carries the cells as they
+ * are. Whose export it is, the columns show.
  * @param options.start of the head, in bytes: after a byte order mark
  * @throws UnreadableFile when the columns are not those of an export, a quote is never closed, or there are no rows
  */
@@ -103,7 +103,10 @@ function utf8 (cell: string): string | undefined {
   return isUtf8(bytes) ? bytes.toString() : undefined
 }
 
-/** After a quote that was not closed, all rows are text of one cell: skipping that one bad record would lose them silently. */
+/**
+ * After a quote that was not closed, all rows are text of one cell: skipping that one bad record would lose them
+ * silently.
+ */
 function refuseOpenQuote (error: CsvError, last: ParserPosition, file: string): void {
   const { lines, empty_lines } = positionOf(error)
   const spanned = (lines - empty_lines) - (last.lines - last.empty_lines)

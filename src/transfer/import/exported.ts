@@ -4,7 +4,10 @@ import { parseInstant } from '../../ledger/instant.ts'
 import { UnreadableFile, type Entry } from './entry.ts'
 import { readLines } from './lines.ts'
 
-/** The largest body that can be stored, escaped: every exported line must fit, whatever the limit of deliveries is today. */
+/**
+ * The largest body that can be stored, escaped: every exported line must fit, whatever the limit of deliveries is
+ * today.
+ */
 const LINE_LIMIT_BYTES = 256_000_000
 
 /** True if a file begins as an export of a ledger. @throws UnreadableFile if the export has another format version */

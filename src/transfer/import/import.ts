@@ -65,12 +65,12 @@ async function importEntry (entry: ReadEntry, known: Known | undefined, sink: Si
   if (known?.as === 'same') return { as: 'duplicate' }
   if (known?.as === 'contradicted') {
     const { event_id, subject } = known.by
-    const detail = `the row contradicts what event ${event_id} about ${subject} told of the same movement; that stands until a person decides`
+    const detail = `the row contradicts what event ${event_id} about ${subject} states about the same movement; the stored event stays until a person decides`
     return await setAside(entry, { reason: CONTRADICTS_MOVEMENT, detail, event_id, subject }, sink)
   }
   const settled = await storeIdentified(entry.identified, entry.as === 'event' ? sink.restoring : sink.intake, entry.provider)
   switch (settled.status) {
-    case 'accepted': return { as: known?.as === 'told' ? 'duplicate' : 'new', stored: true }
+    case 'accepted': return { as: known?.as === 'known' ? 'duplicate' : 'new', stored: true }
     case 'duplicate': return { as: 'duplicate' }
     case 'unusable': return { as: 'bad', reason: `${settled.reason}: ${settled.detail}` }
     case 'conflict': {

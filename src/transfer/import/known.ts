@@ -3,7 +3,7 @@ import type { Db } from '../../postgres/database.ts'
 import { locateEvents, type EventKey } from '../../log/read.sql.ts'
 import { readObservations, type Observation } from '../../projections/cards/sources.sql.ts'
 
-/** A row of an export: the movement it tells, and the event that it would be. */
+/** A row of an export: the movement it states, and the event that it would be stored as. */
 export interface ExportedMovement extends EventKey { movement: MovementObservation }
 
 /** What the ledger knew of a row's movement before the row came. */
@@ -11,16 +11,16 @@ export type Known =
   /** Nothing, or not the number of points. */
   | { as: 'unknown' }
   /** The points are known; the row adds something, or has a higher source rank. */
-  | { as: 'told' }
+  | { as: 'known' }
   /** Everything in the row, from the provider's own row or another export: storing it would add nothing. */
   | { as: 'same' }
   /** Something else: other points, or another balance after it. */
   | { as: 'contradicted', by: Observation }
 
-/** Looks up what is told already, in one query or two. @returns one answer a row, in order */
+/** Looks up which movements of rows are known, in at most two queries. @returns one answer a row, in order */
 export async function whatIsKnown (db: Db, rows: readonly ExportedMovement[]): Promise<Known[]> {
-  const told = await readObservations(db, rows.map(({ movement }) => movement))
-  const known = rows.map(({ movement }) => compareWithKnown(movement, told.get(movement.movement_id) ?? []))
+  const observations = await readObservations(db, rows.map(({ movement }) => movement))
+  const known = rows.map(({ movement }) => compareWithKnown(movement, observations.get(movement.movement_id) ?? []))
   return await exceptStored(db, rows, known)
 }
 
@@ -30,16 +30,16 @@ function compareWithKnown (movement: MovementObservation, observed: readonly Obs
   if (witnesses.some(observation => observation.source_rank >= SOURCE_RANK.exported && saysAll(observation, movement))) return { as: 'same' }
   const by = witnesses.find(observation => differ(observation.points, movement.points) || differ(observation.reported_balance, movement.reported_balance))
   if (by !== undefined) return { as: 'contradicted', by }
-  return { as: witnesses.some(({ points }) => points !== null) ? 'told' : 'unknown' }
+  return { as: witnesses.some(({ points }) => points !== null) ? 'known' : 'unknown' }
 }
 
-/** A row that was let in before is no newcomer to accuse, whatever others tell: the append knows it again. */
+/** A row that is stored already contradicts nothing, whatever other events state: the append finds it a duplicate. */
 async function exceptStored (db: Db, rows: readonly ExportedMovement[], known: readonly Known[]): Promise<Known[]> {
   const accused = rows.filter((_, index) => known[index]?.as === 'contradicted')
   if (accused.length === 0) return [...known]
   const located = await locateEvents(db, accused)
   const stored = new Set(accused.filter((_, index) => located[index] !== undefined))
-  return known.map((answer, index) => stored.has(rows[index] as ExportedMovement) ? { as: 'told' } : answer)
+  return known.map((answer, index) => stored.has(rows[index] as ExportedMovement) ? { as: 'known' } : answer)
 }
 
 function saysAll (observation: Observation, movement: MovementObservation): boolean {

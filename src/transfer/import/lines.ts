@@ -2,7 +2,10 @@ import { createReadStream } from 'node:fs'
 
 const LINE_FEED = 0x0a
 
-/** A line of a file. `length` and `bytes`: without and with the line end. `text`: without it; undefined if longer than the limit. */
+/**
+ * A line of a file. `length` and `bytes`: without and with the line end. `text`: without it; undefined if longer than
+ * the limit.
+ */
 export interface FileLine { line: number, length: number, bytes: number, text: Buffer | undefined }
 
 /**

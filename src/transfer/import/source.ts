@@ -24,8 +24,8 @@ const COMPRESSED = [Buffer.from([0x1f, 0x8b]), Buffer.from('PK\u0003\u0004')]
 const UTF_16 = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
 
 /**
- * Recognises a file by how it begins: an export of a ledger by its name, deliveries by a brace; anything else is the head of a
- * table.
+ * Recognises a file by how it begins: an export of a ledger by its name, deliveries by a brace; anything else is the
+ * head of a table.
  * @param limit_bytes of one delivery
  * @throws UnreadableFile if it is none of these
  */

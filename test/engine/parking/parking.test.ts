@@ -18,7 +18,10 @@ import { waitUntil } from '../../support/wait.ts'
 
 const SHARDS = 4
 
-/** Stores an event whose body this version of the code cannot read, as if an earlier one had accepted it. @returns what mends it */
+/**
+ * Stores an event whose body this version of the code cannot read, as if an earlier one had accepted it.
+ * @returns what mends it
+ */
 async function storeUnreadable (ledger: TestLedger, body: object): Promise<() => Promise<void>> {
   const event = identify(Buffer.from(JSON.stringify(body))) as IdentifiedDelivery
   const broken = event.body.replace('"points":', '"points":"as text","was":')

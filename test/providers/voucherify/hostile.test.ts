@@ -15,7 +15,9 @@ function identifyText (text: string): IdentifiedDelivery | Unusable {
   return identify(Buffer.from(text))
 }
 
-/** JSON text of a payload in which the member at a path is any text: figures that no JavaScript number holds, escapes. */
+/**
+ * JSON text of a payload in which the member at a path is any text: figures that no JavaScript number holds, escapes.
+ */
 function withRaw (json: JsonObject, path: ReadonlyArray<string | number>, raw: string): string {
   const marker = '\u2603 here'
   return JSON.stringify(set(json, path, marker)).replace(JSON.stringify(marker), () => raw)
@@ -243,7 +245,10 @@ function isContainer (value: Json | undefined): boolean {
   return isObject(value) || Array.isArray(value)
 }
 
-/** Keys are joined by control characters on the way to the database, and indexed: 2.7 kB is the most an index entry takes. */
+/**
+ * Keys are joined by control characters on the way to the database, and indexed: 2.7 kB is the most an index entry
+ * takes.
+ */
 function assertStorable (delivery: IdentifiedDelivery, text: string): void {
   const { event_id, subject, type, customer_id, shard_key, send_out_id, sender_kind, sender_id, group_id, project_id, channel } = delivery
   for (const field of [event_id, subject, type, shard_key, customer_id, send_out_id, sender_kind, sender_id, group_id, project_id, channel]) {

@@ -4,7 +4,10 @@ import { test } from 'tap'
 import { canonicalStorable, type Json } from '../../../src/providers/voucherify/wire/json.ts'
 import { always } from '../../ledger/property.ts'
 
-/** The rule in other words: mend every text, put the names in order, write as JSON is written. Digests of stored states hang on it. */
+/**
+ * The rule in other words: mend every text, put the names in order, write as JSON is written. Digests of stored states
+ * hang on it.
+ */
 function written (value: Json | undefined): string {
   if (typeof value === 'string') return JSON.stringify(mended(value))
   if (Array.isArray(value)) return `[${value.map(written).join(',')}]`

@@ -1,6 +1,7 @@
-// Deliveries written for this project, one file each, with what the ledger must read in them. A file says in `shows` what it
-// is there for; `body` (or `body_text`, where the bytes matter) is the delivery; `reads` is the outcome. Of a fact only the
-// members that matter to the sample are written down, and `no` names the kinds of fact that must not be told.
+// Deliveries written for this project, one file each, with what the ledger must read in them. A file says in `shows`
+// what it is there for; `body` (or `body_text`, where the bytes matter) is the delivery; `reads` is the outcome. Of a
+// fact only the members that matter to the sample are written down, and `no` names the kinds of fact that must not be
+// told.
 import { readdirSync, readFileSync } from 'node:fs'
 import { test, type Test } from 'tap'
 import type { Fact } from '../../../src/ledger/facts.ts'
@@ -65,7 +66,9 @@ function movementsOf (facts: Fact[]): string[] {
   return facts.flatMap(fact => fact.fact === 'movement' ? [fact.movement_id] : []).sort()
 }
 
-/** Does the value have all that is written down? Points are bigint, which JSON writes as a number or as decimal text. */
+/**
+ * Does the value have all that is written down? Points are bigint, which JSON writes as a number or as decimal text.
+ */
 function has (actual: unknown, written: Json | undefined): boolean {
   if (isObject(written)) return typeof actual === 'object' && actual !== null && Object.entries(written).every(([key, value]) => has((actual as Record<string, unknown>)[key], value))
   if (typeof actual === 'bigint') return (typeof written === 'number' || typeof written === 'string') && String(actual) === String(written)

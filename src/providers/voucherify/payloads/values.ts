@@ -55,7 +55,10 @@ export function optionalText (value: string | null | undefined): string | null {
   return value === null || value === undefined ? null : storableText(value)
 }
 
-/** A day in the project's time zone, of a field that is a date or begins with one; null where the calendar has no such day. */
+/**
+ * A day in the project's time zone, of a field that is a date or begins with one; null where the calendar has no such
+ * day.
+ */
 export function dayOf (date: unknown): string | null {
   const day = typeof date === 'string' ? /^(?!0000)\d{4}-\d{2}-\d{2}/.exec(date)?.[0] : undefined
   if (day === undefined) return null
