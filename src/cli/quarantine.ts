@@ -77,7 +77,7 @@ export async function quarantineRedriveCommand (config: Config, output: Output, 
   // With --all a row that someone else settled meanwhile is what was wanted.
   const failed = remaining + (options.all ? 0 : untouched)
   if (failed > 0) {
-    throw new CommandError('still_in_quarantine', `${failed} of ${fates.length} could not be redriven. \`npx loyalty-ledger quarantine show ID\` says why; what is not wanted, \`quarantine discard ID --reason TEXT\` puts away.`)
+    throw new CommandError('still_in_quarantine', `${failed} of ${fates.length} could not be redriven. \`npx loyalty-ledger quarantine show ID\` says why; \`quarantine discard ID --reason TEXT\` discards what is not wanted.`)
   }
 }
 

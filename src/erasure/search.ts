@@ -55,9 +55,10 @@ export class UnreadableSender extends Error {
 }
 
 /**
- * Searches for every event that names a customer, one of their orders or cards, or one of their known addresses. What it
- * finds can name more of those, so it repeats until it finds nothing new. It also searches for orders of others that name
- * the customer: when the customer is removed from one state of an order, all its states are folded again. Keeps no bodies.
+ * Searches for every event that names a customer, one of their orders or cards, or one of their known addresses. What
+ * it finds can name more of those, so it repeats until it finds nothing new. It also searches for orders of others that
+ * name the customer: when the customer is removed from one state of an order, all its states are folded again. Keeps no
+ * bodies.
  */
 export async function createSearch (db: Db, customer_id: string, providers: Providers): Promise<Search> {
   const before = await readKnownOf(db, customer_id)

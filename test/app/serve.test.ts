@@ -167,7 +167,7 @@ test('what is wrong is said plainly, and the exit status tells', async t => {
     t.notMatch(stderr, /\n {4}at /, `${args.join(' ')}: no stack trace`)
   }
   t.match(await run(t, ['serve', '--only', 'nothing'], environment), { code: 1, stderr: /Allowed choices are api, worker/ })
-  t.match(await run(t, ['migrate', 'down', '--count', 'all'], environment), { code: 1, stderr: /a whole number above 0/ })
+  t.match(await run(t, ['migrate', 'down', '--count', 'all'], environment), { code: 1, stderr: /A whole number above 0/ })
 })
 
 test('keys and migrations from the command line', async t => {

@@ -11,7 +11,7 @@ import { plant, planted } from '../support/planting.ts'
 import { PLANTS, type Plant } from './plants.ts'
 
 /** What the landing run plants. */
-const FEW = ['the lowest-ranked telling wins', 'failed redemptions spend points']
+const FEW = ['the lowest source rank wins', 'failed redemptions spend points']
 
 /** Histories that are tried together, and how often others are tried where these notice nothing. */
 const TOGETHER = 25
