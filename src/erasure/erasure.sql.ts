@@ -121,7 +121,7 @@ export interface FoldedUpTo {
 
 /** The rows were folded by rules of another version: this code cannot fold them without the erased data. */
 export class ErasureNeedsRebuild extends Error {
-  override name = 'ErasureUnbuilt'
+  override name = 'ErasureNeedsRebuild'
   readonly code = 'projection_outdated'
 }
 
