@@ -28,9 +28,9 @@ export type QuarantineState = Selectable<QuarantineRow>['state']
 export interface SetAside { quarantine_id: bigint, fate: 'waits' | 'reopened' | 'discarded' }
 
 /**
- * Keeps an authentic delivery that cannot be used yet, byte for byte. The same bytes from the same provider are the same
- * row, seen once more. A discarded row stays discarded, with its reason. An open row takes the newest reason. A row that
- * was redriven but cannot be used any more opens again, since nobody decided against it.
+ * Keeps an authentic delivery that cannot be used yet, byte for byte. The same bytes from the same provider are the
+ * same row, seen once more. A discarded row stays discarded, with its reason. An open row takes the newest reason. A
+ * row that was redriven but cannot be used any more opens again, since nobody decided against it.
  * @returns the row, after the commit
  */
 export async function quarantine (db: Db, delivery: Quarantinable): Promise<SetAside> {
