@@ -144,7 +144,7 @@ create table ledger.quarantine (
   discard_reason text,
   erased_by text collate "C",
   constraint quarantine_pkey primary key (quarantine_id),
-  constraint quarantine_body_digest_key unique (body_digest),
+  constraint quarantine_provider_body_digest_key unique (provider, body_digest),
   constraint quarantine_provider_name check (provider ~ '^[a-z][a-z0-9_-]*$'),
   constraint quarantine_body_digest_length check (octet_length(body_digest) = 32),
   constraint quarantine_headers_object check (jsonb_typeof(headers) = 'object'),
@@ -156,7 +156,7 @@ create table ledger.quarantine (
   constraint quarantine_discard_reason_given check (discard_reason <> ''),
   constraint quarantine_discarded_for_a_reason check (state <> 'discarded' or discard_reason is not null)
 );
-comment on table ledger.quarantine is 'Authentic deliveries that cannot be used yet, byte for byte. The same bytes again are the same row. Rows and their bytes stay, whatever is decided.';
+comment on table ledger.quarantine is 'Authentic deliveries that cannot be used yet, byte for byte. The same bytes again from the same provider are the same row. Rows and their bytes stay, whatever is decided.';
 comment on column ledger.quarantine.quarantine_id is 'Names the row';
 comment on column ledger.quarantine.provider is 'Who sent it';
 comment on column ledger.quarantine.body is 'The bytes as received. Where erased_by is set: without personal data';
@@ -167,8 +167,8 @@ comment on column ledger.quarantine.detail is 'Why, in a sentence for people';
 comment on column ledger.quarantine.event_id is 'With subject: the stored event that a conflicting delivery contradicts, or the event that a redriven one became';
 comment on column ledger.quarantine.subject is 'With event_id';
 comment on column ledger.quarantine.first_seen_at is 'When it came in first';
-comment on column ledger.quarantine.last_seen_at is 'When the same bytes came in last';
-comment on column ledger.quarantine.times_seen is 'How often the same bytes came in';
+comment on column ledger.quarantine.last_seen_at is 'When the same bytes came in last from the provider';
+comment on column ledger.quarantine.times_seen is 'How often the same bytes came in from the provider';
 comment on column ledger.quarantine.state is 'open: waits; redriven: its event is stored; discarded: a person decided that it is not wanted';
 comment on column ledger.quarantine.decided_at is 'When it was redriven or discarded';
 comment on column ledger.quarantine.decided_by is 'Who did it: an API key by id and name, or command line';

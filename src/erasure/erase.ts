@@ -76,8 +76,8 @@ async function findPersonal (db: Db, search: Search): Promise<{ items: Item[], r
   const items: Item[] = []
   let rows = 0
   for await (const { provider, body } of quarantineRows(db)) {
-    const text = body.toString('utf8')
-    if (search.concerns(text)) search.learn({ provider, body: text })
+    const sent = { provider, body: body.toString('utf8') }
+    if (search.concerns(sent)) search.learn(sent)
   }
   await search.lookAgain(db)
   for await (const batch of inBatches(search.entries.values(), CHUNK, ({ body_bytes }) => body_bytes)) {

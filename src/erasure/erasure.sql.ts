@@ -121,7 +121,7 @@ export interface FoldedUpTo {
 
 /** The rows were folded by rules of another version: this code cannot fold them without the erased data. */
 export class ErasureNeedsRebuild extends Error {
-  override name = 'ErasureUnbuilt'
+  override name = 'ErasureNeedsRebuild'
   readonly code = 'projection_outdated'
 }
 
@@ -129,7 +129,7 @@ export class ErasureNeedsRebuild extends Error {
  * Locks the checkpoints of all shards in the session's projection schema until the transaction ends: no step runs
  * meanwhile, and no step that read a body before can still write. Locks in the order in which steps do: by shard, the
  * first projection first.
- * @throws ErasureUnbuilt
+ * @throws ErasureNeedsRebuild
  */
 export async function lockCheckpoints (trx: Trx, projections: readonly ProjectionKey[]): Promise<FoldedUpTo> {
   const { rows } = await sql<{ projection: string, version: number, shard: number, position: bigint }>`

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { RedactionExtent } from '../providers/provider.ts'
 import type { Kept, RedactedRow } from './erasure.sql.ts'
-import type { Search } from './search.ts'
+import type { Search, Sent } from './search.ts'
 
 /** In place of a text that named the customer. */
 const GONE = 'erased: it named a customer'
@@ -10,8 +10,8 @@ const GONE = 'erased: it named a customer'
  * Does a row hold anything of the customer? Also where it is not JSON, and where JSON spells an address with escapes.
  */
 export function concernsRow (search: Search, row: Kept): boolean {
-  const text = row.body.toString('utf8')
-  return search.concerns(text) || search.concerns(unescaped(text)) || (!isJson(search, row) && namesThem(search, text)) || search.matcher().namedIn(row.detail)
+  const sent = { provider: row.provider, body: row.body.toString('utf8') }
+  return search.concerns(sent) || search.concerns({ ...sent, body: unescaped(sent.body) }) || (namesThem(search, sent) && !isJson(search, row)) || search.matcher().namedIn(row.detail)
 }
 
 /**
@@ -31,8 +31,8 @@ export function redactRow (search: Search, row: Kept, extent: RedactionExtent): 
   return same ? undefined : { quarantine_id: row.quarantine_id, body, detail, discard_reason }
 }
 
-function namesThem (search: Search, text: string): boolean {
-  return text.includes(search.customer_id) || search.matcher().namedIn(text) || search.matcher().namedIn(unescaped(text))
+function namesThem (search: Search, { provider, body }: Sent): boolean {
+  return (search.mayName(provider) && body.includes(search.sent_id)) || search.matcher().namedIn(body) || search.matcher().namedIn(unescaped(body))
 }
 
 function isJson (search: Search, { provider, body }: Kept): boolean {

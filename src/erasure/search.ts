@@ -18,6 +18,8 @@ export interface Shown {
 /** Everything that is looked for, and what was found. */
 export interface Search {
   customer_id: string
+  /** The id as their provider's payloads write it. */
+  sent_id: string
   entries: Map<string, SearchedEvent>
   /** Does the ledger know the customer at all? */
   exists: boolean
@@ -32,8 +34,10 @@ export interface Search {
    * @throws UnreadableSender
    */
   redact: (sent: Sent, extent: RedactionExtent) => string | undefined
-  /** Does a text hold an id or an address of theirs? */
-  concerns: (text: string) => boolean
+  /** Can an id in what a provider sent be theirs? Other providers may call others alike. */
+  mayName: (provider: string) => boolean
+  /** Does a body hold an id or an address of theirs? */
+  concerns: (sent: Sent) => boolean
   /** Looks through what was stored since the last look. */
   look: (db: Db) => Promise<void>
   /** The same, and through all of the log again for what was learned: that takes long. */
@@ -96,6 +100,15 @@ export async function createSearch (db: Db, customer_id: string, providers: Prov
     } catch {
       return []
     }
+  }
+
+  function mayName (provider: string): boolean {
+    return provider === providers.ofId(customer_id).name || providers.named(provider) === undefined
+  }
+
+  function concerns ({ provider, body }: Sent): boolean {
+    const named = mayName(provider) && [...strings].some(id => body.includes(`"${id}"`) || body.includes(`"${id}\\"`))
+    return named || [...parts].some(part => body.includes(part))
   }
 
   function learn ({ provider, body }: Sent): void {
@@ -168,13 +181,15 @@ export async function createSearch (db: Db, customer_id: string, providers: Prov
 
   return {
     customer_id,
+    sent_id: providers.asSent(customer_id),
     entries,
     exists: before.exists,
     matcher,
     learn,
     factsIn,
     redact: ({ provider, body }, extent) => readerOf(provider).redact(body, { customer_id, matcher: matcher() }, extent),
-    concerns: text => [...strings].some(id => text.includes(`"${id}"`) || text.includes(`"${id}\\"`)) || [...parts].some(part => text.includes(part)),
+    mayName,
+    concerns,
     shownBy,
     look,
     async lookAgain (db) {

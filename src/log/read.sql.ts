@@ -14,8 +14,10 @@ export interface Span { shard: number, after: bigint, count: number }
 
 /**
  * Reads events of several shards, in order of position, up to a size of all together: the last spans may come back
- * short or empty; the first has at least one event if there is one. ```sql select … from ledger.events where shard = $1
- * and position > $2 order by position limit $3 ```
+ * short or empty; the first has at least one event if there is one.
+ * ```sql
+ * select … from ledger.events where shard = $1 and position > $2 order by position limit $3
+ * ```
  * @param options.also one more column, evaluated in the same statement
  * @returns the events of each span
  */

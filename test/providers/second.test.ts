@@ -8,6 +8,7 @@ import type { Finding } from '../../src/audit/finding.ts'
 import { redriveAllParked, redriveParked } from '../../src/engine/parking/redrive.ts'
 import { runStep } from '../../src/engine/step.ts'
 import { eraseCustomer } from '../../src/erasure/erase.ts'
+import { quarantine } from '../../src/ingest/quarantine/quarantine.sql.ts'
 import { redrive } from '../../src/ingest/quarantine/redrive.ts'
 import { receiveDelivery } from '../../src/ingest/receive.ts'
 import { append } from '../../src/log/append.sql.ts'
@@ -181,6 +182,23 @@ test('a customer of the second provider is erased, and their namesake is not', a
   t.match(after, { name: 'Ada' })
   t.match(before, { name: 'Ada' })
   t.same(await findings(ledger, both), [])
+})
+
+test('erasing a customer takes them out of the quarantine by the ids that their provider sends', async t => {
+  const ledger = await open(t)
+  await ledger.post(tinyMovement(), TINY)
+  await ledger.project()
+  const keep = async (provider: string, body: string): Promise<bigint> =>
+    (await quarantine(ledger.db, { provider, body: Buffer.from(body), headers: {}, reason: 'not_json', detail: 'no JSON' })).quarantine_id
+  const theirs = await keep('tiny', 'customer=cust_1&email=unheard@tiny.example')
+  await keep('voucherify', 'customer=cust_1&email=other@example.com')
+  await keep('voucherify', 'half a body {"id":"cust_1","email":"other@example.com"')
+  await keep('gone', 'this says nothing about anybody')
+  const owner = ownerOf(t, ledger)
+  const erasure = await eraseCustomer(owner, { customer_id: 'tiny:cust_1', reason: 'on request', decided_by: 'a test' }, { projections, providers: both })
+  t.match(erasure, { erased: { quarantined: 1 } })
+  const { rows } = await ledger.owner.query<{ quarantine_id: bigint }>('select quarantine_id from ledger.quarantine where erased_by is not null')
+  t.same(rows.map(({ quarantine_id }) => String(quarantine_id)), [String(theirs)], 'what others call alike stays, and what nobody can read does not stop it')
 })
 
 test('a list of providers in which ids could meet is refused', async t => {

@@ -44,7 +44,7 @@ export const cardRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, op
 
   app.get('/v1/cards/:card/statement', {
     schema: {
-      operationId: 'listCardMovements',
+      operationId: 'listCardStatement',
       summary: 'A card\'s statement, newest first',
       tags: ['cards'],
       params: Params,

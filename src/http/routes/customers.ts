@@ -121,7 +121,7 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
 
   app.get('/v1/customers/:customer_id/statement', {
     schema: {
-      operationId: 'listCustomerMovements',
+      operationId: 'listCustomerStatement',
       summary: 'The statement over all cards a customer holds, or held then, newest first',
       tags: ['customers'],
       params: Params,

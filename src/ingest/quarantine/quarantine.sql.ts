@@ -38,7 +38,7 @@ export async function quarantine (db: Db, delivery: Quarantinable): Promise<SetA
   const { rows: [row] } = await sql<{ quarantine_id: bigint, state: QuarantineState, state_before: QuarantineState | null }>`
     insert into ledger.quarantine as kept (provider, body, headers, reason, detail, event_id, subject)
     values (${delivery.provider}, ${delivery.body}, ${JSON.stringify(delivery.headers)}, ${delivery.reason}, ${observed(delivery.detail)}, ${delivery.event_id ?? null}, ${delivery.subject ?? null})
-    on conflict (body_digest) do update set
+    on conflict (provider, body_digest) do update set
       times_seen = kept.times_seen + 1,
       last_seen_at = clock_timestamp(),
       (state, reason, detail, event_id, subject, decided_at, decided_by, discard_reason) = (
@@ -48,15 +48,15 @@ export async function quarantine (db: Db, delivery: Quarantinable): Promise<SetA
         -- A detail quotes what came in: of a row that was erased it would bring that back.
         select 'open', excluded.reason, case when kept.erased_by is null then excluded.detail else kept.detail end, excluded.event_id, excluded.subject, null, null, null
         where kept.state <> 'discarded')
-    returning quarantine_id, state, (select b.state from ledger.quarantine b where b.body_digest = kept.body_digest) as state_before`.execute(db)
+    returning quarantine_id, state, (select b.state from ledger.quarantine b where b.provider = kept.provider and b.body_digest = kept.body_digest) as state_before`.execute(db)
   if (row === undefined) throw new Error('the quarantine returned no row')
   return { quarantine_id: row.quarantine_id, fate: fateOf(row.state, row.state_before) }
 }
 
 /** What `quarantine` would come to, without writing; the id is undefined where there would be a new row. */
-export async function foreseeQuarantine (db: Db, body: Buffer): Promise<Partial<SetAside> & Pick<SetAside, 'fate'>> {
+export async function foreseeQuarantine (db: Db, { provider, body }: Pick<Quarantinable, 'provider' | 'body'>): Promise<Partial<SetAside> & Pick<SetAside, 'fate'>> {
   const before = await db.selectFrom('ledger.quarantine').select(['quarantine_id', 'state'])
-    .where('body_digest', '=', sql<Buffer>`sha256(${body}::bytea)`).executeTakeFirst()
+    .where('provider', '=', provider).where('body_digest', '=', sql<Buffer>`sha256(${body}::bytea)`).executeTakeFirst()
   if (before === undefined) return { fate: 'waits' }
   return { quarantine_id: before.quarantine_id, fate: fateOf(before.state === 'discarded' ? 'discarded' : 'open', before.state) }
 }

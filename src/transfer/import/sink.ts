@@ -23,6 +23,6 @@ export function dryRunning ({ db, shards }: { db: Db, shards: number }): Sink {
   return {
     intake,
     restoring: intake,
-    setAside: async ({ body }) => await foreseeQuarantine(db, body)
+    setAside: async row => await foreseeQuarantine(db, row)
   }
 }

@@ -1,7 +1,7 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import { test } from 'tap'
 import { locateEvents } from '../../../src/log/read.sql.ts'
-import { countOpen, findQuarantined, foreseeQuarantine, listQuarantine, newestQuarantineId, listOpen } from '../../../src/ingest/quarantine/quarantine.sql.ts'
+import { countOpen, findQuarantined, foreseeQuarantine, listQuarantine, markDiscarded, newestQuarantineId, quarantine, listOpen } from '../../../src/ingest/quarantine/quarantine.sql.ts'
 import type { Tables } from '../../../src/postgres/tables.ts'
 import { createDatabase } from '../../support/database.ts'
 
@@ -21,7 +21,7 @@ test('no query scans the log or the quarantine, however large and never analysed
   await listOpen(db, { after: 5000n, upTo: 20000n, limit: 64 })
   await newestQuarantineId(db)
   await countOpen(db, 'conflict')
-  await foreseeQuarantine(db, Buffer.from('7'))
+  await foreseeQuarantine(db, { provider: 'voucherify', body: Buffer.from('7') })
   await locateEvents(db, [{ event_id: 'ev_7', subject: '-' }, { event_id: 'ev_0', subject: '-' }])
   await findQuarantined(db, 7n)
   t.equal(asked.length, 10)
@@ -33,4 +33,20 @@ test('no query scans the log or the quarantine, however large and never analysed
       t.notMatch(plan, /Seq Scan/, `${analysed ? 'analysed' : 'never analysed'}: ${sql}\n${plan}`)
     }
   }
+})
+
+test('the same bytes from two providers are two rows, each decided on by itself', async t => {
+  const { pool } = await createDatabase(t)
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  const sent = { body: Buffer.from('not JSON'), headers: {}, reason: 'not_json', detail: 'd' }
+  const first = await quarantine(db, { ...sent, provider: 'voucherify' })
+  t.equal((await quarantine(db, { ...sent, provider: 'voucherify' })).quarantine_id, first.quarantine_id, 'the same provider: the same row')
+  await markDiscarded(db, first.quarantine_id, 'nobody needs it', 'a test')
+  t.same(await foreseeQuarantine(db, { ...sent, provider: 'other' }), { fate: 'waits' }, 'a dry run says so before')
+  const second = await quarantine(db, { ...sent, provider: 'other' })
+  t.not(second.quarantine_id, first.quarantine_id)
+  t.equal(second.fate, 'waits', 'what a person decided about one provider says nothing about another')
+  t.equal((await quarantine(db, { ...sent, provider: 'voucherify' })).fate, 'discarded')
+  const { rows } = await pool.query('select provider, state, times_seen::int from ledger.quarantine order by quarantine_id')
+  t.strictSame(rows, [{ provider: 'voucherify', state: 'discarded', times_seen: 3 }, { provider: 'other', state: 'open', times_seen: 1 }])
 })
