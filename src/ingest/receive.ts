@@ -1,5 +1,5 @@
 import type { Provider } from '../providers/provider.ts'
-import { AppendRefused } from '../log/appender.ts'
+import { refusedBeside } from '../log/appender.ts'
 import { quarantine } from './quarantine/quarantine.sql.ts'
 import { providersOf, storeDelivery, type Ingest, type Refusal, type Stored } from './store-delivery.ts'
 
@@ -30,7 +30,7 @@ export async function receiveDelivery (
       const contradicted = stored.status === 'conflict' ? { event_id: stored.event_id, subject: stored.subject } : {}
       const row = { provider: provider.name, body, headers: headersToKeep(headers, provider), reason, detail, ...contradicted }
       const { quarantine_id } = await quarantine(intake.db, row).catch((error: unknown) => {
-        throw new AppendRefused('unavailable', 'the database did not store it in quarantine', { cause: error })
+        throw refusedBeside('the database did not store it in quarantine', error)
       })
       return { status: 'quarantined', quarantine_id: String(quarantine_id), reason, detail }
     }

@@ -3,7 +3,7 @@ import { knownProviders } from '../providers/index.ts'
 import { OWN_TYPE_PREFIX } from '../providers/own-events.ts'
 import type { EventReader, IdentifiedDelivery } from '../providers/provider.ts'
 import type { Providers } from '../providers/registry.ts'
-import { AppendRefused, type Appender } from '../log/appender.ts'
+import { AppendRefused, refusedBeside, type Appender } from '../log/appender.ts'
 import type { Appendable, Appended } from '../log/append.sql.ts'
 import type { Db } from '../postgres/database.ts'
 import { findBody } from '../log/read.sql.ts'
@@ -61,7 +61,7 @@ export async function storeIdentified (
   const stored = { event_id: identified.event_id, subject: identified.subject, position: `${appended.shard}:${appended.position}` }
   if (appended.outcome !== 'conflict') return { status: appended.outcome, ...stored }
   const agrees = await stillAgrees(identified, intake.db, provider).catch((error: unknown) => {
-    throw new AppendRefused('unavailable', 'the stored event could not be looked up', { cause: error })
+    throw refusedBeside('the stored event could not be looked up', error)
   })
   if (agrees) return { status: 'duplicate', ...stored }
   // Only a dry run knows of events without a position: a delivery before this one would store them.

@@ -23,8 +23,8 @@ export interface Appender {
 }
 
 /**
- * Why an event was not stored. `busy`: the connections for appends were in use for too long. After `unavailable` it may
- * have been stored: the sender's retry finds out.
+ * Why an event was not stored. `busy`: the connections for deliveries were in use for too long. After `unavailable` it
+ * may have been stored: the sender's retry finds out.
  */
 export class AppendRefused extends Error {
   override name = 'AppendRefused'
@@ -171,6 +171,14 @@ async function withTimeout<T> (work: Promise<T>): Promise<T> {
   }
 }
 
+/**
+ * Why a delivery is refused whose event was not the trouble, but another statement on its way.
+ * @param what was not done, in a sentence
+ */
+export function refusedBeside (what: string, error: unknown): AppendRefused {
+  return whyUnavailable(error) === 'exhausted' ? absence(error) : new AppendRefused('unavailable', what, { cause: error })
+}
+
 function refusal (error: unknown): AppendRefused {
   if (error instanceof AppendRefused) return error
   switch (failureOf(error)) {
@@ -183,7 +191,7 @@ function refusal (error: unknown): AppendRefused {
 
 function absence (error: unknown): AppendRefused {
   switch (whyUnavailable(error)) {
-    case 'exhausted': return new AppendRefused('busy', 'all database connections for appends were in use for too long (DATABASE_POOL_SIZE)', { cause: error })
+    case 'exhausted': return new AppendRefused('busy', 'all database connections for deliveries were in use for too long (DATABASE_POOL_SIZE)', { cause: error })
     case 'timeout': return new AppendRefused('unavailable', 'the database took too long', { cause: error })
     case 'unreachable': return new AppendRefused('unavailable', 'the database is not available', { cause: error })
   }
