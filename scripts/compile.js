@@ -21,12 +21,23 @@ function removeLeftovers () {
   }
 }
 
+/**
+ * The compiler writes only what changed since it wrote last, even where that is gone: make deletes the program after a
+ * build that failed. So it starts anew where something is missing.
+ */
+function startAnewWhereIncomplete (folders) {
+  const sources = folders.flatMap(folder => readdirSync(path.join(root, folder), { recursive: true }).map(file => path.join(folder, file)))
+  const missing = sources.some(file => file.endsWith('.ts') && !file.endsWith('.d.ts') && !existsSync(path.join(dist, file.replace(/\.ts$/, '.js'))))
+  if (missing) for (const memory of ['.tsbuildinfo', '.tsbuildinfo-shipped']) rmSync(path.join(dist, memory), { force: true })
+}
+
 /** @returns whether there was no error; without one for the types, dist is up to date */
 export function compile ({ shippedOnly = false } = {}) {
   removeLeftovers()
+  startAnewWhereIncomplete(shippedOnly ? ['src', 'simulator'] : ['src', 'simulator', 'test'])
   const compiler = fileURLToPath(import.meta.resolve('typescript/bin/tsc'))
   const project = shippedOnly ? 'tsconfig.build.json' : 'tsconfig.json'
-  const { status } = spawnSync(process.execPath, [compiler, '-p', project], { cwd: root, stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [compiler, '--build', project], { cwd: root, stdio: 'inherit' })
   if (existsSync(main)) chmodSync(main, 0o755)
   return status === 0
 }

@@ -1,7 +1,7 @@
 /* eslint no-template-curly-in-string: off -- ${NAME} is how docker compose writes a variable */
 
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseEnv } from 'node:util'
 import t from 'tap'
@@ -225,5 +225,38 @@ async function countOf (file: string): Promise<{ code: number, lines: string[] }
     const child = execFile(process.execPath, [path.join(root, 'scripts/test.js'), '--count', file], (_error, stdout) => {
       resolve({ code: child.exitCode ?? -1, lines: stdout.trimEnd().split('\n') })
     })
+  })
+}
+
+t.test('after a build that failed, the next one writes all that is missing, and one without changes does nothing', async t => {
+  const small = (broken: boolean): string => `export const answer: number = ${broken ? "'none'" : '42'}\n`
+  const { compilerOptions } = JSON.parse(text('tsconfig.json')) as { compilerOptions: object }
+  const folder = t.testdir({
+    'package.json': '{ "type": "module" }',
+    'tsconfig.json': JSON.stringify({ compilerOptions: { ...compilerOptions, lib: ['es5'], types: [] }, include: ['src'] }),
+    'tsconfig.build.json': JSON.stringify({ extends: './tsconfig.json', compilerOptions: { tsBuildInfoFile: 'dist/.tsbuildinfo-shipped' } }),
+    scripts: {},
+    simulator: {},
+    src: { 'main.ts': 'export const main = true\n', 'other.ts': small(false) }
+  })
+  copyFileSync(path.join(root, 'scripts/compile.js'), path.join(folder, 'scripts/compile.js'))
+  symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'))
+  const build = async (): Promise<number | null> => await exitCode(process.execPath, [path.join(folder, 'scripts/compile.js'), '--shipped'])
+  t.equal(await build(), 0)
+  writeFileSync(path.join(folder, 'src/other.ts'), small(true))
+  t.equal(await build(), 1)
+  // As make does with the target of a rule that failed.
+  rmSync(path.join(folder, 'dist/src/main.js'))
+  writeFileSync(path.join(folder, 'src/other.ts'), small(false))
+  t.equal(await build(), 0)
+  t.ok(existsSync(path.join(folder, 'dist/src/main.js')), 'the program is there again')
+  const written = statSync(path.join(folder, 'dist/src/main.js')).mtimeMs
+  t.equal(await build(), 0)
+  t.equal(statSync(path.join(folder, 'dist/src/main.js')).mtimeMs, written)
+})
+
+async function exitCode (program: string, args: readonly string[]): Promise<number | null> {
+  return await new Promise(resolve => {
+    const child = execFile(program, args, () => { resolve(child.exitCode) })
   })
 }
