@@ -1,4 +1,4 @@
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Ingest } from '../ingest/store-delivery.ts'
 import type { Db } from '../postgres/database.ts'
@@ -28,7 +28,14 @@ export interface AppLimits {
   connectionLimit: number
 }
 
-interface BaseOptions { logger: FastifyBaseLogger, limits: AppLimits }
+type SchemaCompilers = NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>
+
+interface BaseOptions {
+  logger: FastifyBaseLogger
+  limits: AppLimits
+  /** Compile the schemas of requests and answers; absent: Fastify's own, anew for each app. */
+  compilers?: SchemaCompilers
+}
 
 export interface AppOptions extends BaseOptions, HealthOptions, ReadOptions {
   /** For reads and operators. */
@@ -77,9 +84,10 @@ export async function createHealthApp (options: HealthOptions & BaseOptions): Pr
   return app
 }
 
-function createBase ({ logger, limits }: BaseOptions): FastifyInstance {
+function createBase ({ logger, limits, compilers = {} }: BaseOptions): FastifyInstance {
   const app = Fastify({
     loggerInstance: logger,
+    schemaController: { compilersFactory: compilers },
     bodyLimit: limits.bodyLimitBytes,
     logController: new LogController({ disableRequestLogging: true }),
     // Keep-alive longer than a load balancer's usual 60 s, so that it is never us who closes under a request.

@@ -14,6 +14,7 @@ import { createCheckpoints } from '../../src/engine/checkpoints.sql.ts'
 import { createAppender, type Appender } from '../../src/log/appender.ts'
 import { closePool, databaseOf, openForSteps, openPool, type Db } from '../../src/postgres/database.ts'
 import { migrationStatus } from '../../src/postgres/migrations/migrate.ts'
+import { sharedCompilers } from './compilers.ts'
 import { createDatabase } from './database.ts'
 
 export const SECRET = 'a-webhook-secret'
@@ -68,6 +69,7 @@ export async function openLedger (t: Test, options: {
     providers,
     secrets: Object.fromEntries(providers.all.map(({ name }) => [name, secrets])),
     limits: { bodyLimitBytes, bodiesLimitBytes: 67_108_864, connectionLimit: 1000, ...options.limits },
+    compilers: sharedCompilers,
     version: '0.0.0-test',
     logger: pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' }),
     worker: options.worker,
