@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream, mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { isDb, mayShareProcess, root } from './test-files.js'
+import { byProcess, isDb, root } from './test-files.js'
 import { run, spawned } from './processes.js'
 import { addCounts, isEmpty, Parser, watchPoints } from './tap-results.js'
 
@@ -25,7 +25,7 @@ export async function runTests (files, { timeout_ms = FILE_TIMEOUT_MS, env = {} 
   rmSync(resultsFolder, { recursive: true, force: true })
   const withServer = files.some(isDb)
   if (withServer) await run('database', process.execPath, [compiled('test/support/cluster-start.ts')])
-  const queue = inProcesses(files)
+  const queue = byProcess(files)
   await Promise.all(Array.from({ length: JOBS }, async () => {
     for (let together = queue.shift(); together !== undefined; together = queue.shift()) {
       for (const result of await runProcess(together, { timeout_ms, env })) {
@@ -40,27 +40,16 @@ export async function runTests (files, { timeout_ms = FILE_TIMEOUT_MS, env = {} 
 }
 
 /**
- * Which files share a process. Those that may are dealt out to one process a job, at the end, where they fill the last
- * gaps.
- */
-function inProcesses (files) {
-  const sharing = files.filter(mayShareProcess)
-  const alone = files.filter(file => !sharing.includes(file)).map(file => [file])
-  const shared = Array.from({ length: JOBS }, (_, job) => sharing.filter((_, index) => index % JOBS === job))
-  return [...alone, ...shared.filter(together => together.length > 0)]
-}
-
-/**
  * Runs files in a process as tap's runner would, without its loaders and its live report, which cost each file a
  * second.
  */
 async function runProcess (files, { timeout_ms, env }) {
   const [first] = files
-  const results = path.join(resultsFolder, `${first}${files.length > 1 ? ' and others' : ''}.tap`)
+  const results = path.join(resultsFolder, `${first}.tap`)
   mkdirSync(path.dirname(results), { recursive: true })
-  const program = files.length === 1 ? [compiled(first)] : [compiled('test/support/several.ts'), ...files]
-  const child = spawned(spawn(process.execPath, ['--enable-source-maps', ...program], {
-    cwd: root, env: { ...process.env, TAP: '1', TAP_TIMEOUT: String(timeout_ms / 1000), ...env }, stdio: ['ignore', 'pipe', 'inherit']
+  const limit_ms = timeout_ms * files.length
+  const child = spawned(spawn(process.execPath, ['--enable-source-maps', compiled('test/support/in-turn.ts'), ...files], {
+    cwd: root, env: { ...process.env, TAP: '1', TAP_TIMEOUT: String(limit_ms / 1000), ...env }, stdio: ['ignore', 'pipe', 'inherit']
   }))
   child.stdout.pipe(createWriteStream(results))
   const reading = readResults(files, child.stdout)
@@ -68,10 +57,10 @@ async function runProcess (files, { timeout_ms, env }) {
   const limit = setTimeout(() => {
     late = true
     child.kill('SIGKILL')
-  }, timeout_ms)
+  }, limit_ms)
   const [code, signal] = await once(child, 'close')
   clearTimeout(limit)
-  return reading.end(late ? `took longer than ${timeout_ms / 1000} s` : signal === null ? code !== 0 && `exit code ${code}` : `killed by ${signal}`)
+  return reading.end(late ? `took longer than ${limit_ms / 1000} s` : signal === null ? code !== 0 && `exit code ${code}` : `killed by ${signal}`)
 }
 
 /** Counts for each file what a process writes, and prints a line when a file is done. */

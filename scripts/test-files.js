@@ -11,20 +11,18 @@ const needsServer = path.join(root, 'test/support/run.ts')
 /** What imports this, directly or not, draws cases by chance: `npm run test:long` tries more of them. */
 const drawsCases = path.join(root, 'test/support/chance.ts')
 
-/**
- * What a test file may use of its process only when it is alone in it: files of its own, V8, other processes, ESLint's
- * memory.
- */
-const usesItsProcess = /testdir|from '(node:(child_process|v8|worker_threads)|eslint)'/
+/** A test file that looks at its process, its memory or its threads must be alone in it. */
+const looksAtItsProcess = /from '(node:(v8|worker_threads)|eslint)'/
 
 /**
  * Files that take longest start first, so that none of them is left to run alone at the end. Seconds of a quiet machine
  * in order.
  */
-const slowest = [
-  'app/serve', 'chaos/chaos', 'projections/histories', 'chaos/matrix', 'simulator/plants', 'cli/quarantine', 'cli/simulate', 'cli/verify',
-  'transfer/import/import', 'transfer/export', 'engine/', 'erasure/', 'chaos/', 'history/', 'lint', 'postgres/'
+const SLOWEST = [
+  'app/serve', 'chaos/chaos', 'projections/histories', 'chaos/matrix', 'simulator/plants', 'cli/', 'transfer/', 'engine/', 'erasure/', 'chaos/',
+  'history/', 'lint', 'postgres/'
 ]
+const ALONE = SLOWEST.slice(0, 5)
 
 /** All test files, as paths from the root, the slowest first. */
 export function testFiles () {
@@ -35,16 +33,33 @@ export function testFiles () {
 }
 
 function rank (file) {
-  const index = slowest.findIndex(name => file.startsWith(`test/${name}`))
-  return index === -1 ? slowest.length : index
+  const index = SLOWEST.findIndex(name => file.startsWith(`test/${name}`))
+  return index === -1 ? SLOWEST.length : index
 }
 
 export const isDb = file => reaches(path.join(root, file), needsServer)
 
 export const isLong = file => reaches(path.join(root, file), drawsCases)
 
-/** Unit tests that leave no trace in their process share one: to start it costs more than most of them run. */
-export const mayShareProcess = file => !isDb(file) && !usesItsProcess.test(readFileSync(path.join(root, file), 'utf8'))
+/** Files in one process at most: the more, the later the last of them begins. */
+const TOGETHER = 8
+
+/**
+ * Files by process: neighbours share one, because to start a process, load the program and warm it up costs most files
+ * more than their tests do. Unit tests come last, where they fill the last gaps.
+ * @returns {string[][]}
+ */
+export function byProcess (files) {
+  const processes = []
+  for (const file of [...files.filter(isDb), ...files.filter(file => !isDb(file))]) {
+    const last = processes.at(-1)
+    if (last !== undefined && last.length < TOGETHER && isDb(last[0]) === isDb(file) && !isAlone(last[0]) && !isAlone(file)) last.push(file)
+    else processes.push([file])
+  }
+  return processes
+}
+
+const isAlone = file => ALONE.some(name => file.startsWith(`test/${name}`)) || looksAtItsProcess.test(readFileSync(path.join(root, file), 'utf8'))
 
 const imports = new Map()
 
