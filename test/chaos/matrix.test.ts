@@ -35,7 +35,7 @@ import { openProxy } from './proxy.ts'
 
 const SEED = process.env['MATRIX_SEED'] ?? String(CHANCE)
 const SHARDS = 4
-const POINTS = process.env['MATRIX'] === 'all' || (LONG && process.env['MATRIX'] === undefined) ? Infinity : 2
+const POINTS = process.env['MATRIX'] === 'all' || (LONG && process.env['MATRIX'] === undefined) ? Infinity : 1
 const SECRET_NAME = 'Wilhelmina Unforgotten'
 const CUSTOMER = 'cust_erased'
 const EXPORTED = 'exported.ndjson'

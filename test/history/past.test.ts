@@ -155,7 +155,7 @@ test('any history, at any moment of either clock: what a fresh fold of what had 
         }
       }
     })
-  }), { numRuns: Number(process.env['HISTORIES'] ?? (LONG ? 400 : 40)) })
+  }), { numRuns: Number(process.env['HISTORIES'] ?? (LONG ? 400 : 20)) })
 })
 
 /** A line as people read it. */
@@ -196,7 +196,7 @@ test('a long history is the same: milestones stand where plain addition puts the
     // As an older version left them: then more is added up, to the same end.
     await ledger.owner.query('update projection.statement_lines set running_totals = null where card_id = $1', [card_id])
     await assertStanding(ledger.db, card_id, observed.flat(), asOf)
-  }), { numRuns: Number(process.env['HISTORIES'] ?? (LONG ? 120 : 12)) })
+  }), { numRuns: Number(process.env['HISTORIES'] ?? (LONG ? 120 : 6)) })
   t.ok(running > 0, `${running} milestones were compared`)
   t.ok(barelyKnown > 0, `${barelyKnown} times the little that was known was folded from the beginning`)
 })

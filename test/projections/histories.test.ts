@@ -10,7 +10,7 @@ import { history, wrongWith, type History } from '../support/histories.ts'
 /** Histories that share a database: a fresh one for each would cost more than all the rest. */
 const TOGETHER = 100
 
-const HISTORIES = Number(process.env['HISTORIES'] ?? (LONG ? 1000 : 300))
+const HISTORIES = Number(process.env['HISTORIES'] ?? (LONG ? 1000 : 100))
 const ONE = process.env['HISTORY']
 
 /** Which of several histories is to blame: each alone. */
