@@ -24,10 +24,10 @@ export function binaryColumn<Row extends object> (type: ElementType, rows: reado
 }
 
 const HEADER_BYTES = 20
+const CHUNK_BYTES = 1 << 16
 
 /**
- * JSON texts as a json[] in a buffer of their size. The writer below keeps its buffer, and bodies are too large to keep
- * room for.
+ * JSON texts as a json[] in a buffer of its size: bodies are too large for the chunks of the writer below.
  */
 export function jsonArray (texts: readonly string[]): Buffer {
   const lengths = texts.map(text => Buffer.byteLength(text))
@@ -41,13 +41,17 @@ export function jsonArray (texts: readonly string[]): Buffer {
   return array
 }
 
-/** Writes one array after the other into one buffer, which grows to the largest of them. */
+/**
+ * Writes arrays one after the other into chunks, and returns each as a view of its chunk: a buffer for each array cost
+ * as much as writing it. Bytes that were returned are never written again.
+ */
 class ArrayWriter {
-  #buffer = Buffer.allocUnsafeSlow(1 << 16)
+  #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+  #start = 0
   #length = 0
 
   begin (oid: number, size: number): void {
-    this.#length = 0
+    this.#start = this.#length
     this.int32(size === 0 ? 0 : 1)
     this.int32(1)
     this.int32(oid)
@@ -57,40 +61,40 @@ class ArrayWriter {
   }
 
   end (): Buffer {
-    return Buffer.from(this.#buffer.subarray(0, this.#length))
+    return this.#chunk.subarray(this.#start, this.#length)
   }
 
   byte (value: number): void {
     this.#reserve(1)
-    this.#buffer[this.#length++] = value
+    this.#chunk[this.#length++] = value
   }
 
   int16 (value: number): void {
     this.#reserve(2)
-    this.#length = this.#buffer.writeInt16BE(value, this.#length)
+    this.#length = this.#chunk.writeInt16BE(value, this.#length)
   }
 
   int32 (value: number): void {
     this.#reserve(4)
-    this.#length = this.#buffer.writeInt32BE(value, this.#length)
+    this.#length = this.#chunk.writeInt32BE(value, this.#length)
   }
 
   int64 (value: number | bigint): void {
     this.#reserve(8)
     if (typeof value === 'bigint') {
-      this.#length = this.#buffer.writeBigInt64BE(value, this.#length)
+      this.#length = this.#chunk.writeBigInt64BE(value, this.#length)
       return
     }
     const high = Math.floor(value / 2 ** 32)
-    this.#length = this.#buffer.writeInt32BE(high, this.#length)
-    this.#length = this.#buffer.writeUInt32BE(value - high * 2 ** 32, this.#length)
+    this.#length = this.#chunk.writeInt32BE(high, this.#length)
+    this.#length = this.#chunk.writeUInt32BE(value - high * 2 ** 32, this.#length)
   }
 
   /** With its length before it. */
   text (value: string): void {
     // In UTF-8 no unit of UTF-16 takes more than three bytes.
     this.#reserve(4 + value.length * 3)
-    const bytes = this.#ascii(value) ?? this.#buffer.write(value, this.#length + 4)
+    const bytes = this.#ascii(value) ?? this.#chunk.write(value, this.#length + 4)
     this.int32(bytes)
     this.#length += bytes
   }
@@ -98,7 +102,7 @@ class ArrayWriter {
   /** Bytes as hex, with their length before them. */
   hex (value: string): void {
     this.#reserve(4 + value.length / 2)
-    const bytes = this.#buffer.write(value, this.#length + 4, 'hex')
+    const bytes = this.#chunk.write(value, this.#length + 4, 'hex')
     if (bytes * 2 !== value.length) throw new TypeError(`not bytes in hex: ${value}`)
     this.int32(bytes)
     this.#length += bytes
@@ -107,7 +111,7 @@ class ArrayWriter {
   bytes (value: Uint8Array): void {
     this.#reserve(4 + value.length)
     this.int32(value.length)
-    this.#buffer.set(value, this.#length)
+    this.#chunk.set(value, this.#length)
     this.#length += value.length
   }
 
@@ -121,16 +125,18 @@ class ArrayWriter {
     for (let index = 0; index < value.length; index++) {
       const unit = value.charCodeAt(index)
       if (unit > 0x7f) return undefined
-      this.#buffer[start + index] = unit
+      this.#chunk[start + index] = unit
     }
     return value.length
   }
 
+  /** Goes on in a new chunk where this one is full, with what the current array has so far. */
   #reserve (bytes: number): void {
-    if (this.#length + bytes <= this.#buffer.length) return
-    const larger = Buffer.allocUnsafeSlow((this.#length + bytes) * 2)
-    this.#buffer.copy(larger, 0, 0, this.#length)
-    this.#buffer = larger
+    if (this.#length + bytes <= this.#chunk.length) return
+    const begun = this.#chunk.subarray(this.#start, this.#length)
+    this.#chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, (begun.length + bytes) * 2))
+    this.#start = 0
+    this.#length = begun.copy(this.#chunk)
   }
 }
 
