@@ -1,6 +1,7 @@
 import { append, type Appendable, type Appended } from './append.sql.ts'
 import type { Db } from '../postgres/database.ts'
 import { failureOf, whyUnavailable } from '../postgres/errors.ts'
+import { withRetries } from '../postgres/retry.ts'
 
 export interface AppenderOptions {
   /** Events that may wait; beyond it `append` refuses. */
@@ -128,7 +129,8 @@ function createLane (storing: Storing) {
 /** Stores a batch and answers each of its members. @returns the error if the batch failed as a whole */
 async function resolveBatch (storing: Storing, batch: readonly Waiting[]): Promise<AppendRefused | undefined> {
   try {
-    const answers = await appendResolutely(storing, batch.map(waiting => waiting.event))
+    const events = batch.map(waiting => waiting.event)
+    const answers = await withRetries(async () => await withTimeout(storing.store(storing.db, events)), { tries: TRIES, passes: mayPass })
     batch.forEach((waiting, index) => { waiting.resolve(answers[index] as Appended) })
     if (answers.some(answer => answer.outcome === 'accepted')) storing.onStored?.()
     return undefined
@@ -146,16 +148,8 @@ async function resolveBatch (storing: Storing, batch: readonly Waiting[]): Promi
   }
 }
 
-async function appendResolutely ({ db, store }: Storing, events: readonly Appendable[]): Promise<Appended[]> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await withTimeout(store(db, events))
-    } catch (error) {
-      // A key that another shard's append stored meanwhile is a duplicate at the next try.
-      if (!['retry', 'taken'].includes(failureOf(error)) || attempt === TRIES) throw error
-    }
-  }
-}
+/** A key that another shard's append stored meanwhile is a duplicate at the next try. */
+const mayPass = (error: unknown): boolean => ['retry', 'taken'].includes(failureOf(error))
 
 async function withTimeout<T> (work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined

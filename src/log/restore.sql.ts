@@ -4,8 +4,10 @@ import { binaryColumn } from '../postgres/binary-arrays.ts'
 import type { Db } from '../postgres/database.ts'
 
 /**
- * As `append`, for events out of an export of a ledger: each keeps the time at which it was first stored. ```sql select
- * outcome, shard, position from ledger.restore($event_ids, $subjects, …, $bodies, $recorded_ats) order by ordinal ```
+ * As `append`, for events out of an export of a ledger: each keeps the time at which it was first stored.
+ * ```sql
+ * select outcome, shard, position from ledger.restore($event_ids, …, $bodies, $recorded_ats) order by ordinal
+ * ```
  * @param events each with its `recorded_at`
  * @returns one answer an input, in order
  */

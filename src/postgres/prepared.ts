@@ -14,8 +14,10 @@ class Parameter {
 /**
  * Makes a function of a frequent statement: it is built once, and each connection parses and plans it once. For
  * statements whose text is the same every time and whose columns are named: a migration changes the type of `select *`,
- * which PostgreSQL does not allow in a prepared statement. ```ts const readCode = prepared((card_id: string) => sql<{
- * code: string }>`select code from cards where card_id = ${card_id}`) ```
+ * which PostgreSQL does not allow in a prepared statement.
+ * ```ts
+ * const readCode = prepared((card_id: string) => sql<Code>`select code from cards where card_id = ${card_id}`)
+ * ```
  * @param build makes the statement. It gets placeholders instead of values, and may only put them into the statement
  */
 export function prepared<Parameters extends readonly unknown[], Row> (
