@@ -1,7 +1,7 @@
 import { projections } from '../../src/projections/index.ts'
 import { catchUp } from '../../src/engine/catch-up.ts'
 import type { Instant } from '../../src/ledger/instant.ts'
-import { identify } from '../../src/providers/voucherify/identify.ts'
+import { voucherify } from '../../src/providers/voucherify/provider.ts'
 import { append, type Appendable } from '../../src/log/append.sql.ts'
 import { readLogSize } from '../../src/audit/log.sql.ts'
 import { closePool, databaseOf, openPool, type Db } from '../../src/postgres/database.ts'
@@ -71,9 +71,9 @@ async function appendAll (db: Db, bodies: Iterable<Storable>): Promise<Filled> {
 function * batchesOf (bodies: Iterable<Storable>, shards: number): Generator<Appendable[]> {
   let batch: Appendable[] = []
   for (const { body, recorded_at } of bodies) {
-    const identified = identify(body)
+    const identified = voucherify.identify(body)
     if ('reason' in identified) throw new Error(`a body cannot be stored: ${identified.detail}`)
-    batch.push({ ...identified, shard: shardOf(identified.shard_key, shards), ...(recorded_at === undefined ? {} : { recorded_at }) })
+    batch.push({ ...identified, provider: voucherify.name, shard: shardOf(identified.shard_key, shards), ...(recorded_at === undefined ? {} : { recorded_at }) })
     if (batch.length === BATCH_EVENTS) {
       yield batch
       batch = []

@@ -111,8 +111,11 @@ const balanceRows = prepared((ids: readonly string[], shards: readonly number[],
 /**
  * Some customers' cards with their sums. One statement, hence one state: the cards, and the checkpoints that vouch for
  * them. It names the checkpoints first, as every step and read does: a switch of generations would else wait with it in
- * a circle. ```sql select … from (select shard, min(position) from checkpoints …) right join (parked right join
- * (customers left join cards)) ```
+ * a circle.
+ * ```sql
+ * select … from (select shard, min(position) from checkpoints …)
+ *   right join (parked right join (customers left join cards))
+ * ```
  * @returns one answer a question, in order; undefined where there is no such customer
  */
 export async function readBalances (db: Db, asked: readonly Asked[], projections: readonly ProjectionKey[]): Promise<Array<CustomerBalance | undefined>> {
