@@ -259,8 +259,7 @@ export default defineConfig(
   {
     name: 'direction/unnamed-providers',
     files: ['src/**/*.ts'],
-    // In the help of the command line people read whose webhooks these are.
-    ignores: ['src/providers/index.ts', 'src/providers/*/**', 'src/main.ts'],
+    ignores: ['src/providers/index.ts', 'src/providers/*/**'],
     plugins: { providers: { rules: { unnamed: unnamedProviders } } },
     rules: { 'providers/unnamed': 'error' }
   },

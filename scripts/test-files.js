@@ -22,7 +22,7 @@ const usesItsProcess = /testdir|from '(node:(child_process|v8|worker_threads)|es
  * in order.
  */
 const slowest = [
-  'app/serve', 'chaos/chaos', 'projections/histories', 'chaos/matrix', 'simulator/plants', 'cli/quarantine', 'cli/simulate', 'cli/verify',
+  'cli/serve', 'chaos/chaos', 'projections/histories', 'chaos/matrix', 'simulator/plants', 'cli/quarantine', 'cli/simulate', 'cli/verify',
   'transfer/import/import', 'transfer/export', 'engine/', 'erasure/', 'chaos/', 'history/', 'lint', 'postgres/'
 ]
 
