@@ -2,7 +2,7 @@ import { extname } from 'node:path'
 import { Worker as Thread } from 'node:worker_threads'
 import type { Stepped } from '../engine/step.ts'
 import type { WorkerHealth } from '../engine/worker.ts'
-import { createProbes } from './probes.ts'
+import { createSharedQuestion } from './shared-question.ts'
 import type { RunningWorker, WorkerSettings } from './worker.ts'
 
 /** The settings of a worker, and of what it logs. */
@@ -24,7 +24,7 @@ const ENTRY = new URL(`./worker-thread.entry${extname(import.meta.url)}`, import
  */
 export function startWorkerThread (settings: ThreadSettings, onStep: (stepped: Stepped) => void): RunningWorker {
   const thread = new Thread(ENTRY, { workerData: settings })
-  const health = createProbes<WorkerHealth>(() => { send('health') }, { timeout_ms: HEALTH_TIMEOUT_MS, substitute: STUCK })
+  const health = createSharedQuestion<WorkerHealth>(() => { send('health') }, { timeout_ms: HEALTH_TIMEOUT_MS, substitute: STUCK })
   let alive = true
 
   thread.on('error', error => { setImmediate(() => { throw error }) })

@@ -3,7 +3,7 @@ import type { Config } from '../config.ts'
 import { exportLog, measureLog } from '../transfer/export/export.ts'
 import { writeWholeFile } from '../files/whole-file.ts'
 import { withLedger } from '../app/open.ts'
-import { say, type Output } from '../app/output.ts'
+import { writeResult, type Output } from '../app/output.ts'
 import { showProgress } from './support/progress.ts'
 
 const LEFT_OUT = 'Quarantine, API keys and projections are not in it.'
@@ -30,7 +30,7 @@ export async function exportCommand (config: Config, output: Output, file: strin
     }
     const { events, heads } = extent
     if (file === undefined) output.progress(`Exported ${events} event(s) of ${heads.length} shards. ${LEFT_OUT}`)
-    else say(output, { file, events, shards: heads.length }, `Exported ${events} event(s) of ${heads.length} shards to ${file}. ${LEFT_OUT}`)
+    else writeResult(output, { file, events, shards: heads.length }, `Exported ${events} event(s) of ${heads.length} shards to ${file}. ${LEFT_OUT}`)
   })
 }
 

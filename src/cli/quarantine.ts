@@ -4,7 +4,7 @@ import { redrive, redriveAll, type Redriven } from '../ingest/quarantine/redrive
 import { CONTRADICTS_MOVEMENT, countOpen, findQuarantined, listQuarantine, markDiscarded, MAX_QUARANTINE_ID, type QuarantineState } from '../ingest/quarantine/quarantine.sql.ts'
 import { CommandError } from '../app/errors.ts'
 import { withLedger } from '../app/open.ts'
-import { say, sayList, table, type Output } from '../app/output.ts'
+import { writeResult, writeList, table, type Output } from '../app/output.ts'
 import type { Db } from '../postgres/database.ts'
 
 const BY = 'command line'
@@ -18,7 +18,7 @@ interface QuarantineChoice { state: QuarantineState, reason?: string | undefined
 export async function quarantineListCommand (config: Config, output: Output, options: QuarantineChoice): Promise<void> {
   const decision = { open: 'contradicts', redriven: 'stored at', discarded: 'discarded because' }[options.state]
   await withLedger(config, async db => {
-    await sayList(output, walkQuarantine(db, options), {
+    await writeList(output, walkQuarantine(db, options), {
       item: plain,
       head: ['id', 'reason', 'seen', 'last_seen_at', decision, 'detail'],
       cells: row => [
@@ -45,7 +45,7 @@ export async function quarantineShowCommand (config: Config, output: Output, id:
   const kept = await withLedger(config, async db => await findQuarantined(db, idOf(id)))
   if (kept === undefined) throw unknownRow(id)
   const row = describeKept(kept)
-  say(output, plain(row), tame(shown(row)))
+  writeResult(output, plain(row), tame(shown(row)))
 }
 
 /** `quarantine redrive ID…` or `--all`: reads the kept bytes again, with the code of today. */
@@ -73,7 +73,7 @@ export async function quarantineRedriveCommand (config: Config, output: Output, 
     ...(untouched > 0 ? [`Not open or unknown: ${untouched}.`] : []),
     ...(left_out > 0 ? [`Left out: ${left_out} that contradict movements; look at them (\`quarantine list --filter-reason ${CONTRADICTS_MOVEMENT}\`) and redrive them by their ids, or discard them.`] : [])
   ]
-  say(output, { redriven, still_unusable: remaining, not_open: untouched, left_out, items: fates }, summary.join(' '))
+  writeResult(output, { redriven, still_unusable: remaining, not_open: untouched, left_out, items: fates }, summary.join(' '))
   // With --all a row that someone else settled meanwhile is what was wanted.
   const failed = remaining + (options.all ? 0 : untouched)
   if (failed > 0) {
@@ -93,7 +93,7 @@ export async function quarantineDiscardCommand (config: Config, output: Output, 
     for (const id of wanted) (await markDiscarded(db, id, reason, BY) ? done.discarded : done.refused).push(String(id))
     return done
   })
-  say(output, { discarded, not_open: refused }, discarded.length === 0 ? 'Nothing was discarded.' : `Discarded ${discarded.join(', ')}. Rows and bytes stay.`)
+  writeResult(output, { discarded, not_open: refused }, discarded.length === 0 ? 'Nothing was discarded.' : `Discarded ${discarded.join(', ')}. Rows and bytes stay.`)
   if (refused.length > 0) throw new CommandError('not_open', `Not open, or unknown: ${refused.join(', ')}. \`npx loyalty-ledger quarantine list\` shows what is open.`)
 }
 

@@ -51,7 +51,7 @@ export async function readVersions (db: Db): Promise<Map<string, number>> {
 export interface CheckpointPosition { projection: string, version: number, shard: number, position: bigint }
 
 /** The positions of all projections of a projection schema. */
-export async function readStandings (db: Db, projectionSchema: ProjectionSchema): Promise<CheckpointPosition[]> {
+export async function readAllCheckpoints (db: Db, projectionSchema: ProjectionSchema): Promise<CheckpointPosition[]> {
   const { rows } = await sql<CheckpointPosition>`
     select projection, version, shard, position from ${sql.id(projectionSchema, 'checkpoints')} order by projection, shard`.execute(db)
   return rows

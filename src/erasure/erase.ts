@@ -24,7 +24,7 @@ export interface Erasure {
   /** True if nothing in the ledger is about this customer: the id may be mistyped. */
   unknown: boolean
   /** Events and quarantine rows that may concern the customer. */
-  looked_at: { events: number, quarantined: number }
+  searched: { events: number, quarantined: number }
   /** Those that contain, or contained, personal data. */
   erased: { events: number, quarantined: number }
   /** Ids of the events that record the erasure, one for each transaction. */
@@ -56,12 +56,12 @@ const ROUNDS = 3
  */
 export async function eraseCustomer (db: Db, order: ErasureOrder, options: EraseOptions): Promise<Erasure> {
   const search = await createSearch(db, order.customer_id, options.providers ?? knownProviders)
-  const erasure: Erasure = { unknown: false, looked_at: { events: 0, quarantined: 0 }, erased: { events: 0, quarantined: 0 }, recorded: [] }
+  const erasure: Erasure = { unknown: false, searched: { events: 0, quarantined: 0 }, erased: { events: 0, quarantined: 0 }, recorded: [] }
   const shards = await countShards(db)
   for (let round = 0; round < ROUNDS; round++) {
     await search.lookAgain(db)
     const { items, rows } = await findPersonal(db, search)
-    erasure.looked_at = { events: search.entries.size, quarantined: rows }
+    erasure.searched = { events: search.entries.size, quarantined: rows }
     erasure.unknown = !search.exists && search.entries.size === 0 && rows === 0
     const count = { events: items.filter(item => 'entry' in item).length, quarantined: items.filter(item => 'quarantine_id' in item).length }
     if (options.dryRun === true || items.length === 0) return options.dryRun === true ? { ...erasure, erased: count } : erasure

@@ -1,5 +1,5 @@
 import { groupBy } from '../ledger/group.ts'
-import type { AsOf } from '../ledger/time-travel.ts'
+import type { AsOf } from '../ledger/as-of.ts'
 import { winners, type MergedField, type Winners } from '../ledger/movements.ts'
 import type { Recomputed } from '../providers/provider.ts'
 import type { Providers } from '../providers/registry.ts'

@@ -1,5 +1,5 @@
 import { parseInstant, type Instant } from '../ledger/instant.ts'
-import type { AsOf } from '../ledger/time-travel.ts'
+import type { AsOf } from '../ledger/as-of.ts'
 import { readCursor, type CursorPart } from './paging.ts'
 import { cursorInvalid, Problem } from './problem.ts'
 

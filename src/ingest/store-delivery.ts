@@ -60,7 +60,7 @@ export async function storeIdentified (
   }
   const stored = { event_id: identified.event_id, subject: identified.subject, position: `${appended.shard}:${appended.position}` }
   if (appended.outcome !== 'conflict') return { status: appended.outcome, ...stored }
-  const agrees = await stillAgrees(identified, intake.db, provider).catch((error: unknown) => {
+  const agrees = await factsAreStored(identified, intake.db, provider).catch((error: unknown) => {
     throw new AppendRefused('unavailable', 'the stored event could not be looked up', { cause: error })
   })
   if (agrees) return { status: 'duplicate', ...stored }
@@ -122,7 +122,7 @@ export function identifySafely (body: Buffer, reader: EventReader): IdentifiedDe
  * Digests differ where a sender left something out, and where an older version stored the event, which read fewer
  * facts. What counts is what this version reads in the two bodies.
  */
-async function stillAgrees (identified: IdentifiedDelivery, db: Db, provider: EventReader): Promise<boolean> {
+async function factsAreStored (identified: IdentifiedDelivery, db: Db, provider: EventReader): Promise<boolean> {
   const stored = await findBody(db, identified.event_id, identified.subject)
   if (stored === undefined) return false
   try {

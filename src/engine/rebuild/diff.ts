@@ -1,4 +1,4 @@
-import { readStandings } from '../checkpoints.sql.ts'
+import { readAllCheckpoints } from '../checkpoints.sql.ts'
 import { changedCards, changedCustomers, changedOrders, compareTables, type ChangedCard, type ChangedCustomer, type ChangedOrder, type Changes } from './compare.sql.ts'
 import type { Trx } from '../../postgres/database.ts'
 import { withRetries } from '../../postgres/retry.ts'
@@ -58,8 +58,8 @@ async function diffWithin (trx: Trx, projections: readonly Projection[], { batch
 
 async function eventsApart (trx: Trx, names: ReadonlySet<string>): Promise<bigint> {
   const place = ({ projection, shard }: { projection: string, shard: number }): string => `${projection} ${shard}`
-  const built = new Map((await readStandings(trx, 'projection_build')).map(standing => [place(standing), standing.position]))
-  const apart = (await readStandings(trx, 'projection')).filter(({ projection }) => names.has(projection)).map(standing => {
+  const built = new Map((await readAllCheckpoints(trx, 'projection_build')).map(standing => [place(standing), standing.position]))
+  const apart = (await readAllCheckpoints(trx, 'projection')).filter(({ projection }) => names.has(projection)).map(standing => {
     const difference = (built.get(place(standing)) ?? 0n) - standing.position
     return { shard: standing.shard, events: difference < 0n ? -difference : difference }
   })

@@ -1,5 +1,5 @@
 import { setTimeout as rest } from 'node:timers/promises'
-import { beginCheckpoints, readLag, readStandings, type Positions } from '../checkpoints.sql.ts'
+import { beginCheckpoints, readLag, readAllCheckpoints, type Positions } from '../checkpoints.sql.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
 import { failureOf } from '../../postgres/errors.ts'
 import { withRetries } from '../../postgres/retry.ts'
@@ -155,13 +155,13 @@ async function switchWithin (trx: Trx, projections: readonly Projection[], batch
   const names = projections.map(({ name }) => name)
   await foldUpTo(trx, projections, await livePositions(trx, projections), batch)
   await switchTables(trx, names, tablesOf(projections))
-  if ((await readStandings(trx, 'projection_build')).length === 0) await dropBuild(trx)
+  if ((await readAllCheckpoints(trx, 'projection_build')).length === 0) await dropBuild(trx)
 }
 
 async function foldUpTo (trx: Trx, projections: readonly Projection[], upTo: Positions, batch: number): Promise<void> {
   await lookAt(trx, 'projection_build')
   await stepUpTo(trx, projections, { batch, upTo })
-  const behind = (await readStandings(trx, 'projection_build'))
+  const behind = (await readAllCheckpoints(trx, 'projection_build'))
     .some(({ projection, shard, position }) => projections.some(({ name }) => name === projection) && position < (upTo.get(shard) ?? 0n))
   if (behind) throw new BuildInUse('another process folds into the rebuild right now')
 }

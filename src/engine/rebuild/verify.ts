@@ -1,4 +1,4 @@
-import { beginCheckpoints, readStandings } from '../checkpoints.sql.ts'
+import { beginCheckpoints, readAllCheckpoints } from '../checkpoints.sql.ts'
 import { compareTables, type Differing } from './compare.sql.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
 import { BOOKKEEPING, createTemporaryTables, lookAt } from './projection-schema.sql.ts'
@@ -50,7 +50,7 @@ export async function verifyProjections (db: Db, projections: readonly Projectio
 
 /** Projections that stand at the same places are folded in one pass over the log: most often all of them. */
 async function groupsOf (db: Db, projections: readonly Projection[], check: ProjectionCheck): Promise<Projection[][]> {
-  const standings = await readStandings(db, 'projection')
+  const standings = await readAllCheckpoints(db, 'projection')
   const heads = new Map((await readHeads(db)).map(({ shard, head }) => [shard, head]))
   for (const { projection, shard, position } of standings) {
     const head = heads.get(shard) ?? 0n

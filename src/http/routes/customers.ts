@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { customerCardsAt } from '../../history/cards.ts'
+import { customerCardsAt } from '../../history/cards-at.ts'
 import { customerLinesAt } from '../../history/statement.ts'
 import { listCustomerLines } from '../../projections/cards/reads.sql.ts'
 import { customerExists, findCustomer, findAccount, listCustomers, listTiers, readBalances, type Asked, type CustomerBalance, type Profile } from '../../projections/customers/reads.sql.ts'
