@@ -133,7 +133,7 @@ const refused: Array<[what: string, file: string, code: string, rule: string]> =
     (name): typeof refused[number] => [`${name}, from provider`, 'src/providers/voucherify/a.ts', `import '${name}'`, 'import-x/no-restricted-paths']
   ),
   ["a provider's folder, from another room", 'src/ingest/a.ts', "import { identify } from '../providers/voucherify/identify.ts'\nidentify()", 'providers/unnamed'],
-  ["a provider's folder, from beside it", 'src/providers/registry.ts', "import { voucherify } from './voucherify/provider.ts'\nvoucherify()", 'providers/unnamed'],
+  ["a provider's folder, from beside it", 'src/providers/person.ts', "import { voucherify } from './voucherify/provider.ts'\nvoucherify()", 'providers/unnamed'],
   ['a provider by its name', 'src/http/a.ts', "export const path = '/webhooks/voucherify'", 'providers/unnamed'],
   ['a provider in a template', 'src/http/a.ts', 'export const title = `of Voucherify`', 'providers/unnamed'],
   ['a provider by its name, in the help of the command line', 'src/cli/program/a.ts', "export const help = 'Webhooks of Voucherify'", 'providers/unnamed'],

@@ -1,5 +1,5 @@
 import type { MentionedIds } from '../providers/provider.ts'
-import type { Providers } from '../providers/registry.ts'
+import type { Providers } from '../providers/index.ts'
 import type { StoredEvent } from '../log/read.sql.ts'
 import type { Observed } from './projection.ts'
 

@@ -1,7 +1,7 @@
 import type { Claim } from './checkpoints.sql.ts'
 import type { Trx } from '../postgres/database.ts'
 import { readSpans, type StoredEvent } from '../log/read.sql.ts'
-import type { Providers } from '../providers/registry.ts'
+import type { Providers } from '../providers/index.ts'
 import { decodeEvent, type DecodedEvent } from './decode.ts'
 import { ANY_PARKED } from './parking/parked.sql.ts'
 import type { Projection } from './projection.ts'

@@ -7,8 +7,7 @@ import { addWaiting, park } from './parking/parked.sql.ts'
 import type { Projection } from './projection.ts'
 import { leastPosition, readBatches, type Batch } from './read-batches.ts'
 import { currentOf } from './rebuild/versions.ts'
-import { knownProviders } from '../providers/index.ts'
-import type { Providers } from '../providers/registry.ts'
+import { knownProviders, type Providers } from '../providers/index.ts'
 
 export interface Stepped {
   shard: number

@@ -1,6 +1,5 @@
-import { knownProviders } from '../providers/index.ts'
+import { knownProviders, type Providers } from '../providers/index.ts'
 import type { RedactionExtent } from '../providers/provider.ts'
-import type { Providers } from '../providers/registry.ts'
 import type { ProjectionKey } from '../engine/checkpoints.sql.ts'
 import type { Db, ProjectionSchema, Trx } from '../postgres/database.ts'
 import {

@@ -2,7 +2,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Ingest } from '../ingest/store-delivery.ts'
 import type { Db } from '../postgres/database.ts'
-import type { Providers } from '../providers/registry.ts'
+import type { Providers } from '../providers/index.ts'
 import { limitBodies } from './body-budget.ts'
 import type { ReadOptions } from './read-options.ts'
 import auth from './plugins/auth.ts'

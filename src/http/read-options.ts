@@ -1,7 +1,7 @@
 import type { Projection } from '../engine/projection.ts'
 import type { Freshness } from '../engine/freshness.ts'
 import type { Db } from '../postgres/database.ts'
-import type { Providers } from '../providers/registry.ts'
+import type { Providers } from '../providers/index.ts'
 import { notFound, Problem } from './problem.ts'
 
 /** The options of every read route. */
