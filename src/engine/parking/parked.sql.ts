@@ -13,6 +13,22 @@ export const ANY_PARKED = sql<{ any_parked: boolean }>`(select exists (select fr
 /** A key to park, with the event at fault and the reason; the database adds the time. */
 export type Parking = Pick<ParkedRow, 'projection' | 'key' | 'shard' | 'position' | 'event_id' | 'subject' | 'code' | 'reason'>
 
+/** A key to park because of an event: `error` says why the event cannot be decoded or folded. */
+export function parkingOf (
+  projection: string, key: string, shard: number, { event_id, subject, position }: Pick<Parking, 'event_id' | 'subject' | 'position'>,
+  code: Parking['code'], error: unknown
+): Parking {
+  return { projection, key, shard, position, event_id, subject, code, reason: reasonOf(error) }
+}
+
+/**
+ * The text of an error for a list. A database's text can be long, and contain a character that text columns cannot
+ * store.
+ */
+export function reasonOf (error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replaceAll('\u0000', '').slice(0, 500)
+}
+
 /** An event that waits under a parked key. */
 export interface Waiting { projection: string, key: string, shard: number, position: bigint }
 
