@@ -1,7 +1,6 @@
 import { groupBy } from '../ledger/group.ts'
-import { readRunningTotals } from '../ledger/milestones.ts'
+import { readRunningTotals, withLines, withoutTail, withStretch, NO_TOTALS, type Before, type Totals } from '../ledger/totals.ts'
 import { pendingAt, type AsOf } from '../ledger/as-of.ts'
-import { withLines, withoutTail, withStretch, NO_TOTALS, type Before, type Totals } from '../ledger/totals.ts'
 import type { ShownCard } from '../projections/cards/reads.sql.ts'
 import type { Trx } from '../postgres/database.ts'
 import { addUpToMilestone, readBefore, type NearestMilestone } from './lines.sql.ts'
