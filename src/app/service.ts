@@ -83,8 +83,8 @@ function limitsOf (config: Config): AppLimits {
 }
 
 /**
- * The server ends a read a little before the connection would be given up: the connection stays, and the read is
- * answered with what happened.
+ * PostgreSQL cancels a slow read shortly before the client would give up the connection. So the connection survives,
+ * and the answer says what happened.
  */
 function readSettings (config: Config): Record<string, string> {
   return { statement_timeout: String(Math.ceil(config.DATABASE_TIMEOUT_MS * 0.9)) }
@@ -111,7 +111,7 @@ function runWorker (service: Service, poolSize: number, moved: Freshness['moved'
   return worker
 }
 
-/** The way into the log. Workers in this process and in others are notified of what is stored. */
+/** Opens the way into the log. After each commit, the workers of this process and of others are notified. */
 function runAppender ({ config, shutdown }: Service, db: Db, worker: RunningWorker | undefined): Appender {
   const notify = createNotifier(db)
   const appender = createAppender(db, {

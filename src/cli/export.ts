@@ -9,8 +9,8 @@ import { showProgress } from './support/progress.ts'
 const LEFT_OUT = 'Quarantine, API keys and projections are not in it.'
 
 /**
- * `export [FILE]`: writes every event stored so far, in a form that `import` reads, to standard output or to a file,
- * which is whole or not there.
+ * `export [FILE]`: writes every event stored so far, in a form that `import` reads, to standard output or to a file.
+ * The file appears when it is complete.
  */
 export async function exportCommand (config: Config, output: Output, file: string | undefined): Promise<void> {
   await withLedger(config, async db => {
@@ -34,7 +34,7 @@ export async function exportCommand (config: Config, output: Output, file: strin
   })
 }
 
-/** Waits for a slow reader. */
+/** Writes to standard output, and waits for a slow reader. */
 async function writeOut (pieces: AsyncIterable<string>): Promise<void> {
   for await (const piece of pieces) if (!process.stdout.write(piece)) await once(process.stdout, 'drain')
 }

@@ -9,8 +9,8 @@ import { addWaiting, park, parkingOf } from './parked.sql.ts'
 import { parkingKeyOf } from './parking-keys.ts'
 
 /**
- * If more keys than these fail in one step, the events are not at fault, and nothing must be parked. It is far more
- * than the cards or orders that one customer has in a step.
+ * If more keys than these fail in one step, the events are not at fault, and nothing must be parked. One customer has
+ * far fewer cards or orders in a step.
  */
 export const MAX_POISONED = 200
 

@@ -21,7 +21,7 @@ const Params = Type.Object({
   card: Type.String({ description: 'The card\'s id, v_…, or its code. An id comes before a code; of several cards with one code the one that is not deleted' })
 })
 
-/** Cards and their statements. */
+/** Routes about cards: sums, statements and explanations. */
 export const cardRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   app.get('/v1/cards/:card', {
     schema: {

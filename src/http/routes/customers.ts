@@ -18,7 +18,7 @@ import { askable, awaitPosition, looksBack, parseJson, readAsOf, type ReadOption
 
 const Params = Type.Object({ customer_id: Type.String({ description: 'The provider\'s customer id, cust_…' }) })
 
-/** Customers: who they are, what they hold, what they bought, and why. */
+/** Routes about customers: profiles, balances, orders and statements. */
 export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   const { db, projections, shards } = options
   const readBalance = createBalanceReader(db, projections)
@@ -61,7 +61,7 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
   app.get('/v1/customers/:customer_id/balance', {
     schema: {
       operationId: 'getBalance',
-      summary: 'What a customer has, card by card, and where it came from; now or at a moment of either clock',
+      summary: 'A customer\'s balance, card by card, now or as of a time',
       tags: ['customers'],
       params: Params,
       querystring: Type.Object({ ...AsOfQuery, ...FreshnessQuery }, { additionalProperties: false }),
