@@ -135,7 +135,7 @@ async function eraseChunk (trx: Trx, search: Search, order: ErasureOrder, chunk:
   await lockErasures(trx)
   // Tables that a rebuild creates from here on would not be cleaned.
   await takeBuildLock(trx)
-  const projectionSchemas: Array<[name: ProjectionSchema, standing: FoldedUpTo]> = []
+  const projectionSchemas: Array<[name: ProjectionSchema, foldedUpTo: FoldedUpTo]> = []
   for (const name of await listProjectionSchemas(trx)) {
     await lookAt(trx, name)
     projectionSchemas.push([name, await lockCheckpoints(trx, projections)])
@@ -146,9 +146,9 @@ async function eraseChunk (trx: Trx, search: Search, order: ErasureOrder, chunk:
   const rows = (await readKept(trx, chunk.flatMap(item => 'quarantine_id' in item ? [item.quarantine_id] : [])))
     .flatMap(row => redactRow(search, row, extent) ?? [])
   if (events.length + rows.length === 0) return undefined
-  for (const [name, standing] of projectionSchemas) {
+  for (const [name, foldedUpTo] of projectionSchemas) {
     await lookAt(trx, name)
-    await refold(trx, search, changed, standing)
+    await refold(trx, search, changed, foldedUpTo)
   }
   const erasure = erasureEvent(order, events, rows, shards, new Date())
   // Last, since from here on appends to that shard wait for this transaction.
