@@ -32,7 +32,7 @@ export interface Erasure {
 
 export interface EraseOptions {
   projections: readonly ProjectionKey[]
-  /** Whose events can be read; absent: those of all providers that there are. */
+  /** Whose events can be read; absent: those of all known providers. */
   providers?: Providers
   /** Count, and write nothing. */
   dryRun?: boolean

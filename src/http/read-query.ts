@@ -12,7 +12,7 @@ export interface ReadOptions {
   projections: readonly Projection[]
   freshness: Freshness
   shards: number
-  /** Whose events can be read; absent: those of all providers that there are. */
+  /** Whose events can be read; absent: those of all known providers. */
   providers?: Providers
 }
 

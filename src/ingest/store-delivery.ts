@@ -14,7 +14,7 @@ export interface Ingest {
   /** Batches by itself: hand it many deliveries at once, as many as its queue holds. */
   appender: Pick<Appender, 'append'>
   shards: number
-  /** Whose deliveries these can be; absent: all that there are. */
+  /** Whose deliveries these can be; absent: all known ones. */
   providers?: Providers | undefined
 }
 

@@ -32,10 +32,7 @@ export function reasonOf (error: unknown): string {
 /** An event that waits under a parked key. */
 export interface Waiting { projection: string, key: string, shard: number, position: bigint }
 
-/**
- * For a row that people read: since when events about it wait to be folded, so that the row lacks them; null if none
- * does.
- */
+/** Of a row that people read: since when it lacks events because they wait to be folded; null if it lacks none. */
 export interface Standstill { parked_at: Instant | null }
 
 /**
@@ -64,9 +61,9 @@ export async function holdParked (trx: Trx, projection: string, keys: readonly s
 }
 
 /**
- * Parks keys. A key that another step parked meanwhile keeps that step's reason. The update of its row waits for a
- * redrive that holds it, and parks the key anew if that redrive has released it: so the waiting events added next are
- * never lost to that redrive.
+ * Parks keys. A key that another step has parked keeps that step's reason. If a redrive holds the key, this waits for
+ * it, and parks the key again if the redrive has released it: so the redrive cannot miss waiting events that are added
+ * next.
  */
 export async function park (trx: Trx, parkings: readonly Parking[]): Promise<void> {
   if (parkings.length === 0) return

@@ -62,7 +62,7 @@ export interface RedriveOptions {
   failed?: (error: unknown) => void
   /** Called before each key; true ends the redrive. */
   stopped?: () => boolean
-  /** Whose events can be read; absent: those of all providers that there are. */
+  /** Whose events can be read; absent: those of all known providers. */
   providers?: Providers
 }
 
@@ -96,8 +96,8 @@ async function foldWaiting (trx: Trx, projection: Projection, key: string, waiti
 }
 
 /**
- * The facts of events except those that wait under other keys. Facts about keys that are parked now are added to these
- * and left out.
+ * The facts of events that wait under no other key. A fact about a key that has been parked since then is left out, and
+ * waits under that key from now on.
  */
 async function unclaimedFacts (
   trx: Trx, projection: Projection, waiting: readonly WaitingEvent[], read: ReadonlyArray<{ shard: number, read: ReturnType<typeof decodeEvent> }>
