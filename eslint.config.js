@@ -101,7 +101,7 @@ const unnamedProviders = {
   }
 }
 
-const environmentMessage = 'Only src/config.ts and src/main.ts read the environment: take the Config that is passed down.'
+const environmentMessage = 'Only src/config.ts reads the environment: take the Config that is passed down.'
 
 /**
  * Imports that must be spelled `import type`, or may not be written at all, in one folder of src. One function, since a
@@ -230,8 +230,14 @@ export default defineConfig(
   },
   {
     name: 'direction/environment',
-    files: ['src/config.ts', 'src/main.ts'],
+    files: ['src/config.ts'],
     rules: { 'no-restricted-properties': 'off', ...restrictedImports({ patterns: [sqlPackages] }) }
+  },
+  {
+    name: 'direction/main',
+    files: ['src/main.ts'],
+    // It loads the configuration that everything else is given.
+    rules: restrictedImports({ patterns: [sqlPackages] })
   },
   {
     name: 'direction/sql',
@@ -259,8 +265,7 @@ export default defineConfig(
   {
     name: 'direction/unnamed-providers',
     files: ['src/**/*.ts'],
-    // In the help of the command line people read whose webhooks these are.
-    ignores: ['src/providers/index.ts', 'src/providers/*/**', 'src/main.ts'],
+    ignores: ['src/providers/index.ts', 'src/providers/*/**'],
     plugins: { providers: { rules: { unnamed: unnamedProviders } } },
     rules: { 'providers/unnamed': 'error' }
   },

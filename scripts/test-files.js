@@ -19,7 +19,7 @@ const looksAtItsProcess = /from '(node:(v8|worker_threads)|eslint)'/
  * in order.
  */
 const SLOWEST = [
-  'app/serve', 'chaos/chaos', 'projections/histories', 'chaos/matrix', 'simulator/plants', 'cli/', 'transfer/', 'engine/', 'erasure/', 'chaos/',
+  'cli/serve', 'chaos/chaos', 'projections/histories', 'chaos/matrix', 'simulator/plants', 'cli/', 'transfer/', 'engine/', 'erasure/', 'chaos/',
   'history/', 'lint', 'postgres/'
 ]
 const ALONE = SLOWEST.slice(0, 5)

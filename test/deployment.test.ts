@@ -6,13 +6,15 @@ import path from 'node:path'
 import { parseEnv } from 'node:util'
 import t from 'tap'
 import { parse } from 'yaml'
-import { ConfigSchema } from '../src/config.ts'
+import { createOutput } from '../src/app/output.ts'
+import { createProgram } from '../src/cli/program.ts'
+import { ConfigSchema, loadConfig } from '../src/config.ts'
 import { root } from './support/root.ts'
 
 const text = (name: string) => readFileSync(path.join(root, name), 'utf8')
 const isThere = (name: string) => existsSync(path.join(root, name))
-const commandLine = text('src/main.ts')
-const isCommand = (name: string | undefined) => name !== undefined && commandLine.includes(`command('${name}')`)
+const { commands } = createProgram({ about: { description: '', version: '' }, loadConfig, createOutput })
+const isCommand = (name: string | undefined) => commands.some(command => command.name() === name)
 
 interface Service {
   image: string

@@ -24,7 +24,7 @@ export function createOutput (json: boolean): Output {
 }
 
 /** Prints a result: as JSON if that was asked for, else as text. */
-export function say (output: Output, value: unknown, text: string): void {
+export function writeResult (output: Output, value: unknown, text: string): void {
   output.result(output.json ? toJson(value) : text)
 }
 
@@ -46,7 +46,7 @@ const PAGE_ROWS = 500
  * Writes a list of any length, page by page: as `{"items":[…]}`, or as a table whose columns grow when a later page
  * needs it. JSON that a failure cuts short does not parse, and the command fails.
  */
-export async function sayList<Row> (output: Output, rows: AsyncIterable<Row>, form: ListForm<Row>): Promise<void> {
+export async function writeList<Row> (output: Output, rows: AsyncIterable<Row>, form: ListForm<Row>): Promise<void> {
   const writePage = output.json ? jsonPages(output, form) : tablePages(output, form)
   let page: Row[] = []
   let empty = true

@@ -2,7 +2,7 @@ import { createPublicKey, sign, verify, type KeyObject } from 'node:crypto'
 import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 
-/** The state of the whole log at a moment. The chain value of a head covers every event before it. */
+/** The state of the whole log at a moment. The chain value of a head covers every event up to it. */
 export interface Anchor {
   /** RFC 3339, by the clock of the machine that made it. */
   made_at: string
@@ -85,7 +85,7 @@ export function readAnchor (file: string, key: KeyObject): Anchor {
   return readHeads(heads)
 }
 
-// Runs after the signature check: anything wrong here was signed that way.
+// Runs after the signature check: whatever is wrong here was signed so.
 function readHeads (line: string): Anchor {
   const heads = parse(line)
   const format = (heads as { format?: unknown } | null)?.format

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Providers } from '../providers/registry.ts'
+import type { Providers } from '../providers/index.ts'
 import type { AuditedEvent } from './log.sql.ts'
 import type { ReportFinding } from './finding.ts'
 import { compareIdentity } from './identity.ts'

@@ -1,6 +1,5 @@
-import { knownProviders } from '../providers/index.ts'
+import { knownProviders, type Providers } from '../providers/index.ts'
 import type { EventReader, IdentifiedDelivery, Unusable } from '../providers/provider.ts'
-import type { Providers } from '../providers/registry.ts'
 import type { AuditedEvent } from './log.sql.ts'
 import { shardOf } from '../log/shards.sql.ts'
 

@@ -1,6 +1,6 @@
 import { BEFORE_ALL, missingUniqueness, readAuditPage, readLogEnds, type AuditedEvent, type LogEnd } from './log.sql.ts'
 import type { Db } from '../postgres/database.ts'
-import type { Providers } from '../providers/registry.ts'
+import type { Providers } from '../providers/index.ts'
 import type { Anchor } from './anchor.ts'
 import { checkContent } from './content.ts'
 import type { ReportFinding } from './finding.ts'

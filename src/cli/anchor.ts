@@ -4,7 +4,7 @@ import { readChainHeads } from '../audit/log.sql.ts'
 import { writeWholeFile } from '../files/whole-file.ts'
 import { signingKey } from './support/anchor-keys.ts'
 import { withLedger } from '../app/open.ts'
-import { say, type Output } from '../app/output.ts'
+import { writeResult, type Output } from '../app/output.ts'
 
 /**
  * `anchor [FILE]`: writes the heads of the log, signed, to a file or standard output.
@@ -21,6 +21,6 @@ export async function anchorCommand (config: Config, output: Output, file: strin
     return
   }
   await writeWholeFile(file, signed, { mode: 0o666 })
-  say(output, { file, made_at, events: Number(events), shards: shards.length },
+  writeResult(output, { file, made_at, events: Number(events), shards: shards.length },
     `${file}: ${events} events in ${shards.length} shards as of ${made_at}, signed. Keep it where who can change the database cannot change it.`)
 }

@@ -3,7 +3,7 @@ import type { Config } from '../config.ts'
 import { knownProviders } from '../providers/index.ts'
 import { webhookPath } from '../providers/provider.ts'
 import { CommandError } from '../app/errors.ts'
-import { say, type Output } from '../app/output.ts'
+import { writeResult, type Output } from '../app/output.ts'
 import { webhookSecrets } from '../app/webhook-secrets.ts'
 import { serverUrl } from './support/server-url.ts'
 
@@ -49,7 +49,7 @@ export async function demoCommand (config: Config, output: Output, options: Demo
     const answer = await read(path)
     show(`GET ${path}`, answer.status, answer.json)
   }
-  if (output.json) say(output, { steps }, '')
+  if (output.json) writeResult(output, { steps }, '')
 
   async function read (path: string): Promise<Answer> {
     const headers: Record<string, string> = options.key === undefined ? {} : { authorization: `Bearer ${options.key}` }

@@ -7,7 +7,7 @@ import type { Db } from '../postgres/database.ts'
 import { mayErase, readKnownOf } from '../erasure/erasure.sql.ts'
 import { CommandError } from '../app/errors.ts'
 import { withLedger } from '../app/open.ts'
-import { say, type Output } from '../app/output.ts'
+import { writeResult, type Output } from '../app/output.ts'
 
 export interface EraseCommandOptions { reason: string, dryRun: boolean, yes: boolean }
 
@@ -37,7 +37,7 @@ export async function eraseCommand (config: Config, output: Output, customer: st
   if (erasure.unknown) {
     throw new CommandError('customer_unknown', `Customer ${customer} is unknown: no event, projection or quarantine row is about this id. Give the provider's id, cust_…; GET /v1/customers?source_id=… finds it.`)
   }
-  say(output, { customer_id: customer, dry_run: !write, looked_at: erasure.looked_at, erased: erasure.erased, recorded: erasure.recorded }, summarise(customer, erasure, write))
+  writeResult(output, { customer_id: customer, dry_run: !write, searched: erasure.searched, erased: erasure.erased, recorded: erasure.recorded }, summarise(customer, erasure, write))
   if (!write && !options.dryRun) throw new CommandError('confirmation_missing', 'Nothing was erased. An erasure cannot be undone: confirm it with --yes.')
 }
 
@@ -53,10 +53,10 @@ async function refuseNames (db: Db, customer_id: string, reason: string): Promis
   throw new CommandError('reason_names_customer', 'The reason names the customer, and it is kept for ever. Give one without personal data: a date, a ticket.')
 }
 
-function summarise (customer: string, { erased, looked_at, recorded }: Erasure, write: boolean): string {
-  const searched = `Searched: ${looked_at.events} events, ${looked_at.quarantined} quarantine rows.`
+function summarise (customer: string, { erased, searched, recorded }: Erasure, write: boolean): string {
+  const from = `Searched: ${searched.events} events, ${searched.quarantined} quarantine rows.`
   const count = `${erased.events} events and ${erased.quarantined} quarantine rows`
-  if (erased.events + erased.quarantined === 0) return `No personal data of ${customer} is left. ${searched}`
-  if (!write) return `Personal data of ${customer} would be erased in ${count}. ${searched}`
-  return `Erased personal data of ${customer} in ${count}. ${searched} Recorded as ${recorded.join(', ')}.`
+  if (erased.events + erased.quarantined === 0) return `No personal data of ${customer} is left. ${from}`
+  if (!write) return `Personal data of ${customer} would be erased in ${count}. ${from}`
+  return `Erased personal data of ${customer} in ${count}. ${from} Recorded as ${recorded.join(', ')}.`
 }

@@ -3,14 +3,14 @@ import type { Config } from '../config.ts'
 import { exportLog, measureLog } from '../transfer/export/export.ts'
 import { writeWholeFile } from '../files/whole-file.ts'
 import { withLedger } from '../app/open.ts'
-import { say, type Output } from '../app/output.ts'
+import { writeResult, type Output } from '../app/output.ts'
 import { showProgress } from './support/progress.ts'
 
 const LEFT_OUT = 'Quarantine, API keys and projections are not in it.'
 
 /**
- * `export [FILE]`: writes every event stored so far, in a form that `import` reads, to standard output or to a file,
- * which is whole or not there.
+ * `export [FILE]`: writes every event stored so far, in a form that `import` reads, to standard output or to a file.
+ * The file appears when it is complete.
  */
 export async function exportCommand (config: Config, output: Output, file: string | undefined): Promise<void> {
   await withLedger(config, async db => {
@@ -30,11 +30,11 @@ export async function exportCommand (config: Config, output: Output, file: strin
     }
     const { events, heads } = extent
     if (file === undefined) output.progress(`Exported ${events} event(s) of ${heads.length} shards. ${LEFT_OUT}`)
-    else say(output, { file, events, shards: heads.length }, `Exported ${events} event(s) of ${heads.length} shards to ${file}. ${LEFT_OUT}`)
+    else writeResult(output, { file, events, shards: heads.length }, `Exported ${events} event(s) of ${heads.length} shards to ${file}. ${LEFT_OUT}`)
   })
 }
 
-/** Waits for a slow reader. */
+/** Writes to standard output, and waits for a slow reader. */
 async function writeOut (pieces: AsyncIterable<string>): Promise<void> {
   for await (const piece of pieces) if (!process.stdout.write(piece)) await once(process.stdout, 'drain')
 }

@@ -24,7 +24,7 @@ const DRY_RUN_WAIT_MS = 2000
  */
 export async function importCommand (config: Config, output: Output, files: readonly string[], options: ImportOptions): Promise<void> {
   const sources = await Promise.all(files.map(async file => await openSource(file, config.BODY_LIMIT_BYTES)))
-  // Even if bad lines are skipped: that a file cannot be read to its end must be known before anything is written.
+  // Also if bad lines are skipped: a file that cannot be read to its end must be found before anything is written.
   if (!options.dryRun) await check(sources, options.skipBad ? skimEntries : checkEntries, output)
   const report = createReport(output, options)
   try {
@@ -53,7 +53,7 @@ async function check (sources: readonly ImportSource[], look: typeof checkEntrie
 }
 
 async function takeIn (sources: readonly ImportSource[], sink: Sink, config: Config, output: Output, report: Report): Promise<void> {
-  // What is known decides what is new: first everything that is stored must have been projected.
+  // The projections decide which rows are new, so all that is stored must be projected first.
   report.lagBefore(await bringUpToDate(sink.intake.db, config))
   await importAll(sources, sink, 'importing', output, report)
   report.lagAfter(await bringUpToDate(sink.intake.db, config))

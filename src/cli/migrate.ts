@@ -2,7 +2,7 @@ import type { Config } from '../config.ts'
 import { invalidIndexesText } from '../postgres/migrations/invalid-indexes.ts'
 import { findInvalidIndexes, migrateDown, migrationStatus } from '../postgres/migrations/migrate.ts'
 import { migrate, withDatabase } from '../app/open.ts'
-import { say, table, type Output } from '../app/output.ts'
+import { writeResult, table, type Output } from '../app/output.ts'
 
 export interface MigrateCommandOptions {
   /** How many seconds to retry while other sessions hold the locks that a migration needs; undefined: the default. */
@@ -15,7 +15,7 @@ const waitOf = ({ wait }: MigrateCommandOptions): { blocked_wait_ms?: number } =
 export async function migrateUpCommand (config: Config, output: Output, options: MigrateCommandOptions): Promise<void> {
   await withDatabase(config, async database => {
     const applied = await migrate(database, config, line => { output.progress(line) }, waitOf(options))
-    say(output, { applied }, applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`)
+    writeResult(output, { applied }, applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`)
   })
 }
 
@@ -23,7 +23,7 @@ export async function migrateUpCommand (config: Config, output: Output, options:
 export async function migrateDownCommand (config: Config, output: Output, { count, ...options }: MigrateCommandOptions & { count: number }): Promise<void> {
   await withDatabase(config, async database => {
     const reverted = await migrateDown(database.url, { count, ...waitOf(options), log: line => { output.progress(line) } })
-    say(output, { reverted }, reverted.length === 0 ? 'Nothing to revert.' : `Reverted ${reverted.join(', ')}.`)
+    writeResult(output, { reverted }, reverted.length === 0 ? 'Nothing to revert.' : `Reverted ${reverted.join(', ')}.`)
   })
 }
 
@@ -34,6 +34,6 @@ export async function migrateStatusCommand (config: Config, output: Output): Pro
     const rows = Object.entries(status).flatMap(([state, names]) => (names as string[]).map(name => [name, state]))
     const invalid = await findInvalidIndexes(database.url)
     const text = [table(['migration', 'state'], rows), ...(invalid.length > 0 ? [invalidIndexesText(invalid)] : [])].join('\n\n')
-    say(output, { ...status, invalid_indexes: invalid }, text)
+    writeResult(output, { ...status, invalid_indexes: invalid }, text)
   })
 }

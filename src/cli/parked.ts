@@ -4,14 +4,14 @@ import { redriveAllParked, redriveParked, type Unparked } from '../engine/parkin
 import { walkParked } from '../engine/parking/parked.sql.ts'
 import { CommandError } from '../app/errors.ts'
 import { withLedger } from '../app/open.ts'
-import { say, sayList, table, type Output } from '../app/output.ts'
+import { writeResult, writeList, table, type Output } from '../app/output.ts'
 
 type Fate = { projection: string, key: string } & Unparked
 
 /** `parked list`: cards, orders and customers whose events wait because one could not be folded, and why. */
 export async function parkedListCommand (config: Config, output: Output): Promise<void> {
   await withLedger(config, async db => {
-    await sayList(output, walkParked(db), {
+    await writeList(output, walkParked(db), {
       item: ({ shard, position, waiting, ...item }) => ({ ...item, position: `${shard}:${position}`, waiting: Number(waiting) }),
       head: ['key', 'projection', 'position', 'waiting', 'tries', 'parked_at', 'reason'],
       cells: item => [item.key, item.projection, `${item.shard}:${item.position}`, String(item.waiting), String(item.tries), item.parked_at, item.reason],
@@ -35,6 +35,6 @@ export async function parkedRedriveCommand (config: Config, output: Output, keys
     }
   }, { role: config.DATABASE_ROLE })
   const rows = fates.map(fate => [fate.key, fate.projection, fate.status, fate.status === 'redriven' ? `${fate.events} events` : fate.status === 'still_parked' ? fate.reason : ''])
-  say(output, { items: fates }, fates.length === 0 ? 'Nothing is parked.' : table(['key', 'projection', 'status', ''], rows))
+  writeResult(output, { items: fates }, fates.length === 0 ? 'Nothing is parked.' : table(['key', 'projection', 'status', ''], rows))
   if (fates.some(({ status }) => status !== 'redriven')) process.exitCode = 1
 }

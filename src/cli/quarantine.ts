@@ -4,7 +4,7 @@ import { redrive, redriveAll, type Redriven } from '../ingest/quarantine/redrive
 import { CONTRADICTS_MOVEMENT, countOpen, findQuarantined, listQuarantine, markDiscarded, MAX_QUARANTINE_ID, type QuarantineState } from '../ingest/quarantine/quarantine.sql.ts'
 import { CommandError } from '../app/errors.ts'
 import { withLedger } from '../app/open.ts'
-import { say, sayList, table, type Output } from '../app/output.ts'
+import { writeResult, writeList, table, type Output } from '../app/output.ts'
 import type { Db } from '../postgres/database.ts'
 
 const BY = 'command line'
@@ -14,11 +14,11 @@ const DETAIL_CHARACTERS = 80
 
 interface QuarantineChoice { state: QuarantineState, reason?: string | undefined }
 
-/** `quarantine list`: the rows of a state, all of them, however many. */
+/** `quarantine list`: prints all rows of a state, however many there are. */
 export async function quarantineListCommand (config: Config, output: Output, options: QuarantineChoice): Promise<void> {
   const decision = { open: 'contradicts', redriven: 'stored at', discarded: 'discarded because' }[options.state]
   await withLedger(config, async db => {
-    await sayList(output, walkQuarantine(db, options), {
+    await writeList(output, walkQuarantine(db, options), {
       item: plain,
       head: ['id', 'reason', 'seen', 'last_seen_at', decision, 'detail'],
       cells: row => [
@@ -40,15 +40,15 @@ async function * walkQuarantine (db: Db, options: QuarantineChoice): AsyncGenera
   }
 }
 
-/** `quarantine show ID`: one row with its bytes; of a conflict how it differs from what is stored. */
+/** `quarantine show ID`: prints one row with its bytes, and for a conflict how it differs from the stored event. */
 export async function quarantineShowCommand (config: Config, output: Output, id: string): Promise<void> {
   const kept = await withLedger(config, async db => await findQuarantined(db, idOf(id)))
   if (kept === undefined) throw unknownRow(id)
   const row = describeKept(kept)
-  say(output, plain(row), tame(shown(row)))
+  writeResult(output, plain(row), tame(shown(row)))
 }
 
-/** `quarantine redrive ID…` or `--all`: reads the kept bytes again, with the code of today. */
+/** `quarantine redrive ID…` or `--all`: processes the stored bytes again, with this version of the code. */
 export async function quarantineRedriveCommand (config: Config, output: Output, ids: readonly string[], options: { all: boolean, reason?: string | undefined }): Promise<void> {
   if (options.all === (ids.length > 0)) throw new CommandError('ids_missing', 'Say which: ids as `quarantine list` shows them, or --all.')
   if (options.reason !== undefined && !options.all) throw new CommandError('reason_without_all', '--filter-reason narrows --all down; with ids it says nothing. Leave one of them out.')
@@ -73,17 +73,17 @@ export async function quarantineRedriveCommand (config: Config, output: Output, 
     ...(untouched > 0 ? [`Not open or unknown: ${untouched}.`] : []),
     ...(left_out > 0 ? [`Left out: ${left_out} that contradict movements; look at them (\`quarantine list --filter-reason ${CONTRADICTS_MOVEMENT}\`) and redrive them by their ids, or discard them.`] : [])
   ]
-  say(output, { redriven, still_unusable: remaining, not_open: untouched, left_out, items: fates }, summary.join(' '))
-  // With --all a row that someone else settled meanwhile is what was wanted.
+  writeResult(output, { redriven, still_unusable: remaining, not_open: untouched, left_out, items: fates }, summary.join(' '))
+  // With --all, a row that somebody else has redriven or discarded meanwhile is no failure.
   const failed = remaining + (options.all ? 0 : untouched)
   if (failed > 0) {
     throw new CommandError('still_in_quarantine', `${failed} of ${fates.length} could not be redriven. \`npx loyalty-ledger quarantine show ID\` says why; \`quarantine discard ID --reason TEXT\` discards what is not wanted.`)
   }
 }
 
-/** `quarantine discard ID… --reason TEXT`: says that deliveries are not wanted, and why. Rows and bytes stay. */
-export async function quarantineDiscardCommand (config: Config, output: Output, ids: readonly string[], because: string): Promise<void> {
-  const reason = because.trim()
+/** `quarantine discard ID… --reason TEXT`: marks deliveries as not wanted, and why. Rows and bytes stay. */
+export async function quarantineDiscardCommand (config: Config, output: Output, ids: readonly string[], text: string): Promise<void> {
+  const reason = text.trim()
   if (reason === '' || reason.length > MAX_REASON_CHARACTERS) {
     throw new CommandError('reason_missing', `Say why in 1 to ${MAX_REASON_CHARACTERS} characters, for those who come after: --reason "a test of theirs".`)
   }
@@ -93,7 +93,7 @@ export async function quarantineDiscardCommand (config: Config, output: Output, 
     for (const id of wanted) (await markDiscarded(db, id, reason, BY) ? done.discarded : done.refused).push(String(id))
     return done
   })
-  say(output, { discarded, not_open: refused }, discarded.length === 0 ? 'Nothing was discarded.' : `Discarded ${discarded.join(', ')}. Rows and bytes stay.`)
+  writeResult(output, { discarded, not_open: refused }, discarded.length === 0 ? 'Nothing was discarded.' : `Discarded ${discarded.join(', ')}. Rows and bytes stay.`)
   if (refused.length > 0) throw new CommandError('not_open', `Not open, or unknown: ${refused.join(', ')}. \`npx loyalty-ledger quarantine list\` shows what is open.`)
 }
 
@@ -144,7 +144,7 @@ function differencesShown ({ differences, stored }: DescribedDelivery): string[]
   ]
 }
 
-// Only for the eye: --json carries the text as it was received.
+// For display only: --json carries the text as it was received.
 function pretty (text: string): string {
   try {
     return JSON.stringify(JSON.parse(text), null, 2)
@@ -157,7 +157,7 @@ function oneLine (text: string): string {
   return text.replace(/\s+/g, ' ')
 }
 
-/** What strangers sent must not steer the terminal it is shown on, nor turn lines around. */
+/** Replaces characters with which a sender could control the terminal, or change the direction of its text. */
 function tame (text: string): string {
   return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, sign => sign === '\n' || sign === '\t' ? sign : '\ufffd')
 }

@@ -8,7 +8,7 @@ import { diffRebuild, type RebuildDiff } from '../engine/rebuild/diff.ts'
 import { readLag } from '../engine/checkpoints.sql.ts'
 import { CommandError } from '../app/errors.ts'
 import { withLedger } from '../app/open.ts'
-import { say, table, type Output } from '../app/output.ts'
+import { writeResult, table, type Output } from '../app/output.ts'
 import { showProgress } from './support/progress.ts'
 
 export type RebuildAction = 'start' | 'diff' | 'switch' | 'abandon'
@@ -48,7 +48,7 @@ export async function rebuildCommand (config: Config, output: Output, name: stri
 }
 
 function sayNext (output: Output, names: readonly string[], begun: Begun, events: number): void {
-  say(output, { rebuilt: names, begun, events }, `${sentence(names)} ${names.length === 1 ? 'is' : 'are'} rebuilt beside the live ones: ${events} events folded${begun === 'resumed' ? ' since the rebuild was interrupted' : ''}.\n\n` +
+  writeResult(output, { rebuilt: names, begun, events }, `${sentence(names)} ${names.length === 1 ? 'is' : 'are'} rebuilt beside the live ones: ${events} events folded${begun === 'resumed' ? ' since the rebuild was interrupted' : ''}.\n\n` +
     '  loyalty-ledger rebuild diff      show what would change\n  loyalty-ledger rebuild switch    replace the live ones with them\n  loyalty-ledger rebuild abandon   drop them\n\n' +
     'Until the switch, diff and switch also fold the events that were stored since.')
 }
@@ -83,12 +83,12 @@ async function switchOver (workplace: Workplace, rebuilt: readonly Projection[],
   await switchRebuilt(workplace, rebuilt, { batch: BATCH_EVENTS, tries: SWITCH_TRIES })
   const switch_ms = Math.round(performance.now() - started)
   const names = rebuilt.map(({ name }) => name)
-  say(output, { switched: names, tables: tablesOf(rebuilt), switch_ms }, `${sentence(names)} ${names.length === 1 ? 'is' : 'are'} live as rebuilt; the switch took ${switch_ms} ms. The old rows are dropped.`)
+  writeResult(output, { switched: names, tables: tablesOf(rebuilt), switch_ms }, `${sentence(names)} ${names.length === 1 ? 'is' : 'are'} live as rebuilt; the switch took ${switch_ms} ms. The old rows are dropped.`)
 }
 
 async function abandon (workplace: Workplace, output: Output): Promise<void> {
   const abandoned = await abandonRebuild(workplace)
-  say(output, { abandoned }, abandoned ? 'The rebuild is dropped. The live projections are as they were.' : 'No rebuild is under way.')
+  writeResult(output, { abandoned }, abandoned ? 'The rebuild is dropped. The live projections are as they were.' : 'No rebuild is under way.')
 }
 
 function sayDiff (output: Output, diff: RebuildDiff, limit: number): void {
@@ -119,7 +119,7 @@ function sayDiff (output: Output, diff: RebuildDiff, limit: number): void {
   if (tables.length === 0) parts.push('No row would change.')
   if (parked > 0) parts.push(`${parked} key(s) would be parked: events about them cannot be folded with these rules.`)
   if (apart > 0n) parts.push(`The live projections and the rebuilt ones are ${apart} events apart. Is a worker running? The differences can come from that alone.`)
-  say(output, { ...diff, apart: Number(apart) }, parts.join('\n\n'))
+  writeResult(output, { ...diff, apart: Number(apart) }, parts.join('\n\n'))
 }
 
 function more (total: bigint, limit: number): string {

@@ -11,7 +11,7 @@ import { send, type Sent } from '../../simulator/sending.ts'
 import { simulate, type Simulation, type Sources } from '../../simulator/simulate.ts'
 import { awaitProjection, sizeOf, verify } from '../../simulator/verifying.ts'
 import { CommandError } from '../app/errors.ts'
-import { say, type Output } from '../app/output.ts'
+import { writeResult, type Output } from '../app/output.ts'
 import { showProgress } from './support/progress.ts'
 import { webhookSecrets } from '../app/webhook-secrets.ts'
 import { serverUrl } from './support/server-url.ts'
@@ -57,7 +57,7 @@ export async function simulateCommand (config: Config, output: Output, options: 
     const expected = expectationOf(sent.acknowledged)
     const remarks = options.verify ? await verifyAll(client, began_ms, sent, expected, differences, output) : []
     const summary = summarise(seed, simulation, sent, expected, differences, { verified: options.verify, remarks })
-    say(output, summary, summaryText(summary))
+    writeResult(output, summary, summaryText(summary))
     if (differences.total > 0) throw new CommandError('ledger_differs', `${differences.total} ${differences.total === 1 ? 'thing is' : 'things are'} not as expected. Repeat with ${again}.`)
   } catch (error) {
     if (error instanceof SimulatorFailure) throw new CommandError(error.code, error.message, { cause: error })

@@ -2,12 +2,12 @@ import type { Config } from '../config.ts'
 import { projections } from '../projections/index.ts'
 import { readStatus, type LedgerStatus } from '../engine/status.ts'
 import { withLedger } from '../app/open.ts'
-import { say, table, type Output } from '../app/output.ts'
+import { writeResult, table, type Output } from '../app/output.ts'
 
 /** `status`: the lag of the projections, parked keys, open quarantine rows, and the heads of the log. */
 export async function statusCommand (config: Config, output: Output): Promise<void> {
   const status = await withLedger(config, async db => await readStatus(db, projections, undefined), { readOnly: true })
-  say(output, status, shown(status))
+  writeResult(output, status, shown(status))
   if (status.attention.length > 0) process.exitCode = 1
 }
 

@@ -4,7 +4,7 @@ import type { Config } from '../config.ts'
 import { trustedKey } from './support/anchor-keys.ts'
 import { CommandError } from '../app/errors.ts'
 import { withLedger } from '../app/open.ts'
-import { say, type Output } from '../app/output.ts'
+import { writeResult, type Output } from '../app/output.ts'
 import { showProgress, type Progress } from './support/progress.ts'
 import type { Audit, Check } from './support/check.ts'
 import { describeFindings, listFindings, type Listed } from './support/findings.ts'
@@ -26,7 +26,7 @@ export async function verifyCommand (config: Config, output: Output, options: Ve
   const findings = listFindings(options.limit)
   const results = await withLedger(config, async db => await runChecks({ db, config, limit: options.limit, against, found: findings.found, foundMore: findings.foundMore }, options.only, output), { readOnly: true })
   const { total } = findings
-  say(output, {
+  writeResult(output, {
     clean: total === 0,
     ...Object.fromEntries(results.map(({ name, counts }) => [name, counts])),
     against: against === undefined ? null : { file: options.against, made_at: against.made_at, events: Number(against.events) },

@@ -25,9 +25,9 @@ const RACE_TRIES = 5
 const RACE_BACKOFF = { base_ms: 40, max_ms: 320 }
 
 /**
- * Brings the projections up to what is stored now, beside any running workers: waits for the shards that these hold,
- * but not for events that arrive meanwhile. Leaves out a shard that cannot be projected: one poisoned event must not
- * stop the other shards.
+ * Folds all events that are stored now. Running workers may do part of it: this waits for the shards that they hold,
+ * but not for events that arrive meanwhile. A shard that cannot be projected is left out: one bad event must not stop
+ * the other shards.
  * @param options.wait_ms how long to wait in total for shards that other workers hold
  * @returns the shards that did not get there
  */
@@ -57,8 +57,7 @@ async function projectUpTo (heads: Heads, db: Db, projections: readonly Projecti
   await inTwoLanes(async ({ ended }) => {
     while (!ended()) {
       try {
-        // When nothing is left that nobody holds, this lane ends; the other lane and other processes finish what they
-        // hold.
+        // Nothing is left to claim: this lane ends. The other lane and other processes finish what they hold.
         if (await runStep(db, projections, { batch, upTo, except: [...failed.keys()] }) === undefined) return
       } catch (error) {
         if (!(error instanceof StepFailed) || failureOf(error.cause) === 'unavailable') throw error

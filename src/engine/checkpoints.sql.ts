@@ -19,7 +19,7 @@ export interface Claim {
 
 /**
  * Creates the checkpoints of projections at position 0 in a new ledger. In a ledger that has events, a projection
- * without checkpoints stays without: its rows would be half built while people read them, so it has to be rebuilt.
+ * without checkpoints gets none, since people would read half-built rows: it has to be rebuilt.
  */
 export async function createCheckpoints (db: Db, projections: readonly ProjectionKey[]): Promise<void> {
   await sql`
@@ -51,7 +51,7 @@ export async function readVersions (db: Db): Promise<Map<string, number>> {
 export interface CheckpointPosition { projection: string, version: number, shard: number, position: bigint }
 
 /** The positions of all projections of a projection schema. */
-export async function readStandings (db: Db, projectionSchema: ProjectionSchema): Promise<CheckpointPosition[]> {
+export async function readAllCheckpoints (db: Db, projectionSchema: ProjectionSchema): Promise<CheckpointPosition[]> {
   const { rows } = await sql<CheckpointPosition>`
     select projection, version, shard, position from ${sql.id(projectionSchema, 'checkpoints')} order by projection, shard`.execute(db)
   return rows
@@ -91,7 +91,7 @@ export interface Claimable {
 export async function claimShards (trx: Trx, projections: readonly ProjectionKey[], among: Claimable & { events?: number }): Promise<Claim[]> {
   const [first] = projections
   const { except = [], only = null, events } = among
-  // Everyone locks the first projection's row before the others, and several of these in order of their shards.
+  // Every claim locks in one order: the rows of the first projection by shard, then those of the others.
   const { rows } = await sql<{ shard: number, head: bigint, moved_at: Instant, projection: string, position: bigint }>`
     with anchors as materialized (
       select anchor.shard, queue.head, queue.moved_at
@@ -133,7 +133,7 @@ function goals ({ upTo }: Claimable): RawBuilder<unknown> {
            from ledger.shards join unnest(${[...upTo.keys()]}::smallint[], ${[...upTo.values()].map(String)}::bigint[]) as w (shard, wanted) using (shard))`
 }
 
-/** Someone else moved the checkpoint between claim and commit: the step must roll back. */
+/** Another process moved a checkpoint between the claim and the commit: the step must roll back. */
 export class Fenced extends Error {
   override name = 'Fenced'
   readonly code = 'checkpoint_moved'
@@ -161,7 +161,7 @@ export async function advanceCheckpoints (trx: Trx, projections: readonly Projec
   }
 }
 
-/** The position up to which all of the projections have folded each shard, in whatever version. */
+/** For each shard, the position that all of these projections have reached, whatever their versions. */
 export async function readCheckpoints (db: Db, projections: readonly ProjectionKey[]): Promise<Map<number, bigint>> {
   const rows = await leastPositions(db, projections.map(({ name }) => name))
   return new Map(rows.map(({ shard, position }) => [shard, position]))
@@ -169,7 +169,7 @@ export async function readCheckpoints (db: Db, projections: readonly ProjectionK
 
 const leastPositions = prepared((names: readonly string[]) => sql<{ shard: number, position: bigint }>`select shard, position from ${checkpointsByShard(names)} at`)
 
-/** The same for one shard, as an expression: a read returns the checkpoint of the state that it shows. */
+/** The same for one shard, as an expression: so a read returns the checkpoint of the very state that it shows. */
 export function checkpoint (projections: readonly ProjectionKey[], shard: number): RawBuilder<bigint | null> {
   return sql`(select min(c.position) from checkpoints c where c.projection = any (${projections.map(({ name }) => name)}::text[]) and c.shard = ${shard})`
 }

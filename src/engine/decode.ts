@@ -1,7 +1,7 @@
 import type { MentionedIds } from '../providers/provider.ts'
-import type { Providers } from '../providers/registry.ts'
+import type { Providers } from '../providers/index.ts'
 import type { StoredEvent } from '../log/read.sql.ts'
-import type { Observed } from './projection.ts'
+import { entityOf, type Observed, type Projection } from './projection.ts'
 
 /** A stored event with the facts it states, or with why this version of the code cannot read it. Without its body. */
 export interface DecodedEvent {
@@ -34,4 +34,16 @@ export function decodeEvent ({ provider, event_id, subject, position, recorded_a
 
 function unknownProvider (name: string): UnknownProvider {
   return new UnknownProvider(`this version has no reader for events of the provider ${JSON.stringify(name)}; a version that has one will project them`)
+}
+
+/** A fact at its place in the shard. */
+export interface Placed { observed: Observed, position: bigint }
+
+/** The facts of events that a projection folds, in order. */
+export function factsFor (projection: Projection, events: readonly DecodedEvent[]): Placed[] {
+  const placed: Placed[] = []
+  for (const { event: { position }, observed } of events) {
+    for (const one of observed) if (entityOf(one.fact) === projection.entity) placed.push({ observed: one, position })
+  }
+  return placed
 }

@@ -12,8 +12,8 @@ export interface Freshness {
   moved: () => void
   /**
    * Waits until every projection has folded a shard up to a position.
-   * @returns the position that the shard reached, less than `position` after `wait_ms`; undefined if there is no such
-   * shard
+   * @returns the position that the shard reached: less than `position` if `wait_ms` ran out; undefined if there is no
+   * such shard
    */
   reach: (awaited: { shard: number, position: bigint }, wait_ms: number) => Promise<bigint | undefined>
   /** Ends every wait, so that a waiting read does not delay a shutdown. */

@@ -1,4 +1,4 @@
-/** Lets a loop sleep until others wake it. A ring during no wait ends the next wait at once. */
+/** Lets a loop sleep until others wake it. A ring while nobody waits ends the next wait at once. */
 export interface Nudge {
   ring: () => void
   /** Resolves at the next ring, or after `timeout_ms`. */

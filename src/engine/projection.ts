@@ -3,7 +3,19 @@ import type { Instant } from '../ledger/instant.ts'
 import { mergeLatest, observeFields, type FieldTimes, type Latest } from '../ledger/latest.ts'
 import type { Trx } from '../postgres/database.ts'
 import type { Tables } from '../postgres/tables.ts'
-import type { Entity } from './parking/parking-keys.ts'
+
+/** What the rows of a projection are about. Each fact is about one entity of one kind. */
+export type Entity = 'customer' | 'tier' | 'order' | 'card'
+
+/** What a fact is about. */
+export function entityOf ({ fact }: Fact): Entity {
+  switch (fact) {
+    case 'movement': case 'pending': case 'card': return 'card'
+    case 'order': return 'order'
+    case 'customer': return 'customer'
+    case 'tier': return 'tier'
+  }
+}
 
 /** A fact with the stored event that it comes from. */
 export interface Observed<F extends Fact = Fact> {

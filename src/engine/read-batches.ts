@@ -1,14 +1,12 @@
 import type { Claim } from './checkpoints.sql.ts'
 import type { Trx } from '../postgres/database.ts'
 import { readSpans, type StoredEvent } from '../log/read.sql.ts'
-import type { Providers } from '../providers/registry.ts'
+import type { Providers } from '../providers/index.ts'
 import { decodeEvent, type DecodedEvent } from './decode.ts'
 import { ANY_PARKED } from './parking/parked.sql.ts'
 import type { Projection } from './projection.ts'
 
-/**
- * The events of a claimed shard that a step folds: those after a position, which some projection has not folded yet.
- */
+/** The next events of a claimed shard. `after`: the position of the projection that lags most. */
 export interface Batch { claim: Claim, after: bigint, events: DecodedEvent[] }
 
 /** The log has a hole: a defect or damage that no retry repairs. */
@@ -20,7 +18,7 @@ export class LogGap extends Error {
 /**
  * Reads the next events of claimed shards, and checks that they are contiguous.
  * @param limit events of one shard at most
- * @returns the batches, and whether any key at all is parked. Most often none is, and then no step has to compare keys.
+ * @returns the batches, and whether anything is parked; normally nothing is, and then the step compares no keys
  * @throws LogGap
  */
 export async function readBatches (
@@ -32,7 +30,7 @@ export async function readBatches (
   })
   const stored = await readSpans(trx, spans, { also: ANY_PARKED })
   const batches = claims.map((claim, index) => ({ claim, after: spans[index]!.after, events: stored[index]! }))
-    // Large events may not all fit: a shard that came back empty waits for a step in which it is the first.
+    // Where large events fill the memory limit, a shard comes back empty. It waits for a step that claims it first.
     .filter(({ events }, index) => index === 0 || events.length > 0)
   for (const { claim, after, events } of batches) assertContiguous(claim, after, events)
   return {
@@ -46,7 +44,7 @@ export function leastPosition (positions: Claim['positions'], projections: reado
   return projections.map(({ name }) => positions.get(name) ?? 0n).reduce((least, position) => position < least ? position : least)
 }
 
-/** Positions run 1, 2, 3 … without holes up to the head. Anything else is corruption: stop with an error. */
+/** Positions run 1, 2, 3 … without holes up to the head. Anything else is damage: stop with an error. */
 function assertContiguous ({ shard, head }: Claim, after: bigint, events: readonly StoredEvent[]): void {
   const hole = events.findIndex((event, index) => event.position !== after + BigInt(index + 1))
   if (hole !== -1 || (events.length === 0 && head > after)) {

@@ -6,7 +6,7 @@ import { BY_INDEX } from '../postgres/unnest.ts'
 import { inSnapshot } from './snapshot.sql.ts'
 
 /** The state of one live projection. */
-export interface ProjectionStanding {
+export interface ProjectionState {
   name: string
   /** The version of the rules that folded its rows; null if it has none yet. */
   version: number | null
@@ -20,16 +20,16 @@ export interface ProjectionStanding {
 }
 
 export interface ShardStanding { shard: number, head: bigint, chain: Buffer, newest_at: Instant | null }
-export interface RebuildStanding { name: string, version: number, lag_events: bigint }
+export interface RebuildState { name: string, version: number, lag_events: bigint }
 export interface OpenReason { reason: string, open: number }
 
 /** The state of the ledger, read from one snapshot. */
 export interface LedgerState {
   as_of: Instant
-  projections: ProjectionStanding[]
+  projections: ProjectionState[]
   shards: ShardStanding[]
   /** Projections that a rebuild folds beside the live ones. */
-  rebuild: RebuildStanding[]
+  rebuild: RebuildState[]
   quarantine: OpenReason[]
 }
 
@@ -38,12 +38,12 @@ export interface LedgerState {
  * more for each position at which a projection lags, however long the log is.
  * @param names of the projections
  */
-export async function readStanding (db: Db, names: readonly string[]): Promise<LedgerState> {
-  return await inSnapshot(db, async trx => await standingWithin(trx, names))
+export async function readLedgerState (db: Db, names: readonly string[]): Promise<LedgerState> {
+  return await inSnapshot(db, async trx => await ledgerStateWithin(trx, names))
 }
 
 /** The same inside a transaction that sees one state. */
-export async function standingWithin (trx: Trx, names: readonly string[]): Promise<LedgerState> {
+export async function ledgerStateWithin (trx: Trx, names: readonly string[]): Promise<LedgerState> {
   return {
     as_of: await readNow(trx),
     projections: await readProjections(trx, names),
@@ -59,8 +59,8 @@ async function readNow (trx: Trx): Promise<Instant> {
   return row.now
 }
 
-async function readProjections (trx: Trx, names: readonly string[]): Promise<ProjectionStanding[]> {
-  const { rows } = await sql<ProjectionStanding>`
+async function readProjections (trx: Trx, names: readonly string[]): Promise<ProjectionState[]> {
+  const { rows } = await sql<ProjectionState>`
     with stand as (
       select p.name, p.ordinal, s.shard, s.head, c.version, coalesce(c.position, 0) as position
       from unnest(${names}::text[]) with ordinality as p (name, ordinal)
@@ -100,11 +100,11 @@ async function readShards (trx: Trx): Promise<ShardStanding[]> {
 
 const UNDEFINED_TABLE = '42P01'
 
-async function readRebuild (trx: Trx): Promise<RebuildStanding[]> {
+async function readRebuild (trx: Trx): Promise<RebuildState[]> {
   if (!await buildExists(trx)) return []
   await sql`savepoint before_rebuild`.execute(trx)
   try {
-    const { rows } = await sql<RebuildStanding>`
+    const { rows } = await sql<RebuildState>`
       select c.projection as name, c.version, sum(greatest(s.head - c.position, 0)) as lag_events
       from projection_build.checkpoints c
       join ledger.shards s on s.shard = c.shard

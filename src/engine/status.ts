@@ -1,7 +1,7 @@
 import type { Instant } from '../ledger/instant.ts'
 import type { Db } from '../postgres/database.ts'
 import { CONTRADICTS_MOVEMENT } from '../ingest/quarantine/quarantine.sql.ts'
-import { readStanding, type OpenReason, type ProjectionStanding, type RebuildStanding, type LedgerState } from './status.sql.ts'
+import { readLedgerState, type OpenReason, type ProjectionState, type RebuildState, type LedgerState } from './status.sql.ts'
 import { describeOutdated, outdatedOf, type Outdated } from './rebuild/versions.ts'
 import type { Projection } from './projection.ts'
 import type { WorkerHealth } from './worker.ts'
@@ -30,7 +30,7 @@ export interface LedgerStatus {
   as_of: Instant
   attention: Attention[]
   projections: ProjectionStatus[]
-  rebuild: RebuildStanding[]
+  rebuild: RebuildState[]
   quarantine: { open: number, conflicts: number, reasons: OpenReason[] }
   log: { events: bigint, newest_recorded_at: Instant | null, silence_seconds: number | null, shards: ShardStatus[] }
   worker: Omit<WorkerHealth, 'outdated' | 'waiting'> & { waiting: string | null } | null
@@ -44,17 +44,17 @@ export const LAG_LIMIT_SECONDS = 60
  * @param worker the health of this process's worker, if it has one
  */
 export async function readStatus (db: Db, projections: readonly Projection[], worker: WorkerHealth | undefined): Promise<LedgerStatus> {
-  return statusOf(await readStanding(db, projections.map(({ name }) => name)), projections, worker)
+  return statusOf(await readLedgerState(db, projections.map(({ name }) => name)), projections, worker)
 }
 
 /** Derives the status from rows that were read, for this version of the rules. */
-export function statusOf (standing: LedgerState, projections: readonly Projection[], worker: WorkerHealth | undefined): LedgerStatus {
-  const { as_of, rebuild, quarantine } = standing
-  const outdated = outdatedAmong(standing, projections)
-  const live = projections.map(projection => projectionStatus(projection, standing, outdated))
+export function statusOf (state: LedgerState, projections: readonly Projection[], worker: WorkerHealth | undefined): LedgerStatus {
+  const { as_of, rebuild, quarantine } = state
+  const outdated = outdatedAmong(state, projections)
+  const live = projections.map(projection => projectionStatus(projection, state, outdated))
   return {
     as_of,
-    attention: [...attentionFor(live, outdated, standing), ...workerAttention(worker)],
+    attention: [...attentionFor(live, outdated, state), ...workerAttention(worker)],
     projections: live,
     rebuild,
     quarantine: {
@@ -62,7 +62,7 @@ export function statusOf (standing: LedgerState, projections: readonly Projectio
       conflicts: countOf(quarantine.filter(({ reason }) => CONFLICTS.has(reason))),
       reasons: quarantine
     },
-    log: logStatus(standing),
+    log: logStatus(state),
     worker: worker === undefined ? null : { alive: worker.alive, waiting: worker.waiting ?? null, resting: worker.resting }
   }
 }
@@ -77,14 +77,14 @@ function countOf (reasons: readonly OpenReason[]): number {
  * Projections without live rows are outdated, unless the ledger is new: then a worker creates them when it starts. On
  * any other ledger they must be rebuilt.
  */
-function outdatedAmong ({ projections: standings, shards }: LedgerState, projections: readonly Projection[]): Outdated[] {
-  const versions = new Map(standings.flatMap(({ name, version }) => version === null ? [] : [[name, version]]))
+function outdatedAmong ({ projections: states, shards }: LedgerState, projections: readonly Projection[]): Outdated[] {
+  const versions = new Map(states.flatMap(({ name, version }) => version === null ? [] : [[name, version]]))
   const fresh = versions.size === 0 || shards.every(({ head }) => head === 0n)
   return outdatedOf(projections, versions).filter(({ live }) => live !== undefined || !fresh)
 }
 
 function projectionStatus ({ name, version: code_version }: Projection, { as_of, projections }: LedgerState, outdated: readonly Outdated[]): ProjectionStatus {
-  const { version, lag_events, oldest_lacking_at, parked, oldest_parked_at } = standingOf(name, projections)
+  const { version, lag_events, oldest_lacking_at, parked, oldest_parked_at } = stateOf(name, projections)
   return {
     name,
     version,
@@ -97,8 +97,8 @@ function projectionStatus ({ name, version: code_version }: Projection, { as_of,
   }
 }
 
-function standingOf (name: string, standings: readonly ProjectionStanding[]): ProjectionStanding {
-  const found = standings.find(standing => standing.name === name)
+function stateOf (name: string, states: readonly ProjectionState[]): ProjectionState {
+  const found = states.find(state => state.name === name)
   if (found === undefined) throw new Error(`the status of projection ${name} was not read`)
   return found
 }
@@ -118,9 +118,9 @@ function secondsBetween (from: Instant | null, to: Instant): number | null {
   return from === null ? null : Math.max(Date.parse(to) - Date.parse(from), 0) / 1000
 }
 
-function attentionFor (live: readonly ProjectionStatus[], outdated: readonly Outdated[], { projections: standings }: LedgerState): Attention[] {
+function attentionFor (live: readonly ProjectionStatus[], outdated: readonly Outdated[], { projections: states }: LedgerState): Attention[] {
   const late = live.filter(one => !one.outdated && (one.lag_seconds ?? 0) > LAG_LIMIT_SECONDS)
-  const missing = [...new Set(standings.flatMap(one => one.missing))]
+  const missing = [...new Set(states.flatMap(one => one.missing))]
   return [
     ...live.filter(({ parked }) => parked > 0).map(({ name, parked, oldest_parked_at }): Attention => ({
       code: 'parked',

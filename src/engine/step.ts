@@ -1,14 +1,13 @@
 import { advanceCheckpoints, claimShards, Fenced, type Claim, type Claimable, type Positions } from './checkpoints.sql.ts'
 import type { Db, Trx } from '../postgres/database.ts'
 import { failureOf } from '../postgres/errors.ts'
-import { foldCarefully, isPoison } from './parking/bisect.ts'
-import { factsFor, holdBack, keyOfPlaced, parkingOf, type Placed } from './parking/hold-back.ts'
-import { addWaiting, park } from './parking/parked.sql.ts'
+import { factsFor, type Placed } from './decode.ts'
+import { foldOrPark, isPoison } from './parking/fold-or-park.ts'
+import { holdBack } from './parking/hold-back.ts'
 import type { Projection } from './projection.ts'
 import { leastPosition, readBatches, type Batch } from './read-batches.ts'
 import { currentOf } from './rebuild/versions.ts'
-import { knownProviders } from '../providers/index.ts'
-import type { Providers } from '../providers/registry.ts'
+import { knownProviders, type Providers } from '../providers/index.ts'
 
 export interface Stepped {
   shard: number
@@ -161,17 +160,4 @@ async function factsToFold (trx: Trx, projection: Projection, batches: readonly 
 
 async function foldAll (trx: Trx, projection: Projection, _shard: number, facts: readonly Placed[]): Promise<void> {
   await projection.apply(trx, facts.map(({ observed }) => observed))
-}
-
-/**
- * Folds what can be folded. A fact that cannot be folded waits, together with all later facts of the same card or
- * order.
- */
-async function foldOrPark (trx: Trx, projection: Projection, shard: number, facts: readonly Placed[]): Promise<void> {
-  for (const { facts: left, error } of await foldCarefully(trx, projection, facts)) {
-    const { observed: { event_id, subject }, position } = left[0]
-    const key = keyOfPlaced(left[0])
-    await park(trx, [parkingOf(projection, key, shard, { event_id, subject, position }, 'fold_failed', error)])
-    await addWaiting(trx, left.map(({ position }) => ({ projection: projection.name, key, shard, position })))
-  }
 }

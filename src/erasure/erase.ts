@@ -1,6 +1,5 @@
-import { knownProviders } from '../providers/index.ts'
+import { knownProviders, type Providers } from '../providers/index.ts'
 import type { RedactionExtent } from '../providers/provider.ts'
-import type { Providers } from '../providers/registry.ts'
 import type { ProjectionKey } from '../engine/checkpoints.sql.ts'
 import type { Db, ProjectionSchema, Trx } from '../postgres/database.ts'
 import {
@@ -24,7 +23,7 @@ export interface Erasure {
   /** True if nothing in the ledger is about this customer: the id may be mistyped. */
   unknown: boolean
   /** Events and quarantine rows that may concern the customer. */
-  looked_at: { events: number, quarantined: number }
+  searched: { events: number, quarantined: number }
   /** Those that contain, or contained, personal data. */
   erased: { events: number, quarantined: number }
   /** Ids of the events that record the erasure, one for each transaction. */
@@ -33,7 +32,7 @@ export interface Erasure {
 
 export interface EraseOptions {
   projections: readonly ProjectionKey[]
-  /** Whose events can be read; absent: those of all providers that there are. */
+  /** Whose events can be read; absent: those of all known providers. */
   providers?: Providers
   /** Count, and write nothing. */
   dryRun?: boolean
@@ -56,12 +55,12 @@ const ROUNDS = 3
  */
 export async function eraseCustomer (db: Db, order: ErasureOrder, options: EraseOptions): Promise<Erasure> {
   const search = await createSearch(db, order.customer_id, options.providers ?? knownProviders)
-  const erasure: Erasure = { unknown: false, looked_at: { events: 0, quarantined: 0 }, erased: { events: 0, quarantined: 0 }, recorded: [] }
+  const erasure: Erasure = { unknown: false, searched: { events: 0, quarantined: 0 }, erased: { events: 0, quarantined: 0 }, recorded: [] }
   const shards = await countShards(db)
   for (let round = 0; round < ROUNDS; round++) {
     await search.lookAgain(db)
     const { items, rows } = await findPersonal(db, search)
-    erasure.looked_at = { events: search.entries.size, quarantined: rows }
+    erasure.searched = { events: search.entries.size, quarantined: rows }
     erasure.unknown = !search.exists && search.entries.size === 0 && rows === 0
     const count = { events: items.filter(item => 'entry' in item).length, quarantined: items.filter(item => 'quarantine_id' in item).length }
     if (options.dryRun === true || items.length === 0) return options.dryRun === true ? { ...erasure, erased: count } : erasure
@@ -136,7 +135,7 @@ async function eraseChunk (trx: Trx, search: Search, order: ErasureOrder, chunk:
   await lockErasures(trx)
   // Tables that a rebuild creates from here on would not be cleaned.
   await takeBuildLock(trx)
-  const projectionSchemas: Array<[name: ProjectionSchema, standing: FoldedUpTo]> = []
+  const projectionSchemas: Array<[name: ProjectionSchema, foldedUpTo: FoldedUpTo]> = []
   for (const name of await listProjectionSchemas(trx)) {
     await lookAt(trx, name)
     projectionSchemas.push([name, await lockCheckpoints(trx, projections)])
@@ -147,9 +146,9 @@ async function eraseChunk (trx: Trx, search: Search, order: ErasureOrder, chunk:
   const rows = (await readKept(trx, chunk.flatMap(item => 'quarantine_id' in item ? [item.quarantine_id] : [])))
     .flatMap(row => redactRow(search, row, extent) ?? [])
   if (events.length + rows.length === 0) return undefined
-  for (const [name, standing] of projectionSchemas) {
+  for (const [name, foldedUpTo] of projectionSchemas) {
     await lookAt(trx, name)
-    await refold(trx, search, changed, standing)
+    await refold(trx, search, changed, foldedUpTo)
   }
   const erasure = erasureEvent(order, events, rows, shards, new Date())
   // Last, since from here on appends to that shard wait for this transaction.

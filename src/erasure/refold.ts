@@ -21,11 +21,11 @@ export interface Changed { entry: SearchedEvent, before: Fact[], after: Fact[] }
  * and the details of movements. Uses the projections' own folds, over every event about them that does not wait under a
  * parked key. The caller has locked all checkpoints of the schema; a projection that it does not have is left out.
  */
-export async function refold (trx: Trx, search: Search, changed: readonly Changed[], standing: FoldedUpTo): Promise<void> {
+export async function refold (trx: Trx, search: Search, changed: readonly Changed[], foldedUpTo: FoldedUpTo): Promise<void> {
   const byKey = new Map(changed.map(change => [eventKeyOf(change.entry), change]))
-  if (standing.positions.has(customers.name)) await refoldCustomer(trx, search, byKey, appliedBy(customers, standing))
-  if (standing.positions.has(orders.name)) await refoldOrders(trx, search, byKey, appliedBy(orders, standing))
-  if (standing.positions.has(cards.name)) await refoldDetails(trx, changed)
+  if (foldedUpTo.positions.has(customers.name)) await refoldCustomer(trx, search, byKey, appliedBy(customers, foldedUpTo))
+  if (foldedUpTo.positions.has(orders.name)) await refoldOrders(trx, search, byKey, appliedBy(orders, foldedUpTo))
+  if (foldedUpTo.positions.has(cards.name)) await refoldDetails(trx, changed)
   await forgetReasons(trx, changed.map(({ entry }) => entry))
 }
 

@@ -1,7 +1,7 @@
 import type { CustomerObservation, Fact } from '../ledger/facts.ts'
 import { isAddress, recognise, type PersonMatcher } from '../providers/person.ts'
 import type { EventReader, RedactionExtent } from '../providers/provider.ts'
-import type { Providers } from '../providers/registry.ts'
+import type { Providers } from '../providers/index.ts'
 import type { Db } from '../postgres/database.ts'
 import { readKnownOf, searchShard, type Found, type Sought } from './erasure.sql.ts'
 import { readHeads } from '../log/shards.sql.ts'

@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { HolderObservation } from '../ledger/holders.ts'
 import type { RecordedLotState } from '../ledger/pending.ts'
-import type { AsOf } from '../ledger/time-travel.ts'
+import type { AsOf } from '../ledger/as-of.ts'
 import type { ShownCard } from '../projections/cards/reads.sql.ts'
 import type { Trx } from '../postgres/database.ts'
 

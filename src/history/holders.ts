@@ -1,5 +1,5 @@
 import { groupBy } from '../ledger/group.ts'
-import { holderAmong, type AsOf } from '../ledger/time-travel.ts'
+import { holderAmong, type AsOf } from '../ledger/as-of.ts'
 import type { Trx } from '../postgres/database.ts'
 import { listEverHeld, listObservedHolders, readHolderObservations } from './holders.sql.ts'
 import type { ShownCard } from '../projections/cards/reads.sql.ts'

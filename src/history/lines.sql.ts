@@ -1,8 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { Instant } from '../ledger/instant.ts'
-import type { StoredLine } from '../ledger/milestones.ts'
+import type { StoredLine, Before, LineTally } from '../ledger/totals.ts'
 import type { RecordedObservation } from '../ledger/movements.ts'
-import type { Before, LineTally } from '../ledger/totals.ts'
 import type { LineMark } from '../projections/cards/reads.sql.ts'
 import type { Trx } from '../postgres/database.ts'
 import { BY_INDEX, unnest } from '../postgres/unnest.ts'
@@ -34,7 +33,7 @@ function reobserved (card_ids: readonly string[], known_at: Instant): RawBuilder
     ) s)`
 }
 
-/** Probes both sides of a time with growing offsets, so that finding the longer side costs O(shorter side). */
+/** SharedQuestion both sides of a time with growing offsets, so that finding the longer side costs O(shorter side). */
 const PROBES = sql`unnest('{200, 1000, 5000, 25000, 125000, 625000}'::integer[])`
 
 /**

@@ -1,7 +1,6 @@
 import type { Winners } from '../ledger/movements.ts'
-import { knownProviders } from '../providers/index.ts'
+import { knownProviders, type Providers } from '../providers/index.ts'
 import type { NotRecomputed, Recomputed } from '../providers/provider.ts'
-import type { Providers } from '../providers/registry.ts'
 import type { Trx } from '../postgres/database.ts'
 import { inBatches } from '../log/batches.ts'
 import { BATCH_BYTES, findBodies } from '../log/read.sql.ts'

@@ -1,10 +1,10 @@
-import type { AsOf } from '../ledger/time-travel.ts'
+import type { AsOf } from '../ledger/as-of.ts'
 import { currentMark, type LineMark } from '../projections/cards/reads.sql.ts'
 import type { Trx } from '../postgres/database.ts'
 import { listLinesBefore } from './lines.sql.ts'
 import type { StatementLineRow } from '../postgres/tables.ts'
 import { cardsHeldAt } from './holders.ts'
-import { readPast } from './past.ts'
+import { refoldTails } from './refolded-tail.ts'
 
 /**
  * A page of the statement over some cards as of a past time, newest first: refolded lines, then the live ones that were
@@ -13,7 +13,7 @@ import { readPast } from './past.ts'
 export async function linesAt (
   trx: Trx, card_ids: readonly string[], asOf: AsOf, page: { before?: LineMark | undefined, limit: number }
 ): Promise<StatementLineRow[]> {
-  const past = await readPast(trx, card_ids, asOf)
+  const past = await refoldTails(trx, card_ids, asOf)
   const refolded = [...past.values()].flatMap(({ cut, tail }) => tail?.lines.map(line => ({ ...line, card_id: cut.card_id })) ?? [])
   const before = page.before === undefined ? undefined : await markAmong(trx, page.before, refolded)
   const live = await listLinesBefore(trx, [...past.values()].map(({ cut }) => cut), { before, limit: page.limit })

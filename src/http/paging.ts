@@ -1,5 +1,7 @@
+import type { AsOf } from '../ledger/as-of.ts'
 import { parseInstant, type Instant } from '../ledger/instant.ts'
 import { cursorInvalid } from './problem.ts'
+import { looksBack } from './read-query.ts'
 
 /** The maximum page size. A larger limit is not an error: the page is shorter, and next_cursor continues the list. */
 export const MAX_LIMIT = 500
@@ -43,6 +45,25 @@ export function readCursor (cursor: string | undefined, shape: readonly CursorPa
     }
   } catch { /* not JSON: refused below */ }
   throw cursorInvalid('This cursor does not belong to this list. Send next_cursor of the previous page with all other parameters unchanged, or no cursor to start at the beginning.')
+}
+
+/**
+ * Reads a cursor of a list that accepts `at` and `known_at`. The cursor is valid only with the values it was made with:
+ * with others it would continue another list.
+ * @throws Problem 400 cursor_invalid
+ */
+export function readCursorAt (cursor: string | undefined, shape: readonly CursorPart[], asOf: AsOf): string[] | undefined {
+  const marks = asOfMarks(asOf)
+  const parts = readCursor(cursor, [...shape, ...marks.map((): CursorPart => 'text')])
+  if (parts?.slice(shape.length).some((mark, index) => mark !== marks[index]) === true) {
+    throw cursorInvalid('This cursor was made with another at or known_at. Send the at and known_at of the first page, or omit cursor to begin with the first page.')
+  }
+  return parts?.slice(0, shape.length)
+}
+
+/** The as-of times that a cursor carries; none if the read does not ask about the past. */
+export function asOfMarks (asOf: AsOf): string[] {
+  return looksBack(asOf) ? [asOf.at ?? '', asOf.known_at ?? ''] : []
 }
 
 function fits (part: unknown, shape: CursorPart | undefined): boolean {

@@ -1,8 +1,7 @@
 import type { Instant } from '../ledger/instant.ts'
-import { knownProviders } from '../providers/index.ts'
+import { knownProviders, type Providers } from '../providers/index.ts'
 import { OWN_TYPE_PREFIX } from '../providers/own-events.ts'
 import type { EventReader, IdentifiedDelivery } from '../providers/provider.ts'
-import type { Providers } from '../providers/registry.ts'
 import { AppendRefused, refusedBeside, type Appender } from '../log/appender.ts'
 import type { Appendable, Appended } from '../log/append.sql.ts'
 import type { Db } from '../postgres/database.ts'
@@ -15,7 +14,7 @@ export interface Ingest {
   /** Batches by itself: hand it many deliveries at once, as many as its queue holds. */
   appender: Pick<Appender, 'append'>
   shards: number
-  /** Whose deliveries these can be; absent: all that there are. */
+  /** Whose deliveries these can be; absent: all known ones. */
   providers?: Providers | undefined
 }
 
@@ -60,7 +59,7 @@ export async function storeIdentified (
   }
   const stored = { event_id: identified.event_id, subject: identified.subject, position: `${appended.shard}:${appended.position}` }
   if (appended.outcome !== 'conflict') return { status: appended.outcome, ...stored }
-  const agrees = await stillAgrees(identified, intake.db, provider).catch((error: unknown) => {
+  const agrees = await factsAreStored(identified, intake.db, provider).catch((error: unknown) => {
     throw refusedBeside('the stored event could not be looked up', error)
   })
   if (agrees) return { status: 'duplicate', ...stored }
@@ -122,7 +121,7 @@ export function identifySafely (body: Buffer, reader: EventReader): IdentifiedDe
  * Digests differ where a sender left something out, and where an older version stored the event, which read fewer
  * facts. What counts is what this version reads in the two bodies.
  */
-async function stillAgrees (identified: IdentifiedDelivery, db: Db, provider: EventReader): Promise<boolean> {
+async function factsAreStored (identified: IdentifiedDelivery, db: Db, provider: EventReader): Promise<boolean> {
   const stored = await findBody(db, identified.event_id, identified.subject)
   if (stored === undefined) return false
   try {

@@ -14,8 +14,9 @@ const notify = prepared(() => sql`select pg_notify(${APPENDED_CHANNEL}, '')`)
 const PAUSE_MS = 10
 
 /**
- * Makes a function that notifies other processes of new events: at once, then once a pause at most, however often it is
- * called (a NOTIFY in each transaction would serialise the commits). A lost one only costs latency: workers poll.
+ * Makes a function that notifies other processes of new events: at once, and then every 10 ms at most, however often it
+ * is called. A NOTIFY in each transaction would serialise the commits. A lost one only costs latency, since workers
+ * poll.
  */
 export function createNotifier (db: Db): () => void {
   let called = 0

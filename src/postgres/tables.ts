@@ -1,11 +1,10 @@
 import type { Generated } from 'kysely'
 import type { StatementLine } from '../ledger/card.ts'
-import type { StoredLine } from '../ledger/milestones.ts'
+import type { StoredLine, Totals } from '../ledger/totals.ts'
 import type { OrderObservation, PendingObservation, TierObservation } from '../ledger/facts.ts'
 import type { HolderObservation, Holding } from '../ledger/holders.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { FieldTimes } from '../ledger/latest.ts'
-import type { Totals } from '../ledger/totals.ts'
 
 /**
  * Table types, as the migrations make them; a test compares them with the migrated database. Tables without a schema

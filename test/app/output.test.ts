@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { sayList, table, type ListForm, type Output } from '../../src/app/output.ts'
+import { writeList, table, type ListForm, type Output } from '../../src/app/output.ts'
 
 interface Row { id: number, points: bigint }
 
@@ -27,7 +27,7 @@ function openOutput (json: boolean) {
 test('a long list is written while it is read: no more than a page of it waits', async t => {
   for (const json of [true, false]) {
     const { output, parts, read } = openOutput(json)
-    await sayList(output, read(100_000), form)
+    await writeList(output, read(100_000), form)
     const counted = parts.map(({ part, read }) => ({ read, written: json ? part.split('"id"').length - 1 : part.split('\n').length - 1 }))
     let written = json ? 0 : -1
     for (const part of counted) {
@@ -42,7 +42,7 @@ test('a long list is written while it is read: no more than a page of it waits',
 test('as JSON it has one shape, whatever its length', async t => {
   for (const count of [0, 1, 499, 500, 501, 1_200]) {
     const { output, read, text } = openOutput(true)
-    await sayList(output, read(count), form)
+    await writeList(output, read(count), form)
     t.strictSame(JSON.parse(text()), { items: Array.from({ length: count }, (_, index) => ({ id: index + 1, points: (index + 1) ** 2 })) }, `${count} rows`)
     t.ok(text().endsWith('}\n'))
   }
@@ -50,13 +50,13 @@ test('as JSON it has one shape, whatever its length', async t => {
 
 test('as text a list of one page is the table of it; later pages go on below, their columns as wide or wider', async t => {
   const short = openOutput(false)
-  await sayList(short.output, short.read(3), form)
+  await writeList(short.output, short.read(3), form)
   t.equal(short.text(), `${table(['id', 'points'], [['1', '1'], ['2', '4'], ['3', '9']])}\n`)
   const empty = openOutput(false)
-  await sayList(empty.output, empty.read(0), form)
+  await writeList(empty.output, empty.read(0), form)
   t.equal(empty.text(), 'Nothing.\n')
   const long = openOutput(false)
-  await sayList(long.output, long.read(1_200), form)
+  await writeList(long.output, long.read(1_200), form)
   const lines = long.text().trimEnd().split('\n')
   t.equal(lines.length, 1_201, 'one head')
   t.equal(lines[1], '1    1', 'an id of three digits is the widest of the first page')
@@ -72,7 +72,7 @@ test('what is written waits for the reader', async t => {
     parts++
     await new Promise<void>(resolve => { release = resolve })
   }
-  const said = sayList(output, read(1_000), form)
+  const said = writeList(output, read(1_000), form)
   for (let part = 1; part <= 3; part++) {
     while (parts < part) await new Promise(setImmediate)
     for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate)

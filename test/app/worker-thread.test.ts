@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { startWorkerThread } from '../../src/app/worker-thread.ts'
+import { startWorkerThread } from '../../src/app/worker.ts'
 import type { Stepped } from '../../src/engine/step.ts'
 import { awardData } from '../support/deliveries.ts'
 import { openLedger } from '../support/ledger.ts'
@@ -39,7 +39,7 @@ test('a worker in a thread of its own projects, tells of its steps and of its he
 })
 
 test('a thread that fails takes the process with it: a worker that is gone must not go unnoticed', async t => {
-  const module = import.meta.resolve('../../src/app/worker-thread.js')
+  const module = import.meta.resolve('../../src/app/worker.js')
   const script = join(t.testdir(), 'script.mjs')
   await writeFile(script, `import { startWorkerThread } from ${JSON.stringify(module)}
     startWorkerThread({ ...${JSON.stringify(settings)}, url: 'postgres://127.0.0.1:1/none', logLevel: 'no level' }, () => {})

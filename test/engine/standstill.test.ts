@@ -3,7 +3,7 @@
 import { test } from 'tap'
 import { projections } from '../../src/projections/index.ts'
 import { findCards } from '../../src/projections/cards/reads.sql.ts'
-import { readBalances } from '../../src/projections/customers/reads.sql.ts'
+import { createBalanceReader } from '../../src/projections/customers/reads.sql.ts'
 import { awardData } from '../support/deliveries.ts'
 import { openLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
@@ -12,7 +12,7 @@ test('a read of a card or a balance that waits for what is parked holds no table
   const ledger = await openLedger(t, { shards: 1 })
   await ledger.post(awardData({ points: 5 }))
   await ledger.project()
-  for (const read of [async () => (await findCards(ledger.db, 'v_1', 1))[0], async () => (await readBalances(ledger.db, [{ customer_id: 'cust_1', shard: 0 }], projections))[0]?.cards[0]]) {
+  for (const read of [async () => (await findCards(ledger.db, 'v_1', 1))[0], async () => (await createBalanceReader(ledger.db, projections)('cust_1', 0))?.cards[0]]) {
     const switcher = await ledger.owner.connect()
     try {
       await switcher.query('begin; lock table projection.parked in access exclusive mode')

@@ -149,6 +149,6 @@ test('the pages of a search reach every event of a shard', async t => {
     return { ...named, provider: 'voucherify', shard: 0 }
   })
   await append(ledger.db, events)
-  t.match(await erase(ownerOf(t, ledger), 'cust_far'), { looked_at: { events: 4 }, erased: { events: 4 } })
+  t.match(await erase(ownerOf(t, ledger), 'cust_far'), { searched: { events: 4 }, erased: { events: 4 } })
   t.equal((await findEverywhere(ledger.owner, ['Far Away'])).length, 1199, 'another customer of the same name keeps it')
 })

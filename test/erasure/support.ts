@@ -1,6 +1,5 @@
 import type { Test } from 'tap'
-import type { Erasure, EraseOptions } from '../../src/erasure/erase.ts'
-import { eraseCustomer } from '../../src/erasure/erase.ts'
+import { eraseCustomer, type Erasure, type EraseOptions } from '../../src/erasure/erase.ts'
 import { storeIdentified } from '../../src/ingest/store-delivery.ts'
 import { receiveDelivery } from '../../src/ingest/receive.ts'
 import { projections } from '../../src/projections/index.ts'

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { test, type Test } from 'tap'
-import { cardsAt } from '../../src/history/cards.ts'
+import { cardsAt } from '../../src/history/cards-at.ts'
 import { linesAt } from '../../src/history/statement.ts'
 import { parseInstant, type Instant } from '../../src/ledger/instant.ts'
 import { findCards } from '../../src/projections/cards/reads.sql.ts'

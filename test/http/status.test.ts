@@ -10,7 +10,7 @@ import { createKey } from '../../src/access/api-keys.sql.ts'
 import { quarantine } from '../../src/ingest/quarantine/quarantine.sql.ts'
 import { shardOf } from '../../src/log/shards.sql.ts'
 import { inSnapshot } from '../../src/engine/snapshot.sql.ts'
-import { standingWithin } from '../../src/engine/status.sql.ts'
+import { ledgerStateWithin } from '../../src/engine/status.sql.ts'
 import { awardData, orderData } from '../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
@@ -196,11 +196,11 @@ test('what is open in quarantine, by reason, and what contradicts', async t => {
 
 test('the worker of this process, as it says of itself', async t => {
   const ledger = await openLedger(t, { shards: 1 })
-  const standing = await inSnapshot(ledger.db, async trx => await standingWithin(trx, names))
+  const state = await inSnapshot(ledger.db, async trx => await ledgerStateWithin(trx, names))
   const health: WorkerHealth = { alive: true, waiting: undefined, resting: [{ shard: 0, reason: 'too slow', failures: 3 }], outdated: [] }
-  const observed = statusOf(standing, projections, health)
+  const observed = statusOf(state, projections, health)
   t.strictSame([observed.worker, observed.attention], [{ alive: true, waiting: null, resting: health.resting }, []])
-  t.match(statusOf(standing, projections, { ...health, alive: false }).attention, [{ code: 'worker_ended', detail: /restart/ }])
+  t.match(statusOf(state, projections, { ...health, alive: false }).attention, [{ code: 'worker_ended', detail: /restart/ }])
 })
 
 test('only operators: a key of scope read may not ask', async t => {
@@ -227,9 +227,9 @@ test('it reads the ends of shards and what is open, however long the log and the
            case when n > 10 then now() end, case when n > 10 then 'x' end, case when n > 10 then 'x' end
     from generate_series(1, 10000) n`)
   const read = await inSnapshot(ledger.db, async trx => {
-    const standing = await standingWithin(trx, names)
-    t.match(standing.projections.map(({ lag_events }) => lag_events), [10000n, 10000n, 10000n, 19986n])
-    t.match(standing.quarantine, [{ reason: 'not_json', open: 10 }])
+    const state = await ledgerStateWithin(trx, names)
+    t.match(state.projections.map(({ lag_events }) => lag_events), [10000n, 10000n, 10000n, 19986n])
+    t.match(state.quarantine, [{ reason: 'not_json', open: 10 }])
     return await rowsRead(trx)
   })
   t.ok(Number(read.events) >= 6 && Number(read.events) <= 2 + 2 * 2, `${read.events} events read, for 2 ends and 4 places`)

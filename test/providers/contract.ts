@@ -6,7 +6,7 @@ import { test } from 'tap'
 import type { Fact } from '../../src/ledger/facts.ts'
 import { NOTHING_KNOWN, recognise } from '../../src/providers/person.ts'
 import { webhookPath, type IdentifiedDelivery, type Provider } from '../../src/providers/provider.ts'
-import { createProviders } from '../../src/providers/registry.ts'
+import { createProviders } from '../../src/providers/index.ts'
 import { always } from '../ledger/property.ts'
 
 export interface ContractSamples {

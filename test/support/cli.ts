@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { CommanderError, type Command } from 'commander'
 import type { Test } from 'tap'
-import { program, surroundings } from '../../src/main.ts'
+import { createProgram } from '../../src/cli/program.ts'
+import { loadConfig } from '../../src/config.ts'
 import { waitUntil } from './wait.ts'
 import { root } from './root.ts'
 
@@ -63,9 +64,12 @@ async function runHere (args: readonly string[], environment: NodeJS.ProcessEnv)
   let stderr = ''
   const result = (text: string): void => { stdout += text }
   const progress = (text: string): void => { stderr += text }
+  const program = createProgram({
+    about: { description: 'A ledger under test', version: '0.0.0' },
+    loadConfig: () => loadConfig(environment),
+    createOutput: json => ({ json, result: text => { result(`${text}\n`) }, write: async part => { result(part) }, progress: line => { progress(`${line}\n`) } })
+  })
   for (const command of withSubcommands(program)) command.exitOverride().configureOutput({ writeOut: result, writeErr: progress })
-  surroundings.environment = environment
-  surroundings.createOutput = json => ({ json, result: text => { result(`${text}\n`) }, write: async part => { result(part) }, progress: line => { progress(`${line}\n`) } })
   const before = process.exitCode
   process.exitCode = undefined
   try {

@@ -1,7 +1,7 @@
 import { noCounts, OUTCOMES, type Remark, type ImportTally } from '../../transfer/import/tally.ts'
 import type { Lagging } from '../../engine/catch-up.ts'
 import { CommandError, explain } from '../../app/errors.ts'
-import { say, table, type Output } from '../../app/output.ts'
+import { writeResult, table, type Output } from '../../app/output.ts'
 
 /** Limit on listed remarks; the rest is only counted. Otherwise a bad file would fill the memory. */
 const LISTED_REMARKS = 50
@@ -47,7 +47,7 @@ export function createReport (output: Output, { dryRun }: { dryRun: boolean }): 
       ...(remarks > 0 ? [remarksText()] : [])
     ].join('\n')
     const left = { remarks: listed, remarks_total: remarks, remarks_left_out: remarks - listed.length }
-    say(output, { ...counts, dry_run: dryRun, lagging: lagging.map(plain), ...left }, text)
+    writeResult(output, { ...counts, dry_run: dryRun, lagging: lagging.map(plain), ...left }, text)
   }
 
   return {

@@ -13,13 +13,26 @@ export const ANY_PARKED = sql<{ any_parked: boolean }>`(select exists (select fr
 /** A key to park, with the event at fault and the reason; the database adds the time. */
 export type Parking = Pick<ParkedRow, 'projection' | 'key' | 'shard' | 'position' | 'event_id' | 'subject' | 'code' | 'reason'>
 
+/** A key to park because of an event: `error` says why the event cannot be decoded or folded. */
+export function parkingOf (
+  projection: string, key: string, shard: number, { event_id, subject, position }: Pick<Parking, 'event_id' | 'subject' | 'position'>,
+  code: Parking['code'], error: unknown
+): Parking {
+  return { projection, key, shard, position, event_id, subject, code, reason: reasonOf(error) }
+}
+
+/**
+ * The text of an error for a list. A database's text can be long, and contain a character that text columns cannot
+ * store.
+ */
+export function reasonOf (error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replaceAll('\u0000', '').slice(0, 500)
+}
+
 /** An event that waits under a parked key. */
 export interface Waiting { projection: string, key: string, shard: number, position: bigint }
 
-/**
- * For a row that people read: since when events about it wait to be folded, so that the row lacks them; null if none
- * does.
- */
+/** Of a row that people read: since when it lacks events because they wait to be folded; null if it lacks none. */
 export interface Standstill { parked_at: Instant | null }
 
 /**
@@ -48,9 +61,9 @@ export async function holdParked (trx: Trx, projection: string, keys: readonly s
 }
 
 /**
- * Parks keys. A key that another step parked meanwhile keeps that step's reason. The update of its row waits for a
- * redrive that holds it, and parks the key anew if that redrive has released it: so the waiting events added next are
- * never lost to that redrive.
+ * Parks keys. A key that another step has parked keeps that step's reason. If a redrive holds the key, this waits for
+ * it, and parks the key again if the redrive has released it: so the redrive cannot miss waiting events that are added
+ * next.
  */
 export async function park (trx: Trx, parkings: readonly Parking[]): Promise<void> {
   if (parkings.length === 0) return

@@ -1,19 +1,8 @@
-import type { Fact } from '../../ledger/facts.ts'
-
-/** What the rows of a projection are about. Each fact is about one entity of one kind. */
-export type Entity = 'customer' | 'tier' | 'order' | 'card'
-
-export function entityOf ({ fact }: Fact): Entity {
-  switch (fact) {
-    case 'movement': case 'pending': case 'card': return 'card'
-    case 'order': return 'order'
-    case 'customer': return 'customer'
-    case 'tier': return 'tier'
-  }
-}
+import type { Placed } from '../decode.ts'
+import type { Entity } from '../projection.ts'
 
 /** The parking key of a fact, such as `card:v_…`: what is parked if the fact cannot be folded. */
-export function parkingKeyOf (fact: Fact): string {
+export function parkingKeyOf ({ observed: { fact } }: Placed): string {
   switch (fact.fact) {
     case 'movement': case 'pending': case 'card': return keyFor('card', fact.card_id)
     case 'order': return keyFor('order', fact.order_id)

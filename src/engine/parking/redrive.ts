@@ -1,14 +1,13 @@
 import type { Db, Trx } from '../../postgres/database.ts'
 import { readEventsAt } from '../../log/read.sql.ts'
-import { addWaiting, holdParked, lockParked, parkedStill, readWaiting, unpark, walkParked, type WaitingEvent } from './parked.sql.ts'
+import { addWaiting, holdParked, lockParked, parkedStill, readWaiting, reasonOf, unpark, walkParked, type WaitingEvent } from './parked.sql.ts'
 import type { ParkingCode } from '../../postgres/tables.ts'
-import { isPoison } from './bisect.ts'
-import { knownProviders } from '../../providers/index.ts'
-import type { Providers } from '../../providers/registry.ts'
+import { isPoison } from './fold-or-park.ts'
+import { knownProviders, type Providers } from '../../providers/index.ts'
 import type { Projection } from '../projection.ts'
-import { decodeEvent } from '../decode.ts'
+import { decodeEvent, factsFor, type Placed } from '../decode.ts'
 import { currentOf } from '../rebuild/versions.ts'
-import { factsFor, keyOfPlaced, reasonOf, type Placed } from './hold-back.ts'
+import { parkingKeyOf } from './parking-keys.ts'
 
 /** The result of a redrive. `outdated`: another version of the projection's rules has folded its rows. */
 export type Unparked =
@@ -63,7 +62,7 @@ export interface RedriveOptions {
   failed?: (error: unknown) => void
   /** Called before each key; true ends the redrive. */
   stopped?: () => boolean
-  /** Whose events can be read; absent: those of all providers that there are. */
+  /** Whose events can be read; absent: those of all known providers. */
   providers?: Providers
 }
 
@@ -87,7 +86,7 @@ async function foldWaiting (trx: Trx, projection: Projection, key: string, waiti
   if (unreadable !== undefined) throw new StillParked('event_unreadable', unreadable.read.unreadable?.error)
   const facts = key.startsWith('event:')
     ? await unclaimedFacts(trx, projection, waiting, read)
-    : factsFor(projection, read.map(({ read }) => read)).filter(fact => keyOfPlaced(fact) === key)
+    : factsFor(projection, read.map(({ read }) => read)).filter(fact => parkingKeyOf(fact) === key)
   if (facts.length === 0) return
   try {
     await projection.apply(trx, facts.map(({ observed }) => observed))
@@ -97,15 +96,15 @@ async function foldWaiting (trx: Trx, projection: Projection, key: string, waiti
 }
 
 /**
- * The facts of events except those that wait under other keys. Facts about keys that are parked now are added to these
- * and left out.
+ * The facts of events that wait under no other key. A fact about a key that has been parked since then is left out, and
+ * waits under that key from now on.
  */
 async function unclaimedFacts (
   trx: Trx, projection: Projection, waiting: readonly WaitingEvent[], read: ReadonlyArray<{ shard: number, read: ReturnType<typeof decodeEvent> }>
 ): Promise<Placed[]> {
   const unclaimed = read.flatMap(({ shard, read }) => {
     const others = waiting.find(event => event.shard === shard && event.position === read.event.position)?.other_keys ?? []
-    return factsFor(projection, [read]).map(fact => ({ fact, key: keyOfPlaced(fact), shard })).filter(({ key }) => !others.includes(key))
+    return factsFor(projection, [read]).map(fact => ({ fact, key: parkingKeyOf(fact), shard })).filter(({ key }) => !others.includes(key))
   })
   const parked = await holdParked(trx, projection.name, unclaimed.map(({ key }) => key))
   await addWaiting(trx, unclaimed.filter(({ key }) => parked.has(key)).map(({ key, shard, fact: { position } }) => ({ projection: projection.name, key, shard, position })))

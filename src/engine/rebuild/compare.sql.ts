@@ -14,7 +14,10 @@ export interface Differing {
   changed: bigint
 }
 
-/** Rows that differ in a table, by what they are about, in order; at most `limit`, and how many there are in all. */
+/**
+ * Compares the rows of a table, and counts those that differ for each card, order or customer.
+ * @returns the first `limit` cards, orders or customers, and the number of all
+ */
 export async function compareTables (
   trx: Trx, table: ComparedTable, first: ProjectionSchema, second: ProjectionSchema, limit: number
 ): Promise<Changes<Differing>> {
@@ -44,7 +47,7 @@ function sameKey (columns: readonly string[]): RawBuilder<unknown> {
   return sql.join(columns.map(column => sql`a.${sql.id(column)} = b.${sql.id(column)}`), sql` and `)
 }
 
-/** Which balances and orders a switch would change. */
+/** What a switch would change. */
 export interface ChangedCard { card_id: string, customer_id: string | null, balance_before: bigint | null, balance_after: bigint | null }
 export interface ChangedOrder { order_id: string, customer_id: string | null, status_before: string | null, status_after: string | null, total_amount_before: bigint | null, total_amount_after: bigint | null }
 export interface ChangedCustomer { customer_id: string, columns: string[] }
@@ -64,7 +67,7 @@ export async function changedCards (trx: Trx, limit: number): Promise<Changes<Ch
   return { points: rows[0]?.points ?? 0n, ...counted(rows.map(({ points: _, ...row }) => row)) }
 }
 
-/** Orders whose state would be another. */
+/** Orders whose state would change. */
 export async function changedOrders (trx: Trx, limit: number): Promise<Changes<ChangedOrder>> {
   const { rows } = await sql<ChangedOrder & { total: bigint }>`
     select coalesce(a.order_id, b.order_id) as order_id, coalesce(b.customer_id, a.customer_id) as customer_id,
@@ -78,7 +81,7 @@ export async function changedOrders (trx: Trx, limit: number): Promise<Changes<C
   return counted(rows)
 }
 
-/** Customers whose profile would be another, and in what. */
+/** Customers whose profile would change, and in which columns. */
 export async function changedCustomers (trx: Trx, limit: number): Promise<Changes<ChangedCustomer>> {
   const { rows } = await sql<ChangedCustomer & { total: bigint }>`
     select coalesce(a.customer_id, b.customer_id) as customer_id,

@@ -1,4 +1,4 @@
-import { readStandings } from '../checkpoints.sql.ts'
+import { readAllCheckpoints } from '../checkpoints.sql.ts'
 import { changedCards, changedCustomers, changedOrders, compareTables, type ChangedCard, type ChangedCustomer, type ChangedOrder, type Changes } from './compare.sql.ts'
 import type { Trx } from '../../postgres/database.ts'
 import { withRetries } from '../../postgres/retry.ts'
@@ -14,24 +14,21 @@ import { stepUpTo } from '../step.ts'
 export interface RebuildDiff {
   customers?: Changes<ChangedCustomer>
   orders?: Changes<ChangedOrder>
-  /** Cards whose balance, pending points or holder would be others. `points`: by how many all balances together. */
+  /** Cards whose balance, pending points or holder would change. `points`: the change of all balances together. */
   cards?: Changes<ChangedCard> & { points: bigint }
-  /** Rows that would be others, by table. */
+  /** Tables whose rows would change. `rows_for`: about how many cards, orders or customers. */
   tables: Array<{ table: string, rows_for: bigint }>
-  /** Keys that the rebuild could not fold and has parked: after a switch they would be parked. */
+  /** Keys that the rebuild has parked because they cannot be folded; a switch would park them. */
   parked: number
-  /**
-   * Events that the rebuild has folded and the live tables have not, or have and the rebuild has not: what differs can
-   * come of that alone.
-   */
+  /** Events that only one of the two has folded: they alone can explain differences. */
   apart: bigint
 }
 
-/** Another process moved what is compared: begin again. */
+/** How often to begin: another process can move what is compared. */
 const TRIES = 5
 
 /**
- * Compares rebuilt projections with the live ones where these stand, in one state of the database.
+ * Folds the rebuilt projections up to the live ones, and compares both in one snapshot.
  * @param options.limit how many items of each kind to name; all are counted
  */
 export async function diffRebuild ({ build }: Workplace, projections: readonly Projection[], options: { batch: number, limit: number }): Promise<RebuildDiff> {
@@ -58,10 +55,10 @@ async function diffWithin (trx: Trx, projections: readonly Projection[], { batch
 
 async function eventsApart (trx: Trx, names: ReadonlySet<string>): Promise<bigint> {
   const place = ({ projection, shard }: { projection: string, shard: number }): string => `${projection} ${shard}`
-  const built = new Map((await readStandings(trx, 'projection_build')).map(standing => [place(standing), standing.position]))
-  const apart = (await readStandings(trx, 'projection')).filter(({ projection }) => names.has(projection)).map(standing => {
-    const difference = (built.get(place(standing)) ?? 0n) - standing.position
-    return { shard: standing.shard, events: difference < 0n ? -difference : difference }
+  const built = new Map((await readAllCheckpoints(trx, 'projection_build')).map(checkpoint => [place(checkpoint), checkpoint.position]))
+  const apart = (await readAllCheckpoints(trx, 'projection')).filter(({ projection }) => names.has(projection)).map(checkpoint => {
+    const difference = (built.get(place(checkpoint)) ?? 0n) - checkpoint.position
+    return { shard: checkpoint.shard, events: difference < 0n ? -difference : difference }
   })
   const byShard = new Map<number, bigint>()
   for (const { shard, events } of apart) if (events > (byShard.get(shard) ?? 0n)) byShard.set(shard, events)

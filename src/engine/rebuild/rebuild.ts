@@ -1,5 +1,5 @@
 import { setTimeout as rest } from 'node:timers/promises'
-import { beginCheckpoints, readLag, readStandings, type Positions } from '../checkpoints.sql.ts'
+import { beginCheckpoints, readLag, readAllCheckpoints, type Positions } from '../checkpoints.sql.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
 import { failureOf } from '../../postgres/errors.ts'
 import { withRetries } from '../../postgres/retry.ts'
@@ -17,12 +17,12 @@ import { isTransient, runStep, stepUpTo, type Stepped } from '../step.ts'
  */
 export interface Workplace { build: Db, live: Db }
 
-/** Whether a rebuild began anew or resumed an earlier one. */
+/** Whether a rebuild is new or resumes an earlier one. */
 export type Begun = 'begun' | 'resumed'
 
 /**
  * Creates the tables of a rebuild, or finds those of an interrupted one. A projection that another version of its rules
- * was building begins anew.
+ * was building starts from the beginning.
  */
 export async function beginRebuild ({ build }: Workplace, projections: readonly Projection[]): Promise<Begun> {
   return await build.transaction().execute(async trx => {
@@ -53,18 +53,18 @@ export async function abandonRebuild ({ build }: Workplace): Promise<boolean> {
   })
 }
 
-/** A rebuild this near to the end of a growing log is ready: a switch folds so few events in a moment. */
+/** A rebuild that lacks no more events than these is ready: a switch folds them in a moment. */
 export const NEAR_EVENTS = 500n
 
 export interface BuildOptions { batch: number, onStep?: (stepped: Stepped) => void }
 
-/** While events come in, a step takes no more than these, so that the live projections run between two steps. */
+/** While events arrive, a step folds no more than these, so that the live projections run between two steps. */
 const POLITE_EVENTS = 250
 
-/** Another process folds what is left into the same tables. */
+/** How long to rest while another process folds what is left into the same tables. */
 const OTHERS_REST_MS = 50
 
-/** For a step that lost a race or its database. A damaged log or a missing table does not pass. */
+/** For a step that lost a race or its connection. A damaged log or a missing table is not retried. */
 const STEP_RETRIES = { tries: 8, passes: isTransient, backoff: { base_ms: 100, max_ms: 6400 } }
 
 /**
@@ -104,8 +104,8 @@ export async function buildUp (workplace: Workplace, projections: readonly Proje
 const GIVE_WAY_POLL_MS = 5
 
 /**
- * Rests as long as the last step worked, and at most once more as long until the live projections have caught up: a
- * customer waits for them, and nobody for a rebuild.
+ * Rests as long as the last step took, and then at most as long again until the live projections have caught up:
+ * customers wait for those, and nobody waits for a rebuild.
  */
 async function giveWay (live: Db, projections: readonly Projection[], worked_ms: number): Promise<void> {
   await rest(worked_ms)
@@ -142,8 +142,8 @@ export async function switchRebuilt (
       await workplace.build.transaction().execute(async trx => { await switchWithin(trx, projections, options.batch) })
     }, { tries: options.tries, backoff: { base_ms: SWITCH_LOCK_MS, max_ms: SWITCH_LOCK_MS } })
   } catch (error) {
-    if (isDependence(error)) throw new SwitchBlocked(`something was made of the live tables that is no plain view: ${error.detail}. Drop it, switch, and make it anew; nothing was changed`, { cause: error })
-    if (failureOf(error) === 'retry') throw new SwitchBlocked('the live tables are in use without an end, most often by a long report; nothing was changed', { cause: error })
+    if (isDependence(error)) throw new SwitchBlocked(`objects other than plain views depend on the live tables: ${error.detail}. Drop them, switch, and create them again; nothing was changed`, { cause: error })
+    if (failureOf(error) === 'retry') throw new SwitchBlocked('the live tables are always in use, most often by a long report; nothing was changed', { cause: error })
     throw error
   }
 }
@@ -155,18 +155,18 @@ async function switchWithin (trx: Trx, projections: readonly Projection[], batch
   const names = projections.map(({ name }) => name)
   await foldUpTo(trx, projections, await livePositions(trx, projections), batch)
   await switchTables(trx, names, tablesOf(projections))
-  if ((await readStandings(trx, 'projection_build')).length === 0) await dropBuild(trx)
+  if ((await readAllCheckpoints(trx, 'projection_build')).length === 0) await dropBuild(trx)
 }
 
 async function foldUpTo (trx: Trx, projections: readonly Projection[], upTo: Positions, batch: number): Promise<void> {
   await lookAt(trx, 'projection_build')
   await stepUpTo(trx, projections, { batch, upTo })
-  const behind = (await readStandings(trx, 'projection_build'))
+  const behind = (await readAllCheckpoints(trx, 'projection_build'))
     .some(({ projection, shard, position }) => projections.some(({ name }) => name === projection) && position < (upTo.get(shard) ?? 0n))
   if (behind) throw new BuildInUse('another process folds into the rebuild right now')
 }
 
-/** Another rebuild holds a shard of the same build, which passes. The code is PostgreSQL's `lock_not_available`. */
+/** Another process holds a shard of this build for a moment. The code is PostgreSQL's `lock_not_available`. */
 class BuildInUse extends Error {
   readonly code = '55P03'
 }

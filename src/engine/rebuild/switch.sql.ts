@@ -9,8 +9,8 @@ export async function setLockTimeout (trx: Trx, timeout_ms: number): Promise<voi
 }
 
 /**
- * Locks the live tables of projections and the checkpoints against everyone. Present readers and writers end first;
- * later ones find the tables that have these names then.
+ * Locks the live tables of projections and the checkpoints against everyone. Waits until present readers and writers
+ * have ended; later ones wait, and then find the new tables under these names.
  */
 export async function lockLive (trx: Trx, tables: ReadonlyArray<keyof Tables>): Promise<void> {
   // Steps and reads start with the checkpoints, redrives with the parked keys: in this order there is no deadlock.

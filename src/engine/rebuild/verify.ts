@@ -1,4 +1,4 @@
-import { beginCheckpoints, readStandings } from '../checkpoints.sql.ts'
+import { beginCheckpoints, readAllCheckpoints } from '../checkpoints.sql.ts'
 import { compareTables, type Differing } from './compare.sql.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
 import { BOOKKEEPING, createTemporaryTables, lookAt } from './projection-schema.sql.ts'
@@ -16,9 +16,9 @@ export type ProjectionFinding =
   | { code: 'PROJECTION_MISMATCH', projection: string, difference: Differing }
   /** A card or order that is parked, so that its rows lack events. */
   | { code: 'PROJECTION_PARKED', projection: string, parked: ParkedKey }
-  /** Rows folded by another version of the rules than this code's, which therefore cannot compare them. */
+  /** Rows that another version of the rules has folded: this version cannot compare them. */
   | { code: 'PROJECTION_OUTDATED', projection: string, version: number, live: number | undefined }
-  /** A checkpoint vouches for events that there are not: what comes there would never be folded. */
+  /** A checkpoint is beyond the head of its shard: events that are stored there later would never be folded. */
   | { code: 'CHECKPOINT_AHEAD', projection: string, shard: number, position: bigint, head: bigint }
 
 export interface ProjectionCheck {
@@ -32,9 +32,9 @@ export interface ProjectionCheck {
 }
 
 /**
- * Folds the log anew into temporary tables of one connection, up to where the live projections stand, and compares
- * every row. Beside whatever goes on: the comparison is of one state of the database. Memory does not grow with the
- * log; temporary tables take about the room of the live ones, until the connection ends.
+ * Folds the log again into temporary tables of one connection, up to the live checkpoints, and compares every row in
+ * one snapshot, so everything else can go on meanwhile. Memory does not grow with the log. The temporary tables take
+ * about the space of the live ones, until the connection ends.
  * @param db a pool whose connections see `pg_temp`
  */
 export async function verifyProjections (db: Db, projections: readonly Projection[], check: ProjectionCheck): Promise<void> {
@@ -48,17 +48,17 @@ export async function verifyProjections (db: Db, projections: readonly Projectio
   })
 }
 
-/** Projections that stand at the same places are folded in one pass over the log: most often all of them. */
+/** Groups projections with equal checkpoints, most often all: a group is folded in one pass over the log. */
 async function groupsOf (db: Db, projections: readonly Projection[], check: ProjectionCheck): Promise<Projection[][]> {
-  const standings = await readStandings(db, 'projection')
+  const checkpoints = await readAllCheckpoints(db, 'projection')
   const heads = new Map((await readHeads(db)).map(({ shard, head }) => [shard, head]))
-  for (const { projection, shard, position } of standings) {
+  for (const { projection, shard, position } of checkpoints) {
     const head = heads.get(shard) ?? 0n
     if (position > head) check.found({ code: 'CHECKPOINT_AHEAD', projection, shard, position, head })
   }
   const groups = new Map<string, Projection[]>()
   for (const projection of projections) {
-    const own = standings.filter(standing => standing.projection === projection.name)
+    const own = checkpoints.filter(checkpoint => checkpoint.projection === projection.name)
     const live = own[0]?.version
     if (live !== projection.version) {
       check.found({ code: 'PROJECTION_OUTDATED', projection: projection.name, version: projection.version, live })
@@ -81,7 +81,7 @@ async function foldInBulk (db: Db, projections: readonly Projection[], check: Pr
   }
 }
 
-/** Folds what the live projections have folded meanwhile, and compares: all on the state of one snapshot. */
+/** Folds what the live projections have folded meanwhile, and compares, in one snapshot. */
 async function compare (trx: Trx, projections: readonly Projection[], check: ProjectionCheck): Promise<void> {
   await awaitSwitch(trx)
   const upTo = await livePositions(trx, projections)

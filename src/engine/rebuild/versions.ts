@@ -1,4 +1,4 @@
-import { readStandings, readVersions, type Positions } from '../checkpoints.sql.ts'
+import { readAllCheckpoints, readVersions, type Positions } from '../checkpoints.sql.ts'
 import type { Db } from '../../postgres/database.ts'
 import type { Tables } from '../../postgres/tables.ts'
 import type { Projection } from '../projection.ts'
@@ -11,7 +11,7 @@ export function tablesOf (projections: readonly Projection[]): Array<keyof Table
 /** The live position of the projection that is furthest ahead, by shard. */
 export async function livePositions (db: Db, projections: readonly Projection[]): Promise<Positions> {
   const positions = new Map<number, bigint>()
-  for (const { projection, shard, position } of await readStandings(db, 'projection')) {
+  for (const { projection, shard, position } of await readAllCheckpoints(db, 'projection')) {
     if (projections.some(({ name }) => name === projection) && position > (positions.get(shard) ?? -1n)) positions.set(shard, position)
   }
   return positions

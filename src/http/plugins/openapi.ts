@@ -2,9 +2,8 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { knownProviders } from '../../providers/index.ts'
+import { knownProviders, type Providers } from '../../providers/index.ts'
 import { webhookPath, type Provider } from '../../providers/provider.ts'
-import type { Providers } from '../../providers/registry.ts'
 
 /** OpenAPI 3.1 made from the routes' own schemas, and a page that shows it without the internet. */
 export default fp<{ version: string, providers?: Providers }>(async function openapi (app, { version, providers = knownProviders }) {

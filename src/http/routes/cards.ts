@@ -1,28 +1,27 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { cardsAt } from '../../history/cards.ts'
-import { explainLines } from '../../history/explain.ts'
+import { cardsAt } from '../../history/cards-at.ts'
+import { explainLines, type ExplainedLine } from '../../history/explain.ts'
 import { linesAt } from '../../history/statement.ts'
-import type { AsOf } from '../../ledger/time-travel.ts'
+import type { AsOf } from '../../ledger/as-of.ts'
+import { SOURCE_RANK } from '../../ledger/facts.ts'
 import { findCards, listCardLines, type LineMark, type ShownCard } from '../../projections/cards/reads.sql.ts'
+import type { Source } from '../../projections/cards/sources.sql.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
 import { inSnapshot } from '../../engine/snapshot.sql.ts'
 import type { StatementLineRow } from '../../postgres/tables.ts'
-import { asOfMarks, looksBack, readAsOf, readCursorAt } from '../as-of.ts'
-import { presentExplained } from '../explained.ts'
-import { pageOf, rowsFor } from '../paging.ts'
+import { asOfMarks, pageOf, readCursorAt, rowsFor } from '../paging.ts'
 import { notFound, Problem } from '../problem.ts'
 import { CardAmbiguous, CardDetails, Line } from '../schemas/card.ts'
-import { AsOfQuery } from '../schemas/as-of.ts'
-import { FreshnessQuery, ListOf, Page, problems } from '../schemas/common.ts'
+import { AsOfQuery, FreshnessQuery, ListOf, Page, problems } from '../schemas/common.ts'
 import { ExplainedLineSchema } from '../schemas/explain.ts'
-import { askable, awaitPosition, type ReadOptions } from '../read-options.ts'
+import { askable, awaitPosition, looksBack, parseJson, readAsOf, type ReadOptions } from '../read-query.ts'
 
 const Params = Type.Object({
   card: Type.String({ description: 'The card\'s id, v_…, or its code. An id comes before a code; of several cards with one code the one that is not deleted' })
 })
 
-/** Cards and their statements. */
+/** Routes about cards: sums, statements and explanations. */
 export const cardRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   app.get('/v1/cards/:card', {
     schema: {
@@ -122,4 +121,31 @@ async function listLines (trx: Trx, card_id: string, asOf: AsOf, page: { before:
   if (!looksBack(asOf)) return await listCardLines(trx, card_id, page)
   const before = page.before === undefined ? undefined : { ...page.before, card_id }
   return await linesAt(trx, [card_id], asOf, { before, limit: page.limit })
+}
+
+/** The names of source ranks. */
+const RANK_NAMES = new Map<number, string>(Object.entries(SOURCE_RANK).map(([name, rank]) => [rank, name]))
+
+/** An explained line as the API returns it. */
+function presentExplained (line: ExplainedLine) {
+  return { ...line, observed_in: line.observed_in.map(presentSource) }
+}
+
+function presentSource (source: Source) {
+  const { kind, points, reported_balance, occurred_at, order_id, earning_rule_id, details } = source
+  return {
+    event_id: source.event_id,
+    subject: source.subject,
+    type: source.type,
+    position: `${source.shard}:${source.position}`,
+    recorded_at: source.recorded_at,
+    sender_kind: source.sender_kind,
+    sender_id: source.sender_id,
+    channel: source.channel,
+    send_out_id: source.send_out_id,
+    source_rank: RANK_NAMES.get(source.source_rank) ?? String(source.source_rank),
+    fact_digest: source.fact_digest,
+    body_digest: source.body_digest.toString('hex'),
+    says: { kind, points, reported_balance, occurred_at, order_id, earning_rule_id, details: parseJson(details) }
+  }
 }

@@ -1,30 +1,27 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { customerCardsAt } from '../../history/cards.ts'
+import { customerCardsAt } from '../../history/cards-at.ts'
 import { customerLinesAt } from '../../history/statement.ts'
 import { listCustomerLines } from '../../projections/cards/reads.sql.ts'
-import { customerExists, findCustomer, findAccount, listCustomers, listTiers, readBalances, type Asked, type CustomerBalance, type Profile } from '../../projections/customers/reads.sql.ts'
-import { batchReads } from '../../postgres/batch-reads.ts'
+import { createBalanceReader, customerExists, findCustomer, findAccount, listCustomers, listTiers, type Profile } from '../../projections/customers/reads.sql.ts'
 import { listOrders } from '../../projections/orders/reads.sql.ts'
 import { shardOf } from '../../log/shards.sql.ts'
 import { inSnapshot } from '../../engine/snapshot.sql.ts'
-import { asOfMarks, looksBack, readAsOf, readCursorAt } from '../as-of.ts'
-import { pageOf, readCursor, rowsFor } from '../paging.ts'
+import { asOfMarks, pageOf, readCursor, readCursorAt, rowsFor } from '../paging.ts'
 import { notFound } from '../problem.ts'
 import { CustomerLine } from '../schemas/card.ts'
-import { AsOfQuery } from '../schemas/as-of.ts'
-import { FreshnessQuery, ListOf, Page, problems } from '../schemas/common.ts'
+import { AsOfQuery, FreshnessQuery, ListOf, Page, problems } from '../schemas/common.ts'
 import { BalanceSchema, CustomerSchema, ProfileSchema } from '../schemas/customer.ts'
 import { OrderSchema } from '../schemas/order.ts'
 import { presentOrder } from './orders.ts'
-import { askable, awaitPosition, parseJson, type ReadOptions } from '../read-options.ts'
+import { askable, awaitPosition, looksBack, parseJson, readAsOf, type ReadOptions } from '../read-query.ts'
 
 const Params = Type.Object({ customer_id: Type.String({ description: 'The provider\'s customer id, cust_…' }) })
 
-/** Customers: who they are, what they hold, what they bought, and why. */
+/** Routes about customers: profiles, balances, orders and statements. */
 export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   const { db, projections, shards } = options
-  const balanceOf = batchReads<Asked, CustomerBalance | undefined>(async asked => await readBalances(db, asked, projections))
+  const readBalance = createBalanceReader(db, projections)
 
   app.get('/v1/customers', {
     schema: {
@@ -64,7 +61,7 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
   app.get('/v1/customers/:customer_id/balance', {
     schema: {
       operationId: 'getBalance',
-      summary: 'What a customer has, card by card, and where it came from; now or at a moment of either clock',
+      summary: 'A customer\'s balance, card by card, now or as of a time',
       tags: ['customers'],
       params: Params,
       querystring: Type.Object({ ...AsOfQuery, ...FreshnessQuery }, { additionalProperties: false }),
@@ -80,7 +77,7 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
         const account = await findAccount(trx, id, shard, projections)
         return account === undefined ? undefined : { ...account, cards: await customerCardsAt(trx, id, asOf) }
       })
-      : await balanceOf({ customer_id: id, shard })
+      : await readBalance(id, shard)
     if (balance === undefined) throw notFound('customer', id)
     const total = (field: 'balance' | 'pending' | 'unexplained'): bigint => balance.cards.reduce((sum, card) => sum + card[field], 0n)
     return {

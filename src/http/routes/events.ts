@@ -5,7 +5,7 @@ import { pageOf, readCursor, rowsFor } from '../paging.ts'
 import { notFound } from '../problem.ts'
 import { ListOf, Page, problems } from '../schemas/common.ts'
 import { Event, EventWithBody } from '../schemas/event.ts'
-import { askable, type ReadOptions } from '../read-options.ts'
+import { askable, type ReadOptions } from '../read-query.ts'
 
 /** Routes that read the log, for operators. */
 export const eventRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, { db }) => {

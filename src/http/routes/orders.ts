@@ -6,7 +6,7 @@ import type { OrderRow, OrderStateRow } from '../../postgres/tables.ts'
 import { notFound } from '../problem.ts'
 import { FreshnessQuery, problems } from '../schemas/common.ts'
 import { OrderWithStates } from '../schemas/order.ts'
-import { askable, awaitPosition, parseJson, type ReadOptions } from '../read-options.ts'
+import { askable, awaitPosition, parseJson, type ReadOptions } from '../read-query.ts'
 
 /** The route that reads one order. */
 export const orderRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {

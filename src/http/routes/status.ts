@@ -4,7 +4,7 @@ import { readStatus } from '../../engine/status.ts'
 import { problems } from '../schemas/common.ts'
 import { Status } from '../schemas/status.ts'
 import type { HealthOptions } from './health.ts'
-import type { ReadOptions } from '../read-options.ts'
+import type { ReadOptions } from '../read-query.ts'
 
 /** The route that reads the state of the ledger, for operators. */
 export const statusRoutes: FastifyPluginAsyncTypebox<ReadOptions & Pick<HealthOptions, 'worker'>> = async (app, { db, projections, worker }) => {

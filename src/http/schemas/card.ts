@@ -1,6 +1,5 @@
 import { Type, type TSchema } from '@sinclair/typebox'
-import { AsOfEcho } from './as-of.ts'
-import { Int, NullableInt, NullableText, NullableTime, ParkedAt, Time } from './common.ts'
+import { AsOfEcho, Int, NullableInt, NullableText, NullableTime, ParkedAt, Time } from './common.ts'
 
 export const SumFields = {
   balance: Int({ description: 'Available points: opening + earned + refunded − spent − expired + adjusted + transferred + unexplained' }),

@@ -77,6 +77,20 @@ export const FreshnessQuery = {
   wait_ms: Type.Integer({ minimum: 0, maximum: 10_000, default: 2000, description: 'How long to wait for min_position' })
 }
 
+const moment = { maxLength: 64, examples: ['2026-01-31T23:59:59.999999Z'] }
+
+/** Query parameters of every read that can ask about the past. */
+export const AsOfQuery = {
+  at: Type.Optional(Type.String({ ...moment, description: 'Answer with what had happened by this moment (inclusive). RFC 3339 with a time zone.' })),
+  known_at: Type.Optional(Type.String({ ...moment, description: 'Answer with what the ledger had stored by this moment (inclusive). RFC 3339 with a time zone.' }))
+}
+
+/** The as-of times as an answer repeats them. */
+export const AsOfEcho = {
+  at: NullableTime({ description: 'As in the query; null: everything that happened' }),
+  known_at: NullableTime({ description: 'As in the query; null: everything known now' })
+}
+
 export function ListOf<T extends TSchema> (item: T) {
   return Type.Object({ items: Type.Array(item), next_cursor: NullableText({ description: 'null on the last page' }) })
 }

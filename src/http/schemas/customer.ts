@@ -1,7 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { AnyJson, Int, NullableText, NullableTime, Time } from './common.ts'
+import { AnyJson, Int, NullableText, NullableTime, Time, AsOfEcho } from './common.ts'
 import { CardSchema } from './card.ts'
-import { AsOfEcho } from './as-of.ts'
 
 const profile = {
   customer_id: Type.String(),

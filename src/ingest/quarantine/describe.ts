@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { knownProviders } from '../../providers/index.ts'
+import { knownProviders, type Providers } from '../../providers/index.ts'
 import type { Differences } from '../../providers/provider.ts'
-import type { Providers } from '../../providers/registry.ts'
 import { CONTRADICTS_MOVEMENT, type KeptDelivery, type ListedQuarantine } from './quarantine.sql.ts'
 import type { EventRow, QuarantineRow } from '../../postgres/tables.ts'
 

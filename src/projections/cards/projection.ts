@@ -1,15 +1,14 @@
 import { foldCard, movementOf } from '../../ledger/card.ts'
 import type { CardField, CardObservation, MovementObservation, PendingObservation } from '../../ledger/facts.ts'
 import { groupBy } from '../../ledger/group.ts'
-import { runningTotalsOf, storedTotals } from '../../ledger/milestones.ts'
+import { runningTotalsOf, storedTotals, withoutTail, withStretch } from '../../ledger/totals.ts'
 import { mergeObservations, type Movement, type RecordedObservation } from '../../ledger/movements.ts'
-import { withoutTail, withStretch } from '../../ledger/totals.ts'
 import type { Trx } from '../../postgres/database.ts'
 import type { CardRow } from '../../postgres/tables.ts'
 import { findTails, lockCards, replaceTails, updateCards, type NewTail, type Tail } from './rows.sql.ts'
 import { addMovementObservations, readOpenings } from './observations.sql.ts'
-import { applyPending } from './pending.ts'
-import { holderObservations, keepHolders, withHolders, type HeldElsewhere } from './holders.ts'
+import { applyPending } from './pending.sql.ts'
+import { holderObservations, keepHolders, withHolders, type HeldElsewhere } from './holders.sql.ts'
 import { latestOf, observedOf, type Projection, type Observed } from '../../engine/projection.ts'
 
 const FIELDS = ['code', 'campaign_id', 'campaign', 'active', 'deleted_at'] as const satisfies readonly CardField[]

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Instant } from '../../ledger/instant.ts'
-import type { StoredLine } from '../../ledger/milestones.ts'
+import type { StoredLine } from '../../ledger/totals.ts'
 import type { Movement } from '../../ledger/movements.ts'
 import type { Trx } from '../../postgres/database.ts'
 import { lockOrInsert } from '../../postgres/lock-or-insert.ts'

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Instant } from '../../ledger/instant.ts'
 import type { ShownCard } from '../cards/reads.sql.ts'
 import { checkpoint, checkpointsByShard, type ProjectionKey } from '../../engine/checkpoints.sql.ts'
+import { batchReads } from '../../postgres/batch-reads.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
 import { prepared } from '../../postgres/prepared.ts'
 import { BY_INDEX } from '../../postgres/unnest.ts'
@@ -90,7 +91,7 @@ export async function findAccount (trx: Trx, customer_id: string, shard: number,
 }
 
 /** Whose balance is asked for, and the shard that their events are in. */
-export interface Asked { customer_id: string, shard: number }
+interface Asked { customer_id: string, shard: number }
 
 type BalanceRow = CustomerAccount & { asked: bigint } & (HeldCard | { card_id: null })
 
@@ -118,7 +119,7 @@ const balanceRows = prepared((ids: readonly string[], shards: readonly number[],
  * ```
  * @returns one answer a question, in order; undefined where there is no such customer
  */
-export async function readBalances (db: Db, asked: readonly Asked[], projections: readonly ProjectionKey[]): Promise<Array<CustomerBalance | undefined>> {
+async function readBalances (db: Db, asked: readonly Asked[], projections: readonly ProjectionKey[]): Promise<Array<CustomerBalance | undefined>> {
   const rows = await balanceRows(db, asked.map(({ customer_id }) => customer_id), asked.map(({ shard }) => shard), projections.map(({ name }) => name))
   const balances = new Array<CustomerBalance | undefined>(asked.length).fill(undefined)
   for (const row of rows) {
@@ -126,4 +127,10 @@ export async function readBalances (db: Db, asked: readonly Asked[], projections
     if (row.card_id !== null) balance.cards.push(row)
   }
   return balances
+}
+
+/** Makes a reader of balances: those that are asked for at the same time are read by one statement. */
+export function createBalanceReader (db: Db, projections: readonly ProjectionKey[]): (customer_id: string, shard: number) => Promise<CustomerBalance | undefined> {
+  const read = batchReads<Asked, CustomerBalance | undefined>(async asked => await readBalances(db, asked, projections))
+  return async (customer_id, shard) => await read({ customer_id, shard })
 }

@@ -6,9 +6,9 @@ import { families, familyOf } from './families/index.ts'
 import type { Family, Reading } from './families/family.ts'
 import { describeNow } from './payloads/order.ts'
 import { digest, UnreadablePayload, type Core } from './payloads/decoder.ts'
-import { firstId, isTestId, isUsableId } from './wire/ids.ts'
+import { firstId, idOf, isTestId, isUsableId } from './wire/ids.ts'
 import { isObject, parseBody, type JsonObject } from './wire/json.ts'
-import { idOf, NO_SUBJECT, subjectOf } from './wire/subject.ts'
+import { NO_SUBJECT, subjectOf } from './wire/subject.ts'
 
 /**
  * Names the event that a delivery carries (docs/architecture.md, Identity): a pure function of the bytes.

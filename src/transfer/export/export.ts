@@ -8,7 +8,7 @@ import { eventLine, headerLine, trailerLine } from './format.ts'
 const PIECE_EVENTS = 256
 const PIECE_BYTES = 1_000_000
 
-/** What an export will contain: every shard up to its head at the time of the measurement. */
+/** What an export will contain: every shard up to the head that it had when the log was measured. */
 export interface Extent { heads: ReadonlyArray<{ shard: number, head: bigint }>, events: number }
 
 export async function measureLog (db: Db): Promise<Extent> {
@@ -17,9 +17,9 @@ export async function measureLog (db: Db): Promise<Extent> {
 }
 
 /**
- * The log as text, shard by shard in order of position, up to the heads of `extent`. Positions become visible in order
- * and stored events stay, so the text is the log as it was when it was measured, although no transaction is held open
- * and appends continue. Memory does not grow with the log.
+ * Writes the log as text, shard by shard in order of position, up to the heads of `extent`. Positions become visible in
+ * order and stored events stay. So the text is the log as it was when it was measured, although appends continue and no
+ * transaction is held open. Memory does not grow with the log.
  * @throws LogIncomplete if the log has a hole
  */
 export async function * exportLog (db: Db, { heads, events }: Extent, exported_at: string): AsyncGenerator<{ text: string, events: number }> {

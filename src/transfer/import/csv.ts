@@ -2,9 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { parse, type CsvError } from 'csv-parse'
-import { knownProviders } from '../../providers/index.ts'
+import { knownProviders, type Providers } from '../../providers/index.ts'
 import type { Provider, TransactionExport } from '../../providers/provider.ts'
-import type { Providers } from '../../providers/registry.ts'
 import { UnreadableFile, type Entry } from './entry.ts'
 
 /** A cell of details holds an order at most; a longer record is a quote that was never closed. */

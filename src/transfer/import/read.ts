@@ -3,7 +3,7 @@ import type { Exported } from '../export/format.ts'
 import type { MovementObservation } from '../../ledger/facts.ts'
 import { parseInstant, type Instant } from '../../ledger/instant.ts'
 import type { EventReader, IdentifiedDelivery } from '../../providers/provider.ts'
-import type { Providers } from '../../providers/registry.ts'
+import type { Providers } from '../../providers/index.ts'
 import type { Entry } from './entry.ts'
 
 /** An entry of a file, read without asking the database. `provider`: whose reader named it. */

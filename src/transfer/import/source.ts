@@ -1,6 +1,5 @@
 import { open, stat } from 'node:fs/promises'
-import { knownProviders } from '../../providers/index.ts'
-import type { Providers } from '../../providers/registry.ts'
+import { knownProviders, type Providers } from '../../providers/index.ts'
 import { csvEntries } from './csv.ts'
 import { UnreadableFile, type Entry } from './entry.ts'
 import { exportedEntries, isExportedLedger } from './exported.ts'

@@ -1,7 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
-import type { CardObservation } from '../../../ledger/facts.ts'
+import type { CardObservation, Fact, OrderObservation } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
-import { Customer } from './customer.ts'
+import { Customer, people } from './customer.ts'
 import { firstId } from '../wire/ids.ts'
 import { Described, exactInteger, maybe } from './decoder.ts'
 import { optionalId, textIn } from './values.ts'
@@ -72,4 +72,16 @@ export function cardObservation (card_id: string, { voucher, campaign }: Pick<Ab
   }
   if (typeof voucher?.active === 'boolean') fields.active = String(voucher.active)
   return { fact: 'card', card_id, occurred_at, fields, ...(holder_id === null ? {} : { holder_id }) }
+}
+
+/**
+ * The people and the orders that a payload shows beside its subject.
+ * @param ids of people who must exist, since the payload is about them
+ * @param orders observed in it; whoever placed one exists, too
+ */
+export function bystanders ({ customer, holder }: Pick<About, 'customer' | 'holder'>, ids: ReadonlyArray<string | null>, orders: readonly OrderObservation[], occurred_at: Instant): Fact[] {
+  return [
+    ...people(occurred_at, [customer, holder], [...ids, ...orders.map(order => order.customer_id)]),
+    ...orders
+  ]
 }

@@ -1,7 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { SourceRank, MovementKind, MovementObservation } from '../../../ledger/facts.ts'
-import { firstId } from '../wire/ids.ts'
-import { idOf } from '../wire/subject.ts'
+import { firstId, idOf } from '../wire/ids.ts'
 import { Balance } from './card.ts'
 import { Described, exact, exactInteger, maybe, UnreadablePayload, type Core } from './decoder.ts'
 import { dayOf, details, movementKey, optionalId, Ref, requiredId, requiredInstant, toMilliseconds } from './values.ts'

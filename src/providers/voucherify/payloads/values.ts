@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { parseInstant, type Instant } from '../../../ledger/instant.ts'
-import { isUsableId, MAX_KEY_BYTES, naturalKey, storableText } from '../wire/ids.ts'
-import { canonicalStorable, type Json } from '../wire/json.ts'
+import { isUsableId, MAX_KEY_BYTES, naturalKey } from '../wire/ids.ts'
+import { canonicalStorable, storableText, type Json } from '../wire/json.ts'
 import { maybe, UnreadablePayload } from './decoder.ts'
 
 /** An object of which only the id matters. */

@@ -1,3 +1,5 @@
+import { isObject } from './json.ts'
+
 /**
  * In UTF-8. The provider's ids have about 40 characters. A key joins up to eight of them, and an index entry must be
  * smaller than 2.7 kB.
@@ -25,6 +27,11 @@ export function firstId (...candidates: unknown[]): string | undefined {
   return candidates.find(isUsableId)
 }
 
+/** The id of an object inside a payload, where it has a usable one. */
+export function idOf (value: unknown): string | undefined {
+  return isObject(value) ? firstId(value.id) : undefined
+}
+
 /**
  * Joins ids to a key, `award:ern_…:v_…`. Ids are opaque: where there are several, a colon inside one (and the escape
  * character) is escaped, or two different lists of ids could give the same key.
@@ -37,9 +44,4 @@ export function naturalKey (entity: string, ...ids: string[]): string {
 /** All-zero ids (`evcus_000000000000000000`) mark a test delivery of the provider (documented). */
 export function isTestId (id: unknown): boolean {
   return typeof id === 'string' && /^[a-z]+_0{6,}$/.test(id)
-}
-
-/** Text as PostgreSQL can store it: U+0000 is legal in JSON and illegal in a text column. */
-export function storableText (text: string): string {
-  return text.replaceAll('\u0000', '\ufffd').toWellFormed()
 }

@@ -1,5 +1,3 @@
-import { storableText } from './ids.ts'
-
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
@@ -41,6 +39,11 @@ export function parseBody (bytes: Buffer): Parsed {
 
 export function isObject (value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Text as PostgreSQL can store it: U+0000 is legal in JSON and illegal in a text column. */
+export function storableText (text: string): string {
+  return text.replaceAll('\u0000', '\ufffd').toWellFormed()
 }
 
 /** Removes spaces, tabs and line ends outside strings, byte by byte. */

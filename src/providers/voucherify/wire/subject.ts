@@ -1,5 +1,5 @@
-import { firstId, naturalKey } from './ids.ts'
-import { isObject, type JsonObject } from './json.ts'
+import { idOf, naturalKey } from './ids.ts'
+import type { JsonObject } from './json.ts'
 
 /** What an event is about when nothing better is known. */
 export const NO_SUBJECT = '-'
@@ -31,9 +31,4 @@ export function subjectOf (type: string, data: JsonObject): string {
   const named = rule?.[1](data, type.slice(type.lastIndexOf('.') + 1)).find(([, id]) => id !== undefined)
   if (named !== undefined) return naturalKey(named[0], ...named.slice(1).filter(part => part !== undefined))
   return NO_SUBJECT
-}
-
-/** The id of an object inside a payload, where it has a usable one. */
-export function idOf (value: unknown): string | undefined {
-  return isObject(value) ? firstId(value.id) : undefined
 }

@@ -29,10 +29,10 @@ export function movementsAt (observations: readonly RecordedObservation[], { at,
 }
 
 /**
- * Folds the tail of a card's history as it was known at `known_at`. It uses the same fold as the live statement, from
- * the same balance before the tail. A movement that was observed again later is merged from its earlier observations.
- * @param kept movements of the tail up to `at` of which nothing was stored after `known_at`
- * @param reobserved every observation of the movements of which something was stored after `known_at`
+ * Folds the tail of a card's history as it was known at `known_at`, by the fold of the live statement. A movement that
+ * was observed again after `known_at` is merged from its earlier observations.
+ * @param kept movements of the tail up to `at` that were not observed after `known_at`
+ * @param reobserved all observations of the movements that were
  * @param balance the running balance before the tail; null when no line precedes it
  */
 export function foldAsKnown (kept: readonly Movement[], reobserved: readonly RecordedObservation[], balance: bigint | null, asOf: AsOf): Folded {
@@ -40,8 +40,8 @@ export function foldAsKnown (kept: readonly Movement[], reobserved: readonly Rec
 }
 
 /**
- * The movements that had happened by `at`. The opening precedes everything else, so it counts as soon as any movement
- * had happened, even if it is dated later.
+ * The movements that had happened by `at`. The opening precedes all others: once any movement had happened, it counts,
+ * even if it is dated later.
  */
 export function happenedBy (movements: readonly Movement[], at: Instant | null): Movement[] {
   const happened = movements.filter(({ occurred_at }) => isBy(at, occurred_at))

@@ -1,5 +1,5 @@
-/** Asks somebody who may not answer in time, or at all. */
-export interface Probes<T> {
+/** A question to a party that may answer late, or never. */
+export interface SharedQuestion<T> {
   /** Resolves with the next answer, or with the substitute if none comes in time. */
   ask: () => Promise<T>
   answer: (answer: T) => void
@@ -8,11 +8,11 @@ export interface Probes<T> {
 }
 
 /**
- * Bounds what probes of a silent party leave behind: whoever asks while a question is open shares its answer, and a
- * caller that got the substitute is forgotten.
+ * Sends a question once, however many ask it while it is open: all of them get the next answer. A caller that got the
+ * substitute is forgotten, so a party that never answers leaves nothing behind.
  * @param send sends the question; called again only after an answer
  */
-export function createProbes<T> (send: () => void, options: { timeout_ms: number, substitute: T }): Probes<T> {
+export function createSharedQuestion<T> (send: () => void, options: { timeout_ms: number, substitute: T }): SharedQuestion<T> {
   const waiting = new Set<(answer: T) => void>()
   let asked = false
   return {

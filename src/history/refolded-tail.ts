@@ -2,33 +2,32 @@ import { movementOf, type Folded } from '../ledger/card.ts'
 import { groupBy } from '../ledger/group.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { Movement } from '../ledger/movements.ts'
-import { foldAsKnown, type AsOf } from '../ledger/time-travel.ts'
+import { foldAsKnown, type AsOf } from '../ledger/as-of.ts'
 import type { Trx } from '../postgres/database.ts'
 import { findBarelyKnown, findReobserved, readBefore, readObservationsBy, readReobserved, readUntouched, type Cut } from './lines.sql.ts'
 import { readOpenings } from '../projections/cards/observations.sql.ts'
 
-/** A card's history as of a past time: the live lines up to the cut, and refolded lines after it. */
-export interface Past {
+/** A card's lines as of a past time: the live lines up to the cut, then the refolded ones. */
+export interface RefoldedTail {
   cut: Cut
-  /** Undefined if the live lines are the whole answer. */
+  /** The lines after the cut; undefined if the live lines are the whole answer. */
   tail: Folded | undefined
 }
 
 /**
- * Finds how much of each card's live lines was already known, and refolds the rest as it was known. Lines are in order
- * of time, so `at` only cuts. Observations stored after `known_at` invalidate the lines from the earliest time that
- * they name on. If more was stored after `known_at` than before, the whole history is folded from its beginning
- * instead.
+ * Finds which of each card's live lines were already known, and refolds the rest as it was known. Lines are in order of
+ * time, so `at` only cuts them. An observation stored after `known_at` makes all lines invalid from the time that it
+ * names on. If more was stored after `known_at` than before, the whole history is folded from its beginning instead.
  *
  * Both ways are needed. Always folding from the beginning is simpler, and as fast for cards with up to 2,000 movements;
  * but shortly before the end of 20,000 it took 278 ms of this process's CPU, which answers everybody else, where this
  * takes 6. Always invalidating took 804 ms near the beginning of 100,000, where this takes 11.
  */
-export async function readPast (trx: Trx, card_ids: readonly string[], asOf: AsOf): Promise<Map<string, Past>> {
+export async function refoldTails (trx: Trx, card_ids: readonly string[], asOf: AsOf): Promise<Map<string, RefoldedTail>> {
   const { at, known_at } = asOf
   const barely = known_at === null ? new Map<string, Instant>() : await findBarelyKnown(trx, card_ids, known_at)
   const reobserved = known_at === null ? new Map<string, Instant>() : await findReobserved(trx, card_ids.filter(card_id => !barely.has(card_id)), known_at)
-  const past = card_ids.map((card_id): Past => {
+  const past = card_ids.map((card_id): RefoldedTail => {
     const from = barely.get(card_id) ?? reobserved.get(card_id) ?? null
     // All changed lines are later than `at`: the answer does not contain them.
     return { cut: { card_id, from: at !== null && from !== null && from > at ? null : from, at }, tail: undefined }

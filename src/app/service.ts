@@ -1,6 +1,5 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type pg from 'pg'
-import { pino } from 'pino'
 import type { Config } from '../config.ts'
 import { createApp, createHealthApp, type AppLimits } from '../http/app.ts'
 import { isLoopbackHost } from '../access/loopback.ts'
@@ -16,69 +15,67 @@ import { migrationStatus } from '../postgres/migrations/migrate.ts'
 import { createNotifier } from '../log/notify.sql.ts'
 import { shareConnections } from './connections.ts'
 import { CommandError } from './errors.ts'
-import { migrate, openDatabase, requireMigrated, requireShards, type DatabaseHandle } from './open.ts'
-import type { Output } from './output.ts'
-import { logsIdleErrors, startLocalWorker, type RunningWorker, type ServiceAccess } from './worker.ts'
-import { startWorkerThread } from './worker-thread.ts'
+import { requireMigrated, requireShards, type DatabaseHandle } from './open.ts'
+import { logsIdleErrors, startLocalWorker, startWorkerThread, type RunningWorker, type ServiceAccess } from './worker.ts'
 import { webhookSecrets } from './webhook-secrets.ts'
-import { createShutdown, type Shutdown } from './shutdown.ts'
-
-export interface ServeOptions {
-  only: 'api' | 'worker' | undefined
-  migrate: boolean
-  version: string
-}
-
-/** `serve`: the API, the worker, or both in one process, until a signal ends it. */
-export async function serveCommand (config: Config, output: Output, options: ServeOptions): Promise<void> {
-  const log = pino({ level: config.LOG_LEVEL }) as FastifyBaseLogger
-  const shutdown = createShutdown(config.SHUTDOWN_TIMEOUT_MS, line => { output.progress(line) })
-  try {
-    const database = await openDatabase(config, line => { output.progress(line) })
-    shutdown.onStop('database', database.close)
-    if (options.migrate || database.embedded) await migrate(database, config, line => { log.debug(line) })
-    await start({ database, config, options, log, shutdown, output })
-  } catch (error) {
-    await shutdown.stop()
-    throw error
-  }
-  await shutdown.stopped
-}
+import type { Shutdown } from './shutdown.ts'
 
 /** What a service is made of. */
-interface Service { database: DatabaseHandle, config: Config, options: ServeOptions, log: FastifyBaseLogger, shutdown: Shutdown, output: Output }
+export interface Service {
+  database: DatabaseHandle
+  config: Config
+  /** The part that runs in this process; undefined: all of it. */
+  only: 'api' | 'worker' | undefined
+  version: string
+  log: FastifyBaseLogger
+  /** Stops what was started. */
+  shutdown: Shutdown
+  /** Shows a line to whoever starts the service. */
+  progress: (line: string) => void
+}
 
-async function start (service: Service): Promise<void> {
-  const { config, options, log, shutdown, output } = service
-  const shares = shareConnections(config.DATABASE_POOL_SIZE, options.only)
-  const pool = openServicePool(service, { poolSize: shares.ingest, name: options.only ?? 'serve' })
+/** A service that runs until its `shutdown`. */
+export interface StartedService {
+  url: string
+  /** Whether there is an API key. */
+  hasKeys: boolean
+  /** The file of the webhook secret, if one was made because none is configured. */
+  secretFile: string | undefined
+}
+
+/**
+ * Puts the parts together: the API with the way into the log, the worker, or both in one process.
+ * @throws CommandError if the database is not ready for this version, or the address cannot be used
+ */
+export async function startService (service: Service): Promise<StartedService> {
+  const { config, only, log, shutdown } = service
+  const shares = shareConnections(config.DATABASE_POOL_SIZE, only)
+  const pool = openServicePool(service, { poolSize: shares.ingest, name: only ?? 'serve' })
   const db = databaseOf(pool)
   await requireMigrated(pool, line => { log.warn(line) })
   const shards = await requireShards(db)
   await createCheckpoints(db, projections)
-  await guardEntrance(config, options, db)
+  await guardEntrance(service, db)
 
   const outdated = outdatedOf(projections, await readVersions(db))
-  if (outdated.length > 0) output.progress(describeOutdated(outdated))
+  if (outdated.length > 0) service.progress(describeOutdated(outdated))
 
   const common = { db, pendingMigrations: async () => (await migrationStatus(pool)).pending, logger: log, limits: limitsOf(config) }
-  if (options.only === 'worker') {
+  if (only === 'worker') {
     const worker = runWorker(service, shares.steps, () => {})
     const url = await listen(await createHealthApp({ ...common, worker: worker.health }), config, shutdown)
-    output.progress(`The worker of loyalty ledger ${options.version} runs; ${url}/readyz says whether it is ready.`)
-    return
+    return { url, hasKeys: await hasKeys(db), secretFile: undefined }
   }
-  const reads = databaseOf(openServicePool(service, { poolSize: shares.reads, name: `${options.only ?? 'serve'} reads`, settings: readSettings(config) }))
+  const reads = databaseOf(openServicePool(service, { poolSize: shares.reads, name: `${only ?? 'serve'} reads`, settings: readSettings(config) }))
   const freshness = createFreshness(reads, projections)
-  const worker = options.only === 'api' ? undefined : runWorker(service, shares.steps, freshness.moved)
+  const worker = only === 'api' ? undefined : runWorker(service, shares.steps, freshness.moved)
   const ingest = { db, shards, appender: runAppender(service, db, worker) }
   const { secrets, file } = await webhookSecrets(config)
   // WEBHOOK_SECRETS is the setting of the first provider; another one brings a setting of its own.
   const app = await createApp({
-    ...common, db: reads, ingest, worker: worker?.health, projections, freshness, shards, secrets: { [knownProviders.first.name]: secrets }, version: options.version
+    ...common, db: reads, ingest, worker: worker?.health, projections, freshness, shards, secrets: { [knownProviders.first.name]: secrets }, version: service.version
   })
-  const url = await listen(app, config, shutdown)
-  output.progress(welcome(url, service, file, await hasKeys(db)))
+  return { url: await listen(app, config, shutdown), hasKeys: await hasKeys(db), secretFile: file }
 }
 
 function limitsOf (config: Config): AppLimits {
@@ -86,8 +83,8 @@ function limitsOf (config: Config): AppLimits {
 }
 
 /**
- * The server ends a read a little before the connection would be given up: the connection stays, and the read is
- * answered with what happened.
+ * PostgreSQL cancels a slow read shortly before the client would give up the connection. So the connection survives,
+ * and the answer says what happened.
  */
 function readSettings (config: Config): Record<string, string> {
   return { statement_timeout: String(Math.ceil(config.DATABASE_TIMEOUT_MS * 0.9)) }
@@ -105,16 +102,16 @@ function openServicePool (service: Service, options: Pick<DatabaseOptions, 'pool
 
 /** Starts the worker; beside the API in a thread of its own. */
 function runWorker (service: Service, poolSize: number, moved: Freshness['moved']): RunningWorker {
-  const { config, options, log, shutdown } = service
+  const { config, only, log, shutdown } = service
   const settings = { ...accessOf(service), poolSize, batch: config.PROJECTION_BATCH_EVENTS }
-  const worker = options.only === 'worker'
+  const worker = only === 'worker'
     ? startLocalWorker(settings, { log, onStep: moved })
     : startWorkerThread({ ...settings, logLevel: config.LOG_LEVEL }, moved)
   shutdown.onStop('worker', worker.stop)
   return worker
 }
 
-/** The way into the log. Workers in this process and in others are notified of what is stored. */
+/** Opens the way into the log. After each commit, the workers of this process and of others are notified. */
 function runAppender ({ config, shutdown }: Service, db: Db, worker: RunningWorker | undefined): Appender {
   const notify = createNotifier(db)
   const appender = createAppender(db, {
@@ -132,8 +129,8 @@ function runAppender ({ config, shutdown }: Service, db: Db, worker: RunningWork
  * Protected mode: without webhook secrets or API keys we serve this machine only.
  * @throws CommandError unprotected
  */
-async function guardEntrance (config: Config, options: ServeOptions, db: Db): Promise<void> {
-  if (isLoopbackHost(config.HOST) || options.only === 'worker') return
+async function guardEntrance ({ config, only }: Service, db: Db): Promise<void> {
+  if (isLoopbackHost(config.HOST) || only === 'worker') return
   const missing = [
     ...(config.WEBHOOK_SECRETS.length === 0 ? ['WEBHOOK_SECRETS is unset'] : []),
     ...(await hasKeys(db) ? [] : ['there is no API key (`npx loyalty-ledger keys create NAME`)'])
@@ -154,19 +151,4 @@ async function listen (app: FastifyInstance, config: Config, shutdown: Shutdown)
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new CommandError('host_unknown', `HOST=${config.HOST} is no address of this machine.`, { cause: error })
     throw error
   }
-}
-
-function welcome (url: string, { config, options, database }: Service, secretFile: string | undefined, keys: boolean): string {
-  const lines = [
-    `Loyalty ledger ${options.version} is ready on ${url}`,
-    '',
-    `  ${config.PORT === 3000 ? '' : `PORT=${new URL(url).port} `}make demo                       posts two real webhooks, in another terminal, and reads what came of them`,
-    `  ${url}/docs      every route, to read and to try`,
-    ...(database.embedded ? [`  psql "$(cat ${config.DATA_DIR}/database.url)"   the same in SQL: schema reporting`] : []),
-    ''
-  ]
-  if (secretFile !== undefined) lines.push(`WEBHOOK_SECRETS is unset: sign with the secret in ${secretFile}, made for this machine.`)
-  if (!keys) lines.push('Protected mode: there is no API key yet, so reads are open to this machine and closed to all others.')
-  if (options.only === 'api') lines.push('Nothing is projected here: run `npx loyalty-ledger serve --only worker` beside it.')
-  return lines.join('\n')
 }

@@ -4,18 +4,13 @@ import type { Trx } from '../../postgres/database.ts'
 import { failureOf } from '../../postgres/errors.ts'
 import { withSavepoint } from '../../postgres/savepoint.ts'
 import type { Projection } from '../projection.ts'
-import { keyOfPlaced, type Placed } from './hold-back.ts'
-
-/** A key of which not all facts can be folded. */
-export interface Poisoned {
-  /** The first fact that could not be folded, and all later ones. */
-  facts: [Placed, ...Placed[]]
-  error: unknown
-}
+import type { Placed } from '../decode.ts'
+import { addWaiting, park, parkingOf } from './parked.sql.ts'
+import { parkingKeyOf } from './parking-keys.ts'
 
 /**
- * If more keys than these fail in one step, the events are not at fault, and nothing must be parked. It is far more
- * than the cards or orders that one customer has in a step.
+ * If more keys than these fail in one step, the events are not at fault, and nothing must be parked. One customer has
+ * far fewer cards or orders in a step.
  */
 export const MAX_POISONED = 200
 
@@ -42,12 +37,33 @@ function isSystemic (error: unknown): boolean {
 }
 
 /**
+ * Folds the facts of a step that can be folded. The card or order of a fact that cannot be folded is parked: the fact
+ * and all later ones about the same card or order wait.
+ * @throws TooMuchFailed, or an error that is no fault of an event
+ */
+export async function foldOrPark (trx: Trx, projection: Projection, shard: number, facts: readonly Placed[]): Promise<void> {
+  for (const { facts: left, error } of await foldCarefully(trx, projection, facts)) {
+    const { observed: { event_id, subject }, position } = left[0]
+    const key = parkingKeyOf(left[0])
+    await park(trx, [parkingOf(projection.name, key, shard, { event_id, subject, position }, 'fold_failed', error)])
+    await addWaiting(trx, left.map(({ position }) => ({ projection: projection.name, key, shard, position })))
+  }
+}
+
+/** A key of which not all facts can be folded. */
+interface Poisoned {
+  /** The first fact that could not be folded, and all later ones. */
+  facts: [Placed, ...Placed[]]
+  error: unknown
+}
+
+/**
  * Folds facts of which some cannot be folded: halves them by key until each failing key is alone, and folds the events
  * of that key one by one up to the first that fails. The transaction continues with everything that could be folded.
  * @returns what could not be folded
  * @throws TooMuchFailed, or an error that is no fault of an event
  */
-export async function foldCarefully (trx: Trx, projection: Projection, facts: readonly Placed[]): Promise<Poisoned[]> {
+async function foldCarefully (trx: Trx, projection: Projection, facts: readonly Placed[]): Promise<Poisoned[]> {
   const poisoned: Poisoned[] = []
 
   async function halve (groups: Placed[][]): Promise<void> {
@@ -67,7 +83,7 @@ export async function foldCarefully (trx: Trx, projection: Projection, facts: re
     }
   }
 
-  await halve([...groupBy(facts, keyOfPlaced).values()])
+  await halve([...groupBy(facts, parkingKeyOf).values()])
   return poisoned
 }
 

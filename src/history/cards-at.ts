@@ -1,14 +1,13 @@
 import { groupBy } from '../ledger/group.ts'
-import { readRunningTotals } from '../ledger/milestones.ts'
-import { pendingAt, type AsOf } from '../ledger/time-travel.ts'
-import { withLines, withoutTail, withStretch, NO_TOTALS, type Before, type Totals } from '../ledger/totals.ts'
+import { readRunningTotals, withLines, withoutTail, withStretch, NO_TOTALS, type Before, type Totals } from '../ledger/totals.ts'
+import { pendingAt, type AsOf } from '../ledger/as-of.ts'
 import type { ShownCard } from '../projections/cards/reads.sql.ts'
 import type { Trx } from '../postgres/database.ts'
 import { addUpToMilestone, readBefore, type NearestMilestone } from './lines.sql.ts'
 import { readPendingAt } from './holders.sql.ts'
 import type { CardRow } from '../postgres/tables.ts'
 import { cardsHeldAt, holdersAt } from './holders.ts'
-import { readPast } from './past.ts'
+import { refoldTails } from './refolded-tail.ts'
 
 /**
  * Cards as of a past time: sums, pending points and holder. Fields that describe a card (code, campaign, whether it is
@@ -38,7 +37,7 @@ async function asOfThen<Card extends CardRow> (trx: Trx, rows: readonly Card[], 
 }
 
 async function totalsAt (trx: Trx, rows: readonly CardRow[], asOf: AsOf): Promise<Map<string, Totals>> {
-  const past = await readPast(trx, rows.map(({ card_id }) => card_id), asOf)
+  const past = await refoldTails(trx, rows.map(({ card_id }) => card_id), asOf)
   const cuts = [...past.values()].map(({ cut }) => cut).filter(({ from, at }) => from !== null || at !== null)
   const before = await readBefore(trx, cuts)
   const nearest = await addUpToMilestone(trx, cuts)

@@ -1,0 +1,84 @@
+import { Option, type Command } from 'commander'
+import type { Run } from './run.ts'
+
+/** Declares `quarantine`, for deliveries that could not be processed. */
+export function addQuarantine (program: Command, run: Run): void {
+  const quarantine = program.command('quarantine').description('inspect, retry or discard deliveries that could not be processed')
+  const filterOption = '--filter-reason <reason>'
+  quarantine.command('list')
+    .description('list quarantined deliveries, oldest first')
+    .addOption(new Option('--state <state>', 'which deliveries to list').choices(['open', 'redriven', 'discarded']).default('open'))
+    .option(filterOption, 'only those quarantined for this reason, for example not_json or conflict')
+    .action(run(async (config, output, options: { state: 'open' | 'redriven' | 'discarded', filterReason?: string }) => {
+      const { quarantineListCommand } = await import('../quarantine.ts')
+      await quarantineListCommand(config, output, { state: options.state, reason: options.filterReason })
+    }))
+  quarantine.command('show')
+    .description('show one delivery as it was received; for a conflict, also how it differs from the stored event')
+    .argument('<id>', 'the id of the delivery')
+    .action(run(async (config, output, _options, id: string) => {
+      const { quarantineShowCommand } = await import('../quarantine.ts')
+      await quarantineShowCommand(config, output, id)
+    }))
+  quarantine.command('redrive')
+    .description('process the stored bytes again with this version of the code; can change balances')
+    .argument('[ids...]', 'the ids of the deliveries')
+    .option('--all', 'all that are open now, except those that contradict a movement', false)
+    .option(filterOption, 'with --all: only those quarantined for this reason')
+    .addHelpText('after', `
+A delivery with reason contradicts_movement comes from an import: it states other points, or another balance, than an event that
+is stored. A redrive stores it as one more observation of that movement; if its source rank is higher, balances change. So --all
+leaves these deliveries out: inspect each with \`quarantine show ID\`, then redrive it by its id or discard it. To redrive all of
+them, use --all --filter-reason contradicts_movement. A redrive cannot be undone: events are stored for ever.`)
+    .action(run(async (config, output, options: { all: boolean, filterReason?: string }, ids: string[]) => {
+      const { quarantineRedriveCommand } = await import('../quarantine.ts')
+      await quarantineRedriveCommand(config, output, ids, { all: options.all, reason: options.filterReason })
+    }))
+  quarantine.command('discard')
+    .description('mark deliveries as not wanted; they stay stored')
+    .argument('<ids...>', 'the ids of the deliveries')
+    .requiredOption('--reason <text>', 'why; stored with the deliveries')
+    .action(run(async (config, output, options: { reason: string }, ids: string[]) => {
+      const { quarantineDiscardCommand } = await import('../quarantine.ts')
+      await quarantineDiscardCommand(config, output, ids, options.reason)
+    }))
+}
+
+/** Declares `import`, which stores events from files. */
+export function addImport (program: Command, run: Run): void {
+  program.command('import')
+    .description('import missing events: the provider\'s transaction exports (CSV), files of deliveries (NDJSON), or files written by export')
+    .argument('<file...>', 'files to import, in any order')
+    .option('--dry-run', 'report what an import would do, and write nothing', false)
+    .option('--skip-bad', 'skip lines that cannot be read, instead of refusing the files', false)
+    .addHelpText('after', `
+CSV: the export of card or campaign transactions as the provider makes it: UTF-8, separated by commas, not edited in a spreadsheet.
+The columns id, voucher_id, type, amount, created_at, details are required; balance, campaign_id, source_id, reason, source and
+related_transaction_id are used if present. NDJSON: the JSON body of one delivery per line. Files written by \`export\`: the events
+keep the time at which they were first stored, so the import needs the login that owns the ledger.
+
+Each must be a file on disk. A pipe does not work: files are read twice, first to check that every line can be read.
+Running an import again is always safe: events that are stored are not stored again, rows that add nothing change nothing, and
+deliveries that were discarded from quarantine stay discarded. A row that contradicts a stored event is a conflict: it goes to
+quarantine, and the stored event stays as it is. The exit status is not 0 when there are conflicts or bad lines, even if
+everything else was imported.`)
+    .action(run(async (config, output, options: { dryRun: boolean, skipBad: boolean }, files: unknown) => {
+      const { importCommand } = await import('../import.ts')
+      await importCommand(config, output, files as string[], options)
+    }))
+}
+
+/** Declares `export`, which writes the log to a file. */
+export function addExport (program: Command, run: Run): void {
+  program.command('export')
+    .description('write every stored event to a file for import, or to standard output')
+    .argument('[file]', 'the file to write; an existing file is replaced only when the export is complete')
+    .addHelpText('after', `
+The file contains the bodies as they were received, each with the time at which it was first stored. It does not contain
+quarantine, API keys or projections: projections can be rebuilt from the events, and pg_dump saves everything. The server can
+keep running: the file contains the events that were stored when the export began. It contains personal data.`)
+    .action(run(async (config, output, _options, file: string | undefined) => {
+      const { exportCommand } = await import('../export.ts')
+      await exportCommand(config, output, file)
+    }))
+}
