@@ -5,6 +5,7 @@ import { projections } from '../../src/projections/index.ts'
 import { quarantine } from '../../src/ingest/quarantine/quarantine.sql.ts'
 import { run, serve } from '../support/cli.ts'
 import { awardData } from '../support/deliveries.ts'
+import { waitUntil } from '../support/wait.ts'
 import { openLedger } from '../support/ledger.ts'
 import { openWorkplace } from '../support/workplace.ts'
 
@@ -44,6 +45,10 @@ test('status: a table for people, JSON for programs, and an exit status that say
 test('status over HTTP tells how the worker of the process is', async t => {
   const ledger = await openLedger(t, { shards: 2 })
   const server = await serve(t, [], { DATABASE_URL: ledger.url, WEBHOOK_SECRETS: 'secret', DATA_DIR: t.testdir() })
-  const answer = await fetch(`${server.url}/v1/status`)
-  t.match(await answer.json(), { attention: { length: 0 }, worker: { alive: true, waiting: null, resting: { length: 0 } } })
+  // A thread that has only begun, on a busy machine, may not answer at once.
+  const status = await waitUntil(async () => {
+    const answer = await (await fetch(`${server.url}/v1/status`)).json() as { worker: { waiting: string | null } }
+    return answer.worker.waiting === null ? answer : undefined
+  }, { timeout_ms: 60_000, what: 'the worker to answer' })
+  t.match(status, { attention: { length: 0 }, worker: { alive: true, waiting: null, resting: { length: 0 } } })
 })
