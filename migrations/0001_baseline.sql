@@ -35,12 +35,29 @@ create schema ledger;
 comment on schema ledger is 'Internal. The append-only event log and its bookkeeping. Read it through reporting or the HTTP API.';
 grant usage on schema ledger to ledger_service;
 
+-- What is checked of each event is checked by the types of its columns. PostgreSQL reads the check constraints of a
+-- table anew for each insert, and an append inserts in a loop: with ten of them it took 1.3 times as long.
+
+create domain ledger.identifier as text collate "C" constraint identifier_given check (value <> '');
+comment on domain ledger.identifier is 'A name or id that is not empty';
+create domain ledger.provider_name as text collate "C" constraint provider_name_spelling check (value ~ '^[a-z][a-z0-9_-]*$');
+comment on domain ledger.provider_name is 'The name of a provider, as it is part of a path and before ids';
+create domain ledger.digest as bytea constraint digest_length check (octet_length(value) = 32);
+comment on domain ledger.digest is 'A sha256, 32 bytes';
+create domain ledger.shard_number as smallint constraint shard_number_range check (value >= 0);
+comment on domain ledger.shard_number is '0, 1, 2 …';
+create domain ledger.log_position as bigint constraint log_position_range check (value > 0);
+comment on domain ledger.log_position is 'Place of an event in its shard: 1, 2, 3 …';
+create domain ledger.log_head as bigint constraint log_head_range check (value >= 0);
+comment on domain ledger.log_head is 'The newest position of a shard; 0 when it is empty';
+create domain ledger.byte_count as integer constraint byte_count_range check (value >= 0);
+comment on domain ledger.byte_count is 'A number of bytes';
+
 create table ledger.repeatable_files (
   name text collate "C" not null,
-  digest bytea not null,
+  digest ledger.digest not null,
   applied_at timestamptz not null default clock_timestamp(),
-  constraint repeatable_files_pkey primary key (name, digest),
-  constraint repeatable_files_digest_length check (octet_length(digest) = 32)
+  constraint repeatable_files_pkey primary key (name, digest)
 );
 comment on table ledger.repeatable_files is 'Which texts of the repeatable files (functions, views) were applied to this database. The newest of a file is the current one.';
 comment on column ledger.repeatable_files.name is 'The path of the file below migrations/, without .sql, e.g. functions/append';
@@ -48,13 +65,10 @@ comment on column ledger.repeatable_files.digest is 'sha256 of the file';
 comment on column ledger.repeatable_files.applied_at is 'When migrate up applied this text last';
 
 create table ledger.shards (
-  shard smallint not null,
-  head bigint not null default 0,
-  chain bytea not null default decode(repeat('00', 32), 'hex'),
-  constraint shards_pkey primary key (shard),
-  constraint shards_shard_range check (shard >= 0),
-  constraint shards_head_range check (head >= 0),
-  constraint shards_chain_length check (octet_length(chain) = 32)
+  shard ledger.shard_number not null,
+  head ledger.log_head not null default 0,
+  chain ledger.digest not null default decode(repeat('00', 32), 'hex'),
+  constraint shards_pkey primary key (shard)
 ) with (fillfactor = 20);
 comment on table ledger.shards is 'One row a shard. Their number is fixed when the ledger is created. The lock on a row orders the commits of its shard: a reader that sees position n has seen all positions before n.';
 comment on column ledger.shards.shard is '0, 1, 2 …: chosen by the sha256 of the customer id';
@@ -66,12 +80,12 @@ comment on column ledger.shards.chain is 'The chain value of the newest event; 3
 -- which moves to a thin table of its own then. This table becomes the first partition as it is: no row is rewritten
 -- (docs/architecture.md).
 create table ledger.events (
-  event_id text collate "C" not null,
-  subject text collate "C" not null,
-  provider text collate "C" not null,
-  shard smallint not null,
-  position bigint not null,
-  type text collate "C" not null,
+  event_id ledger.identifier not null,
+  subject ledger.identifier not null,
+  provider ledger.provider_name not null,
+  shard ledger.shard_number not null,
+  position ledger.log_position not null,
+  type ledger.identifier not null,
   customer_id text collate "C",
   occurred_at timestamptz,
   recorded_at timestamptz not null,
@@ -83,23 +97,13 @@ create table ledger.events (
   project_id text,
   channel text,
   body json not null,
-  body_bytes integer not null,
-  body_digest bytea not null,
-  fact_digest bytea not null,
-  chain bytea not null,
+  body_bytes ledger.byte_count not null,
+  body_digest ledger.digest not null,
+  fact_digest ledger.digest not null,
+  chain ledger.digest not null,
   erased_by text collate "C",
   constraint events_pkey primary key (shard, position),
-  constraint events_identity unique (event_id, subject),
-  constraint events_event_id_given check (event_id <> ''),
-  constraint events_subject_given check (subject <> ''),
-  constraint events_provider_name check (provider ~ '^[a-z][a-z0-9_-]*$'),
-  constraint events_shard_range check (shard >= 0),
-  constraint events_position_range check (position > 0),
-  constraint events_type_given check (type <> ''),
-  constraint events_body_bytes_range check (body_bytes >= 0),
-  constraint events_body_digest_length check (octet_length(body_digest) = 32),
-  constraint events_fact_digest_length check (octet_length(fact_digest) = 32),
-  constraint events_chain_length check (octet_length(chain) = 32)
+  constraint events_identity unique (event_id, subject)
 );
 comment on table ledger.events is 'The log: what providers reported, each event stored once and for ever. Append-only: by privilege for the service, by trigger for everyone.';
 comment on column ledger.events.event_id is 'The provider''s id of the event, or one made of its content where it has none';

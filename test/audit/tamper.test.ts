@@ -54,7 +54,7 @@ const cases: Case[] = [
   ['the head is set back', [`update ledger.shards s set head = 6, chain = (select chain from ledger.events where ${row(6)}) where shard = ${SHARD}`], [at('HEAD_MISMATCH', 7)]],
   ['the chain value of a head', [`update ledger.shards set chain = sha256(chain) where shard = ${SHARD}`], [at('HEAD_MISMATCH', HEAD)]],
   ['the chain value of an empty head', ['update ledger.shards set chain = sha256(chain) where shard = 1'], ['HEAD_MISMATCH 1:0']],
-  ['a row before the first', ['alter table ledger.events drop constraint events_position_range', `update ledger.events set position = 0 where ${row(1)}`],
+  ['a row before the first', ['alter domain ledger.log_position drop constraint log_position_range', `update ledger.events set position = 0 where ${row(1)}`],
     [at('GAP', 1), at('HEAD_MISMATCH', 0)]],
   ['unique indexes are dropped', ['alter table ledger.events drop constraint events_pkey'], ['UNGUARDED ']],
   // What is erased without an event that says so.
@@ -114,7 +114,7 @@ test('each tampering is named, at its place, by both', async t => {
 })
 
 async function mend (owner: Parameters<typeof tamper>[0], what: string): Promise<void> {
-  if (what === 'a row before the first') await owner.query('alter table ledger.events add constraint events_position_range check (position > 0)')
+  if (what === 'a row before the first') await owner.query('alter domain ledger.log_position add constraint log_position_range check (value > 0)')
   if (what === 'unique indexes are dropped') await owner.query('alter table ledger.events add constraint events_pkey primary key (shard, position)')
 }
 

@@ -30,6 +30,15 @@ const SECTIONS: Array<[title: string, query: string]> = [
     join pg_namespace n on n.oid = c.relnamespace
     where n.nspname in ${SCHEMAS} and k.contype <> 'n'
     order by 1`],
+  ['domains', `
+    select format('%s.%s as %s%s %s %s', n.nspname, t.typname, format_type(t.typbasetype, t.typtypmod),
+                  case when co.collname is null or co.collname = 'default' then '' else ' collate ' || co.collname end, k.conname, pg_get_constraintdef(k.oid)) as line
+    from pg_type t
+    join pg_namespace n on n.oid = t.typnamespace
+    left join pg_collation co on co.oid = t.typcollation
+    left join pg_constraint k on k.contypid = t.oid
+    where n.nspname in ${SCHEMAS} and t.typtype = 'd'
+    order by 1`],
   ['indexes', `select indexdef as line from pg_indexes where schemaname in ${SCHEMAS} order by 1`],
   ['triggers', `
     select format('%s enabled %s', pg_get_triggerdef(t.oid), t.tgenabled) as line
@@ -66,6 +75,7 @@ const SECTIONS: Array<[title: string, query: string]> = [
     from pg_description d
     where (d.classoid = 'pg_class'::regclass and exists (select from pg_class c where c.oid = d.objoid and c.relnamespace::regnamespace::text in ${SCHEMAS}))
        or (d.classoid = 'pg_proc'::regclass and exists (select from pg_proc p where p.oid = d.objoid and p.pronamespace::regnamespace::text in ${SCHEMAS}))
+       or (d.classoid = 'pg_type'::regclass and exists (select from pg_type t where t.oid = d.objoid and t.typnamespace::regnamespace::text in ${SCHEMAS}))
        or (d.classoid = 'pg_namespace'::regclass and d.objoid::regnamespace::text in ${SCHEMAS})
     order by 1`]
 ]
