@@ -100,7 +100,8 @@ export function orderObject (order: OrderState): JsonObject {
     id: order.id,
     source_id: order.source_id,
     created_at: written(order.created_at),
-    updated_at: written(order.updated_at),
+    // The provider dates no change of an order that never changed.
+    updated_at: order.updated_at === order.created_at ? null : written(order.updated_at),
     status: order.status,
     ...amounts(order),
     items: [...order.items],

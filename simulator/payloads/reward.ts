@@ -35,19 +35,22 @@ type RewardState = 'CREATED' | 'PENDING' | 'COMPLETED'
 
 /** `customer.reward_redemptions.…`: it states the price of the reward, not what was paid. */
 export function rewardRedemptionEvent (stamp: Stamp, spend: Redemption, reward: Reward, state: RewardState, priced: boolean): ProviderEvent {
+  // An object of its own: the spend is its source.
+  const id = spend.id.replace(/^r_/, 'rewr_')
   return {
     ...stamp,
     type: `customer.reward_redemptions.${state.toLowerCase()}`,
     ...keysOf(spend),
+    subject: joined('reward_redemption', id),
     routes: BOTH,
-    bare_id: joined('reward_redemption', spend.id, state),
+    bare_id: joined('reward_redemption', id, state),
     payload: () => ({
       customer: holderObject(spend),
       holder: holderObject(spend),
       voucher: voucherObject(spend.card),
       campaign: campaignObject(spend.card.campaign),
       reward_redemption: {
-        id: spend.id,
+        id,
         state,
         created_at: instant(spend.at),
         updated_at: state === 'CREATED' ? null : instant(spend.at + SECOND),
@@ -55,12 +58,12 @@ export function rewardRedemptionEvent (stamp: Stamp, spend: Redemption, reward: 
         campaign_id: spend.card.campaign.id,
         customer_id: spend.card.holder?.id ?? null,
         reward_assignment_id: reward.assignment_id,
-        source_id: spend.card.id,
-        source_type: 'voucher'
+        source_id: spend.id,
+        source_type: 'redemption'
       },
       reward: rewardObject(reward, spend.card),
       reward_assignment: priced ? assignmentObject(reward, spend.card) : null,
-      source: { id: spend.card.id, type: 'voucher' },
+      source: { id: spend.id, type: 'redemption' },
       balance: null
     }),
     facts: route => [

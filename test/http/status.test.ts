@@ -2,6 +2,8 @@
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { projections } from '../../src/projections/index.ts'
+import { cards } from '../../src/projections/cards/projection.ts'
+import { orders } from '../../src/projections/orders/projection.ts'
 import { abandonRebuild, beginRebuild, buildUp } from '../../src/engine/rebuild/rebuild.ts'
 import { startWorker, type WorkerHealth } from '../../src/engine/worker.ts'
 import { statusOf, type LedgerStatus } from '../../src/engine/status.ts'
@@ -147,7 +149,7 @@ test('rows of another version of the rules wait for a rebuild, and say nothing o
   await ledger.project()
   await makeOlder(ledger, 1000)
   const now = await status(ledger)
-  t.match(projection(now, 'cards'), { version: 99, code_version: 1, outdated: true, lag_events: 1 })
+  t.match(projection(now, 'cards'), { version: 99, code_version: cards.version, outdated: true, lag_events: 1 })
   t.match(projection(now, 'tiers'), { version: null, outdated: true, lag_events: 2 })
   t.match(projection(now, 'orders'), { outdated: false, lag_events: 0 })
   t.match(now.attention, [{ code: 'outdated', detail: /tiers has no rows yet; the rows of cards are of version 99.*rebuild switch/ }])
@@ -161,7 +163,7 @@ test('a rebuild shows with what it has to fold, and its coming and going never f
   const workplace = openWorkplace(t, ledger.url)
   const chosen = projections.filter(({ name }) => name === 'cards' || name === 'orders')
   await beginRebuild(workplace, chosen)
-  t.match((await status(ledger)).rebuild, [{ name: 'cards', version: 1, lag_events: 3 }, { name: 'orders', version: 1, lag_events: 3 }])
+  t.match((await status(ledger)).rebuild, [{ name: 'cards', version: cards.version, lag_events: 3 }, { name: 'orders', version: orders.version, lag_events: 3 }])
   await buildUp(workplace, chosen, { batch: 10 })
   const built = await status(ledger)
   t.match(built.rebuild, [{ name: 'cards', lag_events: 0 }, { name: 'orders', lag_events: 0 }])

@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { AnyJson, NullableInt, NullableText, NullableTime, ParkedAt, Time } from './common.ts'
 
 const state = {
+  customer_id: NullableText({ description: 'Whose order it is, or was in that state' }),
   status: Type.String({ description: 'CREATED, PAID, FULFILLED or CANCELED' }),
   amount: NullableInt({ description: 'Before discounts; minor units. An order carries no currency: never sum across currencies.' }),
   initial_amount: NullableInt(),
@@ -15,7 +16,7 @@ const state = {
   updated_at: Time()
 }
 
-const order = { order_id: Type.String(), customer_id: NullableText(), source_id: NullableText(), ...state }
+const order = { order_id: Type.String(), source_id: NullableText(), ...state }
 
 export const OrderSchema = Type.Object({ ...order, parked_at: ParkedAt() }, { $id: 'Order' })
 

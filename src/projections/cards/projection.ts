@@ -16,7 +16,7 @@ const FIELDS = ['code', 'campaign_id', 'campaign', 'active', 'deleted_at'] as co
 /** Cards, their movements and statements, their pending points and their holders. */
 export const cards: Projection = {
   name: 'cards',
-  version: 1,
+  version: 2,
   entity: 'card',
   tables: [
     { name: 'cards', about: 'card_id', key: ['card_id'] },

@@ -105,13 +105,14 @@ export function describeNow (fact: Fact): void {
 }
 
 /**
- * An order inside another event is an observation of that order if it states its status and its time. One that cannot
- * be read is ignored: the rest of the event counts all the same.
+ * An order inside another event is an observation of that order if it states its status and its time. A fresh order has
+ * no `updated_at` yet: it is as of its `created_at`. A project's webhooks bring no other orders than these. One that
+ * cannot be read is ignored: the rest of the event counts all the same.
  */
 export function observedOrder (beside: unknown, customerId: string | null): OrderObservation[] {
   try {
     const order = readOrder(beside)
-    return order.id && order.status && order.updated_at ? [orderObservation(order, customerId)] : []
+    return order.id && order.status && (order.updated_at ?? order.created_at) ? [orderObservation(order, customerId)] : []
   } catch (error) {
     if (error instanceof UnreadablePayload) return []
     throw error
