@@ -85,8 +85,8 @@ export interface Claimable {
  * transaction ends. The row lock is the lease: shards locked by others are skipped, and a killed worker leaves nothing
  * to clean up.
  * @param projections in the versions that the projection schema has
- * @param among.events claims shards while their total backlog fits into this; none if the first alone exceeds it;
- *   shards locked by others still count. Without it: one shard, whatever its backlog.
+ * @param among.events claims shards while their total backlog fits into this; none if the first alone exceeds it. The
+ *   backlog of shards that others hold counts, too. Without it: one shard, whatever its backlog.
  */
 export async function claimShards (trx: Trx, projections: readonly ProjectionKey[], among: Claimable & { events?: number }): Promise<Claim[]> {
   const [first] = projections

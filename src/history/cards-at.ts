@@ -1,4 +1,4 @@
-import { groupBy } from '../ledger/group.ts'
+import { groupBy } from '../ledger/group-by.ts'
 import { readRunningTotals, withLines, withoutTail, withStretch, NO_TOTALS, type Before, type Totals } from '../ledger/totals.ts'
 import { pendingAt, type AsOf } from '../ledger/as-of.ts'
 import type { ShownCard } from '../projections/cards/reads.sql.ts'

@@ -1,4 +1,4 @@
-import { groupBy } from '../ledger/group.ts'
+import { groupBy } from '../ledger/group-by.ts'
 import type { AsOf } from '../ledger/as-of.ts'
 import { winners, type MergedField, type Winners } from '../ledger/movements.ts'
 import type { Recomputed } from '../providers/provider.ts'

@@ -1,4 +1,4 @@
-import { groupBy } from '../ledger/group.ts'
+import { groupBy } from '../ledger/group-by.ts'
 import { holderAmong, type AsOf } from '../ledger/as-of.ts'
 import type { Trx } from '../postgres/database.ts'
 import { listEverHeld, listObservedHolders, readHolderObservations } from './holders.sql.ts'

@@ -33,7 +33,7 @@ function reobserved (card_ids: readonly string[], known_at: Instant): RawBuilder
     ) s)`
 }
 
-/** SharedQuestion both sides of a time with growing offsets, so that finding the longer side costs O(shorter side). */
+/** Probes both sides of a time with growing offsets, so that finding the longer side costs O(shorter side). */
 const PROBES = sql`unnest('{200, 1000, 5000, 25000, 125000, 625000}'::integer[])`
 
 /**

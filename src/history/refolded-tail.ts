@@ -1,5 +1,5 @@
 import { movementOf, type Folded } from '../ledger/card.ts'
-import { groupBy } from '../ledger/group.ts'
+import { groupBy } from '../ledger/group-by.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { Movement } from '../ledger/movements.ts'
 import { foldAsKnown, type AsOf } from '../ledger/as-of.ts'
@@ -19,9 +19,9 @@ export interface RefoldedTail {
  * time, so `at` only cuts them. An observation stored after `known_at` makes all lines invalid from the time that it
  * names on. If more was stored after `known_at` than before, the whole history is folded from its beginning instead.
  *
- * Both ways are needed. Always folding from the beginning is simpler, and as fast for cards with up to 2,000 movements;
- * but shortly before the end of 20,000 it took 278 ms of this process's CPU, which answers everybody else, where this
- * takes 6. Always invalidating took 804 ms near the beginning of 100,000, where this takes 11.
+ * Both ways are needed. Always folding from the beginning is simpler, but for a time near the end of 20,000 movements
+ * it blocked this process, and so every other request, for 278 ms; this takes 6. Always invalidating took 804 ms near
+ * the beginning of 100,000, where this takes 11.
  */
 export async function refoldTails (trx: Trx, card_ids: readonly string[], asOf: AsOf): Promise<Map<string, RefoldedTail>> {
   const { at, known_at } = asOf

@@ -1,5 +1,5 @@
 import { foldCard, type Folded } from './card.ts'
-import { groupBy } from './group.ts'
+import { groupBy } from './group-by.ts'
 import { addHolderObservations, holderOf, type HolderObservation } from './holders.ts'
 import type { Instant } from './instant.ts'
 import { mergeObservations, type Movement, type RecordedObservation } from './movements.ts'

@@ -5,7 +5,7 @@ import { addToSums, balanceOf, foldCard, isMovement, NO_SUMS } from '../../src/l
 import { SOURCE_RANK, type CardObservation, type Fact, type MovementObservation, type PendingObservation } from '../../src/ledger/facts.ts'
 import { cardsAt, customerCardsAt } from '../../src/history/cards-at.ts'
 import { linesAt } from '../../src/history/statement.ts'
-import { groupBy } from '../../src/ledger/group.ts'
+import { groupBy } from '../../src/ledger/group-by.ts'
 import { addHolderObservations, holderOf, type HolderObservation } from '../../src/ledger/holders.ts'
 import type { Instant } from '../../src/ledger/instant.ts'
 import { RUNNING_TOTALS_EVERY, readRunningTotals } from '../../src/ledger/totals.ts'

@@ -1,4 +1,4 @@
-import { groupBy } from '../../ledger/group.ts'
+import { groupBy } from '../../ledger/group-by.ts'
 import { Fenced } from '../checkpoints.sql.ts'
 import type { Trx } from '../../postgres/database.ts'
 import { failureOf } from '../../postgres/errors.ts'

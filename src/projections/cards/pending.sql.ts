@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { PendingObservation } from '../../ledger/facts.ts'
-import { groupBy } from '../../ledger/group.ts'
+import { groupBy } from '../../ledger/group-by.ts'
 import { outstanding } from '../../ledger/pending.ts'
 import type { Trx } from '../../postgres/database.ts'
 import { unnest } from '../../postgres/unnest.ts'

@@ -1,6 +1,6 @@
 import { foldCard, movementOf } from '../../ledger/card.ts'
 import type { CardField, CardObservation, MovementObservation, PendingObservation } from '../../ledger/facts.ts'
-import { groupBy } from '../../ledger/group.ts'
+import { groupBy } from '../../ledger/group-by.ts'
 import { runningTotalsOf, storedTotals, withoutTail, withStretch } from '../../ledger/totals.ts'
 import { mergeObservations, type Movement, type RecordedObservation } from '../../ledger/movements.ts'
 import type { Trx } from '../../postgres/database.ts'

@@ -1,5 +1,5 @@
 import type { CustomerField, CustomerObservation } from '../../ledger/facts.ts'
-import { groupBy } from '../../ledger/group.ts'
+import { groupBy } from '../../ledger/group-by.ts'
 import type { Instant } from '../../ledger/instant.ts'
 import type { CustomerRow } from '../../postgres/tables.ts'
 import { lockCustomers, updateCustomers } from './rows.sql.ts'

@@ -1,5 +1,5 @@
 import type { OrderObservation } from '../../ledger/facts.ts'
-import { groupBy } from '../../ledger/group.ts'
+import { groupBy } from '../../ledger/group-by.ts'
 import { compareStates, compareOrderObservations, statusRank } from '../../ledger/orders.ts'
 import { compareText } from '../../ledger/text.ts'
 import { writeOrders, type KeptState } from './rows.sql.ts'
