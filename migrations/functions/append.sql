@@ -85,7 +85,7 @@ begin
     subject := subjects[i];
     fact_digest := fact_digests[i];
     -- Looked up first: most deliveries that are not new end here. An event that another shard's append stores at the
-    -- same moment violates the primary key, and the next try finds it.
+    -- same moment violates the unique key, and the next try finds it.
     select e.shard, e.position, case when e.fact_digest = fact_digest then 'duplicate' else 'conflict' end
     into shard, position, outcome
     from ledger.events e

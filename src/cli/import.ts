@@ -61,7 +61,7 @@ async function takeIn (sources: readonly ImportSource[], sink: Sink, config: Con
 
 async function dryRun (sources: readonly ImportSource[], sink: Sink, output: Output, report: Report): Promise<void> {
   report.lagBefore(await waitForProjections(sink.intake.db, projections, { wait_ms: DRY_RUN_WAIT_MS }))
-  await importAll(sources, sink, 'rehearsing', output, report)
+  await importAll(sources, sink, 'checking', output, report)
 }
 
 async function importAll (sources: readonly ImportSource[], sink: Sink, doing: string, output: Output, report: Report): Promise<void> {

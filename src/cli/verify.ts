@@ -19,7 +19,7 @@ const checks: readonly Check[] = [log, folded]
 /**
  * `verify`: recomputes what is stored and names every difference. The exit status is 1 when there are any; when it
  * could not be verified the command fails, with another.
- * @throws CommandError file_unreadable, and what `trustedKey` says; CheckpointError
+ * @throws CommandError file_unreadable, and what `trustedKey` says; AnchorError
  */
 export async function verifyCommand (config: Config, output: Output, options: VerifyOptions): Promise<void> {
   const against = options.against === undefined ? undefined : await trustedAnchor(config, options.against)

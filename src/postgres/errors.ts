@@ -1,4 +1,4 @@
-/** What a failed statement means for the caller; the one place where the database's error codes are read. */
+/** What a failed statement means for the caller, whatever the statement was. */
 export type Failure =
   /**
    * The same statement may succeed at once: a deadlock, a lock that was not granted, a plan that a migration made

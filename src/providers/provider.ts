@@ -4,7 +4,7 @@ import type { PersonMatcher } from './person.ts'
 
 /**
  * What the ledger asks of whoever sends it events. A provider is a folder beside this file that builds one object of
- * this type, and a line in `index.ts`; nothing else of src names it.
+ * this type, a line in `index.ts`, and a setting for its secrets; nothing else of src names it.
  *
  * Every function is pure: the same bytes give the same answer, in every process and for ever, since the log is read
  * again and again. None changes what it is given, and none keeps it.
@@ -29,8 +29,8 @@ export interface Provider extends EventReader {
 }
 
 /**
- * The part of the contract that reads stored events. The ledger's own events have a reader, too, and nobody who sends
- * them.
+ * The part of the contract that reads stored events. The ledger's own events also have a reader, but no
+ * sender.
  */
 export interface EventReader {
   /**

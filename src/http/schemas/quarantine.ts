@@ -10,7 +10,7 @@ const State = Type.Unsafe<'open' | 'redriven' | 'discarded'>({
 const row = {
   quarantine_id: Type.String(),
   state: State,
-  reason: Type.String({ description: 'not_utf8, not_json, not_an_object, too_deep, unidentified, invalid_payload, reserved_type, unstorable, defect, conflict or contradicts_movement; while open, as of the newest attempt' }),
+  reason: Type.String({ description: 'not_utf8, not_json, not_an_object, too_deep, unidentified, invalid_payload, reserved_type, unstorable, unknown_provider, defect, conflict or contradicts_movement; while open, as of the newest attempt' }),
   detail: Type.String({ description: 'Which field, and why' }),
   event_id: NullableText({ description: 'With subject: the stored event that a conflicting delivery contradicts, or that a redriven one contains' }),
   subject: NullableText(),

@@ -11,6 +11,6 @@ export const Duplicate = Type.Object({ status: Type.Literal('duplicate'), ...Sto
 export const Quarantined = Type.Object({
   status: Type.Literal('quarantined'),
   quarantine_id: Type.String(),
-  reason: Type.String({ description: 'not_utf8, not_json, not_an_object, too_deep, unidentified, invalid_payload, reserved_type, unstorable, unknown_provider, defect or conflict' }),
+  reason: Type.String({ description: 'not_utf8, not_json, not_an_object, too_deep, unidentified, invalid_payload, reserved_type, unstorable, defect or conflict' }),
   detail: Type.String({ description: 'Which field, and why' })
 }, { description: 'Authentic, but cannot be processed yet: stored byte for byte' })
