@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream, mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { byProcess, isDb, root } from './test-files.js'
+import { byProcess, isDb, root, setOf } from './test-files.js'
 import { run, spawned } from './processes.js'
 import { addCounts, isEmpty, Parser, watchPoints } from './tap-results.js'
 
@@ -21,7 +21,7 @@ const compiled = file => path.join(root, 'dist', file.replace(/\.ts$/, '.js'))
 
 /** @returns the counts, in all and by set, and how long each file took */
 export async function runTests (files, { timeout_ms = FILE_TIMEOUT_MS, env = {} } = {}) {
-  const total = { passed: 0, skipped: 0, failures: files.length === 0 ? ['no test file has such a name'] : [], sets: { unit: 0, db: 0 }, times: [] }
+  const total = { passed: 0, skipped: 0, failures: files.length === 0 ? ['no test file has such a name'] : [], sets: { unit: 0, db: 0, house: 0 }, times: [] }
   rmSync(resultsFolder, { recursive: true, force: true })
   const withServer = files.some(isDb)
   if (withServer) await run('database', process.execPath, [compiled('test/support/cluster-start.ts')])
@@ -30,7 +30,7 @@ export async function runTests (files, { timeout_ms = FILE_TIMEOUT_MS, env = {} 
     for (let together = queue.shift(); together !== undefined; together = queue.shift()) {
       for (const result of await runProcess(together, { timeout_ms, env })) {
         addCounts(total, result)
-        total.sets[isDb(result.file) ? 'db' : 'unit'] += result.passed
+        total.sets[setOf(result.file)] += result.passed
         total.times.push(result)
       }
     }

@@ -37,6 +37,12 @@ function rank (file) {
   return index === -1 ? SLOWEST.length : index
 }
 
+/** Which set a test file is in: `house` is about the repository itself, its lint, build and deployment. */
+export function setOf (file) {
+  if (path.dirname(file) === 'test') return 'house'
+  return isDb(file) ? 'db' : 'unit'
+}
+
 export const isDb = file => reaches(path.join(root, file), needsServer)
 
 export const isLong = file => reaches(path.join(root, file), drawsCases)

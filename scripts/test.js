@@ -2,7 +2,7 @@
 //
 //   npm test                    compile, then lint beside all tests
 //   npm test -- FILE…           compile, then these tests: test/ledger/card.test.ts, or a part of such a name
-//   npm run test:unit           compile, then the tests that need no database
+//   npm run test:unit           compile, then the tests of the program that need no database
 //   npm run test:long           compile, then what draws cases by chance: more of them, and others each time
 //   npm run test:long -- FILE…  the same of these tests only
 //   node scripts/test.js --count FILE    only count a TAP file
@@ -16,7 +16,7 @@ import { compile } from './compile.js'
 import { run } from './processes.js'
 import { runTests } from './run-tests.js'
 import { countPoints } from './tap-results.js'
-import { isDb, isLong, testFiles } from './test-files.js'
+import { isLong, setOf, testFiles } from './test-files.js'
 
 const LONG_TIMEOUT_MS = 3 * 3_600_000
 
@@ -37,7 +37,7 @@ async function check (args) {
   if (args.includes('--long')) {
     tests = await runTests(chosen.filter(isLong), { timeout_ms: LONG_TIMEOUT_MS, env: { TEST_LONG: '1' } })
   } else if (args.includes('--unit')) {
-    tests = await runTests(chosen.filter(file => !isDb(file)))
+    tests = await runTests(chosen.filter(file => setOf(file) === 'unit'))
   } else if (named.length > 0) {
     tests = await runTests(chosen)
   } else {
@@ -58,7 +58,7 @@ function report ({ passed, skipped, failures, sets, times = [] }) {
     for (const { seconds, file } of times.toSorted((a, b) => b.seconds - a.seconds).slice(0, SLOWEST)) console.log(`${seconds.toFixed(1).padStart(8)} s  ${file}`)
   }
   if (skipped > 0) console.log(`\n${skipped} skipped or to do`)
-  if (sets !== undefined) console.log(`\n${sets.unit} unit, ${sets.db} db`)
+  if (sets !== undefined) console.log(`\n${sets.unit} unit, ${sets.db} db, ${sets.house} house`)
   console.log(`\n${passed} passed, ${failures.length} failed`)
   // Not process.exit(): it may cut off what a pipe has not taken yet, and that would be the last line.
   process.exitCode = failures.length === 0 ? 0 : 1
