@@ -10,7 +10,7 @@ export type Entity = 'customer' | 'tier' | 'order' | 'card'
 /** What a fact is about. */
 export function entityOf ({ fact }: Fact): Entity {
   switch (fact) {
-    case 'movement': case 'pending': case 'card': return 'card'
+    case 'movement': case 'snapshot': case 'pending': case 'card': return 'card'
     case 'order': return 'order'
     case 'customer': return 'customer'
     case 'tier': return 'tier'

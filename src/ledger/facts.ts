@@ -15,6 +15,7 @@ import type { Instant } from './instant.ts'
  * movement          one signed change of a card's available points, merged from all its observations
  * opening           what a card held before its first known movement
  * reported balance  the card's balance after a movement, as the provider states it
+ * snapshot          what the provider shows of a card as of a time: its balance and its pending points
  * unexplained       points that the reported balances show moved although no known movement explains it
  * statement line    one line of a card's account: a movement, the opening, or unexplained points
  * ordinal           the rank of a statement line among the card's lines with the same `occurred_at`
@@ -35,7 +36,7 @@ import type { Instant } from './instant.ts'
  * What one stored event says, in the ledger's own terms. A provider turns its payloads into facts; the projections fold
  * them. One event can carry several facts.
  */
-export type Fact = MovementObservation | PendingObservation | CardObservation | CustomerObservation | TierObservation | OrderObservation
+export type Fact = MovementObservation | SnapshotObservation | PendingObservation | CardObservation | CustomerObservation | TierObservation | OrderObservation
 
 /** Kinds of movement, by what happened to the points. `opening`: what the card held when it was created. */
 export type MovementKind =
@@ -67,6 +68,20 @@ export interface MovementObservation {
   holder_id: string | null
   /** Further explanation for people (the provider's row, a reason, expired buckets …), as JSON text. Never merged. */
   details: string | null
+}
+
+/**
+ * What a card held as of a time, as an event shows it. It is no balance of the event's own: the time is that of the
+ * last change of the card, which can be before the event. A figure that is not shown is null; one of them is shown.
+ */
+export interface SnapshotObservation {
+  fact: 'snapshot'
+  card_id: string
+  /** Available points. */
+  balance: bigint | null
+  /** Pending points of all lots together. */
+  pending: bigint | null
+  occurred_at: Instant
 }
 
 /** The states of a lot of pending points; the last two end it. */

@@ -97,6 +97,7 @@ function mapFactIds (fact: Fact, map: MapId): Fact {
       const references = { order_id: orNull(order_id, map), earning_rule_id: orNull(earning_rule_id, map), holder_id: orNull(holder_id, map) }
       return { ...fact, pending_id: map(pending_id), card_id: map(card_id), ...references }
     }
+    case 'snapshot': return { ...fact, card_id: map(fact.card_id) }
     case 'card': {
       const { card_id, fields, holder_id, released_id } = fact
       return {

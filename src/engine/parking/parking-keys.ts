@@ -4,7 +4,7 @@ import type { Entity } from '../projection.ts'
 /** The parking key of a fact, such as `card:v_…`: what is parked if the fact cannot be folded. */
 export function parkingKeyOf ({ observed: { fact } }: Placed): string {
   switch (fact.fact) {
-    case 'movement': case 'pending': case 'card': return keyFor('card', fact.card_id)
+    case 'movement': case 'snapshot': case 'pending': case 'card': return keyFor('card', fact.card_id)
     case 'order': return keyFor('order', fact.order_id)
     case 'customer': return keyFor('customer', fact.customer_id)
     case 'tier': return keyFor('tier', fact.customer_id)

@@ -3,7 +3,7 @@ import type { MovementObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { idOf, naturalKey } from '../wire/ids.ts'
 import { isObject, type JsonObject } from '../wire/json.ts'
-import { bystanders, about, Balance, cardObservation, customerOf } from '../payloads/card.ts'
+import { bystanders, about, Balance, cardFacts, customerOf } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { Described, exact, exactInteger, maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
 import { details, movementKey, optionalId, requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
@@ -64,7 +64,7 @@ function read (envelope: Envelope): Reading {
     occurred_at,
     facts: [
       movement,
-      cardObservation(card_id, data, customer_id, occurred_at),
+      ...cardFacts(card_id, data, customer_id, occurred_at),
       ...bystanders(data, [customer_id], orders, occurred_at)
     ],
     core: {

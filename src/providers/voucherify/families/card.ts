@@ -2,7 +2,7 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { CardObservation, MovementObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { subjectOf } from '../wire/subject.ts'
-import { Campaign, Card, cardObservation, statedHolder, isLoyaltyCard } from '../payloads/card.ts'
+import { Campaign, Card, cardObservation, snapshotOf, statedHolder, isLoyaltyCard } from '../payloads/card.ts'
 import { Customer, people } from '../payloads/customer.ts'
 import { exact, exactInteger, maybe, reader } from '../payloads/decoder.ts'
 import { movementKey, optionalId, optionalInstant, requiredId, requiredInstant } from '../payloads/values.ts'
@@ -21,7 +21,7 @@ const Payload = Type.Object({
 type Payload = Static<typeof Payload>
 const readPayload = reader(Payload)
 
-/** A new card's points are those it was imported with. Later events carry a snapshot without a time. */
+/** A new card's points are those it was imported with. */
 const readOpening = reader(Type.Object({
   voucher: Type.Object({ loyalty_card: maybe(Type.Object({ points: maybe(exactInteger()), balance: maybe(exactInteger()) })) })
 }))
@@ -51,7 +51,7 @@ function read (envelope: Envelope): Reading {
   return {
     ...named,
     occurred_at,
-    facts: [...opening, lifeOf(envelope, data, card_id, customer_id), ...people(occurred_at, [data.customer, data.holder], [customer_id])],
+    facts: [...opening, lifeOf(envelope, data, card_id, customer_id), ...snapshotOf(card_id, voucher), ...people(occurred_at, [data.customer, data.holder], [customer_id])],
     core: { ...core, points: opening[0]?.points ?? null }
   }
 

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { CardObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
-import { about, cardObservation, isLoyaltyCard } from '../payloads/card.ts'
+import { about, cardObservation, snapshotOf, isLoyaltyCard } from '../payloads/card.ts'
 import { people } from '../payloads/customer.ts'
 import { Described, maybe, reader } from '../payloads/decoder.ts'
 import { requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
@@ -44,7 +44,7 @@ function read (envelope: Envelope): Reading {
     subject: naturalKey('card', card_id),
     customer_id,
     occurred_at,
-    facts: holdsPoints && owner ? [held, ...people(occurred_at, [data.customer], [customer_id])] : [],
+    facts: holdsPoints && owner ? [held, ...snapshotOf(card_id, data.voucher), ...people(occurred_at, [data.customer], [customer_id])] : [],
     core: { type: String(envelope.type), card: card_id, customer: customer_id, occurred_at: toMilliseconds(occurred_at) },
     ids: [card_id, customer_id]
   }

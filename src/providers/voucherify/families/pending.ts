@@ -5,7 +5,7 @@ import type { Envelope } from '../wire/envelope.ts'
 import { firstId, idOf, naturalKey } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
 import { subjectOf } from '../wire/subject.ts'
-import { bystanders, Balance, cardObservation, customerOf } from '../payloads/card.ts'
+import { bystanders, Balance, cardFacts, customerOf, pendingTotalOf } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { Transaction, type PendingPoints } from '../payloads/transaction.ts'
 import { exact, maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
@@ -98,7 +98,8 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
     facts: [
       observation,
       ...activation(envelope, data, observation, occurred_at),
-      cardObservation(card_id, data, customer_id, occurred_at),
+      ...cardFacts(card_id, data, customer_id, occurred_at),
+      ...pendingTotalOf(card_id, data.voucher_pending_points_balance?.total, occurred_at),
       ...bystanders(data, [customer_id], orders, occurred_at)
     ],
     core: {

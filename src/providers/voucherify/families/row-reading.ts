@@ -2,7 +2,7 @@ import type { Static, TObject } from '@sinclair/typebox'
 import { SOURCE_RANK, type Fact, type MovementKind, type PendingObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
-import { bystanders, about, Balance, cardObservation, customerOf, isLoyaltyCard } from '../payloads/card.ts'
+import { bystanders, about, Balance, cardFacts, customerOf, isLoyaltyCard } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { PendingPoints, readRow, Transaction, type Row } from '../payloads/transaction.ts'
 import { Described, maybe } from '../payloads/decoder.ts'
@@ -49,7 +49,7 @@ export function readingOfRow (envelope: Envelope, data: RowPayload, event: { typ
     facts: [
       row.movement,
       ...endOfLot(row),
-      cardObservation(card_id, data, customer_id, occurred_at),
+      ...cardFacts(card_id, data, customer_id, occurred_at),
       ...bystanders(data, [customer_id], orders, occurred_at)
     ],
     core: row.core,

@@ -1,8 +1,9 @@
 import { Type, type Static } from '@sinclair/typebox'
-import type { CardObservation, Fact, OrderObservation } from '../../../ledger/facts.ts'
-import type { Instant } from '../../../ledger/instant.ts'
+import type { CardObservation, Fact, OrderObservation, SnapshotObservation } from '../../../ledger/facts.ts'
+import { parseInstant, type Instant } from '../../../ledger/instant.ts'
 import { Customer, people } from './customer.ts'
 import { firstId } from '../wire/ids.ts'
+import { isObject } from '../wire/json.ts'
 import { Described, exactInteger, maybe } from './decoder.ts'
 import { optionalId, textIn } from './values.ts'
 
@@ -15,18 +16,21 @@ export const Card = Type.Object({
   campaign_id: Described,
   holder_id: maybe(Type.String()),
   active: Described,
-  loyalty_card: Described
+  loyalty_card: Described,
+  updated_at: Described
 })
 export type Card = Static<typeof Card>
 
 export const Campaign = Type.Object({ id: Described, name: Described })
 
 /**
- * `points` is the signed change, `balance` the available points after it. `total` changed its meaning: never read it.
+ * `points` is the signed change, `balance` the available points after it. `total` changed its meaning: never read it
+ * but for pending points, where it is what is pending afterwards.
  */
 export const Balance = Type.Object({
   points: maybe(exactInteger()),
   balance: maybe(exactInteger()),
+  total: Described,
   related_object: Described
 })
 
@@ -63,7 +67,35 @@ export function customerOf (data: About): string | null {
   return statedHolder(data) ?? optionalId(data.customer?.id, 'customer.id')
 }
 
-/** What a payload says of its card. */
+/** What a payload says of its card: its fields and holder, and what it held at its last change. */
+export function cardFacts (card_id: string, about: Pick<About, 'voucher' | 'campaign'>, holder_id: string | null, occurred_at: Instant): Fact[] {
+  return [cardObservation(card_id, about, holder_id, occurred_at), ...snapshotOf(card_id, about.voucher)]
+}
+
+/**
+ * `loyalty_card` is the state of the card as of `updated_at`. Without that time it is of no use. Neither identity nor a
+ * movement depends on it, so what cannot be read counts as absent.
+ */
+export function snapshotOf (card_id: string, voucher: Card | null | undefined): SnapshotObservation[] {
+  if (!isLoyaltyCard(voucher) || !isObject(voucher.loyalty_card)) return []
+  const occurred_at = typeof voucher.updated_at === 'string' ? parseInstant(voucher.updated_at) : undefined
+  const balance = shownPoints(voucher.loyalty_card.balance)
+  const pending = shownPoints(voucher.loyalty_card.pending_points)
+  if (occurred_at === undefined || (balance === null && pending === null)) return []
+  return [{ fact: 'snapshot', card_id, balance, pending, occurred_at }]
+}
+
+/** What is pending on a card in all, where a change of its pending points says. */
+export function pendingTotalOf (card_id: string, total: unknown, occurred_at: Instant): SnapshotObservation[] {
+  const pending = shownPoints(total)
+  return pending === null ? [] : [{ fact: 'snapshot', card_id, balance: null, pending, occurred_at }]
+}
+
+function shownPoints (value: unknown): bigint | null {
+  return Number.isSafeInteger(value) ? BigInt(value as number) : null
+}
+
+/** The fields of a card, and its holder. */
 export function cardObservation (card_id: string, { voucher, campaign }: Pick<About, 'voucher' | 'campaign'>, holder_id: string | null, occurred_at: Instant): CardObservation {
   const fields: CardObservation['fields'] = {}
   const observed = { code: textIn(voucher?.code), campaign_id: firstId(voucher?.campaign_id, campaign?.id), campaign: textIn(voucher?.campaign) ?? textIn(campaign?.name) }

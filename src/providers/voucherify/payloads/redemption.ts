@@ -3,7 +3,7 @@ import type { Fact, SourceRank, MovementKind, MovementObservation } from '../../
 import type { Instant } from '../../../ledger/instant.ts'
 import { isObject } from '../wire/json.ts'
 import { idOf } from '../wire/ids.ts'
-import { bystanders, about, Card, cardObservation, statedHolder, isLoyaltyCard } from './card.ts'
+import { bystanders, about, Card, cardFacts, statedHolder, isLoyaltyCard } from './card.ts'
 import { observedOrder } from './order.ts'
 import { Described, maybe, UnreadablePayload } from './decoder.ts'
 import { details, movementKey, optionalId, requiredId } from './values.ts'
@@ -90,7 +90,7 @@ export function spend (data: RedemptionPayload, card: Card, spent: Spent): Fact[
     holder_id,
     details: details({ ...rewardOf(data), ...spent.also })
   }
-  return [movement, cardObservation(card_id, { voucher: card, campaign: data.campaign }, holder_id, spent.occurred_at)]
+  return [movement, ...cardFacts(card_id, { voucher: card, campaign: data.campaign }, holder_id, spent.occurred_at)]
 }
 
 function rewardOf ({ reward, redemption }: RedemptionPayload): Record<string, unknown> {
