@@ -1,4 +1,5 @@
 import { open, stat } from 'node:fs/promises'
+import { parseInstant, type Instant } from '../../ledger/instant.ts'
 import { knownProviders, type Providers } from '../../providers/index.ts'
 import { csvEntries } from './csv.ts'
 import { UnreadableFile, type Entry } from './entry.ts'
@@ -29,7 +30,7 @@ const UTF_16 = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
  * @throws UnreadableFile if it is none of these
  */
 export async function openSource (file: string, limit_bytes: number, providers: Providers = knownProviders): Promise<ImportSource> {
-  const { bytes, head } = await readHead(file)
+  const { bytes, head, written_at } = await readHead(file)
   if (COMPRESSED.some(mark => startsWith(head, mark))) throw new UnreadableFile(`${file} is compressed. Unpack it first.`)
   if (UTF_16.some(mark => startsWith(head, mark))) throw new UnreadableFile(`${file} is UTF-16. Save it as UTF-8, or take the export as the provider made it.`)
   const start = startsWith(head, BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0
@@ -39,10 +40,10 @@ export async function openSource (file: string, limit_bytes: number, providers: 
   if (isExportedLedger(file, text)) return { file, bytes, restores: true, entries: () => exportedEntries(file) }
   if (text.startsWith('{')) return { file, bytes, restores: false, entries: () => ndjsonEntries(file, { start, limit_bytes }) }
   refuseOtherSeparators(file, text)
-  return { file, bytes, restores: false, entries: () => csvEntries(file, { providers, start }) }
+  return { file, bytes, restores: false, entries: () => csvEntries(file, { providers, start, written_at }) }
 }
 
-async function readHead (file: string): Promise<{ bytes: number, head: Buffer }> {
+async function readHead (file: string): Promise<{ bytes: number, head: Buffer, written_at: Instant | undefined }> {
   // One pass would have to write before it is known that the rest can be read.
   const needed = 'a file is needed, since it is read twice: first to see that every line can be read, then to take it in.'
   if (file === '-') throw new UnreadableFile(`Standard input cannot be imported: ${needed}`)
@@ -52,7 +53,7 @@ async function readHead (file: string): Promise<{ bytes: number, head: Buffer }>
     const handle = await open(file)
     try {
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
-      return { bytes: stats.size, head: buffer.subarray(0, bytesRead) }
+      return { bytes: stats.size, head: buffer.subarray(0, bytesRead), written_at: parseInstant(stats.mtime.toISOString()) }
     } finally {
       await handle.close()
     }
