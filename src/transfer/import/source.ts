@@ -4,7 +4,9 @@ import { knownProviders, type Providers } from '../../providers/index.ts'
 import { csvEntries } from './csv.ts'
 import { UnreadableFile, type Entry } from './entry.ts'
 import { exportedEntries, isExportedLedger } from './exported.ts'
+import { isPage } from './json-pages.ts'
 import { ndjsonEntries } from './ndjson.ts'
+import { pageEntries, withObjects } from './objects.ts'
 
 /** A file to import. */
 export interface ImportSource {
@@ -24,8 +26,8 @@ const COMPRESSED = [Buffer.from([0x1f, 0x8b]), Buffer.from('PK\u0003\u0004')]
 const UTF_16 = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
 
 /**
- * Recognises a file by how it begins: an export of a ledger by its name, deliveries by a brace; anything else is the
- * head of a table.
+ * Recognises a file by how it begins: an export of a ledger by its name, pages of the provider's API as lists, lines of
+ * deliveries and objects by a brace; anything else is the head of a table.
  * @param limit_bytes of one delivery
  * @throws UnreadableFile if it is none of these
  */
@@ -38,7 +40,8 @@ export async function openSource (file: string, limit_bytes: number, providers: 
   if (text === '' && bytes <= HEAD_BYTES) throw new UnreadableFile(`${file} is empty: there are no rows in it. Leave it out, or export it again.`)
   if (text.startsWith('[')) throw new UnreadableFile(`${file} is one JSON list. What can be read is one delivery a line; \`jq -c '.[]'\` makes that of it.`)
   if (isExportedLedger(file, text)) return { file, bytes, restores: true, entries: () => exportedEntries(file) }
-  if (text.startsWith('{')) return { file, bytes, restores: false, entries: () => ndjsonEntries(file, { start, limit_bytes }) }
+  if (isPage(text)) return { file, bytes, restores: false, entries: () => pageEntries(file, { providers, start, limit_bytes }) }
+  if (text.startsWith('{')) return { file, bytes, restores: false, entries: () => withObjects(ndjsonEntries(file, { start, limit_bytes }), providers) }
   refuseOtherSeparators(file, text)
   return { file, bytes, restores: false, entries: () => csvEntries(file, { providers, start, written_at }) }
 }
