@@ -58,6 +58,17 @@ const NAMES: Record<PulledKind, string> = {
   transaction: 'card transactions', card: 'vouchers', order: 'orders', customer: 'customers', pending_points: 'pending points'
 }
 
+/** Says what expires when. Its rows have no time: they are as of when the file was written. */
+const expirations: FileTable = {
+  name: 'points that expire',
+  signature: ['voucher_id', 'expires_at', 'points'],
+  required_columns: ['id', 'voucher_id', 'status', 'expires_at', 'points'],
+  wanted_columns: {},
+  how_to_export: ALL_FIELDS,
+  bodyOf: (row, { written_at }) => Buffer.from(JSON.stringify({ export: 'points_expiration', as_of: written_at, row })),
+  isToTheSecond: () => false
+}
+
 const unused: UnusedTable[] = [
   {
     name: 'redemptions',
@@ -75,7 +86,7 @@ const unused: UnusedTable[] = [
 
 /** The exports of the dashboard and of the API (CSV), and what the API returns (JSON). */
 export const files: ProviderFiles = {
-  tables: [transactions, orders, vouchers, customers],
+  tables: [transactions, expirations, orders, vouchers, customers],
   unused_tables: unused,
   bodyOfObject,
   kinds: new Map([
@@ -83,6 +94,7 @@ export const files: ProviderFiles = {
     ['export.card', 'vouchers'],
     ['export.order', 'orders'],
     ['export.customer', 'customers'],
+    ['export.expiration', 'points that expire'],
     ...PULLED_KINDS.map((kind): [string, string] => [`pulled.${kind}`, NAMES[kind]])
   ]),
   movement_types: new Set([EXPORTED_TYPE, 'pulled.transaction'])

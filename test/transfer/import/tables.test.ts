@@ -67,6 +67,36 @@ test('an export of customers, also with names of columns as the dashboard writes
   }
 })
 
+test('an export of points that expire says what expires when, until an event or a newer file says otherwise', async t => {
+  t.testdir({})
+  const ledger = await openLedger(t)
+  const file = (status: string, points: number): string => `id,campaign_id,voucher_id,status,expires_at,points\nlopb_1,camp_1,v_1,${status},2027-06-30,${points}\nlopb_2,camp_1,v_1,ACTIVE,2027-03-31,40\nlopb_3,camp_1,v_1,ACTIVE,,1\n`
+  await ledger.post(awardData({ points: 1000, balance: 1000 }))
+  t.match(await take(t, ledger, 'expiring.csv', file('ACTIVE', 1000)), { code: 0, result: { new: 3, stored: 3, kinds: { 'points that expire': { new: 3 } } } })
+  const shown = async (query = ''): Promise<{ items: Array<Record<string, unknown>>, next_cursor: string | null }> => (await ledger.get(`/v1/cards/v_1/expirations?${query}`)).json()
+  t.match((await shown()).items, [{ bucket_id: 'lopb_2', points: 40, expires_on: '2027-03-31', status: 'ACTIVE' }, { bucket_id: 'lopb_1', points: 1000 }, { bucket_id: 'lopb_3', expires_on: null }])
+  const seen: unknown[] = []
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const page = await shown(`limit=1&cursor=${cursor}`.replace(/&cursor=$/, ''))
+    seen.push(...page.items.map(({ bucket_id }) => bucket_id))
+    cursor = page.next_cursor
+  }
+  t.strictSame(seen, ['lopb_2', 'lopb_1', 'lopb_3'])
+  const { rows } = await ledger.owner.query('select bucket_id, points::int, customer_id from reporting.expiring_points order by 1')
+  t.strictSame(rows[0], { bucket_id: 'lopb_1', points: 1000, customer_id: 'cust_1' })
+  t.match((await take(t, ledger, 'later.csv', file('ACTIVE', 600))).result, { stored: 3 })
+  t.match((await shown()).items[1], { bucket_id: 'lopb_1', points: 600 }, 'a file that was written later')
+  await ledger.post(enveloped({
+    transaction: { id: 'vtx_e', type: 'POINTS_EXPIRATION', voucher_id: 'v_1', created_at: '2027-07-01T00:00:00.000Z', details: { balance: { points: -600, balance: 400 } } },
+    voucher: { id: 'v_1', type: 'LOYALTY_CARD', holder_id: 'cust_1' },
+    points: 600,
+    buckets: [{ id: 'lopb_1', bucket: { total_points: 600 }, expires_at: '2027-06-30' }]
+  }, { id: 'ev_e', eventType: 'customer.voucher.loyalty_card.points_expired', at: '2027-07-01T00:00:01.000Z' }))
+  await ledger.project()
+  t.match((await shown()).items[1], { bucket_id: 'lopb_1', status: 'EXPIRED', points: 600, expires_on: '2027-06-30', event_id: 'ev_e' })
+  t.equal((await ledger.owner.query("select from reporting.expiring_points where bucket_id = 'lopb_1'")).rowCount, 0)
+})
+
 test('a file of transactions without the balances is imported with a warning, and takes those that its details repeat', async t => {
   t.testdir({})
   const ledger = await openLedger(t)

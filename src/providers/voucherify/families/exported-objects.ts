@@ -1,22 +1,26 @@
+import type { ExpirationObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { isObject, type JsonObject } from '../wire/json.ts'
-import { UnreadablePayload } from '../payloads/decoder.ts'
+import { exact, UnreadablePayload } from '../payloads/decoder.ts'
+import { dayOf, optionalId, requiredId, requiredInstant } from '../payloads/values.ts'
 import { latestOf, objectIn, orAbsent, orNull, utcOrNull, wholeNumber } from './cells.ts'
 import type { Family, Reading } from './family.ts'
-import { cardObject, customerObject, orderObject, type ObjectReading } from './objects.ts'
+import { cardObject, customerObject, orderObject, versioned, type ObjectReading } from './objects.ts'
 
 /** Metadata in columns of their own, as text, by name. */
 type Row = Record<string, string | undefined> & { metadata?: string | JsonObject }
 
-const tables = new Map<unknown, { type: string, read: (row: Row) => ObjectReading }>([
+const tables = new Map<unknown, { type: string, read: (row: Row, as_of: unknown) => ObjectReading }>([
   ['vouchers', { type: 'export.card', read: row => cardObject(cardOf(row)) }],
   ['orders', { type: 'export.order', read: row => orderObject(orderOf(row)) }],
-  ['customers', { type: 'export.customer', read: row => customerObject(customerOf(row)) }]
+  ['customers', { type: 'export.customer', read: row => customerObject(customerOf(row)) }],
+  ['points_expiration', { type: 'export.expiration', read: bucketOf }]
 ])
 
 /**
  * A row of the provider's exports of vouchers, orders and customers: the same as an object of its API, in cells. Body:
- * `{ export: 'vouchers', row: { … } }`, the cells as they are in the file.
+ * `{ export: 'vouchers', row: { … } }`, the cells as they are in the file. A row of points that expire has no time:
+ * beside it stands `as_of`, when the file was written.
  */
 export const exportedObject: Family = {
   types: [],
@@ -27,7 +31,7 @@ export const exportedObject: Family = {
 function read ({ data }: Envelope): Reading {
   const table = tables.get(data.export)
   if (table === undefined || !isObject(data.row)) throw new UnreadablePayload('data.row: the cells of a row are needed here')
-  const { version, ...reading } = table.read(rowOf(data.row))
+  const { version, ...reading } = table.read(rowOf(data.row), data.as_of)
   return { ...reading, bare: { event_id: `export:${reading.subject}${version}`, type: table.type } }
 }
 
@@ -93,4 +97,22 @@ function customerOf (row: Row): JsonObject {
 function metadataOf ({ metadata }: Row): JsonObject | undefined {
   const members = isObject(metadata) ? metadata : objectIn(metadata, 'metadata') as JsonObject
   return Object.keys(members).length === 0 ? undefined : members
+}
+
+/** A bucket of points that expire together. */
+function bucketOf (row: Row, as_of: unknown): ObjectReading {
+  const bucket_id = requiredId(row.id, 'row.id')
+  const occurred_at = requiredInstant('data.as_of', as_of)
+  const observation: ExpirationObservation = {
+    fact: 'expiration',
+    bucket_id,
+    card_id: requiredId(row.voucher_id, 'row.voucher_id'),
+    campaign_id: optionalId(row.campaign_id, 'row.campaign_id'),
+    status: requiredId(row.status?.trim().toUpperCase(), 'row.status'),
+    points: exact(wholeNumber(row.points, 'points')),
+    expires_on: dayOf(row.expires_at?.trim()),
+    occurred_at
+  }
+  const { card_id, status, points, expires_on } = observation
+  return versioned('bucket', bucket_id, occurred_at, { customer_id: null, facts: [observation], core: { card: card_id, status, points, expires_on } })
 }

@@ -114,7 +114,7 @@ export function lotObject (object: JsonObject): ObjectReading {
 }
 
 /** One version of an object. `core`: what can differ between two versions with the same time. */
-function versioned (entity: string, id: string, occurred_at: Instant, { customer_id, facts, core }: { customer_id: string | null, facts: Fact[], core: Core }): ObjectReading {
+export function versioned (entity: string, id: string, occurred_at: Instant, { customer_id, facts, core }: { customer_id: string | null, facts: Fact[], core: Core }): ObjectReading {
   return {
     version: `:${occurred_at}:${digest(Object.values(core)).slice(0, 16)}`,
     subject: naturalKey(entity, id),
