@@ -14,7 +14,7 @@ const transactions: FileTable = {
   name: 'card transactions',
   signature: ['voucher_id', 'type', 'amount'],
   required_columns: ['id', 'voucher_id', 'type', 'amount', 'created_at', 'details'],
-  wanted_columns: { balance: 'A movement that was missed does not show at the next one, and nothing confirms the sums.' },
+  wanted_columns: { balance: 'Where the cells of details do not repeat it, a movement that was missed does not show at the next one.' },
   how_to_export: 'Export them from the card or the campaign as CSV, with all columns.',
   bodyOf: row => bodyOf(TRANSACTIONS, row),
   isToTheSecond: ({ created_at }) => isToTheSecond(created_at)

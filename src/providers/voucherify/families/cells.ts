@@ -51,7 +51,7 @@ export function isToTheSecond (cell: string | undefined): boolean {
  * The last moment that a time can mean: one that was cut to the second means any moment of it. What is shown as of a
  * last change holds until the next one, so the last moment is right, and the first can be before the change.
  */
-export function latestOf (time: string | null): string | null {
+export function endOfSecond (time: string | null): string | null {
   if (time === null || !isToTheSecond(time)) return time
   const instant = parseInstant(time)
   return instant === undefined ? time : instant.replace('.000000Z', '.999999Z')

@@ -3,7 +3,7 @@ import type { Envelope } from '../wire/envelope.ts'
 import { isObject, type JsonObject } from '../wire/json.ts'
 import { exact, UnreadablePayload } from '../payloads/decoder.ts'
 import { dayOf, optionalId, requiredId, requiredInstant } from '../payloads/values.ts'
-import { latestOf, objectIn, orAbsent, orNull, utcOrNull, wholeNumber } from './cells.ts'
+import { endOfSecond, objectIn, orAbsent, orNull, utcOrNull, wholeNumber } from './cells.ts'
 import type { Family, Reading } from './family.ts'
 import { cardObject, customerObject, orderObject, versioned, type ObjectReading } from './objects.ts'
 
@@ -56,8 +56,8 @@ function cardOf (row: Row): JsonObject {
     loyalty_card: balance === null ? {} : { balance },
     holder_id,
     holder: holder_id === null ? null : { id: holder_id, source_id: orAbsent(row.customer_source_id) },
-    created_at: latestOf(utcOrNull(row.created_at)),
-    updated_at: latestOf(utcOrNull(row.updated_at))
+    created_at: endOfSecond(utcOrNull(row.created_at)),
+    updated_at: endOfSecond(utcOrNull(row.updated_at))
   }
 }
 
