@@ -11,8 +11,15 @@ interface Shown { balance?: number, pending?: number, at: string }
 function voucher (shown: Shown | undefined): object {
   const points = shown === undefined ? {} : { ...shown.balance === undefined ? {} : { points: shown.balance, balance: shown.balance }, ...shown.pending === undefined ? {} : { pending_points: shown.pending } }
   return {
-    id: CARD, code: 'OBSERVED', type: 'LOYALTY_CARD', campaign: 'Points', campaign_id: 'camp_inv', holder_id: CUSTOMER, active: true,
-    loyalty_card: shown === undefined ? null : points, updated_at: shown?.at ?? null
+    id: CARD,
+    code: 'OBSERVED',
+    type: 'LOYALTY_CARD',
+    campaign: 'Points',
+    campaign_id: 'camp_inv',
+    holder_id: CUSTOMER,
+    active: true,
+    loyalty_card: shown === undefined ? null : points,
+    updated_at: shown?.at ?? null
   }
 }
 
@@ -20,7 +27,12 @@ let sends = 0
 function envelope (type: string, at: string, data: object): object {
   const id = `evcus_inv${++sends}`
   return {
-    id: `whs_inv${sends}`, project_id: 'proj_inv', created_at: at, type, source: { id: 'wh_inv', object: 'webhook' }, event: { id, type, created_at: at },
+    id: `whs_inv${sends}`,
+    project_id: 'proj_inv',
+    created_at: at,
+    type,
+    source: { id: 'wh_inv', object: 'webhook' },
+    event: { id, type, created_at: at },
     data: { customer: { id: CUSTOMER }, holder: { id: CUSTOMER }, ...data }
   }
 }
