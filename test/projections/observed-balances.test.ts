@@ -80,12 +80,12 @@ async function tell (ledger: TestLedger, events: readonly object[]): Promise<voi
 interface Card { balance: number, opening: number, unexplained: number, balance_stated_at: string | null, pending: number, pending_unexplained: number }
 
 async function cardOf (ledger: TestLedger): Promise<Card> {
-  return (await ledger.get(`/v1/cards/${CARD}`)).json()
+  return (await ledger.get(`/v1/cards/${CARD}`)).json<Card>()
 }
 
 /** The statement, oldest first. */
 async function linesOf (ledger: TestLedger): Promise<Array<[kind: string, points: number, balance: number]>> {
-  const { items } = (await ledger.get(`/v1/cards/${CARD}/statement`)).json() as { items: Array<{ kind: string, points: number, balance: number }> }
+  const { items } = (await ledger.get(`/v1/cards/${CARD}/statement`)).json<{ items: Array<{ kind: string, points: number, balance: number }> }>()
   return items.reverse().map(({ kind, points, balance }) => [kind, points, balance])
 }
 
