@@ -31,6 +31,8 @@ export interface LedgerState {
   /** Projections that a rebuild folds beside the live ones. */
   rebuild: RebuildState[]
   quarantine: OpenReason[]
+  /** How many events of the last week are dated more than a day after they were stored. */
+  ahead: number
 }
 
 /**
@@ -49,7 +51,8 @@ export async function ledgerStateWithin (trx: Trx, names: readonly string[]): Pr
     projections: await readProjections(trx, names),
     shards: await readShards(trx),
     rebuild: await readRebuild(trx),
-    quarantine: await countOpenByReason(trx)
+    quarantine: await countOpenByReason(trx),
+    ahead: await countAhead(trx)
   }
 }
 
@@ -127,4 +130,12 @@ async function countOpenByReason (trx: Trx): Promise<OpenReason[]> {
     group by reason
     order by open desc, reason`.execute(trx)
   return rows
+}
+
+/** The condition is that of a partial index. */
+async function countAhead (trx: Trx): Promise<number> {
+  const { rows: [row] } = await sql<{ ahead: number }>`
+    select count(*)::integer as ahead from ledger.events
+    where occurred_at - recorded_at > interval '24 hours' and recorded_at > now() - interval '7 days'`.execute(trx)
+  return row?.ahead ?? 0
 }
