@@ -29,7 +29,7 @@ const Worker = Type.Object({
 })
 
 export const Status = Type.Object({
-  as_of: Time({ description: 'Everything except worker is the state of the database at this time' }),
+  as_of: Time({ description: 'Everything except worker and refused is the state of the database at this time' }),
   attention: Type.Array(Type.Object({
     code: Type.String({ description: 'parked, outdated, lagging (for more than 60 s), log_gap or worker_ended' }),
     detail: Type.String({ description: 'What is wrong and what to do next, for people' })
@@ -56,5 +56,10 @@ export const Status = Type.Object({
       newest_recorded_at: NullableTime()
     }))
   }),
+  refused: Type.Array(Type.Object({
+    code: Type.String({ description: 'Code of the problem that was answered' }),
+    count: Type.Integer(),
+    last_at: Type.String({ description: 'When it was last answered' })
+  }), { description: 'Deliveries that this process refused since it started, by reason: nothing of them was kept' }),
   worker: Type.Unsafe<null | typeof Worker.static>({ ...Worker, type: ['object', 'null'], description: 'The worker of this process; null if it has none' })
 })

@@ -7,7 +7,7 @@ import type { Family, Reading } from './families/family.ts'
 import { describeNow } from './payloads/order.ts'
 import { digest, UnreadablePayload, type Core } from './payloads/decoder.ts'
 import { firstId, idOf, isTestId, isUsableId } from './wire/ids.ts'
-import { isObject, parseBody, type JsonObject } from './wire/json.ts'
+import { isObject, parseBody, parseStored, type JsonObject } from './wire/json.ts'
 import { NO_SUBJECT, subjectOf } from './wire/subject.ts'
 
 /**
@@ -43,7 +43,7 @@ function identifyBy (body: Buffer, naming: (envelope: Envelope) => Named): Ident
  * @throws UnreadablePayload when this version of the code cannot read what an earlier one accepted
  */
 export function factsOf (body: string): Fact[] {
-  const envelope = openEnvelope(JSON.parse(body) as JsonObject)
+  const envelope = openEnvelope(parseStored(body))
   const facts = familyFor(envelope)?.read(envelope).facts ?? []
   // The facts of a whole batch are kept until they are folded; they must not keep its payloads in memory.
   facts.forEach(describeNow)

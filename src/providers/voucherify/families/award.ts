@@ -14,7 +14,7 @@ const TYPE = 'customer.rewarded.loyalty_points'
 const Award = Type.Object({
   ...about,
   earning_rule: Type.Object({ id: Type.String() }),
-  balance: Type.Composite([Balance, Type.Object({ points: exactInteger(0) })]),
+  balance: Type.Object({ ...Balance.properties, points: exactInteger(0) }),
   order: Described,
   event: maybe(Type.Object({ id: maybe(Type.String()), type: Described, created_at: Described }))
 })

@@ -1,10 +1,12 @@
 import { Type } from '@sinclair/typebox'
 import { isObject } from '../wire/json.ts'
-import { exactInteger, maybe, reader } from '../payloads/decoder.ts'
+import { Described, exactInteger, reader, relied } from '../payloads/decoder.ts'
 import type { Family } from './family.ts'
 import { readingOfRow, rowPayload } from './row-reading.ts'
 
-const readExpiry = reader(Type.Object({ ...rowPayload, points: maybe(exactInteger()), buckets: Type.Optional(Type.Unknown()) }))
+const readExpiry = reader(Type.Object({ ...rowPayload, points: Described, buckets: Described }))
+
+const readPoints = reader(Type.Object({ points: relied(exactInteger()) }))
 
 /** Points that expired, and the buckets that they were in. */
 export const expiry: Family = {
@@ -13,13 +15,17 @@ export const expiry: Family = {
   read (envelope) {
     const data = readExpiry(envelope.data)
     // The payload's own `points` is positive, the row's negative. It counts only where the row states none.
-    const points = typeof data.points === 'number' ? -Math.abs(data.points) : null
-    return readingOfRow(envelope, { ...data, balance: { ...data.balance, points: data.balance?.points ?? points } }, {
+    const points = data.transaction.details?.balance?.points ?? data.balance?.points ?? negated(readPoints(envelope.data).points)
+    return readingOfRow(envelope, { ...data, balance: { ...data.balance, points } }, {
       type: 'customer.voucher.loyalty_card.points_expired',
       kind: 'expiration',
       also: { buckets: bucketsOf(data.buckets) }
     })
   }
+}
+
+function negated (points: number | null | undefined): number | null {
+  return points === null || points === undefined ? null : -Math.abs(points)
 }
 
 interface Bucket { bucket_id: unknown, points: unknown, expires_on: unknown }

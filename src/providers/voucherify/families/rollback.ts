@@ -3,7 +3,7 @@ import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
 import { customerOf } from '../payloads/card.ts'
-import { besideRedemption, loyaltyCardOf, pointsOf, Redemption, redemptionPayload, spend, succeeded } from '../payloads/redemption.ts'
+import { besideRedemption, loyaltyCardOf, pointsOf, Redemption, redemptionPayload, requireReadVouchers, spend, succeeded } from '../payloads/redemption.ts'
 import { reader } from '../payloads/decoder.ts'
 import { requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
 import { sourceRankOf, type Family, type Reading } from './family.ts'
@@ -25,6 +25,7 @@ function read (envelope: Envelope): Reading {
   const card = succeeded(redemption_rollback)
     ? loyaltyCardOf(data, redemption_rollback) ?? loyaltyCardOf(data, data.redemption ?? {})
     : undefined
+  if (card === undefined) requireReadVouchers(envelope.data)
   const customer_id = customerOf({ ...data, voucher: card ?? data.voucher })
   const points = card === undefined ? null : pointsOf(redemption_rollback.amount ?? data.redemption?.amount)
   return {

@@ -5,8 +5,8 @@ import { naturalKey } from '../wire/ids.ts'
 import { bystanders, about, Balance, cardFacts, customerOf, isLoyaltyCard } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { PendingPoints, readRow, Transaction, type Row } from '../payloads/transaction.ts'
-import { Described, maybe } from '../payloads/decoder.ts'
-import { optionalInstant, Ref, requiredId } from '../payloads/values.ts'
+import { Described, maybe, relied } from '../payloads/decoder.ts'
+import { optionalInstant, requiredId } from '../payloads/values.ts'
 import type { Reading } from './family.ts'
 
 /** The fields of every payload that carries a row of the provider's card ledger. */
@@ -15,11 +15,11 @@ export const rowPayload = {
   transaction: Transaction,
   balance: maybe(Balance),
   order: Described,
-  event: maybe(Ref),
-  earning_rule: maybe(Ref),
-  redemption: maybe(Ref),
-  rollback: maybe(Ref),
-  pending_points: maybe(PendingPoints)
+  event: Described,
+  earning_rule: Described,
+  redemption: Described,
+  rollback: Described,
+  pending_points: relied(PendingPoints)
 }
 type RowPayload = Static<TObject<typeof rowPayload>>
 
@@ -68,7 +68,7 @@ function withoutPoints (envelope: Envelope, data: RowPayload): Reading {
   return {
     subject: naturalKey('transaction', id),
     customer_id: customerOf(data),
-    occurred_at: optionalInstant('data.transaction.created_at', data.transaction.created_at, envelope.occurred_at),
+    occurred_at: optionalInstant(data.transaction.created_at, envelope.occurred_at),
     facts: [],
     core: { transaction: id, type: data.transaction.type ?? null },
     ids: [id]

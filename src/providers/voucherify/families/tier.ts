@@ -19,7 +19,7 @@ const readTier = reader(Type.Object({
   loyalty_tier: maybe(Tier),
   loyalty_tier_from: maybe(Tier),
   loyalty_tier_to: maybe(Tier),
-  created_at: maybe(Type.String())
+  created_at: Described
 }))
 
 /** A customer's changes between the tiers of a loyalty programme. */
@@ -43,9 +43,9 @@ function read (envelope: Envelope): Reading {
     campaign_id: requiredId(data.campaign?.id ?? to?.campaign_id ?? from?.campaign_id, 'campaign.id'),
     change,
     tier_id: change === 'left' ? null : requiredId(to?.id, 'loyalty_tier.id'),
-    tier: textIn(to?.name) ?? null,
+    tier: textIn(to, 'name') ?? null,
     from_tier_id: optionalId(from?.id, 'loyalty_tier_from.id'),
-    from_tier: textIn(from?.name) ?? null,
+    from_tier: textIn(from, 'name') ?? null,
     occurred_at
   }
   return {

@@ -1,11 +1,11 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { CardObservation, Fact, OrderObservation, SnapshotObservation } from '../../../ledger/facts.ts'
-import { parseInstant, type Instant } from '../../../ledger/instant.ts'
+import type { Instant } from '../../../ledger/instant.ts'
 import { Customer, people } from './customer.ts'
 import { firstId } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
-import { Described, exactInteger, maybe } from './decoder.ts'
-import { optionalId, textIn } from './values.ts'
+import { Described, exactInteger, maybe, relied } from './decoder.ts'
+import { optionalId, optionalInstant, textIn } from './values.ts'
 
 /** A voucher. Only those of type LOYALTY_CARD hold points. */
 export const Card = Type.Object({
@@ -28,7 +28,7 @@ export const Campaign = Type.Object({ id: Described, name: Described })
  * but for pending points, where it is what is pending afterwards.
  */
 export const Balance = Type.Object({
-  points: maybe(exactInteger()),
+  points: relied(exactInteger()),
   balance: maybe(exactInteger()),
   total: Described,
   related_object: Described
@@ -78,10 +78,10 @@ export function cardFacts (card_id: string, about: Pick<About, 'voucher' | 'camp
  */
 export function snapshotOf (card_id: string, voucher: Card | null | undefined): SnapshotObservation[] {
   if (!isLoyaltyCard(voucher) || !isObject(voucher.loyalty_card)) return []
-  const occurred_at = typeof voucher.updated_at === 'string' ? parseInstant(voucher.updated_at) : undefined
+  const occurred_at = optionalInstant(voucher.updated_at)
   const balance = shownPoints(voucher.loyalty_card.balance)
   const pending = shownPoints(voucher.loyalty_card.pending_points)
-  if (occurred_at === undefined || (balance === null && pending === null)) return []
+  if (occurred_at === null || (balance === null && pending === null)) return []
   return [{ fact: 'snapshot', card_id, balance, pending, occurred_at }]
 }
 
@@ -98,7 +98,7 @@ function shownPoints (value: unknown): bigint | null {
 /** The fields of a card, and its holder. */
 export function cardObservation (card_id: string, { voucher, campaign }: Pick<About, 'voucher' | 'campaign'>, holder_id: string | null, occurred_at: Instant): CardObservation {
   const fields: CardObservation['fields'] = {}
-  const observed = { code: textIn(voucher?.code), campaign_id: firstId(voucher?.campaign_id, campaign?.id), campaign: textIn(voucher?.campaign) ?? textIn(campaign?.name) }
+  const observed = { code: textIn(voucher, 'code'), campaign_id: firstId(voucher?.campaign_id, campaign?.id), campaign: textIn(voucher, 'campaign') ?? textIn(campaign, 'name') }
   for (const [name, value] of Object.entries(observed) as Array<[keyof typeof observed, string | null | undefined]>) {
     if (value !== undefined) fields[name] = value
   }

@@ -2,8 +2,8 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { SourceRank, MovementKind, MovementObservation } from '../../../ledger/facts.ts'
 import { firstId, idOf } from '../wire/ids.ts'
 import { Balance } from './card.ts'
-import { Described, exact, exactInteger, maybe, UnreadablePayload, type Core } from './decoder.ts'
-import { dayOf, details, movementKey, optionalId, Ref, requiredId, requiredInstant, toMilliseconds } from './values.ts'
+import { Described, exact, exactInteger, maybe, relied, UnreadablePayload, type Core } from './decoder.ts'
+import { dayOf, details, idAmong, movementKey, optionalId, requiredId, requiredInstant, textIn, toMilliseconds } from './values.ts'
 
 /** A row of the provider's own card ledger, `vtx_…`, and the lots of pending points it can name. */
 
@@ -12,32 +12,32 @@ export const PendingPoints = Type.Object({
   voucher_id: maybe(Type.String()),
   customer_id: maybe(Type.String()),
   order_id: Described,
-  points: maybe(exactInteger()),
+  points: relied(exactInteger()),
   activates_at: Described,
   created_at: Described,
   updated_at: Described,
-  details: maybe(Type.Object({ event: maybe(Ref), earning_rule: maybe(Ref), order: Described }))
+  details: maybe(Type.Object({ event: Described, earning_rule: Described, order: Described }))
 })
 export type PendingPoints = Static<typeof PendingPoints>
 
 export const Transaction = Type.Object({
   id: maybe(Type.String()),
-  type: maybe(Type.String()),
+  type: relied(Type.String()),
   voucher_id: maybe(Type.String()),
   created_at: Described,
   reason: Described,
   source: Described,
   source_id: Described,
   related_transaction_id: Described,
-  details: maybe(Type.Object({
-    balance: maybe(Balance),
+  details: relied(Type.Object({
+    balance: relied(Balance),
     order: Described,
-    event: maybe(Ref),
-    custom_event: maybe(Ref),
-    earning_rule: maybe(Ref),
-    redemption: maybe(Ref),
-    rollback: maybe(Ref),
-    pending_points: maybe(PendingPoints),
+    event: Described,
+    custom_event: Described,
+    earning_rule: Described,
+    redemption: Described,
+    rollback: Described,
+    pending_points: relied(PendingPoints),
     source_voucher: Described,
     destination_voucher: Described
   }))
@@ -48,10 +48,10 @@ export type Transaction = Static<typeof Transaction>
 export interface Beside {
   balance?: Static<typeof Balance> | null | undefined
   order?: unknown
-  event?: Static<typeof Ref> | null | undefined
-  earning_rule?: Static<typeof Ref> | null | undefined
-  redemption?: Static<typeof Ref> | null | undefined
-  rollback?: Static<typeof Ref> | null | undefined
+  event?: unknown
+  earning_rule?: unknown
+  redemption?: unknown
+  rollback?: unknown
   pending_points?: PendingPoints | null | undefined
 }
 
@@ -91,10 +91,12 @@ export function readRow (
   const points = exact(inside.balance?.points ?? beside.balance?.points)
   const kind = KINDS[row.type ?? ''] ?? observed.kind ?? (points !== null && points < 0n ? 'removal' : 'addition')
   const lot = inside.pending_points ?? beside.pending_points
-  const trigger = optionalId(inside.event?.id ?? lot?.details?.event?.id ?? beside.event?.id ?? inside.custom_event?.id, 'transaction.details.event.id')
-  const rule = optionalId(inside.earning_rule?.id ?? lot?.details?.earning_rule?.id ?? beside.earning_rule?.id, 'transaction.details.earning_rule.id')
-  const redemption = optionalId(inside.redemption?.id ?? beside.redemption?.id, 'transaction.details.redemption.id')
-  const rollback = optionalId(inside.rollback?.id ?? beside.rollback?.id, 'transaction.details.rollback.id')
+  // Of an award these name the movement; beside any other they only describe it.
+  const named = kind === 'accrual' ? idAmong : (_field: string, ...places: unknown[]) => firstId(...places.map(idOf)) ?? null
+  const trigger = named('transaction.details.event.id', inside.event, lot?.details?.event, beside.event, inside.custom_event)
+  const rule = named('transaction.details.earning_rule.id', inside.earning_rule, lot?.details?.earning_rule, beside.earning_rule)
+  const redemption = firstId(idOf(inside.redemption), idOf(beside.redemption)) ?? null
+  const rollback = firstId(idOf(inside.rollback), idOf(beside.rollback)) ?? null
   if (kind === 'accrual' && (points ?? 0n) >= 0n && row.details === null && trigger === null) {
     throw new UnreadablePayload('data.transaction.details: without them the row of an accrual cannot be matched to its award, and would count twice')
   }
@@ -115,7 +117,7 @@ export function readRow (
       transaction_type: row.type,
       reason: row.reason,
       source: row.source,
-      source_id: row.source_id,
+      source_id: textIn(row, 'source_id'),
       related_transaction_id: row.related_transaction_id,
       redemption_id: redemption,
       rollback_id: rollback,
