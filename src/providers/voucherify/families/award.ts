@@ -6,7 +6,7 @@ import { isObject, type JsonObject } from '../wire/json.ts'
 import { bystanders, about, Balance, cardFacts, customerOf } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { Described, exact, exactInteger, maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
-import { details, movementKey, optionalId, requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
+import { details, movementKey, optionalId, requiredId, requiredInstant, textIn, toMilliseconds } from '../payloads/values.ts'
 import { sourceRankOf, type Family, type Reading } from './family.ts'
 
 const TYPE = 'customer.rewarded.loyalty_points'
@@ -54,7 +54,7 @@ function read (envelope: Envelope): Reading {
     order_id: idOf(data.order) ?? null,
     earning_rule_id: rule,
     holder_id: customer_id,
-    details: details({ trigger_type: data.event?.type })
+    details: details({ trigger_type: textIn(data.event, 'type') })
   }
   const orders = observedOrder(data.order, optionalId(data.customer?.id, 'customer.id') ?? customer_id)
   return {

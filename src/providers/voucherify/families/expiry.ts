@@ -15,8 +15,10 @@ export const expiry: Family = {
   read (envelope) {
     const data = readExpiry(envelope.data)
     // The payload's own `points` is positive, the row's negative. It counts only where the row states none.
-    const points = data.transaction.details?.balance?.points ?? data.balance?.points ?? negated(readPoints(envelope.data).points)
-    return readingOfRow(envelope, { ...data, balance: { ...data.balance, points } }, {
+    const balances = [data.transaction.details?.balance, data.balance].filter(isObject)
+    const stated = balances.find(({ points }) => points !== null && points !== undefined)
+    const balance = stated === undefined ? { ...balances.at(-1), points: negated(readPoints(envelope.data).points) } : data.balance
+    return readingOfRow(envelope, { ...data, balance }, {
       type: 'customer.voucher.loyalty_card.points_expired',
       kind: 'expiration',
       also: { buckets: bucketsOf(data.buckets) }

@@ -8,7 +8,7 @@ import { subjectOf } from '../wire/subject.ts'
 import { bystanders, Balance, cardFacts, customerOf, pendingTotalOf } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { Transaction, type PendingPoints } from '../payloads/transaction.ts'
-import { exact, maybe, reader, relied, UnreadablePayload } from '../payloads/decoder.ts'
+import { exact, exactInteger, maybe, reader, relied, UnreadablePayload } from '../payloads/decoder.ts'
 import { dayOf, details, idAmong, movementKey, optionalId, requiredId, requiredInstant, timeText, toMilliseconds } from '../payloads/values.ts'
 import { sourceRankOf, type Family, type Reading } from './family.ts'
 import { readingOfRow, rowPayload } from './row-reading.ts'
@@ -16,11 +16,14 @@ import { readingOfRow, rowPayload } from './row-reading.ts'
 const PREFIXES = ['voucher.loyalty_card.pending_points.', 'customer.voucher.loyalty_card.pending_points.']
 const STATES: readonly PendingState[] = ['added', 'updated', 'activated', 'canceled']
 
+/** Both decide in which state the lot is. */
+const Figures = Type.Object({ ...Balance.properties, points: relied(exactInteger()) })
+
 const Payload = Type.Object({
   ...rowPayload,
   transaction: maybe(Transaction),
-  balance: relied(Balance),
-  voucher_pending_points_balance: relied(Balance)
+  balance: relied(Figures),
+  voucher_pending_points_balance: relied(Figures)
 })
 type Payload = Static<typeof Payload>
 const readPayload = reader(Payload)
@@ -62,7 +65,7 @@ function stateOf (data: Payload, named: PendingState | undefined): PendingState 
  */
 function stateOfBare ({ created_at, updated_at, points }: PendingPoints, change: number): PendingState {
   if (change < 0) return -change === points ? 'canceled' : 'updated'
-  return updated_at && updated_at !== created_at ? 'updated' : 'added'
+  return timeText(updated_at) !== undefined && updated_at !== created_at ? 'updated' : 'added'
 }
 
 function readLot (envelope: Envelope, data: Payload, state: PendingState): Reading {

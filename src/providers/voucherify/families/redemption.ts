@@ -6,7 +6,7 @@ import { NO_SUBJECT } from '../wire/subject.ts'
 import { customerOf } from '../payloads/card.ts'
 import { besideRedemption, loyaltyCardOf, pointsOf, Redemption, redemptionPayload, requireReadVouchers, spend, succeeded, type RedemptionPayload } from '../payloads/redemption.ts'
 import { Described, reader, relied } from '../payloads/decoder.ts'
-import { optionalInstant, requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
+import { optionalInstant, requiredId, requiredInstant, textIn, toMilliseconds } from '../payloads/values.ts'
 import { sourceRankOf, type Family, type Reading } from './family.ts'
 
 const readPayload = reader(Type.Object({
@@ -49,7 +49,7 @@ function read (envelope: Envelope): Reading {
     facts: [
       ...(card === undefined
         ? []
-        : spend(data, card, { entity: 'redemption', id, kind: 'redemption', points, source_rank: sourceRankOf(envelope), occurred_at, also: { redemption_id: id, reason: redemption.reason } })),
+        : spend(data, card, { entity: 'redemption', id, kind: 'redemption', points, source_rank: sourceRankOf(envelope), occurred_at, also: { redemption_id: id, reason: textIn(redemption, 'reason') } })),
       ...besideRedemption(data, customer_id, occurred_at)
     ],
     core: { redemption: id, card: card?.id ?? null, points, occurred_at: toMilliseconds(occurred_at) },

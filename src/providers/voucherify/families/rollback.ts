@@ -5,7 +5,7 @@ import { isObject } from '../wire/json.ts'
 import { customerOf } from '../payloads/card.ts'
 import { besideRedemption, loyaltyCardOf, pointsOf, Redemption, redemptionPayload, requireReadVouchers, spend, succeeded } from '../payloads/redemption.ts'
 import { reader } from '../payloads/decoder.ts'
-import { requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
+import { requiredId, requiredInstant, textIn, toMilliseconds } from '../payloads/values.ts'
 import { sourceRankOf, type Family, type Reading } from './family.ts'
 
 const readPayload = reader(Type.Object({ ...redemptionPayload, redemption_rollback: Redemption }))
@@ -43,7 +43,7 @@ function read (envelope: Envelope): Reading {
           points,
           source_rank: sourceRankOf(envelope),
           occurred_at,
-          also: { rollback_id: id, redemption_id: data.redemption?.id, reason: redemption_rollback.reason }
+          also: { rollback_id: id, redemption_id: data.redemption?.id, reason: textIn(redemption_rollback, 'reason') }
         })),
       ...besideRedemption({ ...data, redemption: redemption_rollback }, customer_id, occurred_at)
     ],

@@ -2,10 +2,10 @@ import type { Static, TObject } from '@sinclair/typebox'
 import { SOURCE_RANK, type Fact, type MovementKind, type PendingObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
-import { bystanders, about, Balance, cardFacts, customerOf, isLoyaltyCard } from '../payloads/card.ts'
+import { bystanders, about, cardFacts, customerOf, isLoyaltyCard } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { PendingPoints, readRow, Transaction, type Row } from '../payloads/transaction.ts'
-import { Described, maybe, relied } from '../payloads/decoder.ts'
+import { Described, relied } from '../payloads/decoder.ts'
 import { optionalInstant, requiredId } from '../payloads/values.ts'
 import type { Reading } from './family.ts'
 
@@ -13,7 +13,7 @@ import type { Reading } from './family.ts'
 export const rowPayload = {
   ...about,
   transaction: Transaction,
-  balance: maybe(Balance),
+  balance: Described,
   order: Described,
   event: Described,
   earning_rule: Described,
@@ -59,7 +59,7 @@ export function readingOfRow (envelope: Envelope, data: RowPayload, event: { typ
 
 /** Gift cards have rows too, of credits. */
 function holdsPoints ({ transaction, voucher }: RowPayload): boolean {
-  if (transaction.type?.startsWith('CREDITS_') === true) return false
+  if (typeof transaction.type === 'string' && transaction.type.startsWith('CREDITS_')) return false
   return voucher?.type === undefined || voucher.type === null || isLoyaltyCard(voucher)
 }
 
@@ -70,7 +70,7 @@ function withoutPoints (envelope: Envelope, data: RowPayload): Reading {
     customer_id: customerOf(data),
     occurred_at: optionalInstant(data.transaction.created_at, envelope.occurred_at),
     facts: [],
-    core: { transaction: id, type: data.transaction.type ?? null },
+    core: { transaction: id, type: typeof data.transaction.type === 'string' ? data.transaction.type : null },
     ids: [id]
   }
 }

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import type { TierChange, TierObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
-import { naturalKey } from '../wire/ids.ts'
+import { firstId, naturalKey } from '../wire/ids.ts'
 import { Campaign } from '../payloads/card.ts'
 import { Customer, people } from '../payloads/customer.ts'
 import { Described, maybe, reader } from '../payloads/decoder.ts'
@@ -40,7 +40,7 @@ function read (envelope: Envelope): Reading {
   const observation: TierObservation = {
     fact: 'tier',
     customer_id,
-    campaign_id: requiredId(data.campaign?.id ?? to?.campaign_id ?? from?.campaign_id, 'campaign.id'),
+    campaign_id: requiredId(firstId(data.campaign?.id, to?.campaign_id, from?.campaign_id), 'campaign.id'),
     change,
     tier_id: change === 'left' ? null : requiredId(to?.id, 'loyalty_tier.id'),
     tier: textIn(to, 'name') ?? null,

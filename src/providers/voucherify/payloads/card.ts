@@ -4,7 +4,7 @@ import type { Instant } from '../../../ledger/instant.ts'
 import { Customer, people } from './customer.ts'
 import { firstId } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
-import { Described, exactInteger, maybe, relied } from './decoder.ts'
+import { Described, exactInteger, maybe, UnreadablePayload } from './decoder.ts'
 import { optionalId, optionalInstant, textIn } from './values.ts'
 
 /** A voucher. Only those of type LOYALTY_CARD hold points. */
@@ -28,11 +28,38 @@ export const Campaign = Type.Object({ id: Described, name: Described })
  * but for pending points, where it is what is pending afterwards.
  */
 export const Balance = Type.Object({
-  points: relied(exactInteger()),
+  points: Described,
   balance: maybe(exactInteger()),
   total: Described,
   related_object: Described
 })
+
+/**
+ * The signed points of the first of several balances that states them. Something of a wrong kind in one of them is no
+ * figure; where no other states one either, it is refused, as is a number that the parser has rounded.
+ */
+export function pointsAmong (field: string, ...balances: unknown[]): bigint | null {
+  const stated = figures('points', balances)
+  const read = stated.find(figure => Number.isSafeInteger(figure) || isRounded(figure))
+  if (stated.length > 0 && !Number.isSafeInteger(read)) throw new UnreadablePayload(`data.${field}: Expected integer`)
+  return read === undefined ? null : BigInt(read as number)
+}
+
+/** The available points after it, by the first of several balances that states them. One of a wrong kind is none. */
+export function balanceAmong (field: string, ...balances: unknown[]): bigint | null {
+  const read = figures('balance', balances).find(figure => Number.isSafeInteger(figure) || isRounded(figure))
+  if (read !== undefined && !Number.isSafeInteger(read)) throw new UnreadablePayload(`data.${field}: Expected integer`)
+  return read === undefined ? null : BigInt(read as number)
+}
+
+function figures (name: 'points' | 'balance', balances: readonly unknown[]): unknown[] {
+  const stated = balances.map(balance => balance === null || balance === undefined ? null : isObject(balance) ? balance[name] : 'unread')
+  return stated.filter(figure => figure !== null && figure !== undefined)
+}
+
+function isRounded (figure: unknown): boolean {
+  return typeof figure === 'number' && Math.abs(figure) > Number.MAX_SAFE_INTEGER
+}
 
 /** Who and what the payload of a loyalty event is about. */
 export const about = {

@@ -64,9 +64,13 @@ function withoutWrongKinds (schema: TSchema, value: unknown): unknown {
   return changed.size === 0 ? value : withMembers(value, changed)
 }
 
-/** A whole number that the parser has rounded is no other kind of value: it is refused, never left out. */
+/**
+ * An object with a member that is relied on and cannot be read is an object all the same, and a whole number that the
+ * parser has rounded a number: both are refused, never left out.
+ */
 function isWrongKind (schema: TSchema, value: Json): boolean {
   if (value === null || Value.Check(schema, value)) return false
+  if (TypeGuard.IsObject(schema)) return !isObject(value)
   return !(TypeGuard.IsInteger(schema) && typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER)
 }
 

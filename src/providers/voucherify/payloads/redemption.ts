@@ -6,7 +6,7 @@ import { idOf } from '../wire/ids.ts'
 import { bystanders, about, Card, cardFacts, statedHolder, isLoyaltyCard } from './card.ts'
 import { observedOrder } from './order.ts'
 import { Described, maybe, UnreadablePayload } from './decoder.ts'
-import { details, movementKey, optionalId, requiredId } from './values.ts'
+import { details, movementKey, optionalId, requiredId, textIn } from './values.ts'
 
 /** A redemption or a rollback, as the provider's payloads hold it. */
 export const Redemption = Type.Object({
@@ -105,7 +105,7 @@ export function spend (data: RedemptionPayload, card: Card, spent: Spent): Fact[
 
 function rewardOf ({ reward, redemption }: RedemptionPayload): Record<string, unknown> {
   const observed = [reward, redemption?.reward].find(isObject)
-  return { reward_id: observed?.id, reward: observed?.name }
+  return { reward_id: idOf(observed), reward: textIn(observed, 'name') }
 }
 
 /** The people and the orders that a payload about a redemption shows, whatever was redeemed. */

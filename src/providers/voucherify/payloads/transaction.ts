@@ -1,8 +1,9 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { SourceRank, MovementKind, MovementObservation } from '../../../ledger/facts.ts'
 import { firstId, idOf } from '../wire/ids.ts'
-import { Balance } from './card.ts'
-import { Described, exact, exactInteger, maybe, relied, UnreadablePayload, type Core } from './decoder.ts'
+import { isObject } from '../wire/json.ts'
+import { balanceAmong, pointsAmong } from './card.ts'
+import { Described, exactInteger, maybe, relied, UnreadablePayload, type Core } from './decoder.ts'
 import { dayOf, details, idAmong, movementKey, optionalId, requiredId, requiredInstant, textIn, toMilliseconds } from './values.ts'
 
 /** A row of the provider's own card ledger, `vtx_…`, and the lots of pending points it can name. */
@@ -22,7 +23,7 @@ export type PendingPoints = Static<typeof PendingPoints>
 
 export const Transaction = Type.Object({
   id: maybe(Type.String()),
-  type: relied(Type.String()),
+  type: Described,
   voucher_id: maybe(Type.String()),
   created_at: Described,
   reason: Described,
@@ -30,7 +31,7 @@ export const Transaction = Type.Object({
   source_id: Described,
   related_transaction_id: Described,
   details: relied(Type.Object({
-    balance: relied(Balance),
+    balance: Described,
     order: Described,
     event: Described,
     custom_event: Described,
@@ -46,7 +47,7 @@ export type Transaction = Static<typeof Transaction>
 
 /** What a payload holds beside the row: used where the row's own details lack it. */
 export interface Beside {
-  balance?: Static<typeof Balance> | null | undefined
+  balance?: unknown
   order?: unknown
   event?: unknown
   earning_rule?: unknown
@@ -86,10 +87,11 @@ export function readRow (
 ): Row {
   const vtx = requiredId(row.id, 'transaction.id')
   const inside = row.details ?? {}
-  const card_id = requiredId(row.voucher_id ?? observed.card_id ?? idOf(inside.balance?.related_object) ?? idOf(beside.balance?.related_object), 'transaction.voucher_id')
+  const balances = [inside.balance, beside.balance]
+  const card_id = requiredId(row.voucher_id ?? observed.card_id ?? firstId(...balances.map(balance => isObject(balance) ? idOf(balance.related_object) : undefined)), 'transaction.voucher_id')
   const occurred_at = requiredInstant('data.transaction.created_at', row.created_at, ...fallbacks)
-  const points = exact(inside.balance?.points ?? beside.balance?.points)
-  const kind = KINDS[row.type ?? ''] ?? observed.kind ?? (points !== null && points < 0n ? 'removal' : 'addition')
+  const points = pointsAmong('transaction.details.balance.points', ...balances)
+  const kind = kindOf(row, points, observed.kind)
   const lot = inside.pending_points ?? beside.pending_points
   // Of an award these name the movement; beside any other they only describe it.
   const named = kind === 'accrual' ? idAmong : (_field: string, ...places: unknown[]) => firstId(...places.map(idOf)) ?? null
@@ -107,18 +109,18 @@ export function readRow (
     source_rank: observed.source_rank,
     kind,
     points,
-    reported_balance: exact(inside.balance?.balance ?? beside.balance?.balance),
+    reported_balance: balanceAmong('transaction.details.balance.balance', ...balances),
     occurred_at,
     order_id: firstId(idOf(inside.order), lot?.order_id, idOf(beside.order)) ?? null,
     earning_rule_id: rule,
     holder_id: observed.holder_id,
     details: details({
       transaction_id: vtx,
-      transaction_type: row.type,
-      reason: row.reason,
-      source: row.source,
+      transaction_type: textIn(row, 'type'),
+      reason: textIn(row, 'reason'),
+      source: textIn(row, 'source'),
       source_id: textIn(row, 'source_id'),
-      related_transaction_id: row.related_transaction_id,
+      related_transaction_id: textIn(row, 'related_transaction_id'),
       redemption_id: redemption,
       rollback_id: rollback,
       pending_id: lot?.id,
@@ -144,6 +146,16 @@ export function readRow (
       rollback
     }
   }
+}
+
+/** By its type; where it has none that is known, by the event that carries it, else by the sign of its points. */
+function kindOf ({ type }: Transaction, points: bigint | null, carried: MovementKind | undefined): MovementKind {
+  const known = typeof type === 'string' ? KINDS[type] : undefined
+  if (known !== undefined || carried !== undefined) return known ?? carried as MovementKind
+  if (type !== null && type !== undefined && typeof type !== 'string') {
+    throw new UnreadablePayload('data.transaction.type: not a text, and the row of a spend would count a second time beside it')
+  }
+  return points !== null && points < 0n ? 'removal' : 'addition'
 }
 
 function activatedLot (lot: PendingPoints | null | undefined): Row['lot'] {
