@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'tap'
 import type { Fact } from '../../../src/ledger/facts.ts'
 import { factsOf, identify } from '../../../src/providers/voucherify/identify.ts'
-import { isObject, type Json, type JsonObject } from '../../../src/providers/voucherify/wire/json.ts'
+import type { Json, JsonObject } from '../../../src/providers/voucherify/wire/json.ts'
 import { pathsOf, set } from './payloads.ts'
 
 /**
@@ -71,7 +71,8 @@ const copyOf = (body: JsonObject): JsonObject => JSON.parse(JSON.stringify(body)
 function membersOf (body: JsonObject): { type: string, paths: Array<Array<string | number>> } {
   const bare = !('data' in body)
   const data = bare ? body : body.data
-  const type = bare ? 'bare' : JSON.stringify(isObject(body.event) ? body.event.type : body.type).slice(1, -1)
+  const identified = identify(Buffer.from(JSON.stringify(body)))
+  const type = bare || 'reason' in identified ? 'bare' : identified.type
   const paths = pathsOf(data).filter(path => !path.some((step, index) => typeof step === 'number' || (step === 'metadata' && index < path.length - 1)))
   return { type, paths: paths.map(path => bare ? path : ['data', ...path]) }
 }
@@ -84,7 +85,7 @@ test('an optional member of a wrong kind counts as absent', async t => {
     const { type, paths } = membersOf(body)
     const before = outcome(body)
     for (const path of paths) {
-      const at = path.filter(step => step !== 'data').join('.')
+      const at = path.filter(step => step !== 'data').join('.').replace(/^related_object\.(data_json\.)?/, '')
       const value = path.reduce<Json | undefined>((part, step) => (part as JsonObject | undefined)?.[step], body)
       // Of a bare payload the members say what it is, so each sample has its own.
       const key = `${type === 'bare' ? name : `${type} ${body.object === 'event' ? 'v2018' : 'v2024'}`} ${at} ${kindOf(value)}`

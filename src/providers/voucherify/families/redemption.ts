@@ -42,7 +42,7 @@ function read (envelope: Envelope): Reading {
     // Two events state a redemption that was exchanged for a reward: they must not replace each other.
     bare: isObject(envelope.data.reward)
       ? { event_id: naturalKey('rewarded', id), type: 'customer.rewarded' }
-      : { event_id: naturalKey('redemption', id), type: 'customer.redemption.succeeded' },
+      : { event_id: naturalKey('redemption', id), type: succeeded(redemption) ? 'customer.redemption.succeeded' : 'redemption.failed' },
     subject: naturalKey('redemption', id),
     customer_id,
     occurred_at,

@@ -29,7 +29,7 @@ function read (envelope: Envelope): Reading {
   const customer_id = customerOf({ ...data, voucher: card ?? data.voucher })
   const points = card === undefined ? null : pointsOf(redemption_rollback.amount ?? data.redemption?.amount)
   return {
-    bare: { event_id: naturalKey('rollback', id), type: 'customer.redemption.rollback.succeeded' },
+    bare: { event_id: naturalKey('rollback', id), type: succeeded(redemption_rollback) ? 'customer.redemption.rollback.succeeded' : 'redemption.rollback.failed' },
     subject: naturalKey('rollback', id),
     customer_id,
     occurred_at,

@@ -35,6 +35,7 @@ export const Transaction = Type.Object({
     order: Described,
     event: Described,
     custom_event: Described,
+    segment: Described,
     earning_rule: Described,
     redemption: Described,
     rollback: Described,
@@ -124,6 +125,10 @@ export function readRow (
       redemption_id: redemption,
       rollback_id: rollback,
       pending_id: lot?.id,
+      // Why points were given: an order, an event of the merchant's own, or a segment that was entered.
+      trigger_type: textIn([inside.event, lot?.details?.event, beside.event, inside.custom_event].find(isObject), 'type'),
+      segment_id: idOf(inside.segment),
+      segment: isObject(inside.segment) ? textIn(inside.segment, 'name') : undefined,
       source_card_id: idOf(inside.source_voucher),
       destination_card_id: idOf(inside.destination_voucher),
       ...observed.also
