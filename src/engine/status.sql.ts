@@ -21,6 +21,8 @@ export interface ProjectionState {
 
 export interface ShardStanding { shard: number, head: bigint, chain: Buffer, newest_at: Instant | null }
 export interface RebuildState { name: string, version: number, lag_events: bigint }
+/** Stored events of a type that nobody reads. */
+export interface UnreadType { type: string, events: bigint }
 export interface OpenReason { reason: string, open: number }
 
 /** The state of the ledger, read from one snapshot. */
@@ -31,6 +33,7 @@ export interface LedgerState {
   /** Projections that a rebuild folds beside the live ones. */
   rebuild: RebuildState[]
   quarantine: OpenReason[]
+  unread: UnreadType[]
 }
 
 /**
@@ -49,7 +52,8 @@ export async function ledgerStateWithin (trx: Trx, names: readonly string[]): Pr
     projections: await readProjections(trx, names),
     shards: await readShards(trx),
     rebuild: await readRebuild(trx),
-    quarantine: await countOpenByReason(trx)
+    quarantine: await countOpenByReason(trx),
+    unread: await readUnreadTypes(trx)
   }
 }
 
@@ -126,5 +130,16 @@ async function countOpenByReason (trx: Trx): Promise<OpenReason[]> {
     where state = 'open'
     group by reason
     order by open desc, reason`.execute(trx)
+  return rows
+}
+
+/** The provider has some 130 types. */
+const MAX_TYPES = 200
+
+async function readUnreadTypes (trx: Trx): Promise<UnreadType[]> {
+  const { rows } = await sql<UnreadType>`
+    select type, events from unread_types
+    order by events desc, type
+    limit ${MAX_TYPES}`.execute(trx)
   return rows
 }

@@ -27,6 +27,7 @@ export interface Tables {
   statement_lines: StatementLineRow & Pick<StoredLine, 'running_totals'>
   orders: OrderRow
   order_states: OrderStateRow
+  unread_types: UnreadTypeRow
   checkpoints: CheckpointRow
   parked: ParkedRow
   waiting: WaitingRow
@@ -194,6 +195,12 @@ export interface HolderObservationRow extends HolderObservation {
 }
 
 export type TierChangeRow = Omit<TierObservation, 'fact'> & { event_id: string, subject: string, recorded_at: Instant }
+
+/** How many events are stored of a type that nobody reads. */
+export interface UnreadTypeRow {
+  type: string
+  events: bigint
+}
 
 export interface StatementLineRow extends StatementLine {
   card_id: string

@@ -39,7 +39,7 @@ function concernedKeys (projection: Projection, { cards, orders }: MentionedIds)
   switch (projection.entity) {
     case 'card': return cards.map(id => keyFor('card', id))
     case 'order': return orders.map(id => keyFor('order', id))
-    // Customers and tiers are merged field by field, by field time, so their facts need no order.
-    case 'customer': case 'tier': return []
+    // Customers and tiers are merged field by field, by field time, and types are counted: their facts need no order.
+    case 'customer': case 'tier': case 'event_type': return []
   }
 }

@@ -45,6 +45,10 @@ export const Status = Type.Object({
     conflicts: Type.Integer({ description: 'How many of these contradict a stored event (conflict, contradicts_movement); an operator must decide' }),
     reasons: Type.Array(Type.Object({ reason: Type.String(), open: Type.Integer() }))
   }),
+  unread: Type.Array(Type.Object({
+    type: Type.String({ description: 'Type of the events' }),
+    events: Int({ description: 'How many are stored; those that are not folded yet are not counted yet' })
+  }), { description: 'Types of which events are stored and not read; the most frequent first' }),
   log: Type.Object({
     events: Int({ description: 'Number of stored events' }),
     newest_recorded_at: NullableTime(),

@@ -38,13 +38,13 @@ function identifyBy (body: Buffer, naming: (envelope: Envelope) => Named): Ident
 }
 
 /**
- * The facts that a stored event states; none where its type is unknown to us.
+ * The facts that a stored event states; of a type that we do not read only that.
  * @param body the JSON as it was stored, after `identify` accepted it
  * @throws UnreadablePayload when this version of the code cannot read what an earlier one accepted
  */
 export function factsOf (body: string): Fact[] {
   const envelope = openEnvelope(parseStored(body))
-  const facts = familyFor(envelope)?.read(envelope).facts ?? []
+  const facts = familyFor(envelope)?.read(envelope).facts ?? [{ fact: 'unread' as const, type: firstId(envelope.type) ?? 'unknown' }]
   // The facts of a whole batch are kept until they are folded; they must not keep its payloads in memory.
   facts.forEach(describeNow)
   return facts
