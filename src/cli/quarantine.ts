@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import type { Config } from '../config.ts'
 import { describeKept, describeListed, type DescribedDelivery, type ListedDelivery } from '../ingest/quarantine/describe.ts'
 import { redrive, redriveAll, type Redriven } from '../ingest/quarantine/redrive.ts'
 import { CONTRADICTS_MOVEMENT, countOpen, findQuarantined, listQuarantine, markDiscarded, MAX_QUARANTINE_ID, type QuarantineState } from '../ingest/quarantine/quarantine.sql.ts'
+import { markNumbers, unmarkNumbers } from '../ledger/json-numbers.ts'
 import { CommandError } from '../app/errors.ts'
 import { withLedger } from '../app/open.ts'
 import { writeResult, writeList, table, type Output } from '../app/output.ts'
@@ -147,7 +149,8 @@ function differencesShown ({ differences, stored }: DescribedDelivery): string[]
 // For display only: --json carries the text as it was received.
 function pretty (text: string): string {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2)
+    const mark = randomUUID()
+    return unmarkNumbers(JSON.stringify(JSON.parse(markNumbers(text, mark)), null, 2), mark)
   } catch {
     return text
   }

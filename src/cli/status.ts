@@ -16,6 +16,7 @@ function shown (status: LedgerStatus): string {
     `${logLine(status)}\n${quarantineLine(status)}`,
     projectionTable(status),
     ...status.rebuild.map(({ name, version, lag_events }) => `Being rebuilt: ${name}, version ${version}; ${lag_events} event(s) to fold.`),
+    ...(status.unread.length > 0 ? [unreadTable(status)] : []),
     ...(status.log.events > 0n ? [shardTable(status)] : []),
     status.attention.length === 0 ? 'No action needed.' : `Action needed:\n${status.attention.map(({ code, detail }) => `  ${code}: ${detail}.`).join('\n')}`
   ].join('\n\n')
@@ -38,6 +39,11 @@ function projectionTable ({ projections }: LedgerStatus): string {
     String(one.lag_events), one.lag_events === 0n ? '-' : seconds(one.lag_seconds),
     String(one.parked), one.oldest_parked_at ?? '-'
   ]))
+}
+
+/** What is stored and waits for a version that reads it. */
+function unreadTable ({ unread }: LedgerStatus): string {
+  return table(['stored, not read', 'events'], unread.map(({ type, events }) => [type, String(events)]))
 }
 
 /** Shows the beginning of each chain value, to fit a terminal; --json prints all of it. */

@@ -21,6 +21,8 @@ export interface ProjectionState {
 
 export interface ShardStanding { shard: number, head: bigint, chain: Buffer, newest_at: Instant | null }
 export interface RebuildState { name: string, version: number, lag_events: bigint }
+/** Stored events of a type that nobody reads. */
+export interface UnreadType { type: string, events: bigint }
 export interface OpenReason { reason: string, open: number }
 
 /** The state of the ledger, read from one snapshot. */
@@ -33,6 +35,7 @@ export interface LedgerState {
   quarantine: OpenReason[]
   /** How many events of the last week are dated more than a day after they were stored. */
   ahead: number
+  unread: UnreadType[]
 }
 
 /**
@@ -52,7 +55,8 @@ export async function ledgerStateWithin (trx: Trx, names: readonly string[]): Pr
     shards: await readShards(trx),
     rebuild: await readRebuild(trx),
     quarantine: await countOpenByReason(trx),
-    ahead: await countAhead(trx)
+    ahead: await countAhead(trx),
+    unread: await readUnreadTypes(trx)
   }
 }
 
@@ -138,4 +142,15 @@ async function countAhead (trx: Trx): Promise<number> {
     select count(*)::integer as ahead from ledger.events
     where occurred_at - recorded_at > interval '24 hours' and recorded_at > now() - interval '7 days'`.execute(trx)
   return row?.ahead ?? 0
+}
+
+/** The provider has some 130 types. */
+const MAX_TYPES = 200
+
+async function readUnreadTypes (trx: Trx): Promise<UnreadType[]> {
+  const { rows } = await sql<UnreadType>`
+    select type, events from unread_types
+    order by events desc, type
+    limit ${MAX_TYPES}`.execute(trx)
+  return rows
 }

@@ -1,7 +1,7 @@
 import type { Instant } from '../ledger/instant.ts'
 import type { Db } from '../postgres/database.ts'
 import { CONTRADICTS_MOVEMENT } from '../ingest/quarantine/quarantine.sql.ts'
-import { readLedgerState, type OpenReason, type ProjectionState, type RebuildState, type LedgerState } from './status.sql.ts'
+import { readLedgerState, type OpenReason, type ProjectionState, type UnreadType, type RebuildState, type LedgerState } from './status.sql.ts'
 import { describeOutdated, outdatedOf, type Outdated } from './rebuild/versions.ts'
 import type { Projection } from './projection.ts'
 import type { WorkerHealth } from './worker.ts'
@@ -32,6 +32,8 @@ export interface LedgerStatus {
   projections: ProjectionStatus[]
   rebuild: RebuildState[]
   quarantine: { open: number, conflicts: number, reasons: OpenReason[] }
+  /** Types of which events are stored and not read, the most frequent first. */
+  unread: UnreadType[]
   log: { events: bigint, newest_recorded_at: Instant | null, silence_seconds: number | null, shards: ShardStatus[] }
   worker: Omit<WorkerHealth, 'outdated' | 'waiting'> & { waiting: string | null } | null
 }
@@ -62,6 +64,7 @@ export function statusOf (state: LedgerState, projections: readonly Projection[]
       conflicts: countOf(quarantine.filter(({ reason }) => CONFLICTS.has(reason))),
       reasons: quarantine
     },
+    unread: state.unread,
     log: logStatus(state),
     worker: worker === undefined ? null : { alive: worker.alive, waiting: worker.waiting ?? null, resting: worker.resting }
   }

@@ -8,6 +8,7 @@ import type { ReadOptions } from './read-query.ts'
 import auth from './plugins/auth.ts'
 import openapi, { needsKey } from './plugins/openapi.ts'
 import problems, { refuseMalformed, send, toProblem } from './plugins/problems.ts'
+import { countRefusals, type Refused } from './refusals.ts'
 import { cardRoutes } from './routes/cards.ts'
 import { customerRoutes } from './routes/customers.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -56,7 +57,9 @@ export async function createApp (options: AppOptions): Promise<FastifyInstance> 
   await app.register(openapi, options)
   await app.register(auth, options)
   await app.register(healthRoutes, { ...options, db: options.ingest.db })
+  let refused = (): Refused[] => []
   await app.register(async function deliveries (scope) {
+    refused = countRefusals(scope)
     limitBodies(scope, options.limits)
     await scope.register(webhookRoutes, { ...options.ingest, secrets: options.secrets, providers: options.providers })
   })
@@ -72,7 +75,7 @@ export async function createApp (options: AppOptions): Promise<FastifyInstance> 
     scope.addHook('onRoute', needsKey)
     await scope.register(eventRoutes, options)
     await scope.register(quarantineRoutes, { ...options.ingest, db: options.db, providers: options.providers })
-    await scope.register(statusRoutes, options)
+    await scope.register(statusRoutes, { ...options, refused })
   })
   return app
 }

@@ -69,8 +69,3 @@ export function askable (kind: string, key: string): string {
   if (key.includes('\u0000')) throw notFound(kind, key)
   return key
 }
-
-/** Parses a JSON column, which is read as text, for an answer. */
-export function parseJson (text: string | null): unknown {
-  return text === null ? null : JSON.parse(text)
-}

@@ -37,7 +37,7 @@ import type { Instant } from './instant.ts'
  * What one stored event says, in the ledger's own terms. A provider turns its payloads into facts; the projections fold
  * them. One event can carry several facts.
  */
-export type Fact = MovementObservation | SnapshotObservation | PendingObservation | CardObservation | CustomerObservation | TierObservation | OrderObservation | ExpirationObservation
+export type Fact = MovementObservation | SnapshotObservation | PendingObservation | CardObservation | CustomerObservation | TierObservation | OrderObservation | ExpirationObservation | UnreadObservation
 
 /** Kinds of movement, by what happened to the points. `opening`: what the card held when it was created. */
 export type MovementKind =
@@ -184,4 +184,10 @@ export interface OrderObservation {
   updated_at: Instant
   /** Digest of every field above, in canonical form: decides between two states with the same time and status. */
   state_digest: string
+}
+
+/** An event of a type that nobody reads: it is stored, and all that is known of it is that it is there. */
+export interface UnreadObservation {
+  fact: 'unread'
+  type: string
 }

@@ -5,10 +5,11 @@
  */
 export type Instant = string & { readonly instant: unique symbol }
 
-const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:[.,](\d{1,9}))?([Zz]|[+-]\d{2}(?::?\d{2})?)$/
+const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(?:[.,](\d+))?([Zz]|[+-]\d{2}(?::?\d{2})?)$/
 
 /**
- * Parses an RFC 3339 timestamp with up to nine fractional digits; those after the sixth are cut off.
+ * Parses an RFC 3339 timestamp; fractional digits after the sixth are cut off. A leap second, `:60`, is the first
+ * second of the next minute, as PostgreSQL reads it.
  * Also parses PostgreSQL's own output (`2024-01-18 15:19:20.676+00`).
  * @returns the moment in UTC, or undefined when the text is not a valid timestamp
  */
@@ -19,8 +20,8 @@ export function parseInstant (text: string): Instant | undefined {
 function parseAny (text: string): Instant | undefined {
   const match = RFC_3339.exec(text)
   if (match === null) return undefined
-  const [, day = '', time = '', fraction = '', zone = ''] = match
-  const milliseconds = Date.parse(`${day}T${time}${rfcZone(zone)}`)
+  const [, day = '', time = '', second = '', fraction = '', zone = ''] = match
+  const milliseconds = Date.parse(`${day}T${time}:00${rfcZone(zone)}`) + Number(second) * 1000
   if (Number.isNaN(milliseconds) || !dayExists(day)) return undefined
   const utc = new Date(milliseconds).toISOString()
   // A year of more than four digits breaks the fixed width. PostgreSQL has no year 0.

@@ -29,6 +29,7 @@ export interface Tables {
   statement_lines: StatementLineRow & Pick<StoredLine, 'running_totals'>
   orders: OrderRow
   order_states: OrderStateRow
+  unread_types: UnreadTypeRow
   checkpoints: CheckpointRow
   parked: ParkedRow
   waiting: WaitingRow
@@ -215,6 +216,12 @@ export interface ExpirationRow extends Omit<ExpirationObservation, 'fact' | 'occ
   as_of: Instant
   event_id: string
   subject: string
+}
+
+/** How many events are stored of a type that nobody reads. */
+export interface UnreadTypeRow {
+  type: string
+  events: bigint
 }
 
 export interface StatementLineRow extends StatementLine {

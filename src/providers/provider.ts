@@ -49,7 +49,8 @@ export interface EventReader {
    */
   identifyAsUnread?: (body: Buffer) => IdentifiedDelivery | Unusable
   /**
-   * The facts that a stored event states; none where its type is unknown. Plain values that nobody changes afterwards.
+   * The facts that a stored event states; where its type is not read only that it is not. Plain values that nobody
+   * changes afterwards.
    * @param body JSON text that `identify` accepted once
    * @throws Error when this version of the code cannot read what an earlier one accepted; the message says what it
    *   lacks

@@ -27,8 +27,9 @@ test('status: a table for people, JSON for programs, and an exit status that say
   t.match(fine.stdout, /\nshard +head +newest_recorded_at +chain\n\d +1 +\S+Z +[0-9a-f]{16}…\n/)
   t.match(fine.stdout, /\nNo action needed\.\n$/)
   const { as_of: _, log: { silence_seconds: __, ...log }, ...rest } = await json()
-  const { as_of: ___, log: { silence_seconds: ____, ...logOverHttp }, ...overHttp } = (await ledger.get('/v1/status')).json<LedgerStatus>()
+  const { as_of: ___, log: { silence_seconds: ____, ...logOverHttp }, refused, ...overHttp } = (await ledger.get('/v1/status')).json<LedgerStatus & { refused: unknown }>()
   t.strictSame([log, rest], [logOverHttp, overHttp], 'the same over HTTP')
+  t.strictSame(refused, [], 'and what this process refused')
 
   await ledger.owner.query("alter table projection.cards add constraint poisoned check (card_id <> 'v_1' or earned <= 10)")
   await ledger.post(awardData({ card: 'v_1', rule: 'ern_2' }))

@@ -13,7 +13,7 @@ import { quarantine } from '../../src/ingest/quarantine/quarantine.sql.ts'
 import { shardOf } from '../../src/log/shards.sql.ts'
 import { inSnapshot } from '../../src/engine/snapshot.sql.ts'
 import { ledgerStateWithin } from '../../src/engine/status.sql.ts'
-import { awardData, orderData } from '../support/deliveries.ts'
+import { awardData, enveloped, orderData } from '../support/deliveries.ts'
 import { openLedger, type TestLedger } from '../support/ledger.ts'
 import { waitUntil } from '../support/wait.ts'
 import { openWorkplace } from '../support/workplace.ts'
@@ -183,6 +183,18 @@ test('a rebuild shows with what it has to fold, and its coming and going never f
   }
   rebuilds.coming = false
   t.ok(await asked > 0)
+})
+
+test('types that are stored and not read are counted, once each, however often their events come', async t => {
+  const ledger = await openLedger(t)
+  for (const id of ['ev_1', 'ev_2', 'ev_1']) await ledger.post(enveloped({ customer: { id: 'cust_1' }, segment: { id: 'seg_1' } }, { id, eventType: 'customer.segment.entered' }))
+  await ledger.post(enveloped({ customer: { id: 'cust_2' } }, { id: 'ev_3', eventType: 'customer.validation.failed' }))
+  await ledger.post(enveloped({ customer: { id: 'cust_2' } }, { id: 'evcus_000000000000000000', eventType: 'customer.validation.failed' }))
+  await ledger.post(awardData())
+  t.strictSame((await ledger.get('/v1/status')).json().unread, [], 'not folded yet')
+  await ledger.project()
+  await ledger.project()
+  t.strictSame((await ledger.get('/v1/status')).json().unread, [{ type: 'customer.segment.entered', events: 2 }, { type: 'customer.validation.failed', events: 1 }])
 })
 
 test('what is open in quarantine, by reason, and what contradicts', async t => {

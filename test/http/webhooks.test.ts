@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { gzipSync } from 'node:zlib'
 import pg from 'pg'
 import { test } from 'tap'
 import { sign, SIGNATURE_HEADER } from '../../src/providers/voucherify/wire/signature.ts'
@@ -183,7 +184,7 @@ test('authentic input that cannot be used is quarantined byte for byte, never re
     ['points as text', award.replace('"points":10', '"points":"10"'), 'invalid_payload'],
     ['no customer', JSON.stringify({ ...awardData(), customer: null, holder: null, voucher: { id: 'v_1' } }), 'invalid_payload'],
     ['a day that does not exist', JSON.stringify(awardData({ at: '2026-02-30T00:00:00Z' })), 'invalid_payload'],
-    ['a fractional amount', JSON.stringify(orderData({ amount: 0.5 })), 'invalid_payload'],
+    ['an amount that is not exact', JSON.stringify(orderData({ amount: 2 ** 53 })), 'invalid_payload'],
     ['a type of the ledger\'s own', JSON.stringify(enveloped({ customer: { id: 'cust_1', object: 'customer' }, erased: [{}] }, { id: 'ev_own', eventType: 'ledger.customer.erased' })), 'reserved_type'],
     ['an order of nobody', JSON.stringify({ order: { id: 'ord_9', status: 'PAID', updated_at: '2026-01-01T00:00:00Z' } }), 'invalid_payload']
   ]
@@ -206,8 +207,8 @@ test('a refusal names the field', async t => {
   const award = JSON.stringify(awardData())
   for (const [body, detail] of [
     [award.replace('"points":10', '"points":"10"'), /^data\.balance\.points: /],
-    [award.replace('"evcus_1"', '7'), /^data\.event\.id: Expected string/],
-    [JSON.stringify(orderData()).replace('"amount":1000', '"amount":0.5'), /^data\.order\.amount: Expected integer/]
+    [award.replace('"evcus_1"', '7'), /^data\.event\.id: an id is needed here/],
+    [JSON.stringify(orderData()).replace('"amount":1000', '"amount":9007199254740993'), /^data\.order\.amount: Expected integer/]
   ] as const) {
     t.match((await ledger.post(body)).json(), { reason: 'invalid_payload', detail })
   }
@@ -235,7 +236,8 @@ test('what only stands beside a movement and cannot be read is left out; the poi
   }
   await ledger.project()
   t.match((await ledger.get('/v1/cards/v_1')).json(), { earned: beside.length, movements: beside.length, code: 'CODE-v_1', campaign: 'Points' })
-  t.equal((await ledger.get('/v1/customers/cust_1/orders')).json().items.length, 0)
+  const orders = (await ledger.get('/v1/customers/cust_1/orders')).json().items
+  t.match(orders, [{ order_id: 'ord_1', status: 'PAID', updated_at: '2026-01-01T10:00:00.000000Z' }], 'an order that has an id, a status and a time')
 })
 
 test('strange but legal input is taken', async t => {
@@ -280,6 +282,30 @@ test('transport refusals', async t => {
     t.notMatch(answer.body, /node_modules|at .*\.ts/, `${name}: no stack trace`)
   }
   t.equal((await ledger.get('/webhooks/voucherify')).statusCode, 404)
+})
+
+test('a slash at the end, a compressed body and a byte order mark are answered with what to do, and counted', async t => {
+  const ledger = await openLedger(t)
+  const body = Buffer.from(JSON.stringify(awardData()))
+  const marked = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), body])
+  const signed = { [SIGNATURE_HEADER]: sign(body, SECRET), 'content-type': 'application/json', host: 'localhost:3000' }
+  const post = async (payload: Buffer, headers: Record<string, string> = {}, url = '/webhooks/voucherify') => await ledger.app.inject({ method: 'POST', url, payload, headers: { ...signed, ...headers } })
+  for (const [answer, status, code, detail] of [
+    [await post(body, {}, '/webhooks/voucherify/'), 404, 'trailing_slash', /send to \/webhooks\/voucherify\./],
+    [await post(gzipSync(body), { 'content-encoding': 'gzip' }), 415, 'content_encoding_unsupported', /without content-encoding/],
+    [await post(body, { 'content-encoding': 'br' }), 415, 'content_encoding_unsupported', /without content-encoding/],
+    [await post(marked), 400, 'byte_order_mark', /EF BB BF/],
+    [await post(marked, { [SIGNATURE_HEADER]: sign(marked, 'another') }), 401, 'signature_invalid', /\w/]
+  ] as const) {
+    t.equal(answer.statusCode, status, code)
+    t.match(answer.headers['content-type'], 'application/problem+json')
+    t.match(answer.json(), { code, detail }, code)
+  }
+  t.match((await ledger.post(marked)).json(), { status: 'quarantined', reason: 'not_json', detail: /byte order mark/ }, 'what is authentic is kept')
+  t.equal((await post(body, { 'content-encoding': 'identity' })).statusCode, 202, 'no encoding')
+  t.match((await ledger.get('/v1/status')).json().refused, [
+    { code: 'byte_order_mark', count: 1 }, { code: 'content_encoding_unsupported', count: 2 }, { code: 'signature_invalid', count: 1 }, { code: 'trailing_slash', count: 1, last_at: /Z$/ }
+  ])
 })
 
 test('a database that is away is a 503 with retry-after, and nothing is acknowledged', async t => {

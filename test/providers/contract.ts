@@ -65,7 +65,7 @@ export function testContract (provider: Provider, { deliveries, personal }: Cont
 
   test(`${provider.name}: unknown fields are ignored, and kept`, async t => {
     for (const [shows, body] of deliveries) {
-      const more = JSON.stringify({ ...JSON.parse(body) as object, zz_unknown_field: { zz_deep: [1, 'two', null] } })
+      const more = body.replace('{', '{"zz_unknown_field":{"zz_deep":[1,"two",null]},')
       const [{ body: _, ...before }, { body: kept, ...after }] = [identifiedBy(provider, body), identifiedBy(provider, more)]
       assert.deepEqual(after, before, shows)
       assert.equal(kept, more, shows)

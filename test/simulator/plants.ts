@@ -152,8 +152,8 @@ export const PLANTS: readonly Plant[] = [
   {
     bug: 'credits of gift cards count as points',
     file: 'providers/voucherify/families/row-reading.ts',
-    find: "startsWith('CREDITS_') === true",
-    instead: "startsWith('CREDITS_') === null",
+    find: "transaction.type.startsWith('CREDITS_')",
+    instead: "transaction.type.startsWith('CREDITS_') === null",
     noticed: /row should be none/
   },
   {

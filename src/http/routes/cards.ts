@@ -17,7 +17,8 @@ import { notFound, Problem } from '../problem.ts'
 import { CardAmbiguous, CardDetails, Expiration, Line } from '../schemas/card.ts'
 import { AsOfQuery, FreshnessQuery, ListOf, Page, problems } from '../schemas/common.ts'
 import { ExplainedLineSchema } from '../schemas/explain.ts'
-import { askable, awaitPosition, looksBack, parseJson, readAsOf, type ReadOptions } from '../read-query.ts'
+import { parseJson, sendNumbersAsKept } from '../json-numbers.ts'
+import { askable, awaitPosition, looksBack, readAsOf, type ReadOptions } from '../read-query.ts'
 
 const Params = Type.Object({
   card: Type.String({ description: 'The card\'s id, v_…, or its code. An id comes before a code; of several cards with one code the one that is not deleted' })
@@ -88,6 +89,7 @@ export const cardRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, op
   })
 
   app.get('/v1/cards/:card/explain', {
+    onSend: sendNumbersAsKept,
     schema: {
       operationId: 'explainCard',
       summary: 'A card\'s statement, newest first; with every event about each line, and which event each field is from',

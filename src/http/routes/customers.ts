@@ -15,7 +15,8 @@ import { AsOfQuery, FreshnessQuery, ListOf, Page, problems } from '../schemas/co
 import { BalanceSchema, CustomerSchema, ProfileSchema } from '../schemas/customer.ts'
 import { OrderSchema } from '../schemas/order.ts'
 import { presentOrder } from './orders.ts'
-import { askable, awaitPosition, looksBack, parseJson, readAsOf, type ReadOptions } from '../read-query.ts'
+import { parseJson, sendNumbersAsKept } from '../json-numbers.ts'
+import { askable, awaitPosition, looksBack, readAsOf, type ReadOptions } from '../read-query.ts'
 
 const Params = Type.Object({ customer_id: Type.String({ description: 'The provider\'s customer id, cust_…' }) })
 
@@ -25,6 +26,7 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
   const readBalance = createBalanceReader(db, projections)
 
   app.get('/v1/customers', {
+    onSend: sendNumbersAsKept,
     schema: {
       operationId: 'listCustomers',
       summary: 'List customers, or find them by the merchant\'s own id',
@@ -44,6 +46,7 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
   })
 
   app.get('/v1/customers/:customer_id', {
+    onSend: sendNumbersAsKept,
     schema: {
       operationId: 'getCustomer',
       summary: 'A customer\'s profile and totals',
@@ -94,6 +97,7 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
   })
 
   app.get('/v1/customers/:customer_id/orders', {
+    onSend: sendNumbersAsKept,
     schema: {
       operationId: 'listCustomerOrders',
       summary: 'A customer\'s orders, newest first',

@@ -5,6 +5,7 @@ import { pageOf, readCursor, rowsFor } from '../paging.ts'
 import { notFound } from '../problem.ts'
 import { ListOf, Page, problems } from '../schemas/common.ts'
 import { Event, EventWithBody } from '../schemas/event.ts'
+import { parseJson, sendNumbersAsKept } from '../json-numbers.ts'
 import { askable, type ReadOptions } from '../read-query.ts'
 
 /** Routes that read the log, for operators. */
@@ -27,6 +28,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, {
   })
 
   app.get('/v1/events/:event_id', {
+    onSend: sendNumbersAsKept,
     schema: {
       operationId: 'getEvent',
       summary: 'Get the events with an id, one per subject, with their bodies as received',
@@ -42,7 +44,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, {
     const rows = await findEvents(db, id, { after, limit: rowsFor(query.limit) })
     if (rows.length === 0 && after === undefined) throw notFound('event', id)
     const page = pageOf(list, rows, query.limit, row => [row.subject])
-    return { ...page, items: page.items.map(row => ({ ...present(row), body: JSON.parse(row.body) as unknown, body_text: row.body })) }
+    return { ...page, items: page.items.map(row => ({ ...present(row), body: parseJson(row.body), body_text: row.body })) }
   })
 }
 

@@ -6,11 +6,13 @@ import type { OrderRow, OrderStateRow } from '../../postgres/tables.ts'
 import { notFound } from '../problem.ts'
 import { FreshnessQuery, problems } from '../schemas/common.ts'
 import { OrderWithStates } from '../schemas/order.ts'
-import { askable, awaitPosition, parseJson, type ReadOptions } from '../read-query.ts'
+import { parseJson, sendNumbersAsKept } from '../json-numbers.ts'
+import { askable, awaitPosition, type ReadOptions } from '../read-query.ts'
 
 /** The route that reads one order. */
 export const orderRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, options) => {
   app.get('/v1/orders/:order_id', {
+    onSend: sendNumbersAsKept,
     schema: {
       operationId: 'getOrder',
       summary: 'Get an order in its newest state, with every observed state',

@@ -5,9 +5,15 @@ import { problems } from '../schemas/common.ts'
 import { Status } from '../schemas/status.ts'
 import type { HealthOptions } from './health.ts'
 import type { ReadOptions } from '../read-query.ts'
+import type { Refused } from '../refusals.ts'
+
+export interface StatusOptions extends ReadOptions, Pick<HealthOptions, 'worker'> {
+  /** The deliveries that this process refused. */
+  refused: () => Refused[]
+}
 
 /** The route that reads the state of the ledger, for operators. */
-export const statusRoutes: FastifyPluginAsyncTypebox<ReadOptions & Pick<HealthOptions, 'worker'>> = async (app, { db, projections, worker }) => {
+export const statusRoutes: FastifyPluginAsyncTypebox<StatusOptions> = async (app, { db, projections, worker, refused }) => {
   app.get('/v1/status', {
     schema: {
       operationId: 'getStatus',
@@ -17,5 +23,5 @@ export const statusRoutes: FastifyPluginAsyncTypebox<ReadOptions & Pick<HealthOp
       querystring: Type.Object({}, { additionalProperties: false }),
       response: { 200: Status, ...problems(400, 401, 403, 503) }
     }
-  }, async () => await readStatus(db, projections, await worker?.()))
+  }, async () => ({ ...await readStatus(db, projections, await worker?.()), refused: refused() }))
 }

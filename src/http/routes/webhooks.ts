@@ -25,6 +25,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (a
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => { done(null, body) })
 
+  app.addHook('onRequest', refuseEncoded)
   for (const provider of providersOf(options).all) {
     const secrets = options.secrets[provider.name] ?? []
     app.post(webhookPath(provider), { schema: schemaOf(provider) }, async (request, reply) => {
@@ -32,6 +33,9 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (a
       authenticate(body, request.headers, provider, secrets)
       const received = await receiveDelivery(body, request.headers, options, provider).catch(notStored)
       return reply.code(received.status === 'duplicate' ? 200 : 202).send(received)
+    })
+    app.post(`${webhookPath(provider)}/`, { schema: { hide: true } }, async () => {
+      throw new Problem(404, 'trailing_slash', `There is nothing at this path, only without the slash at its end: send to ${webhookPath(provider)}.`)
     })
   }
 }
@@ -52,7 +56,22 @@ function schemaOf ({ name, webhook }: Provider) {
   }
 }
 
-/** @throws Problem 401, or 503 when no secret is configured: a missing secret never means "accept" */
+/**
+ * The signature is over the bytes as they are sent: whatever unpacked them on the way would have to be believed.
+ * @throws Problem 415
+ */
+async function refuseEncoded ({ headers }: { headers: Record<string, unknown> }): Promise<void> {
+  const encoding = headers['content-encoding'] ?? 'identity'
+  if (encoding === 'identity') return
+  throw new Problem(415, 'content_encoding_unsupported', 'The body is compressed, or otherwise encoded. Send it as it was signed, without content-encoding; a proxy in between may have added it.', { headers: { 'accept-encoding': 'identity' } })
+}
+
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
+
+/**
+ * @throws Problem 400 for a byte order mark before what was signed; 401; 503 when no secret is configured: a missing
+ *   secret never means "accept"
+ */
 function authenticate (body: Buffer, headers: Record<string, unknown>, provider: Provider, secrets: readonly string[]): void {
   const { title, signature, signature_headers } = provider.webhook
   if (secrets.length === 0) {
@@ -62,6 +81,9 @@ function authenticate (body: Buffer, headers: Record<string, unknown>, provider:
     case 'authentic': return
     case 'signature_missing': throw new Problem(401, 'signature_missing', `Send the signature in ${signature_headers.join(' and ')}: ${signature}.`)
     case 'signature_invalid':
+      if (body.subarray(0, 3).equals(BYTE_ORDER_MARK) && provider.authenticate(body.subarray(3), headers, secrets) === 'authentic') {
+        throw new Problem(400, 'byte_order_mark', 'A byte order mark (EF BB BF) stands before the body that was signed, and JSON begins with none. Send the bytes as they were signed: something on the way added it.')
+      }
       throw new Problem(401, 'signature_invalid', `The signature is not that of this body under any webhook secret of ${title} in force. Was the body changed on the way, or the secret rotated?`)
   }
 }

@@ -29,7 +29,7 @@ const Worker = Type.Object({
 })
 
 export const Status = Type.Object({
-  as_of: Time({ description: 'Everything except worker is the state of the database at this time' }),
+  as_of: Time({ description: 'Everything except worker and refused is the state of the database at this time' }),
   attention: Type.Array(Type.Object({
     code: Type.String({ description: 'parked, outdated, lagging (for more than 60 s), log_gap, worker_ended or dated_ahead' }),
     detail: Type.String({ description: 'What is wrong and what to do next, for people' })
@@ -45,6 +45,10 @@ export const Status = Type.Object({
     conflicts: Type.Integer({ description: 'How many of these contradict a stored event (conflict, contradicts_movement); an operator must decide' }),
     reasons: Type.Array(Type.Object({ reason: Type.String(), open: Type.Integer() }))
   }),
+  unread: Type.Array(Type.Object({
+    type: Type.String({ description: 'Type of the events' }),
+    events: Int({ description: 'How many are stored; those that are not folded yet are not counted yet' })
+  }), { description: 'Types of which events are stored and not read; the most frequent first' }),
   log: Type.Object({
     events: Int({ description: 'Number of stored events' }),
     newest_recorded_at: NullableTime(),
@@ -56,5 +60,10 @@ export const Status = Type.Object({
       newest_recorded_at: NullableTime()
     }))
   }),
+  refused: Type.Array(Type.Object({
+    code: Type.String({ description: 'Code of the problem that was answered' }),
+    count: Type.Integer(),
+    last_at: Type.String({ description: 'When it was last answered' })
+  }), { description: 'Deliveries that this process refused since it started, by reason: nothing of them was kept' }),
   worker: Type.Unsafe<null | typeof Worker.static>({ ...Worker, type: ['object', 'null'], description: 'The worker of this process; null if it has none' })
 })

@@ -10,7 +10,7 @@ const FIELDS = ['source_id', 'name', 'email', 'metadata', 'deleted_at'] as const
 /** Customer profiles: the newest observed value of each field. */
 export const customers: Projection = {
   name: 'customers',
-  version: 1,
+  version: 2,
   entity: 'customer',
   tables: [
     { name: 'customers', about: 'customer_id', key: ['customer_id'] }

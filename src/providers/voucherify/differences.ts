@@ -1,7 +1,9 @@
+import { hash } from 'node:crypto'
+import { markNumbers, unmarkNumbers } from '../../ledger/json-numbers.ts'
 import type { Difference, Differences } from '../provider.ts'
 import { coreOf } from './identify.ts'
 import { openEnvelope } from './wire/envelope.ts'
-import { canonical, isObject, parseBody, type Json } from './wire/json.ts'
+import { canonical, isObject, parseBody, type Json, type JsonObject } from './wire/json.ts'
 
 /** People read these. Two payloads that differ in more places are two different things, not two versions of one. */
 const MAX_FIELDS = 200
@@ -21,11 +23,15 @@ export function differencesBetween (stored: Buffer, received: Buffer): Differenc
   const [before, after] = versions.flatMap(parsed => 'json' in parsed ? [parsed] : [])
   if (before === undefined || after === undefined) return undefined
 
+  // Numbers that differ beyond what JavaScript holds differ all the same. No text contains the digest of a longer one.
+  const mark = hash('sha256', before.text + after.text)
+  const dataIn = (text: string): JsonObject => openEnvelope(JSON.parse(markNumbers(text, mark)) as JsonObject).data
   const fields: Difference[] = []
   let more_fields = 0
-  compare('data', openEnvelope(before.json).data, openEnvelope(after.json).data, difference => {
-    if (fields.length < MAX_FIELDS) fields.push(difference)
-    else more_fields++
+  compare('data', dataIn(before.text), dataIn(after.text), (path, stored, received) => {
+    const [difference] = differs(path, unmarkNumbers(stored, mark), unmarkNumbers(received, mark))
+    if (difference !== undefined && fields.length < MAX_FIELDS) fields.push(difference)
+    else if (difference !== undefined) more_fields++
   })
   return { facts: factDifferences(factsByName(before.text), factsByName(after.text)), fields, more_fields }
 }
@@ -50,7 +56,7 @@ function factsByName (body: string): Map<string, string> {
 /**
  * Walks two values together, members by name and list items by index. A part that only one side has is one difference.
  */
-function compare (path: string, stored: Json | undefined, received: Json | undefined, found: (difference: Difference) => void): void {
+function compare (path: string, stored: Json | undefined, received: Json | undefined, found: (path: string, stored: string, received: string) => void): void {
   if (isObject(stored) && isObject(received)) {
     for (const name of [...new Set([...Object.keys(stored), ...Object.keys(received)])].sort()) {
       compare(`${path}${step(name)}`, own(stored, name), own(received, name), found)
@@ -60,7 +66,7 @@ function compare (path: string, stored: Json | undefined, received: Json | undef
       compare(`${path}[${index}]`, stored[index], received[index], found)
     }
   } else {
-    differs(path, textOf(stored), textOf(received)).forEach(found)
+    found(path, textOf(stored), textOf(received))
   }
 }
 

@@ -7,7 +7,7 @@ import type { Family, Reading } from './families/family.ts'
 import { describeNow } from './payloads/order.ts'
 import { digest, UnmatchedRow, UnreadablePayload, type Core } from './payloads/decoder.ts'
 import { firstId, idOf, isTestId, isUsableId } from './wire/ids.ts'
-import { isObject, parseBody, type JsonObject } from './wire/json.ts'
+import { isObject, parseBody, parseStored, type JsonObject } from './wire/json.ts'
 import { NO_SUBJECT, subjectOf } from './wire/subject.ts'
 
 /**
@@ -39,13 +39,13 @@ function identifyBy (body: Buffer, naming: (envelope: Envelope) => Named): Ident
 }
 
 /**
- * The facts that a stored event states; none where its type is unknown to us.
+ * The facts that a stored event states; of a type that we do not read only that.
  * @param body the JSON as it was stored, after `identify` accepted it
  * @throws UnreadablePayload when this version of the code cannot read what an earlier one accepted
  */
 export function factsOf (body: string): Fact[] {
-  const envelope = openEnvelope(JSON.parse(body) as JsonObject)
-  const facts = familyFor(envelope)?.read(envelope).facts ?? []
+  const envelope = openEnvelope(parseStored(body))
+  const facts = familyFor(envelope)?.read(envelope).facts ?? [{ fact: 'unread' as const, type: firstId(envelope.type) ?? 'unknown' }]
   // The facts of a whole batch are kept until they are folded; they must not keep its payloads in memory.
   facts.forEach(describeNow)
   return facts

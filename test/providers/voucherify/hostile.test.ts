@@ -108,7 +108,8 @@ test('an id that could not be stored, or is no text, identifies nothing', async 
     t.match(identifyJson(projectWebhook({ voucher: { id } }, { type: 'voucher.archived' })), { subject: '-' }, `a type that is not read: ${what}`)
     const sentOut = identifyJson({ ...projectWebhook(order()), id, project_id: id, source: { id, object: id } })
     t.match(sentOut, { event_id: 'evcus_0f1', send_out_id: null, project_id: null, source: null, source_id: null }, `diagnostics are dropped, not the delivery: ${what}`)
-    if (id === null || id === '') continue
+    // What is no text counts as absent where something else names the card or the customer.
+    if (id === null || id === '' || typeof id !== 'string') continue
     t.match(identifyJson(set(award(), ['voucher', 'id'], id)), { reason: 'invalid_payload', detail: /voucher/ }, `the card: ${what}`)
     t.match(identifyJson(set(award(), ['voucher', 'holder_id'], id)), { reason: 'invalid_payload', detail: /voucher/ }, `its holder: ${what}`)
     t.match(identifyJson(set(order(), ['order', 'customer_id'], id)), { reason: 'invalid_payload', detail: /customer_id/ }, `the customer: ${what}`)
@@ -141,7 +142,12 @@ test('points are whole, exact and, where earned, not negative', async t => {
     const movement = factsOf(identified(withRaw(award(), points, raw)).body).find(fact => fact.fact === 'movement')
     t.equal(movement?.points, exact, raw)
   }
-  for (const raw of ['1.5', '9007199254740992', '-1e16', '1e400', '"900"', '[]']) {
+  for (const raw of ['1.5', '"900"', '[]', 'true', '{}']) {
+    const [movement] = factsOf(identified(withRaw(award(), ['balance', 'balance'], raw)).body)
+    t.match(movement, { points: 900n, reported_balance: null }, `a balance of ${raw} is none`)
+    t.match(factsOf(identified(withRaw(order(), ['order', 'discount_amount'], raw)).body)[0], { discount_amount: null, status: 'PAID' }, `a discount of ${raw} is none`)
+  }
+  for (const raw of ['9007199254740992', '-1e16', '1e400']) {
     t.match(identifyText(withRaw(award(), ['balance', 'balance'], raw)), { reason: 'invalid_payload', detail: /balance\.balance/ }, `a balance of ${raw}`)
     for (const amount of ['amount', 'total_amount', 'discount_amount', 'total_discount_amount', 'initial_amount', 'items_discount_amount']) {
       t.match(identifyText(withRaw(order(), ['order', amount], raw)), { reason: 'invalid_payload', detail: new RegExp(`order\\.${amount}`) }, `${amount} of ${raw}`)
@@ -154,16 +160,16 @@ test('points are whole, exact and, where earned, not negative', async t => {
   t.match(factsOf(identified(withRaw(order(), ['order', 'amount'], '-5')).body)[0], { amount: -5n })
 })
 
-test('a time that does not exist is refused where it is needed', async t => {
-  for (const time of ['2024-02-30T00:00:00Z', '2024-03-11T13:20:39', '2024-03-11', 'soon', '', '2024-03-11T25:00:00Z']) {
-    t.match(identifyJson(set(order(), ['order', 'updated_at'], time)), { reason: 'invalid_payload', detail: /updated_at/ }, time)
-    t.match(identifyJson(set(order(), ['order', 'created_at'], time)), { reason: 'invalid_payload', detail: /created_at/ }, time)
-    t.match(identifyJson(set(award(), ['event', 'created_at'], time)), { reason: 'invalid_payload', detail: /created_at/ }, time)
-    t.match(identifyJson(projectWebhook(award(), { type: AWARD, created_at: time })), { reason: 'invalid_payload', detail: /created_at/ }, time)
-  }
-  for (const time of [1705591160, true, {}, []]) {
-    t.match(identifyJson(set(order(), ['order', 'updated_at'], time)), { reason: 'invalid_payload', detail: /updated_at/ })
-    t.match(identifyJson(projectWebhook(award(), { type: AWARD, created_at: time })), { reason: 'invalid_payload', detail: /created_at/ })
+test('a time that does not exist counts as absent, and is refused where no other is', async t => {
+  const dated = (data: JsonObject): string | null => identified(data).occurred_at
+  for (const time of ['2024-02-30T00:00:00Z', '2024-03-11T13:20:39', '2024-03-11', 'soon', '', '2024-03-11T25:00:00Z', 1705591160, true, {}, []]) {
+    const what = JSON.stringify(time)
+    t.equal(dated(set(order(), ['order', 'updated_at'], time)), '2024-03-11T13:20:39.987000Z', `an order is dated by its creation, not by ${what}`)
+    t.match(factsOf(identified(set(order(), ['order', 'created_at'], time)).body)[0], { created_at: null }, what)
+    t.match(identifyJson(set(set(order(), ['order', 'created_at'], time), ['order', 'updated_at'], time)), { reason: 'invalid_payload', detail: /updated_at/ }, `only by ${what}`)
+    t.match(identifyJson(set(award(), ['event', 'created_at'], time)), { reason: 'invalid_payload', detail: /created_at/ }, what)
+    t.equal(dated(projectWebhook(award(), { type: AWARD, created_at: time })), '2024-01-18T15:19:20.676000Z', `an award is dated by its trigger, not by ${what}`)
+    t.equal(dated(projectWebhook(set(award(), ['event', 'created_at'], time), { type: AWARD })), '2024-03-11T13:20:40.123456Z', what)
   }
   t.match(identifyJson(set(award(), ['event', 'created_at'], undefined)), { reason: 'invalid_payload', detail: /created_at/ }, 'an award needs one')
   const undated = set(set(order(), ['order', 'updated_at'], null), ['order', 'created_at'], undefined)
@@ -172,10 +178,19 @@ test('a time that does not exist is refused where it is needed', async t => {
   t.match(identifyJson(set(order(), ['order', 'updated_at'], null)), { event_id: /:PAID:2024-03-11T13:20:39\.987Z$/ }, 'or its creation')
 })
 
+test('a time may have spaces around it, a leap second, and any number of digits', async t => {
+  for (const [written, read] of [
+    [' 2024-03-11T13:20:39Z ', '2024-03-11T13:20:39.000000Z'], ['2024-03-11 13:20:39Z', '2024-03-11T13:20:39.000000Z'],
+    ['2016-12-31T23:59:60Z', '2017-01-01T00:00:00.000000Z'], ['2017-01-01T00:59:60.25+01:00', '2017-01-01T00:00:00.250000Z'],
+    ['2024-03-11T13:20:39.1234567891Z', '2024-03-11T13:20:39.123456Z'], [`2024-03-11T13:20:39.${'7'.repeat(40)}Z`, '2024-03-11T13:20:39.777777Z']
+  ] as const) t.equal(identified(set(order(), ['order', 'updated_at'], written)).occurred_at, read, written)
+  t.equal(identified(set(order(), ['order', 'updated_at'], '2024-03-11T13:20:61Z')).occurred_at, '2024-03-11T13:20:39.987000Z', 'a second too many')
+})
+
 test('a year that PostgreSQL does not have is no time', async t => {
   // Stored as an order's created_at it would stop the projection of its whole shard.
-  for (const time of ['0000-01-01T00:00:00Z', '0000-12-31T23:59:59.999999Z', '0001-01-01T00:30:00+01:00']) {
-    t.match(identifyJson(set(order(), ['order', 'created_at'], time)), { reason: 'invalid_payload' }, time)
+  for (const time of ['0000-01-01T00:00:00Z', '0000-12-31T23:59:59.999999Z', '0001-01-01T00:30:00+01:00', '9999-12-31T23:59:60Z']) {
+    t.match(factsOf(identified(set(order(), ['order', 'created_at'], time)).body)[0], { created_at: null }, time)
     t.match(identifyJson(projectWebhook({}, { type: 'no.such.type', created_at: time })), { occurred_at: null }, time)
   }
   t.match(identifyJson(set(order(), ['order', 'updated_at'], '0001-01-01T00:00:00Z')), { occurred_at: '0001-01-01T00:00:00.000000Z' })

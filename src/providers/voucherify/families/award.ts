@@ -3,10 +3,10 @@ import type { MovementObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { idOf, naturalKey } from '../wire/ids.ts'
 import { isObject, type JsonObject } from '../wire/json.ts'
-import { bystanders, about, Balance, cardFacts, customerOf } from '../payloads/card.ts'
+import { bystanders, about, Balance, balanceAmong, cardFacts, customerOf } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { Described, exact, exactInteger, maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
-import { details, movementKey, optionalId, requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
+import { details, movementKey, optionalId, requiredId, requiredInstant, textIn, toMilliseconds } from '../payloads/values.ts'
 import { sourceRankOf, type Family, type Reading } from './family.ts'
 
 const TYPE = 'customer.rewarded.loyalty_points'
@@ -14,7 +14,7 @@ const TYPE = 'customer.rewarded.loyalty_points'
 const Award = Type.Object({
   ...about,
   earning_rule: Type.Object({ id: Type.String() }),
-  balance: Type.Composite([Balance, Type.Object({ points: exactInteger(0) })]),
+  balance: Type.Object({ ...Balance.properties, points: exactInteger(0) }),
   order: Described,
   event: maybe(Type.Object({ id: maybe(Type.String()), type: Described, created_at: Described }))
 })
@@ -34,6 +34,7 @@ export const award: Family = {
 }
 
 function read (envelope: Envelope): Reading {
+  if (envelope.shape === 'v2018' && !isObject(envelope.data.earning_rule)) return readNotification(envelope)
   const data = readAward(envelope.data)
   const card_id = requiredId(data.voucher?.id ?? relatedCard(data.balance.related_object), 'voucher.id')
   const rule = requiredId(data.earning_rule.id, 'earning_rule.id')
@@ -54,7 +55,7 @@ function read (envelope: Envelope): Reading {
     order_id: idOf(data.order) ?? null,
     earning_rule_id: rule,
     holder_id: customer_id,
-    details: details({ trigger_type: data.event?.type })
+    details: details({ trigger_type: textIn(data.event, 'type') })
   }
   const orders = observedOrder(data.order, optionalId(data.customer?.id, 'customer.id') ?? customer_id)
   return {
@@ -78,6 +79,32 @@ function read (envelope: Envelope): Reading {
       order: movement.order_id
     },
     ids: [trigger, card_id, customer_id]
+  }
+}
+
+const readNotified = reader(Type.Object({ ...about, balance: Type.Object({ ...Balance.properties, points: exactInteger(0) }), order: Described }))
+
+/**
+ * A notification of the retired shape says how many points were earned and what the card held then, but not under which
+ * rule and by which trigger. As a movement it would count a second time beside the award, so only the balance is taken.
+ */
+function readNotification (envelope: Envelope): Reading {
+  const data = readNotified(envelope.data)
+  const card_id = requiredId(data.voucher?.id ?? relatedCard(data.balance.related_object), 'voucher.id')
+  const customer_id = customerOf(data)
+  const occurred_at = requiredInstant('related_object.created_at', envelope.occurred_at)
+  const balance = balanceAmong('balance.balance', data.balance)
+  return {
+    subject: naturalKey('card', card_id),
+    customer_id,
+    occurred_at,
+    facts: [
+      ...(balance === null ? [] : [{ fact: 'snapshot' as const, card_id, balance, pending: null, occurred_at }]),
+      ...cardFacts(card_id, data, customer_id, occurred_at),
+      ...bystanders(data, [customer_id], observedOrder(data.order, customer_id), occurred_at)
+    ],
+    core: { card: card_id, points: exact(data.balance.points), balance, occurred_at: toMilliseconds(occurred_at) },
+    ids: [envelope.event_id, card_id, customer_id]
   }
 }
 

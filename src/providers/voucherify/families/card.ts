@@ -4,7 +4,7 @@ import type { Envelope } from '../wire/envelope.ts'
 import { subjectOf } from '../wire/subject.ts'
 import { Campaign, Card, cardObservation, snapshotOf, statedHolder, isLoyaltyCard } from '../payloads/card.ts'
 import { Customer, people } from '../payloads/customer.ts'
-import { exact, exactInteger, maybe, reader } from '../payloads/decoder.ts'
+import { Described, exact, exactInteger, maybe, reader, relied } from '../payloads/decoder.ts'
 import { movementKey, optionalId, optionalInstant, requiredId, requiredInstant } from '../payloads/values.ts'
 import { sourceRankOf, type Family, type Reading } from './family.ts'
 
@@ -16,14 +16,15 @@ const Payload = Type.Object({
   customer: maybe(Customer),
   holder: maybe(Customer),
   campaign: maybe(Campaign),
-  voucher: maybe(Type.Composite([Card, Type.Object({ created_at: maybe(Type.String()), updated_at: maybe(Type.String()) })]))
+  // Nothing else in it is worth keeping.
+  voucher: relied(Type.Object({ ...Card.properties, created_at: Described }))
 })
 type Payload = Static<typeof Payload>
 const readPayload = reader(Payload)
 
 /** A new card's points are those it was imported with. */
 const readOpening = reader(Type.Object({
-  voucher: Type.Object({ loyalty_card: maybe(Type.Object({ points: maybe(exactInteger()), balance: maybe(exactInteger()) })) })
+  voucher: Type.Object({ loyalty_card: relied(Type.Object({ points: relied(exactInteger()), balance: relied(exactInteger()) })) })
 }))
 
 /**
@@ -39,7 +40,7 @@ export const card: Family = {
 function read (envelope: Envelope): Reading {
   const data = readPayload(envelope.data)
   const { voucher } = data
-  const occurred_at = optionalInstant('event.created_at', envelope.occurred_at, voucher?.updated_at, voucher?.created_at)
+  const occurred_at = optionalInstant(envelope.occurred_at, voucher?.updated_at, voucher?.created_at)
   const customer_id = statedHolder(data) ?? optionalId(data.customer?.id, 'customer.id')
   const named = { subject: subjectOf(String(envelope.type), envelope.data), customer_id, ids: [voucher?.id, customer_id] }
   // Two sends of publishing, enabling and so on agree only that it happened; two sends of a creation also on the

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { Customer, customerObservation } from '../payloads/customer.ts'
-import { maybe, reader } from '../payloads/decoder.ts'
+import { Described, reader } from '../payloads/decoder.ts'
 import { requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
 import { naturalKey } from '../wire/ids.ts'
 import type { Family } from './family.ts'
@@ -8,7 +8,7 @@ import type { Family } from './family.ts'
 const DELETED = 'customer.deleted'
 
 const readCustomer = reader(Type.Object({
-  customer: Type.Composite([Customer, Type.Object({ created_at: maybe(Type.String()), updated_at: maybe(Type.String()) })])
+  customer: Type.Object({ ...Customer.properties, created_at: Described, updated_at: Described })
 }))
 
 /** A customer's profile, and its deletion, which the ledger only marks: points and orders must stay explained. */

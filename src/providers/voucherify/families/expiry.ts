@@ -2,12 +2,14 @@ import { Type } from '@sinclair/typebox'
 import type { ExpirationObservation, Fact } from '../../../ledger/facts.ts'
 import { firstId } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
-import { exactInteger, maybe, reader } from '../payloads/decoder.ts'
+import { Described, exactInteger, reader, relied } from '../payloads/decoder.ts'
 import { dayOf } from '../payloads/values.ts'
 import type { Family } from './family.ts'
 import { readingOfRow, rowPayload } from './row-reading.ts'
 
-const readExpiry = reader(Type.Object({ ...rowPayload, points: maybe(exactInteger()), buckets: Type.Optional(Type.Unknown()) }))
+const readExpiry = reader(Type.Object({ ...rowPayload, points: Described, buckets: Described }))
+
+const readPoints = reader(Type.Object({ points: relied(exactInteger()) }))
 
 /** Points that expired, and the buckets that they were in. */
 export const expiry: Family = {
@@ -16,9 +18,11 @@ export const expiry: Family = {
   read (envelope) {
     const data = readExpiry(envelope.data)
     // The payload's own `points` is positive, the row's negative. It counts only where the row states none.
-    const points = typeof data.points === 'number' ? -Math.abs(data.points) : null
+    const balances = [data.transaction.details?.balance, data.balance].filter(isObject)
+    const stated = balances.find(({ points }) => points !== null && points !== undefined)
+    const balance = stated === undefined ? { ...balances.at(-1), points: negated(readPoints(envelope.data).points) } : data.balance
     const buckets = bucketsOf(data.buckets)
-    const reading = readingOfRow(envelope, { ...data, balance: { ...data.balance, points: data.balance?.points ?? points } }, {
+    const reading = readingOfRow(envelope, { ...data, balance }, {
       type: 'customer.voucher.loyalty_card.points_expired',
       kind: 'expiration',
       also: { buckets }
@@ -38,6 +42,10 @@ function expired (buckets: Bucket[] | null, facts: readonly Fact[]): ExpirationO
     const left = Number.isSafeInteger(points) ? BigInt(points as number) : null
     return [{ fact: 'expiration', bucket_id: id, card_id, campaign_id: null, status: 'EXPIRED', points: left, expires_on: dayOf(expires_on), occurred_at } satisfies ExpirationObservation]
   })
+}
+
+function negated (points: number | null | undefined): number | null {
+  return points === null || points === undefined ? null : -Math.abs(points)
 }
 
 interface Bucket { bucket_id: unknown, points: unknown, expires_on: unknown }

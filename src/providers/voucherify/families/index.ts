@@ -9,6 +9,7 @@ import { exportedObject } from './exported-objects.ts'
 import { holder } from './holder.ts'
 import { order } from './order.ts'
 import { pending } from './pending.ts'
+import { publication } from './publication.ts'
 import { pulled } from './pulled.ts'
 import { redemption } from './redemption.ts'
 import { rewardRedemption } from './reward-redemption.ts'
@@ -18,7 +19,7 @@ import { transaction } from './transaction.ts'
 
 /** Every family we can read. Bare data is recognised in this order. */
 export const families: readonly Family[] = [
-  award, transaction, expiry, adjustment, pending, rollback, rewardRedemption, order, redemption, customer, tier, card, holder, exported, exportedObject, pulled
+  award, transaction, expiry, adjustment, pending, rollback, rewardRedemption, order, redemption, customer, tier, card, holder, exported, exportedObject, pulled, publication
 ]
 
 const byType = new Map(families.flatMap(family => family.types.map(type => [type, family])))

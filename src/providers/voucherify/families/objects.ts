@@ -103,7 +103,7 @@ export function lotObject (object: JsonObject): ObjectReading {
     activates_on: dayOf(lot.activates_at),
     occurred_at,
     order_id: firstId(lot.order_id, idOf(lot.details?.order)) ?? null,
-    earning_rule_id: optionalId(lot.details?.earning_rule?.id, 'object.details.earning_rule.id'),
+    earning_rule_id: idOf(lot.details?.earning_rule) ?? null,
     holder_id: customer_id
   }
   return versioned('pending', pending_id, occurred_at, {

@@ -5,7 +5,7 @@ import { isObject, type JsonObject } from '../wire/json.ts'
 import { Customer, people } from '../payloads/customer.ts'
 import { Order, orderCore, orderObservation } from '../payloads/order.ts'
 import { maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
-import { optionalId } from '../payloads/values.ts'
+import { optionalId, timeText } from '../payloads/values.ts'
 import type { Family, Reading } from './family.ts'
 
 const readOrderEvent = reader(Type.Object({
@@ -47,7 +47,7 @@ function read (envelope: Envelope): Reading {
   const observation = orderObservation(status === undefined ? data.order : { ...data.order, status }, optionalId(data.customer?.id, 'customer.id'), envelope.occurred_at)
   const { order_id, customer_id } = observation
   if (customer_id === null) throw new UnreadablePayload('data.customer.id: neither customer nor order says whose order this is')
-  const updated = data.order.updated_at ?? data.order.created_at ?? observation.updated_at
+  const updated = timeText(data.order.updated_at, data.order.created_at) ?? observation.updated_at
   return {
     bare: {
       event_id: `${naturalKey('order', order_id, observation.status)}:${updated}`,

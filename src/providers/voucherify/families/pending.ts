@@ -8,18 +8,22 @@ import { subjectOf } from '../wire/subject.ts'
 import { bystanders, Balance, cardFacts, customerOf, pendingTotalOf } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { Transaction, type PendingPoints } from '../payloads/transaction.ts'
-import { exact, maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
-import { dayOf, details, movementKey, optionalId, requiredId, requiredInstant, textIn, toMilliseconds } from '../payloads/values.ts'
+import { exact, exactInteger, maybe, reader, relied, UnreadablePayload } from '../payloads/decoder.ts'
+import { dayOf, details, idAmong, movementKey, optionalId, requiredId, requiredInstant, timeText, toMilliseconds } from '../payloads/values.ts'
 import { sourceRankOf, type Family, type Reading } from './family.ts'
 import { readingOfRow, rowPayload } from './row-reading.ts'
 
 const PREFIXES = ['voucher.loyalty_card.pending_points.', 'customer.voucher.loyalty_card.pending_points.']
 const STATES: readonly PendingState[] = ['added', 'updated', 'activated', 'canceled']
 
+/** Both decide in which state the lot is. */
+const Figures = Type.Object({ ...Balance.properties, points: relied(exactInteger()) })
+
 const Payload = Type.Object({
   ...rowPayload,
   transaction: maybe(Transaction),
-  voucher_pending_points_balance: maybe(Balance)
+  balance: relied(Figures),
+  voucher_pending_points_balance: relied(Figures)
 })
 type Payload = Static<typeof Payload>
 const readPayload = reader(Payload)
@@ -61,7 +65,7 @@ function stateOf (data: Payload, named: PendingState | undefined): PendingState 
  */
 function stateOfBare ({ created_at, updated_at, points }: PendingPoints, change: number): PendingState {
   if (change < 0) return -change === points ? 'canceled' : 'updated'
-  return updated_at && updated_at !== created_at ? 'updated' : 'added'
+  return timeText(updated_at) !== undefined && updated_at !== created_at ? 'updated' : 'added'
 }
 
 function readLot (envelope: Envelope, data: Payload, state: PendingState): Reading {
@@ -86,13 +90,13 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
     activates_on: dayOf(lot.activates_at),
     occurred_at: changed_at,
     order_id: firstId(lot.order_id, idOf(lot.details?.order), idOf(data.order)) ?? null,
-    earning_rule_id: optionalId(lot.details?.earning_rule?.id, 'pending_points.details.earning_rule.id'),
+    earning_rule_id: idOf(lot.details?.earning_rule) ?? null,
     holder_id: customer_id
   }
   const orders = observedOrder(data.order, customer_id)
   return {
     bare: {
-      event_id: `${naturalKey('pending', pending_id, state)}:${textIn(lot.updated_at ?? lot.created_at) ?? occurred_at}`,
+      event_id: `${naturalKey('pending', pending_id, state)}:${timeText(lot.updated_at, lot.created_at) ?? occurred_at}`,
       type: `${PREFIXES[1]}${state}`
     },
     subject: envelope.shape === 'bare' ? naturalKey('pending', pending_id, state) : subjectOf(String(envelope.type), envelope.data),
@@ -121,8 +125,9 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
 /** The award that a lot became, where the event states it without the provider's row. */
 function activation (envelope: Envelope, data: Payload, lot: PendingObservation, occurred_at: Instant): Fact[] {
   if (lot.state !== 'activated' || data.balance?.points === undefined || data.balance.points === null) return []
-  const trigger = optionalId(data.pending_points?.details?.event?.id, 'pending_points.details.event.id')
-  const { card_id, earning_rule_id: rule, pending_id } = lot
+  const trigger = idAmong('pending_points.details.event.id', data.pending_points?.details?.event)
+  const rule = idAmong('pending_points.details.earning_rule.id', data.pending_points?.details?.earning_rule)
+  const { card_id, pending_id } = lot
   const movement: MovementObservation = {
     fact: 'movement',
     movement_id: trigger !== null && rule !== null ? movementKey('award', trigger, rule, card_id) : movementKey('pending', pending_id, card_id),

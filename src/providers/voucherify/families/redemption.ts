@@ -4,13 +4,15 @@ import { naturalKey } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
 import { NO_SUBJECT } from '../wire/subject.ts'
 import { customerOf } from '../payloads/card.ts'
-import { besideRedemption, loyaltyCardOf, pointsOf, redemptionPayload, spend, succeeded, type RedemptionPayload } from '../payloads/redemption.ts'
-import { Described, reader } from '../payloads/decoder.ts'
-import { optionalInstant, requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
+import { besideRedemption, loyaltyCardOf, pointsOf, Redemption, redemptionPayload, requireReadVouchers, spend, succeeded, type RedemptionPayload } from '../payloads/redemption.ts'
+import { Described, reader, relied } from '../payloads/decoder.ts'
+import { optionalInstant, requiredId, requiredInstant, textIn, toMilliseconds } from '../payloads/values.ts'
 import { sourceRankOf, type Family, type Reading } from './family.ts'
 
 const readPayload = reader(Type.Object({
   ...redemptionPayload,
+  // Without it nothing would say that points were spent.
+  redemption: relied(Redemption),
   referral_tier: Described,
   balance: Described
 }))
@@ -32,6 +34,7 @@ function read (envelope: Envelope): Reading {
   const id = requiredId(redemption.id, 'redemption.id')
   const occurred_at = requiredInstant('data.redemption.date', redemption.date, redemption.created_at, envelope.occurred_at)
   const card = succeeded(redemption) && !isReferral(data) ? loyaltyCardOf(data, redemption) : undefined
+  if (card === undefined) requireReadVouchers(envelope.data)
   const customer_id = customerOf({ ...data, voucher: card ?? data.voucher })
   const amount = card === undefined ? null : pointsOf(redemption.amount)
   const points = amount === null ? null : -amount
@@ -39,14 +42,14 @@ function read (envelope: Envelope): Reading {
     // Two events state a redemption that was exchanged for a reward: they must not replace each other.
     bare: isObject(envelope.data.reward)
       ? { event_id: naturalKey('rewarded', id), type: 'customer.rewarded' }
-      : { event_id: naturalKey('redemption', id), type: 'customer.redemption.succeeded' },
+      : { event_id: naturalKey('redemption', id), type: succeeded(redemption) ? 'customer.redemption.succeeded' : 'redemption.failed' },
     subject: naturalKey('redemption', id),
     customer_id,
     occurred_at,
     facts: [
       ...(card === undefined
         ? []
-        : spend(data, card, { entity: 'redemption', id, kind: 'redemption', points, source_rank: sourceRankOf(envelope), occurred_at, also: { redemption_id: id, reason: redemption.reason } })),
+        : spend(data, card, { entity: 'redemption', id, kind: 'redemption', points, source_rank: sourceRankOf(envelope), occurred_at, also: { redemption_id: id, reason: textIn(redemption, 'reason') } })),
       ...besideRedemption(data, customer_id, occurred_at)
     ],
     core: { redemption: id, card: card?.id ?? null, points, occurred_at: toMilliseconds(occurred_at) },
@@ -65,7 +68,7 @@ function withoutRedemption (envelope: Envelope, data: RedemptionPayload): Readin
   return {
     subject: NO_SUBJECT,
     customer_id,
-    occurred_at: optionalInstant('event.created_at', envelope.occurred_at),
+    occurred_at: optionalInstant(envelope.occurred_at),
     facts: [],
     core: { rewarded: customer_id },
     ids: [customer_id]

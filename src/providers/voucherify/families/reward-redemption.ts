@@ -4,9 +4,9 @@ import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
 import { customerOf, isLoyaltyCard, type Card } from '../payloads/card.ts'
-import { besideRedemption, pointsOf, redemptionPayload, spend } from '../payloads/redemption.ts'
-import { Described, maybe, reader } from '../payloads/decoder.ts'
-import { optionalId, requiredId, requiredInstant, textIn } from '../payloads/values.ts'
+import { besideRedemption, redemptionPayload, spend } from '../payloads/redemption.ts'
+import { Described, exact, exactInteger, maybe, reader, relied } from '../payloads/decoder.ts'
+import { idAmong, optionalId, requiredId, requiredInstant } from '../payloads/values.ts'
 import type { Family, Reading } from './family.ts'
 
 const readPayload = reader(Type.Object({
@@ -15,13 +15,13 @@ const readPayload = reader(Type.Object({
     id: maybe(Type.String()),
     state: maybe(Type.String()),
     voucher_id: maybe(Type.String()),
-    source_id: maybe(Type.String()),
-    source_type: maybe(Type.String()),
-    created_at: maybe(Type.String())
+    source_id: Described,
+    source_type: relied(Type.String()),
+    created_at: Described
   }),
   source: Described,
   reward_assignment: maybe(Type.Object({
-    parameters: maybe(Type.Object({ loyalty: maybe(Type.Object({ points: Type.Optional(Type.Unknown()) })) }))
+    parameters: maybe(Type.Object({ loyalty: maybe(Type.Object({ points: maybe(exactInteger(0)) })) }))
   }))
 }))
 
@@ -44,7 +44,7 @@ function read (envelope: Envelope): Reading {
   const occurred_at = requiredInstant('data.reward_redemption.created_at', reward_redemption.created_at, envelope.occurred_at)
   const card = cardOf(data.voucher, reward_redemption.voucher_id)
   const redemption_id = payingRedemption(data)
-  const price = card === undefined || redemption_id === undefined ? null : pointsOf(data.reward_assignment?.parameters?.loyalty?.points)
+  const price = card === undefined || redemption_id === undefined ? null : exact(data.reward_assignment?.parameters?.loyalty?.points)
   const points = price === null ? null : -price
   const customer_id = customerOf(data)
   return {
@@ -70,10 +70,10 @@ function read (envelope: Envelope): Reading {
 function payingRedemption ({ reward_redemption, source }: { reward_redemption: Source, source?: unknown }): string | undefined {
   const named = reward_redemption.source_type === REDEMPTION ? reward_redemption.source_id : undefined
   const beside = isObject(source) && source.type === REDEMPTION ? source.id : undefined
-  return optionalId(named ?? textIn(beside), 'reward_redemption.source_id') ?? undefined
+  return idAmong('reward_redemption.source_id', { id: named }, { id: beside }) ?? undefined
 }
 
-interface Source { source_id?: string | null, source_type?: string | null }
+interface Source { source_id?: unknown, source_type?: string | null }
 
 const REDEMPTION = 'redemption'
 

@@ -3,9 +3,9 @@ import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
 import { customerOf } from '../payloads/card.ts'
-import { besideRedemption, loyaltyCardOf, pointsOf, Redemption, redemptionPayload, spend, succeeded } from '../payloads/redemption.ts'
+import { besideRedemption, loyaltyCardOf, pointsOf, Redemption, redemptionPayload, requireReadVouchers, spend, succeeded } from '../payloads/redemption.ts'
 import { reader } from '../payloads/decoder.ts'
-import { requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
+import { requiredId, requiredInstant, textIn, toMilliseconds } from '../payloads/values.ts'
 import { sourceRankOf, type Family, type Reading } from './family.ts'
 
 const readPayload = reader(Type.Object({ ...redemptionPayload, redemption_rollback: Redemption }))
@@ -25,10 +25,11 @@ function read (envelope: Envelope): Reading {
   const card = succeeded(redemption_rollback)
     ? loyaltyCardOf(data, redemption_rollback) ?? loyaltyCardOf(data, data.redemption ?? {})
     : undefined
+  if (card === undefined) requireReadVouchers(envelope.data)
   const customer_id = customerOf({ ...data, voucher: card ?? data.voucher })
   const points = card === undefined ? null : pointsOf(redemption_rollback.amount ?? data.redemption?.amount)
   return {
-    bare: { event_id: naturalKey('rollback', id), type: 'customer.redemption.rollback.succeeded' },
+    bare: { event_id: naturalKey('rollback', id), type: succeeded(redemption_rollback) ? 'customer.redemption.rollback.succeeded' : 'redemption.rollback.failed' },
     subject: naturalKey('rollback', id),
     customer_id,
     occurred_at,
@@ -42,7 +43,7 @@ function read (envelope: Envelope): Reading {
           points,
           source_rank: sourceRankOf(envelope),
           occurred_at,
-          also: { rollback_id: id, redemption_id: data.redemption?.id, reason: redemption_rollback.reason }
+          also: { rollback_id: id, redemption_id: data.redemption?.id, reason: textIn(redemption_rollback, 'reason') }
         })),
       ...besideRedemption({ ...data, redemption: redemption_rollback }, customer_id, occurred_at)
     ],

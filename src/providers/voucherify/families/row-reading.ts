@@ -2,24 +2,24 @@ import type { Static, TObject } from '@sinclair/typebox'
 import { SOURCE_RANK, type Fact, type PendingObservation, type SourceRank } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
-import { bystanders, about, Balance, cardFacts, cardObservation, customerOf, isLoyaltyCard } from '../payloads/card.ts'
+import { bystanders, about, cardFacts, cardObservation, customerOf, isLoyaltyCard } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { PendingPoints, readRow, Transaction, type KindOfEvent, type Row } from '../payloads/transaction.ts'
-import { Described, maybe } from '../payloads/decoder.ts'
-import { optionalInstant, Ref, requiredId } from '../payloads/values.ts'
+import { Described, relied } from '../payloads/decoder.ts'
+import { optionalInstant, requiredId, textIn } from '../payloads/values.ts'
 import type { Reading } from './family.ts'
 
 /** The fields of every payload that carries a row of the provider's card ledger. */
 export const rowPayload = {
   ...about,
   transaction: Transaction,
-  balance: maybe(Balance),
+  balance: Described,
   order: Described,
-  event: maybe(Ref),
-  earning_rule: maybe(Ref),
-  redemption: maybe(Ref),
-  rollback: maybe(Ref),
-  pending_points: maybe(PendingPoints)
+  event: Described,
+  earning_rule: Described,
+  redemption: Described,
+  rollback: Described,
+  pending_points: relied(PendingPoints)
 }
 type RowPayload = Static<TObject<typeof rowPayload>>
 
@@ -60,7 +60,7 @@ export function readingOfRow (envelope: Envelope, data: RowPayload, event: { typ
 export function readingOfRowAlone (transaction: Transaction, campaign_id: string | null, source_rank: SourceRank): Omit<Reading, 'bare'> {
   if (isCredit(transaction)) {
     const id = requiredId(transaction.id, 'transaction.id')
-    return { subject: naturalKey('transaction', id), customer_id: null, occurred_at: null, facts: [], core: { transaction: id, type: transaction.type ?? null }, ids: [id] }
+    return { subject: naturalKey('transaction', id), customer_id: null, occurred_at: null, facts: [], core: { transaction: id, type: textIn(transaction, 'type') ?? null }, ids: [id] }
   }
   const row = readRow(transaction, {}, { card_id: null, holder_id: null, source_rank })
   const { card_id, occurred_at } = row
@@ -76,7 +76,7 @@ export function readingOfRowAlone (transaction: Transaction, campaign_id: string
 
 /** Gift cards have rows too, of credits. */
 function isCredit ({ type }: Transaction): boolean {
-  return type?.startsWith('CREDITS_') === true
+  return typeof type === 'string' && type.startsWith('CREDITS_')
 }
 
 function holdsPoints ({ transaction, voucher }: RowPayload): boolean {
@@ -89,9 +89,9 @@ function withoutPoints (envelope: Envelope, data: RowPayload): Reading {
   return {
     subject: naturalKey('transaction', id),
     customer_id: customerOf(data),
-    occurred_at: optionalInstant('data.transaction.created_at', data.transaction.created_at, envelope.occurred_at),
+    occurred_at: optionalInstant(data.transaction.created_at, envelope.occurred_at),
     facts: [],
-    core: { transaction: id, type: data.transaction.type ?? null },
+    core: { transaction: id, type: typeof data.transaction.type === 'string' ? data.transaction.type : null },
     ids: [id]
   }
 }

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import type { TierChange, TierObservation } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
-import { naturalKey } from '../wire/ids.ts'
+import { firstId, naturalKey } from '../wire/ids.ts'
 import { Campaign } from '../payloads/card.ts'
 import { Customer, people } from '../payloads/customer.ts'
 import { Described, maybe, reader } from '../payloads/decoder.ts'
@@ -19,7 +19,7 @@ const readTier = reader(Type.Object({
   loyalty_tier: maybe(Tier),
   loyalty_tier_from: maybe(Tier),
   loyalty_tier_to: maybe(Tier),
-  created_at: maybe(Type.String())
+  created_at: Described
 }))
 
 /** A customer's changes between the tiers of a loyalty programme. */
@@ -40,12 +40,12 @@ function read (envelope: Envelope): Reading {
   const observation: TierObservation = {
     fact: 'tier',
     customer_id,
-    campaign_id: requiredId(data.campaign?.id ?? to?.campaign_id ?? from?.campaign_id, 'campaign.id'),
+    campaign_id: requiredId(firstId(data.campaign?.id, to?.campaign_id, from?.campaign_id), 'campaign.id'),
     change,
     tier_id: change === 'left' ? null : requiredId(to?.id, 'loyalty_tier.id'),
-    tier: textIn(to?.name) ?? null,
+    tier: textIn(to, 'name') ?? null,
     from_tier_id: optionalId(from?.id, 'loyalty_tier_from.id'),
-    from_tier: textIn(from?.name) ?? null,
+    from_tier: textIn(from, 'name') ?? null,
     occurred_at
   }
   return {

@@ -1,11 +1,11 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { CardObservation, Fact, OrderObservation, SnapshotObservation } from '../../../ledger/facts.ts'
-import { parseInstant, type Instant } from '../../../ledger/instant.ts'
+import type { Instant } from '../../../ledger/instant.ts'
 import { Customer, people } from './customer.ts'
 import { firstId } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
-import { Described, exactInteger, maybe } from './decoder.ts'
-import { optionalId, textIn } from './values.ts'
+import { Described, exactInteger, maybe, UnreadablePayload } from './decoder.ts'
+import { optionalId, optionalInstant, textIn } from './values.ts'
 
 /** A voucher. Only those of type LOYALTY_CARD hold points. */
 export const Card = Type.Object({
@@ -28,11 +28,38 @@ export const Campaign = Type.Object({ id: Described, name: Described })
  * but for pending points, where it is what is pending afterwards.
  */
 export const Balance = Type.Object({
-  points: maybe(exactInteger()),
+  points: Described,
   balance: maybe(exactInteger()),
   total: Described,
   related_object: Described
 })
+
+/**
+ * The signed points of the first of several balances that states them. Something of a wrong kind in one of them is no
+ * figure; where no other states one either, it is refused, as is a number that the parser has rounded.
+ */
+export function pointsAmong (field: string, ...balances: unknown[]): bigint | null {
+  const stated = figures('points', balances)
+  const read = stated.find(figure => Number.isSafeInteger(figure) || isRounded(figure))
+  if (stated.length > 0 && !Number.isSafeInteger(read)) throw new UnreadablePayload(`data.${field}: Expected integer`)
+  return read === undefined ? null : BigInt(read as number)
+}
+
+/** The available points after it, by the first of several balances that states them. One of a wrong kind is none. */
+export function balanceAmong (field: string, ...balances: unknown[]): bigint | null {
+  const read = figures('balance', balances).find(figure => Number.isSafeInteger(figure) || isRounded(figure))
+  if (read !== undefined && !Number.isSafeInteger(read)) throw new UnreadablePayload(`data.${field}: Expected integer`)
+  return read === undefined ? null : BigInt(read as number)
+}
+
+function figures (name: 'points' | 'balance', balances: readonly unknown[]): unknown[] {
+  const stated = balances.map(balance => balance === null || balance === undefined ? null : isObject(balance) ? balance[name] : 'unread')
+  return stated.filter(figure => figure !== null && figure !== undefined)
+}
+
+function isRounded (figure: unknown): boolean {
+  return typeof figure === 'number' && Math.abs(figure) > Number.MAX_SAFE_INTEGER
+}
 
 /** Who and what the payload of a loyalty event is about. */
 export const about = {
@@ -78,10 +105,10 @@ export function cardFacts (card_id: string, about: Pick<About, 'voucher' | 'camp
  */
 export function snapshotOf (card_id: string, voucher: Card | null | undefined): SnapshotObservation[] {
   if (!isLoyaltyCard(voucher) || !isObject(voucher.loyalty_card)) return []
-  const occurred_at = typeof voucher.updated_at === 'string' ? parseInstant(voucher.updated_at) : undefined
+  const occurred_at = optionalInstant(voucher.updated_at)
   const balance = shownPoints(voucher.loyalty_card.balance)
   const pending = shownPoints(voucher.loyalty_card.pending_points)
-  if (occurred_at === undefined || (balance === null && pending === null)) return []
+  if (occurred_at === null || (balance === null && pending === null)) return []
   return [{ fact: 'snapshot', card_id, balance, pending, occurred_at }]
 }
 
@@ -98,7 +125,7 @@ function shownPoints (value: unknown): bigint | null {
 /** The fields of a card, and its holder. */
 export function cardObservation (card_id: string, { voucher, campaign }: Pick<About, 'voucher' | 'campaign'>, holder_id: string | null, occurred_at: Instant): CardObservation {
   const fields: CardObservation['fields'] = {}
-  const observed = { code: textIn(voucher?.code), campaign_id: firstId(voucher?.campaign_id, campaign?.id), campaign: textIn(voucher?.campaign) ?? textIn(campaign?.name) }
+  const observed = { code: textIn(voucher, 'code'), campaign_id: firstId(voucher?.campaign_id, campaign?.id), campaign: textIn(voucher, 'campaign') ?? textIn(campaign, 'name') }
   for (const [name, value] of Object.entries(observed) as Array<[keyof typeof observed, string | null | undefined]>) {
     if (value !== undefined) fields[name] = value
   }

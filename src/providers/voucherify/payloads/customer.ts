@@ -1,9 +1,9 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { CustomerObservation, Fact } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
-import { isObject } from '../wire/json.ts'
+import { isObject, textOfMember } from '../wire/json.ts'
 import { Described, maybe } from './decoder.ts'
-import { jsonText, requiredId, textIn } from './values.ts'
+import { jsonText, requiredId } from './values.ts'
 
 export const Customer = Type.Object({
   id: maybe(Type.String()),
@@ -36,7 +36,7 @@ export function customerObservation (customer: Customer | null | undefined, occu
   if (customer === null || customer === undefined || customer.id === null || customer.id === undefined) return []
   const observation: CustomerObservation = { fact: 'customer', customer_id: requiredId(customer.id, 'customer.id'), occurred_at, fields: {} }
   for (const field of ['source_id', 'name', 'email'] as const) {
-    const value = textIn(customer[field])
+    const value = textOfMember(customer, field)
     if (value !== undefined) observation.fields[field] = value
   }
   if (customer.metadata === null || isObject(customer.metadata)) observation.fields.metadata = jsonText(customer.metadata)

@@ -2,14 +2,14 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { Fact, OrderObservation } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
 import { Customer } from './customer.ts'
-import { digest, exact, exactInteger, maybe, reader, UnreadablePayload, type Core } from './decoder.ts'
-import { jsonText, optionalId, optionalInstant, optionalText, requiredId, requiredInstant, toMilliseconds } from './values.ts'
+import { Described, digest, exact, exactInteger, maybe, reader, UnreadablePayload, type Core } from './decoder.ts'
+import { jsonText, optionalId, optionalInstant, requiredId, requiredInstant, textIn, toMilliseconds } from './values.ts'
 
 const Amount = maybe(exactInteger())
 
 export const Order = Type.Object({
   id: maybe(Type.String()),
-  source_id: maybe(Type.String()),
+  source_id: Described,
   status: maybe(Type.String()),
   amount: Amount,
   initial_amount: Amount,
@@ -19,8 +19,8 @@ export const Order = Type.Object({
   total_amount: Amount,
   items: maybe(Type.Array(Type.Unknown())),
   metadata: maybe(Type.Record(Type.String(), Type.Unknown())),
-  created_at: maybe(Type.String()),
-  updated_at: maybe(Type.String()),
+  created_at: Described,
+  updated_at: Described,
   customer_id: maybe(Type.String()),
   customer: maybe(Customer)
 })
@@ -61,10 +61,10 @@ class ShownState implements OrderObservation {
   #description: Description | undefined
 
   constructor (order: Order, customerId: string | null, observedAt: unknown) {
-    this.created_at = optionalInstant('data.order.created_at', order.created_at)
+    this.created_at = optionalInstant(order.created_at)
     this.order_id = requiredId(order.id, 'order.id')
     this.customer_id = optionalId(order.customer_id, 'order.customer_id') ?? optionalId(order.customer?.id, 'order.customer.id') ?? customerId
-    this.source_id = optionalText(order.source_id)
+    this.source_id = textIn(order, 'source_id') ?? null
     this.status = requiredId(order.status, 'order.status')
     this.amount = exact(order.amount)
     this.initial_amount = exact(order.initial_amount)
@@ -118,7 +118,7 @@ export function describeNow (fact: Fact): void {
 export function observedOrder (beside: unknown, customerId: string | null): OrderObservation[] {
   try {
     const order = readOrder(beside)
-    return order.id && order.status && (order.updated_at ?? order.created_at) ? [orderObservation(order, customerId)] : []
+    return order.id && order.status && optionalInstant(order.updated_at, order.created_at) !== null ? [orderObservation(order, customerId)] : []
   } catch (error) {
     if (error instanceof UnreadablePayload) return []
     throw error

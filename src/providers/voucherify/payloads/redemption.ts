@@ -1,12 +1,12 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import type { Fact, SourceRank, MovementKind, MovementObservation } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
-import { isObject } from '../wire/json.ts'
+import { isObject, type JsonObject } from '../wire/json.ts'
 import { idOf } from '../wire/ids.ts'
 import { bystanders, about, Card, cardFacts, statedHolder, isLoyaltyCard } from './card.ts'
 import { observedOrder } from './order.ts'
 import { Described, maybe, UnreadablePayload } from './decoder.ts'
-import { details, movementKey, optionalId, requiredId } from './values.ts'
+import { details, movementKey, optionalId, requiredId, textIn } from './values.ts'
 
 /** A redemption or a rollback, as the provider's payloads hold it. */
 export const Redemption = Type.Object({
@@ -46,6 +46,16 @@ export function loyaltyCardOf (data: RedemptionPayload, { voucher: redeemed, rel
   const same = redeemed?.id !== undefined && redeemed.id === shown?.id
   const candidates = same ? [redeemed, shown] : redeemed?.type ? [redeemed] : [shown, redeemed]
   return candidates.find(isLoyaltyCard) ?? undefined
+}
+
+/**
+ * Where no card was found, a voucher of a wrong kind might have been it: its points would go missing in silence.
+ * @param received the payload as it came
+ */
+export function requireReadVouchers (received: JsonObject): void {
+  const parts = [received, received.redemption, received.redemption_rollback]
+  const unread = parts.some(part => isObject(part) && part.voucher !== undefined && part.voucher !== null && !isObject(part.voucher))
+  if (unread) throw new UnreadablePayload('data.voucher: not an object, and nothing else says from which card points were spent')
 }
 
 /** A failed redemption moves nothing. */
@@ -95,7 +105,7 @@ export function spend (data: RedemptionPayload, card: Card, spent: Spent): Fact[
 
 function rewardOf ({ reward, redemption }: RedemptionPayload): Record<string, unknown> {
   const observed = [reward, redemption?.reward].find(isObject)
-  return { reward_id: observed?.id, reward: observed?.name }
+  return { reward_id: idOf(observed), reward: textIn(observed, 'name') }
 }
 
 /** The people and the orders that a payload about a redemption shows, whatever was redeemed. */

@@ -2,9 +2,10 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { SourceRank, MovementKind, MovementObservation, SnapshotObservation } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
 import { firstId, idOf } from '../wire/ids.ts'
-import { Balance } from './card.ts'
-import { Described, exact, exactInteger, maybe, UnmatchedRow, type Core } from './decoder.ts'
-import { dayOf, details, movementKey, optionalId, Ref, requiredId, requiredInstant, toMilliseconds } from './values.ts'
+import { isObject } from '../wire/json.ts'
+import { balanceAmong, pointsAmong } from './card.ts'
+import { Described, exactInteger, maybe, relied, UnmatchedRow, type Core } from './decoder.ts'
+import { dayOf, details, idAmong, movementKey, optionalId, requiredId, requiredInstant, textIn, toMilliseconds } from './values.ts'
 
 /** A row of the provider's own card ledger, `vtx_…`, and the lots of pending points it can name. */
 
@@ -13,32 +14,33 @@ export const PendingPoints = Type.Object({
   voucher_id: maybe(Type.String()),
   customer_id: maybe(Type.String()),
   order_id: Described,
-  points: maybe(exactInteger()),
+  points: relied(exactInteger()),
   activates_at: Described,
   created_at: Described,
   updated_at: Described,
-  details: maybe(Type.Object({ event: maybe(Ref), earning_rule: maybe(Ref), order: Described }))
+  details: maybe(Type.Object({ event: Described, earning_rule: Described, order: Described }))
 })
 export type PendingPoints = Static<typeof PendingPoints>
 
 export const Transaction = Type.Object({
   id: maybe(Type.String()),
-  type: maybe(Type.String()),
+  type: Described,
   voucher_id: maybe(Type.String()),
   created_at: Described,
   reason: Described,
   source: Described,
   source_id: Described,
   related_transaction_id: Described,
-  details: maybe(Type.Object({
-    balance: maybe(Balance),
+  details: relied(Type.Object({
+    balance: Described,
     order: Described,
-    event: maybe(Ref),
-    custom_event: maybe(Ref),
-    earning_rule: maybe(Ref),
-    redemption: maybe(Ref),
-    rollback: maybe(Ref),
-    pending_points: maybe(PendingPoints),
+    event: Described,
+    custom_event: Described,
+    segment: Described,
+    earning_rule: Described,
+    redemption: Described,
+    rollback: Described,
+    pending_points: relied(PendingPoints),
     source_voucher: Described,
     destination_voucher: Described
   }))
@@ -47,12 +49,12 @@ export type Transaction = Static<typeof Transaction>
 
 /** What a payload holds beside the row: used where the row's own details lack it. */
 export interface Beside {
-  balance?: Static<typeof Balance> | null | undefined
+  balance?: unknown
   order?: unknown
-  event?: Static<typeof Ref> | null | undefined
-  earning_rule?: Static<typeof Ref> | null | undefined
-  redemption?: Static<typeof Ref> | null | undefined
-  rollback?: Static<typeof Ref> | null | undefined
+  event?: unknown
+  earning_rule?: unknown
+  redemption?: unknown
+  rollback?: unknown
   pending_points?: PendingPoints | null | undefined
 }
 
@@ -98,17 +100,20 @@ interface Observed { card_id: string | null, holder_id: string | null, source_ra
 export function readRow (row: Transaction, beside: Beside, observed: Observed, ...fallbacks: unknown[]): Row {
   const vtx = requiredId(row.id, 'transaction.id')
   const inside = row.details ?? {}
-  const card_id = requiredId(row.voucher_id ?? observed.card_id ?? idOf(inside.balance?.related_object) ?? idOf(beside.balance?.related_object), 'transaction.voucher_id')
+  const balances = [inside.balance, beside.balance]
+  const card_id = requiredId(row.voucher_id ?? observed.card_id ?? firstId(...balances.map(balance => isObject(balance) ? idOf(balance.related_object) : undefined)), 'transaction.voucher_id')
   const occurred_at = requiredInstant('data.transaction.created_at', row.created_at, ...fallbacks)
-  const points = exact(inside.balance?.points ?? beside.balance?.points)
-  const reported_balance = exact(inside.balance?.balance ?? beside.balance?.balance)
+  const points = pointsAmong('transaction.details.balance.points', ...balances)
+  const reported_balance = balanceAmong('transaction.details.balance.balance', ...balances)
   const kind = kindOf(row.type, observed.kind, points)
-  if (kind === undefined) return rowOfUnknownType({ vtx, type: row.type ?? null, card_id, points, balance: reported_balance, occurred_at })
+  if (kind === undefined) return rowOfUnknownType({ vtx, type: textIn(row, 'type') ?? null, card_id, points, balance: reported_balance, occurred_at })
   const lot = inside.pending_points ?? beside.pending_points
-  const trigger = optionalId(inside.event?.id ?? lot?.details?.event?.id ?? beside.event?.id ?? inside.custom_event?.id, 'transaction.details.event.id')
-  const rule = optionalId(inside.earning_rule?.id ?? lot?.details?.earning_rule?.id ?? beside.earning_rule?.id, 'transaction.details.earning_rule.id')
-  const redemption = optionalId(inside.redemption?.id ?? beside.redemption?.id, 'transaction.details.redemption.id')
-  const rollback = optionalId(inside.rollback?.id ?? beside.rollback?.id, 'transaction.details.rollback.id')
+  // Of an award these name the movement; beside any other they only describe it.
+  const named = kind === 'accrual' ? idAmong : (_field: string, ...places: unknown[]) => firstId(...places.map(idOf)) ?? null
+  const trigger = named('transaction.details.event.id', inside.event, lot?.details?.event, beside.event, inside.custom_event)
+  const rule = named('transaction.details.earning_rule.id', inside.earning_rule, lot?.details?.earning_rule, beside.earning_rule)
+  const redemption = firstId(idOf(inside.redemption), idOf(beside.redemption)) ?? null
+  const rollback = firstId(idOf(inside.rollback), idOf(beside.rollback)) ?? null
   if (kind === 'accrual' && (points ?? 0n) >= 0n && trigger === null && firstId(lot?.id) === undefined && !statesCause(row.details)) {
     throw new UnmatchedRow('data.transaction.details: without them the row of an accrual cannot be matched to its award, and would count twice')
   }
@@ -126,14 +131,18 @@ export function readRow (row: Transaction, beside: Beside, observed: Observed, .
     holder_id: observed.holder_id,
     details: details({
       transaction_id: vtx,
-      transaction_type: row.type,
-      reason: row.reason,
-      source: row.source,
-      source_id: row.source_id,
-      related_transaction_id: row.related_transaction_id,
+      transaction_type: textIn(row, 'type'),
+      reason: textIn(row, 'reason'),
+      source: textIn(row, 'source'),
+      source_id: textIn(row, 'source_id'),
+      related_transaction_id: textIn(row, 'related_transaction_id'),
       redemption_id: redemption,
       rollback_id: rollback,
       pending_id: lot?.id,
+      // Why points were given: an order, an event of the merchant's own, or a segment that was entered.
+      trigger_type: textIn([inside.event, lot?.details?.event, beside.event, inside.custom_event].find(isObject), 'type'),
+      segment_id: idOf(inside.segment),
+      segment: isObject(inside.segment) ? textIn(inside.segment, 'name') : undefined,
       source_card_id: idOf(inside.source_voucher),
       destination_card_id: idOf(inside.destination_voucher),
       ...observed.also
@@ -178,12 +187,12 @@ function rowOfUnknownType (stated: { vtx: string, type: string | null, card_id: 
  * The kind of a row's movement; undefined where neither the row nor its event says. It is not guessed by the sign of
  * the points: a row of a new type can be a spend or an award, and would count beside its event.
  */
-function kindOf (type: string | null | undefined, said: KindOfEvent | undefined, points: bigint | null): MovementKind | undefined {
-  const known = KINDS.get(type ?? '')
+function kindOf (type: unknown, said: KindOfEvent | undefined, points: bigint | null): MovementKind | undefined {
+  const known = typeof type === 'string' ? KINDS.get(type) : undefined
   if (known !== undefined) return known
   if (said === 'adjustment') return points !== null && points < 0n ? 'removal' : 'addition'
-  if (said !== undefined || type === null || type === undefined || TYPE_FORM.test(type)) return said
-  throw new UnmatchedRow(`data.transaction.type: ${JSON.stringify(type.slice(0, 40))} is no type of a row, and its points would count twice beside the event that they are of`)
+  if (said !== undefined || type === null || type === undefined || (typeof type === 'string' && TYPE_FORM.test(type))) return said
+  throw new UnmatchedRow(`data.transaction.type: ${(JSON.stringify(type) ?? 'this').slice(0, 42)} is no type of a row, and its points would count twice beside the event that they are of`)
 }
 
 /** Do the details hold more than the balance? An accrual can have another cause than a trigger: a segment, a lot. */

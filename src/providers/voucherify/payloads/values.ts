@@ -1,11 +1,7 @@
-import { Type } from '@sinclair/typebox'
 import { parseInstant, type Instant } from '../../../ledger/instant.ts'
 import { isUsableId, MAX_KEY_BYTES, naturalKey } from '../wire/ids.ts'
-import { canonicalStorable, storableText, type Json } from '../wire/json.ts'
-import { maybe, UnreadablePayload } from './decoder.ts'
-
-/** An object of which only the id matters. */
-export const Ref = Type.Object({ id: maybe(Type.String()) })
+import { canonicalStorable, isObject, textOfMember, type Json } from '../wire/json.ts'
+import { UnreadablePayload } from './decoder.ts'
 
 /** An id that identity or the fold need. */
 export function requiredId (value: unknown, field: string): string {
@@ -18,20 +14,41 @@ export function optionalId (value: unknown, field: string): string | null {
   return value === null || value === undefined || value === '' ? null : requiredId(value, field)
 }
 
-/** The first of several times that is there. One that is there but cannot be read is refused. */
+/** The first of several times that can be read. */
 export function requiredInstant (field: string, ...candidates: unknown[]): Instant {
-  for (const candidate of candidates) {
-    if (candidate === null || candidate === undefined) continue
-    const instant = typeof candidate === 'string' ? parseInstant(candidate) : undefined
-    if (instant === undefined) throw new UnreadablePayload(`${field}: not an RFC 3339 timestamp`)
-    return instant
-  }
-  throw new UnreadablePayload(`${field}: a timestamp is needed here`)
+  const instant = optionalInstant(...candidates)
+  if (instant !== null) return instant
+  const stated = candidates.some(candidate => candidate !== null && candidate !== undefined)
+  throw new UnreadablePayload(stated ? `${field}: not an RFC 3339 timestamp` : `${field}: a timestamp is needed here`)
 }
 
-/** The time of an event that states no movement, which may lack one. */
-export function optionalInstant (field: string, ...candidates: unknown[]): Instant | null {
-  return candidates.every(candidate => candidate === null || candidate === undefined) ? null : requiredInstant(field, ...candidates)
+/** The first of several times that can be read; null where none can. */
+export function optionalInstant (...candidates: unknown[]): Instant | null {
+  for (const candidate of candidates) {
+    const instant = typeof candidate === 'string' ? parseInstant(candidate) ?? parseInstant(candidate.trim()) : undefined
+    if (instant !== undefined) return instant
+  }
+  return null
+}
+
+/** The text of the first of several times that can be read, for a derived id. */
+export function timeText (...candidates: unknown[]): string | undefined {
+  return candidates.find((candidate): candidate is string => optionalInstant(candidate) !== null)
+}
+
+/**
+ * The id in the first of several places that has one. Something of a wrong kind in one of them is no id; where no other
+ * place has one either, it is refused: the movement would go by another id, and count twice.
+ */
+export function idAmong (field: string, ...places: unknown[]): string | null {
+  let unread = false
+  for (const place of places) {
+    const id = isObject(place) ? place.id : place
+    if (isUsableId(id) && isObject(place)) return id
+    if (id !== null && id !== undefined && id !== '') unread = true
+  }
+  if (unread) throw new UnreadablePayload(`data.${field}: an id is needed here: text of 1 to 256 bytes without control characters`)
+  return null
 }
 
 /** The key of a movement. @throws UnreadablePayload when the ids together are longer than an index can hold */
@@ -46,13 +63,9 @@ export function toMilliseconds (instant: Instant): string {
   return instant.slice(0, 23)
 }
 
-/** A text that describes: null is a value; anything else but a text counts as absent. */
-export function textIn (value: unknown): string | null | undefined {
-  return typeof value === 'string' ? storableText(value) : value === null ? null : undefined
-}
-
-export function optionalText (value: string | null | undefined): string | null {
-  return value === null || value === undefined ? null : storableText(value)
+/** A text that describes, where there is an object that has it: as `textOfMember`. */
+export function textIn (object: object | null | undefined, name: string): string | null | undefined {
+  return object === null || object === undefined ? undefined : textOfMember(object, name)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { parseInstant } from '../../../ledger/instant.ts'
 import { isObject, type JsonObject } from './json.ts'
 
 /** An opened delivery: what the v2024 and v2018 envelopes and bare data have in common. */
@@ -48,7 +49,7 @@ function openV2024 (json: JsonObject, data: JsonObject, event: JsonObject): Enve
   return {
     shape: 'v2024',
     event_id: event.id,
-    type: event.type,
+    type: spelledRight(event.type),
     // Not the send-out's own time: two sends of one event would state two times.
     occurred_at: event.created_at,
     data,
@@ -61,17 +62,26 @@ function openV2024 (json: JsonObject, data: JsonObject, event: JsonObject): Enve
   }
 }
 
+/** The provider's own lists misspell some types; whichever spelling it sends is the same type. */
+function spelledRight (type: unknown): unknown {
+  if (typeof type !== 'string') return type
+  if (type.endsWith('aded')) return type.replace(/(?<=[._])aded$/, 'added')
+  return type.endsWith('.succceeded') ? type.replace(/\.succceeded$/, '.succeeded') : type
+}
+
 // Retired, but replayed from archives: `id` is the event's, `webhook_id` the send-out's, and `data` holds the object
 // itself and a related one. Each gets its own name, as in the newer shape.
 function openV2018 (json: JsonObject, data: JsonObject): Envelope {
+  const notified = notificationOf(data)
   const parts = [data.related_object, data.object].filter(isObject)
   const named = Object.fromEntries(parts.flatMap(part => typeof part.object === 'string' ? [[part.object, part]] : []))
   return {
     shape: 'v2018',
     event_id: json.id,
-    type: json.type,
-    occurred_at: json.created_at,
-    data: isObject(data.object) && typeof data.object.object === 'string' ? named : data,
+    type: spelledRight(notified?.type ?? json.type),
+    // The notification's own time is later.
+    occurred_at: [notified?.occurred_at, json.created_at].find(time => typeof time === 'string' && parseInstant(time) !== undefined) ?? json.created_at,
+    data: notified?.data ?? (isObject(data.object) && typeof data.object.object === 'string' ? named : data),
     send_out_id: json.webhook_id,
     sender_kind: 'webhook',
     sender_id: undefined,
@@ -79,4 +89,18 @@ function openV2018 (json: JsonObject, data: JsonObject): Envelope {
     project_id: json.project_id,
     channel: undefined
   }
+}
+
+/**
+ * A notification of a loyalty campaign: the event that it is about is the related object, and the top-level type is the
+ * notification's own (`points_earned`). The event's data are the related object's `data`, as in the newer shape; or the
+ * notification's own object, with the balance that stands in the related object's `data_json`.
+ */
+function notificationOf ({ object, related_object: event }: JsonObject): { type: string, occurred_at: unknown, data: JsonObject } | undefined {
+  if (!isObject(event) || typeof event.type !== 'string') return undefined
+  const { type, created_at: occurred_at } = event
+  if (isObject(event.data)) return { type, occurred_at, data: event.data }
+  if (!isObject(event.data_json)) return undefined
+  const { balance, related_object } = event.data_json
+  return { type, occurred_at, data: { ...(isObject(object) ? object : {}), balance: [balance, related_object].find(isObject) } }
 }

@@ -1,3 +1,6 @@
+import { hash } from 'node:crypto'
+import { markNumbers, mayRewriteNumbers } from '../../../ledger/json-numbers.ts'
+
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
@@ -27,6 +30,7 @@ function decodeUtf8 (bytes: Buffer): string | undefined {
 export function parseBody (bytes: Buffer): Parsed {
   const text = decodeUtf8(bytes)
   if (text === undefined) return { reason: 'not_utf8', detail: 'the body is not UTF-8' }
+  if (text.startsWith('\ufeff')) return { reason: 'not_json', detail: 'the body is not JSON: it begins with a byte order mark (EF BB BF). Send it without' }
   if (opensMoreThan(MAX_DEPTH, text) && depth(bytes) > MAX_DEPTH) return { reason: 'too_deep', detail: `the JSON nests deeper than ${MAX_DEPTH} levels` }
   try {
     const json = JSON.parse(text) as Json
@@ -35,6 +39,64 @@ export function parseBody (bytes: Buffer): Parsed {
   } catch (error) {
     return { reason: 'not_json', detail: `the body is not JSON: ${storableText((error as Error).message)}` }
   }
+}
+
+/** For objects and lists out of `parseStored`: their numbers that JavaScript would write otherwise, as received. */
+const received = new WeakMap<object, Map<string, string>>()
+
+/**
+ * Parses a stored body, and notes how its numbers were written: `canonicalStorable` and `textOfMember` write them so.
+ * Identifying a delivery needs none of that, and uses `parseBody`.
+ */
+export function parseStored (text: string): JsonObject {
+  if (!mayRewriteNumbers(text)) return JSON.parse(text) as JsonObject
+  // No text contains its own digest.
+  const mark = hash('sha256', text)
+  const json = JSON.parse(markNumbers(text, mark)) as JsonObject
+  noteNumbers(json, mark)
+  return json
+}
+
+function noteNumbers (holder: Json[] | JsonObject, mark: string): void {
+  for (const [name, value] of Object.entries(holder)) {
+    if (typeof value === 'object' && value !== null) noteNumbers(value, mark)
+    if (typeof value !== 'string' || !value.startsWith(mark)) continue
+    const number = value.slice(mark.length)
+    Object.defineProperty(holder, name, { value: Number(number), enumerable: true, configurable: true, writable: true })
+    note(holder, name, number)
+  }
+}
+
+function note (holder: object, name: string, number: string): void {
+  const noted = received.get(holder)
+  if (noted === undefined) received.set(holder, new Map([[name, number]]))
+  else noted.set(name, number)
+}
+
+/** A number inside an object or a list, as it was received where that is known. */
+function numeral (holder: object, name: string, value: number): string {
+  return received.get(holder)?.get(name) ?? JSON.stringify(value)
+}
+
+/** A member that is a text, or a number as it was received; null is a value; anything else counts as absent. */
+export function textOfMember (object: object, name: string): string | null | undefined {
+  const value = Object.hasOwn(object, name) ? (object as JsonObject)[name] : undefined
+  if (typeof value === 'number') return numeral(object, name, value)
+  return typeof value === 'string' ? storableText(value) : value === null ? null : undefined
+}
+
+/** The object with other values of some members; those that are undefined are left out. */
+export function withMembers (object: JsonObject, values: ReadonlyMap<string, Json | undefined>): JsonObject {
+  const members = Object.entries(object).map(([name, value]): [string, Json | undefined] => [name, values.has(name) ? values.get(name) : value])
+  return remade(object, members.filter(([, value]) => value !== undefined))
+}
+
+/** An object in the place of another: what is noted of the other is noted of it. */
+function remade (object: JsonObject, members: ReadonlyArray<[name: string, value: Json | undefined]>): JsonObject {
+  const made = Object.fromEntries(members)
+  const noted = received.get(object)
+  if (noted !== undefined) received.set(made, noted)
+  return made
 }
 
 export function isObject (value: unknown): value is JsonObject {
@@ -105,9 +167,14 @@ function depth (bytes: Buffer): number {
 /** The value with texts that PostgreSQL can extract from JSON: `->>` fails on U+0000 and on lone surrogates. */
 function storable (value: Json): Json {
   if (typeof value === 'string') return storableText(value)
-  if (Array.isArray(value)) return value.map(storable)
+  if (Array.isArray(value)) {
+    const made = value.map(storable)
+    for (const [index, number] of received.get(value) ?? []) note(made, index, number)
+    return made
+  }
   if (!isObject(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [storableText(key), storable(member ?? null)]))
+  for (const [name, number] of received.get(value) ?? []) note(value, storableText(name), number)
+  return remade(value, Object.entries(value).map(([name, member]) => [storableText(name), storable(member ?? null)]))
 }
 
 /** JSON text with sorted keys: the provider varies the order of keys between sends of one fact. */
@@ -118,7 +185,10 @@ export function canonical (value: Json | undefined): string {
   return `{${members.join(',')}}`
 }
 
-/** The same as `canonical(storable(value))`, in one pass where no name needs mending, which holds for most values. */
+/**
+ * The same as `canonical(storable(value))`, in one pass where no name needs mending, which holds for most values; and
+ * numbers are written as `parseStored` found them.
+ */
 export function canonicalStorable (value: Json | undefined): string {
   if (typeof value === 'string') return quoted(value)
   if (Array.isArray(value)) return listed(value)
@@ -140,7 +210,10 @@ function needsMending (name: string): boolean {
 // Appended piece by piece: to collect the pieces in a list and join them takes twice the time and twice the memory.
 function listed (values: readonly Json[]): string {
   let text = '['
-  for (let index = 0; index < values.length; index++) text += (index === 0 ? '' : ',') + canonicalStorable(values[index])
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index]
+    text += (index === 0 ? '' : ',') + (typeof value === 'number' ? numeral(values, String(index), value) : canonicalStorable(value))
+  }
   return text + ']'
 }
 
@@ -148,11 +221,12 @@ function membersOf (object: JsonObject): string {
   const names = sorted(Object.keys(object))
   // A mended name may sort elsewhere, or collide with another. Decided before anything is written: otherwise nested
   // objects of that kind would each be written once for every level of their depth.
-  if (names.some(needsMending)) return canonical(storable(object))
+  if (names.some(needsMending)) return membersOf(storable(object) as JsonObject)
   let text = '{'
   for (let index = 0; index < names.length; index++) {
     const name = names[index] as string
-    text += (index === 0 ? '' : ',') + quoted(name) + ':' + canonicalStorable(object[name])
+    const value = object[name]
+    text += (index === 0 ? '' : ',') + quoted(name) + ':' + (typeof value === 'number' ? numeral(object, name, value) : canonicalStorable(value))
   }
   return text + '}'
 }
