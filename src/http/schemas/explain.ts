@@ -17,7 +17,7 @@ const Observation = Type.Object({
   type: Type.String({ description: 'The event\'s type' }),
   position: Type.String({ description: 'shard:position in the log', examples: ['7:123'] }),
   recorded_at: Time({ description: 'When the ledger first stored it; UTC, with microseconds' }),
-  sender_kind: NullableText({ description: 'What sent the event: webhook or distribution; null for bare data' }),
+  sender_kind: NullableText({ description: 'What sent the event: webhook or distribution; api: the ledger asked for it; null for bare data' }),
   sender_id: NullableText(),
   channel: NullableText(),
   send_out_id: NullableText({ description: 'The provider\'s send-out that delivered it first' }),

@@ -1,15 +1,13 @@
-import { Type } from '@sinclair/typebox'
+import { Type, type Static } from '@sinclair/typebox'
 import { SOURCE_RANK } from '../../../ledger/facts.ts'
 import type { TransactionExport } from '../../provider.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
-import { cardObservation } from '../payloads/card.ts'
-import { readRow, Transaction } from '../payloads/transaction.ts'
+import { Transaction } from '../payloads/transaction.ts'
 import { exactInteger, maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
-import { requiredId } from '../payloads/values.ts'
 import type { Family, Reading } from './family.ts'
-import { endOfLot } from './row-reading.ts'
+import { readingOfRowAlone } from './row-reading.ts'
 
 /** The body of a row: `{ export: 'transactions', row: { … } }`, its cells as they are in the file. */
 const EXPORT = 'transactions'
@@ -28,23 +26,21 @@ export const transactionExport: TransactionExport = {
 }
 
 const Cell = Type.Optional(Type.String())
-const readExported = reader(Type.Object({
-  export: Type.Literal(EXPORT),
-  row: Type.Object({
-    id: Type.String(),
-    voucher_id: Type.String(),
-    type: Type.String(),
-    amount: Type.String(),
-    balance: Cell,
-    created_at: Type.String(),
-    campaign_id: Cell,
-    source_id: Cell,
-    reason: Cell,
-    source: Cell,
-    related_transaction_id: Cell,
-    details: Cell
-  })
-}))
+const Cells = Type.Object({
+  id: Type.String(),
+  voucher_id: Type.String(),
+  type: Type.String(),
+  amount: Type.String(),
+  balance: Cell,
+  created_at: Type.String(),
+  campaign_id: Cell,
+  source_id: Cell,
+  reason: Cell,
+  source: Cell,
+  related_transaction_id: Cell,
+  details: Cell
+})
+const readExported = reader(Type.Object({ export: Type.Literal(EXPORT), row: Cells }))
 const readTransaction = reader(Transaction)
 const readNumber = reader(maybe(exactInteger()))
 
@@ -60,35 +56,25 @@ export const exported: Family = {
 
 function read ({ data }: Envelope): Reading {
   const { row } = readExported(data)
-  const event = { bare: { event_id: naturalKey('export', row.id), type: EXPORTED_TYPE }, customer_id: null }
-  if (row.type.startsWith('CREDITS_')) {
-    const id = requiredId(row.id, 'row.id')
-    return { ...event, subject: naturalKey('transaction', id), occurred_at: null, facts: [], core: { transaction: id, type: row.type }, ids: [id] }
-  }
+  const bare = { event_id: naturalKey('export', row.id), type: EXPORTED_TYPE }
+  return { bare, ...readingOfRowAlone(rowOf(row), orNull(row.campaign_id), SOURCE_RANK.exported) }
+}
+
+function rowOf (row: Static<typeof Cells>): Transaction {
+  // Of credits only the type is read.
+  if (row.type.startsWith('CREDITS_')) return { id: row.id, type: row.type }
   const amount = wholeNumber(row.amount, 'amount')
   if (amount === null) throw new UnreadablePayload('data.row.amount: how many points moved is needed here')
-  const observed = detailsOf(row.details)
-  const transaction = readTransaction({
+  return readTransaction({
     ...row,
     created_at: utc(row.created_at),
     // The columns are the row; the cell `details` repeats them at best.
-    details: { ...observed, balance: { points: amount, balance: wholeNumber(row.balance, 'balance') } },
+    details: { ...detailsOf(row.details), balance: { points: amount, balance: wholeNumber(row.balance, 'balance') } },
     reason: orNull(row.reason),
     source: orNull(row.source),
     source_id: orNull(row.source_id),
     related_transaction_id: orNull(row.related_transaction_id)
   })
-  const campaign_id = orNull(row.campaign_id)
-  const read = readRow(transaction, {}, { card_id: null, holder_id: null, source_rank: SOURCE_RANK.exported })
-  const { vtx, movement, core } = read
-  return {
-    ...event,
-    subject: naturalKey('transaction', vtx),
-    occurred_at: movement.occurred_at,
-    facts: [movement, ...endOfLot(read), cardObservation(movement.card_id, { campaign: campaign_id === null ? null : { id: campaign_id } }, null, movement.occurred_at)],
-    core,
-    ids: [vtx, movement.card_id]
-  }
 }
 
 /** An empty cell states nothing. */

@@ -8,6 +8,7 @@ import { exported } from './exported.ts'
 import { holder } from './holder.ts'
 import { order } from './order.ts'
 import { pending } from './pending.ts'
+import { pulled } from './pulled.ts'
 import { redemption } from './redemption.ts'
 import { rewardRedemption } from './reward-redemption.ts'
 import { rollback } from './rollback.ts'
@@ -16,7 +17,7 @@ import { transaction } from './transaction.ts'
 
 /** Every family we can read. Bare data is recognised in this order. */
 export const families: readonly Family[] = [
-  award, transaction, expiry, adjustment, pending, rollback, rewardRedemption, order, redemption, customer, tier, card, holder, exported
+  award, transaction, expiry, adjustment, pending, rollback, rewardRedemption, order, redemption, customer, tier, card, holder, exported, pulled
 ]
 
 const byType = new Map(families.flatMap(family => family.types.map(type => [type, family])))

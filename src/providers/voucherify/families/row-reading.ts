@@ -1,8 +1,8 @@
 import type { Static, TObject } from '@sinclair/typebox'
-import { SOURCE_RANK, type Fact, type MovementKind, type PendingObservation } from '../../../ledger/facts.ts'
+import { SOURCE_RANK, type Fact, type MovementKind, type PendingObservation, type SourceRank } from '../../../ledger/facts.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
-import { bystanders, about, Balance, cardFacts, customerOf, isLoyaltyCard } from '../payloads/card.ts'
+import { bystanders, about, Balance, cardFacts, cardObservation, customerOf, isLoyaltyCard } from '../payloads/card.ts'
 import { observedOrder } from '../payloads/order.ts'
 import { PendingPoints, readRow, Transaction, type Row } from '../payloads/transaction.ts'
 import { Described, maybe } from '../payloads/decoder.ts'
@@ -57,9 +57,31 @@ export function readingOfRow (envelope: Envelope, data: RowPayload, event: { typ
   }
 }
 
+/** Of a row without an event around it: from an export, or from the provider's API. It states no holder. */
+export function readingOfRowAlone (transaction: Transaction, campaign_id: string | null, source_rank: SourceRank): Omit<Reading, 'bare'> {
+  if (isCredit(transaction)) {
+    const id = requiredId(transaction.id, 'transaction.id')
+    return { subject: naturalKey('transaction', id), customer_id: null, occurred_at: null, facts: [], core: { transaction: id, type: transaction.type ?? null }, ids: [id] }
+  }
+  const row = readRow(transaction, {}, { card_id: null, holder_id: null, source_rank })
+  const { card_id, occurred_at } = row.movement
+  return {
+    subject: naturalKey('transaction', row.vtx),
+    customer_id: null,
+    occurred_at,
+    facts: [row.movement, ...endOfLot(row), cardObservation(card_id, { campaign: campaign_id === null ? null : { id: campaign_id } }, null, occurred_at)],
+    core: row.core,
+    ids: [row.vtx, card_id]
+  }
+}
+
 /** Gift cards have rows too, of credits. */
+function isCredit ({ type }: Transaction): boolean {
+  return type?.startsWith('CREDITS_') === true
+}
+
 function holdsPoints ({ transaction, voucher }: RowPayload): boolean {
-  if (transaction.type?.startsWith('CREDITS_') === true) return false
+  if (isCredit(transaction)) return false
   return voucher?.type === undefined || voucher.type === null || isLoyaltyCard(voucher)
 }
 
@@ -76,7 +98,7 @@ function withoutPoints (envelope: Envelope, data: RowPayload): Reading {
 }
 
 /** Points that became available are no longer pending, whatever states it. */
-export function endOfLot ({ lot, movement }: Row): Fact[] {
+function endOfLot ({ lot, movement }: Row): Fact[] {
   if (lot === null) return []
   const ended: PendingObservation = {
     fact: 'pending',

@@ -95,7 +95,7 @@ export function readRow (
   const rule = optionalId(inside.earning_rule?.id ?? lot?.details?.earning_rule?.id ?? beside.earning_rule?.id, 'transaction.details.earning_rule.id')
   const redemption = optionalId(inside.redemption?.id ?? beside.redemption?.id, 'transaction.details.redemption.id')
   const rollback = optionalId(inside.rollback?.id ?? beside.rollback?.id, 'transaction.details.rollback.id')
-  if (kind === 'accrual' && (points ?? 0n) >= 0n && row.details === null && trigger === null) {
+  if (kind === 'accrual' && (points ?? 0n) >= 0n && trigger === null && firstId(lot?.id) === undefined && !statesCause(row.details)) {
     throw new UnreadablePayload('data.transaction.details: without them the row of an accrual cannot be matched to its award, and would count twice')
   }
   const movement: MovementObservation = {
@@ -142,6 +142,11 @@ export function readRow (
       rollback
     }
   }
+}
+
+/** Do the details hold more than the balance? An accrual can have another cause than a trigger: a segment, a lot. */
+function statesCause (details: Transaction['details']): boolean {
+  return Object.entries(details ?? {}).some(([name, value]) => name !== 'balance' && value !== null && value !== undefined)
 }
 
 function activatedLot (lot: PendingPoints | null | undefined): Row['lot'] {
