@@ -10,7 +10,7 @@ import type { Source } from '../../projections/cards/sources.sql.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
 import { inSnapshot } from '../../engine/snapshot.sql.ts'
 import type { StatementLineRow } from '../../postgres/tables.ts'
-import { asOfMarks, pageOf, readCursorAt, rowsFor } from '../paging.ts'
+import { asOfMarks, pageOf, readCursorAt, rowsFor, type ListName } from '../paging.ts'
 import { notFound, Problem } from '../problem.ts'
 import { CardAmbiguous, CardDetails, Line } from '../schemas/card.ts'
 import { AsOfQuery, FreshnessQuery, ListOf, Page, problems } from '../schemas/common.ts'
@@ -53,13 +53,14 @@ export const cardRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, op
   }, async ({ params, query }) => {
     const key = askable('card', params.card)
     const asOf = readAsOf(query)
-    const before = readMark(query.cursor, asOf)
+    const list = ['listCardStatement', key] as const
+    const before = readMark(list, query.cursor, asOf)
     await awaitPosition(options, query)
     const rows = await inSnapshot(options.db, async trx => {
       const { card_id } = await requireCard(trx, key)
       return await listLines(trx, card_id, asOf, { before, limit: rowsFor(query.limit) })
     })
-    return pageOf(rows, query.limit, markOf(asOf))
+    return pageOf(list, rows, query.limit, markOf(asOf))
   })
 
   app.get('/v1/cards/:card/explain', {
@@ -74,12 +75,13 @@ export const cardRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, op
   }, async ({ params, query }) => {
     const key = askable('card', params.card)
     const asOf = readAsOf(query)
-    const before = readMark(query.cursor, asOf)
+    const list = ['explainCard', key] as const
+    const before = readMark(list, query.cursor, asOf)
     await awaitPosition(options, query)
     return await inSnapshot(options.db, async trx => {
       const { card_id } = await requireCard(trx, key)
       const rows = await listLines(trx, card_id, asOf, { before, limit: rowsFor(query.limit) })
-      const page = pageOf(rows, query.limit, markOf(asOf))
+      const page = pageOf(list, rows, query.limit, markOf(asOf))
       const explained = await explainLines(trx, card_id, page.items, rows[page.items.length], asOf, options.providers)
       return { ...page, items: explained.map(presentExplained) }
     })
@@ -107,8 +109,8 @@ function ambiguous (code: string, found: readonly ShownCard[]): Problem {
 
 type CardMark = Omit<LineMark, 'card_id'>
 
-function readMark (cursor: string | undefined, asOf: AsOf): CardMark | undefined {
-  const [occurred_at, ordinal, movement_id] = readCursorAt(cursor, ['instant', 'integer', 'text'], asOf) ?? []
+function readMark (list: ListName, cursor: string | undefined, asOf: AsOf): CardMark | undefined {
+  const [occurred_at, ordinal, movement_id] = readCursorAt(list, cursor, ['instant', 'integer', 'text'], asOf) ?? []
   return occurred_at === undefined || movement_id === undefined ? undefined : { occurred_at, ordinal: Number(ordinal), movement_id }
 }
 

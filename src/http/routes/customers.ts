@@ -32,11 +32,12 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
       response: { 200: ListOf(ProfileSchema), ...problems(400, 401, 403, 503, 504) }
     }
   }, async ({ query }) => {
-    const after = readCursor(query.cursor, ['text'])?.[0]
+    const list = ['listCustomers', query.source_id] as const
+    const after = readCursor(list, query.cursor, ['text'])?.[0]
     await awaitPosition(options, query)
     if (query.source_id?.includes('\u0000') === true) return { items: [], next_cursor: null }
     const rows = await listCustomers(db, { source_id: query.source_id, after, limit: rowsFor(query.limit) })
-    const page = pageOf(rows, query.limit, row => [row.customer_id])
+    const page = pageOf(list, rows, query.limit, row => [row.customer_id])
     return { ...page, items: page.items.map(presentProfile) }
   })
 
@@ -105,14 +106,15 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
     }
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
-    const [placed_at, order_id] = readCursor(query.cursor, ['instant', 'text']) ?? []
+    const list = ['listCustomerOrders', id, query.status] as const
+    const [placed_at, order_id] = readCursor(list, query.cursor, ['instant', 'text']) ?? []
     await awaitPosition(options, query)
     const before = placed_at === undefined || order_id === undefined ? undefined : { placed_at, order_id }
     const rows = await inSnapshot(db, async trx => {
       await requireCustomer(trx, id)
       return await listOrders(trx, id, { status: query.status, before, limit: rowsFor(query.limit) })
     })
-    const page = pageOf(rows, query.limit, row => [row.placed_at, row.order_id])
+    const page = pageOf(list, rows, query.limit, row => [row.placed_at, row.order_id])
     return { ...page, items: page.items.map(presentOrder) }
   })
 
@@ -128,7 +130,8 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
     const asOf = readAsOf(query)
-    const [occurred_at, card_id, ordinal, movement_id] = readCursorAt(query.cursor, ['instant', 'text', 'integer', 'text'], asOf) ?? []
+    const list = ['listCustomerStatement', id] as const
+    const [occurred_at, card_id, ordinal, movement_id] = readCursorAt(list, query.cursor, ['instant', 'text', 'integer', 'text'], asOf) ?? []
     await awaitPosition(options, query)
     const before = occurred_at === undefined || card_id === undefined || movement_id === undefined ? undefined : { occurred_at, card_id, ordinal: Number(ordinal), movement_id }
     const rows = await inSnapshot(db, async trx => {
@@ -136,7 +139,7 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
       const page = { before, limit: rowsFor(query.limit) }
       return looksBack(asOf) ? await customerLinesAt(trx, id, asOf, page) : await listCustomerLines(trx, id, page)
     })
-    return pageOf(rows, query.limit, row => [row.occurred_at, row.card_id, row.ordinal, row.movement_id, ...asOfMarks(asOf)])
+    return pageOf(list, rows, query.limit, row => [row.occurred_at, row.card_id, row.ordinal, row.movement_id, ...asOfMarks(asOf)])
   })
 }
 

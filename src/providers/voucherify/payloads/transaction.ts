@@ -1,5 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
-import type { SourceRank, MovementKind, MovementObservation } from '../../../ledger/facts.ts'
+import type { SourceRank, MovementKind, MovementObservation, SnapshotObservation } from '../../../ledger/facts.ts'
+import type { Instant } from '../../../ledger/instant.ts'
 import { firstId, idOf } from '../wire/ids.ts'
 import { Balance } from './card.ts'
 import { Described, exact, exactInteger, maybe, UnreadablePayload, type Core } from './decoder.ts'
@@ -55,41 +56,54 @@ export interface Beside {
   pending_points?: PendingPoints | null | undefined
 }
 
-const KINDS: Record<string, MovementKind> = {
-  POINTS_ACCRUAL: 'accrual',
-  PENDING_POINTS_ACTIVATION: 'accrual',
-  POINTS_REDEMPTION: 'redemption',
-  POINTS_REFUND: 'refund',
-  POINTS_EXPIRATION: 'expiration',
-  POINTS_ADDITION: 'addition',
-  POINTS_REMOVAL: 'removal',
-  POINTS_TRANSFER_IN: 'transfer_in',
-  POINTS_TRANSFER_OUT: 'transfer_out'
-}
+const KINDS = new Map<string, MovementKind>([
+  ['POINTS_ACCRUAL', 'accrual'],
+  ['PENDING_POINTS_ACTIVATION', 'accrual'],
+  ['POINTS_REDEMPTION', 'redemption'],
+  ['POINTS_REFUND', 'refund'],
+  ['POINTS_EXPIRATION', 'expiration'],
+  ['POINTS_ADDITION', 'addition'],
+  ['POINTS_REMOVAL', 'removal'],
+  ['POINTS_TRANSFER_IN', 'transfer_in'],
+  ['POINTS_TRANSFER_OUT', 'transfer_out']
+])
+
+/** How the provider writes a type: one that this version does not know can be a new one. */
+const TYPE_FORM = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/
 
 /** What a row states, whatever event or export carries it. */
 export interface Row {
   vtx: string
-  movement: MovementObservation
+  card_id: string
+  occurred_at: Instant
+  /** Null: of a type that this version does not know. It can be a movement that another event states too. */
+  movement: MovementObservation | null
+  /** What the card held after it, where the row states that and no movement does. */
+  snapshot: SnapshotObservation[]
   core: Core
   /** The lot of pending points that became available by it. */
   lot: { pending_id: string, activates_on: string | null } | null
 }
 
+/** What the event around a row says of it: an adjustment is an addition or a removal, by its sign. */
+export type KindOfEvent = MovementKind | 'adjustment'
+
+interface Observed { card_id: string | null, holder_id: string | null, source_rank: SourceRank, kind?: KindOfEvent, also?: Record<string, unknown> }
+
 /**
  * Reads a row.
- * @param card_id the card, where the row itself does not name it
+ * @param observed `card_id`, `kind`: where the row itself does not state them
  * @param fallbacks times for a row that carries none
  */
-export function readRow (
-  row: Transaction, beside: Beside, observed: { card_id: string | null, holder_id: string | null, source_rank: SourceRank, kind?: MovementKind, also?: Record<string, unknown> }, ...fallbacks: unknown[]
-): Row {
+export function readRow (row: Transaction, beside: Beside, observed: Observed, ...fallbacks: unknown[]): Row {
   const vtx = requiredId(row.id, 'transaction.id')
   const inside = row.details ?? {}
   const card_id = requiredId(row.voucher_id ?? observed.card_id ?? idOf(inside.balance?.related_object) ?? idOf(beside.balance?.related_object), 'transaction.voucher_id')
   const occurred_at = requiredInstant('data.transaction.created_at', row.created_at, ...fallbacks)
   const points = exact(inside.balance?.points ?? beside.balance?.points)
-  const kind = KINDS[row.type ?? ''] ?? observed.kind ?? (points !== null && points < 0n ? 'removal' : 'addition')
+  const reported_balance = exact(inside.balance?.balance ?? beside.balance?.balance)
+  const kind = kindOf(row.type, observed.kind, points)
+  if (kind === undefined) return rowOfUnknownType({ vtx, type: row.type ?? null, card_id, points, balance: reported_balance, occurred_at })
   const lot = inside.pending_points ?? beside.pending_points
   const trigger = optionalId(inside.event?.id ?? lot?.details?.event?.id ?? beside.event?.id ?? inside.custom_event?.id, 'transaction.details.event.id')
   const rule = optionalId(inside.earning_rule?.id ?? lot?.details?.earning_rule?.id ?? beside.earning_rule?.id, 'transaction.details.earning_rule.id')
@@ -105,7 +119,7 @@ export function readRow (
     source_rank: observed.source_rank,
     kind,
     points,
-    reported_balance: exact(inside.balance?.balance ?? beside.balance?.balance),
+    reported_balance,
     occurred_at,
     order_id: firstId(idOf(inside.order), lot?.order_id, idOf(beside.order)) ?? null,
     earning_rule_id: rule,
@@ -127,14 +141,17 @@ export function readRow (
   }
   return {
     vtx,
+    card_id,
+    occurred_at,
     movement,
+    snapshot: [],
     lot: kind === 'accrual' ? activatedLot(lot) : null,
     core: {
       transaction: vtx,
       kind,
       card: card_id,
       points,
-      balance: movement.reported_balance,
+      balance: reported_balance,
       occurred_at: toMilliseconds(occurred_at),
       trigger,
       rule,
@@ -142,6 +159,31 @@ export function readRow (
       rollback
     }
   }
+}
+
+function rowOfUnknownType (stated: { vtx: string, type: string | null, card_id: string, points: bigint | null, balance: bigint | null, occurred_at: Instant }): Row {
+  const { vtx, type, card_id, points, balance, occurred_at } = stated
+  return {
+    vtx,
+    card_id,
+    occurred_at,
+    movement: null,
+    snapshot: balance === null ? [] : [{ fact: 'snapshot', card_id, balance, pending: null, occurred_at }],
+    core: { transaction: vtx, type, card: card_id, points, balance, occurred_at: toMilliseconds(occurred_at) },
+    lot: null
+  }
+}
+
+/**
+ * The kind of a row's movement; undefined where neither the row nor its event says. It is not guessed by the sign of
+ * the points: a row of a new type can be a spend or an award, and would count beside its event.
+ */
+function kindOf (type: string | null | undefined, said: KindOfEvent | undefined, points: bigint | null): MovementKind | undefined {
+  const known = KINDS.get(type ?? '')
+  if (known !== undefined) return known
+  if (said === 'adjustment') return points !== null && points < 0n ? 'removal' : 'addition'
+  if (said !== undefined || type === null || type === undefined || TYPE_FORM.test(type)) return said
+  throw new UnreadablePayload(`data.transaction.type: ${JSON.stringify(type.slice(0, 40))} is no type of a row, and its points would count twice beside the event that they are of`)
 }
 
 /** Do the details hold more than the balance? An accrual can have another cause than a trigger: a segment, a lot. */
