@@ -1,0 +1,172 @@
+import { parseInstant, type Instant } from '../../../ledger/instant.ts'
+import { PullFailed, type ApiCall, type PulledPage, type PulledThing, type PullList, type PullScope } from '../../pull.ts'
+import { pulledBody, type PulledKind } from '../families/pulled.ts'
+import { isUsableId } from '../wire/ids.ts'
+import { readAnswer } from './answers.ts'
+import { followRows, readAfterId, readAfterTimes, SETTLED_AFTER_MS, type AfterTimes } from './cursors.ts'
+import { earlier, later, newestFirst, newestOf, PAGE_SIZE, pagesAfter, pagesByTime, readPage, timeOf, type ListPage, type TimeField } from './pages.ts'
+
+/**
+ * The lists to read. Cards come before rows: then the rows that are read cover the moment at which a card was seen, and
+ * explain its balance.
+ */
+export async function lists (call: ApiCall, { card, since }: PullScope): Promise<readonly PullList[]> {
+  if (card !== undefined) return listsOfCard(call, card)
+  const from = since === undefined ? undefined : parseInstant(since)
+  if (since !== undefined && from === undefined) throw new RangeError(`${since} is no time`)
+  const campaigns = await campaignIds(call)
+  const paths = campaigns.map(id => ({ id, path: `/v1/loyalties/${encodeURIComponent(id)}` }))
+  return [
+    ...paths.map(({ id, path }) => byTimes(call, { name: `cards:${id}`, thing: 'cards', kind: 'card', path: `${path}/members` }, from)),
+    ...paths.map(({ id, path }) => from === undefined ? rows(call, `movements:${id}`, `${path}/transactions`) : rowsSince(call, `movements:${id}`, `${path}/transactions`, from)),
+    ...paths.map(({ id, path }) => lots(call, `pending:${id}`, `${path}/pending-points`)),
+    orders(call, from),
+    byTimes(call, { name: 'customers', thing: 'customers', kind: 'customer', path: '/v1/customers' }, from)
+  ]
+}
+
+async function campaignIds (call: ApiCall): Promise<string[]> {
+  const ids: string[] = []
+  for (let number = 1; ; number++) {
+    const page = await readPage(call, '/v1/loyalties', { limit: String(PAGE_SIZE), page: String(number) })
+    if (page === undefined) throw new PullFailed('api_refused', 'The key may not list loyalty programmes. Give it the right to read campaigns, vouchers, orders and customers.')
+    ids.push(...page.objects.map(({ json }) => json.id).filter(isUsableId))
+    if (page.objects.length < PAGE_SIZE) return ids
+  }
+}
+
+function deliveriesOf (kind: PulledKind, { objects }: Pick<ListPage, 'objects'>): Buffer[] {
+  return objects.map(({ text }) => pulledBody(kind, text))
+}
+
+/** All rows of a campaign, from where the last run ended. */
+function rows (call: ApiCall, name: string, path: string): PullList {
+  return {
+    name,
+    thing: 'movements',
+    async * pages (cursor) {
+      const after = readAfterId(cursor)
+      const follow = followRows(after)
+      for await (const page of pagesAfter(call, path, { order: 'id', after })) {
+        const resume = follow(page.objects)
+        yield { deliveries: deliveriesOf('transaction', page), cursor: resume === undefined ? null : JSON.stringify({ after: resume }) }
+      }
+    }
+  }
+}
+
+/** The list cannot be limited to a time: it is read backwards up to it. */
+function rowsSince (call: ApiCall, name: string, path: string, since: Instant): PullList {
+  return {
+    name,
+    thing: 'movements',
+    async * pages () {
+      for await (const page of pagesAfter(call, path, { order: '-id' })) {
+        yield { deliveries: deliveriesOf('transaction', page), cursor: null }
+        if (isPast(page, 'created_at', since)) return
+      }
+    }
+  }
+}
+
+/** Open lots: one that has ended is listed no more, so they are read whole each time. */
+function lots (call: ApiCall, name: string, path: string): PullList {
+  return {
+    name,
+    thing: 'pending',
+    async * pages () {
+      for await (const page of pagesAfter(call, path, { order: 'id' })) yield { deliveries: deliveriesOf('pending_points', page), cursor: null }
+    }
+  }
+}
+
+interface TimedList { name: string, thing: PulledThing, kind: PulledKind, path: string }
+
+/**
+ * A list with windows of time. The first run reads it by creation, since an object that never changed may have no other
+ * time; later ones read what was changed and what was created since.
+ */
+function byTimes (call: ApiCall, { name, thing, kind, path }: TimedList, since: Instant | undefined): PullList {
+  async function * walk (field: TimeField, reached: AfterTimes): AsyncGenerator<PulledPage> {
+    for await (const page of pagesByTime(call, path, field, reached[field])) {
+      reached[field] = later(reached[field], earlier(newestOf(page.objects, field), SETTLED_AFTER_MS))
+      // What changes during the first run is found by the second one, which begins at the time of the first call.
+      reached.updated_at ??= earlier(instantOf(page.date), SETTLED_AFTER_MS) ?? null
+      yield { deliveries: deliveriesOf(kind, page), cursor: since === undefined ? JSON.stringify(reached) : null }
+    }
+  }
+  return {
+    name,
+    thing,
+    async * pages (cursor) {
+      const reached = since === undefined ? readAfterTimes(cursor) : { created_at: since, updated_at: since }
+      const first = reached.updated_at === null
+      yield * walk('created_at', reached)
+      if (!first) yield * walk('updated_at', reached)
+    }
+  }
+}
+
+function instantOf (date: string | undefined): Instant | undefined {
+  const ms = Date.parse(date ?? '')
+  return Number.isNaN(ms) ? undefined : parseInstant(new Date(ms).toISOString())
+}
+
+/** Orders have no windows of time: they are read from the newest back to where the last run began. */
+function orders (call: ApiCall, since: Instant | undefined): PullList {
+  return {
+    name: 'orders',
+    thing: 'orders',
+    async * pages (cursor) {
+      const from = since === undefined ? readAfterTimes(cursor) : { created_at: since, updated_at: since }
+      const reached: AfterTimes = { ...from }
+      const remarks: string[] = []
+      // A fresh order has no time of a change, so the first run reads by creation, and the others by both.
+      for (const field of from.updated_at === null ? ['created_at'] as const : ['updated_at', 'created_at'] as const) {
+        let whole = false
+        for await (const page of newestFirst(call, '/v1/orders', field)) {
+          reached[field] = later(reached[field], earlier(newestOf(page.objects, field), SETTLED_AFTER_MS))
+          reached.updated_at ??= earlier(instantOf(page.date), SETTLED_AFTER_MS) ?? null
+          yield { deliveries: deliveriesOf('order', page), cursor: null }
+          whole = page.last || isPast(page, field, from[field])
+          if (whole) break
+        }
+        if (!whole) remarks.push(`The API lists the newest orders only, by ${field}: import an export of orders for the older ones.`)
+      }
+      // Only now: what was read is the newest part.
+      yield { deliveries: [], cursor: since === undefined ? JSON.stringify(reached) : null, ...(remarks.length === 0 ? {} : { remark: remarks.join(' ') }) }
+    }
+  }
+}
+
+/** Does a page that is read backwards reach behind a time? */
+function isPast (page: ListPage, field: TimeField, time: Instant | null): boolean {
+  return time !== null && page.objects.some(one => (timeOf(one, field) ?? time) < time)
+}
+
+/** One card, by its id or code, with all its rows. */
+function listsOfCard (call: ApiCall, card: string): PullList[] {
+  const path = `/v1/loyalties/members/${encodeURIComponent(card)}`
+  return [
+    {
+      name: `card:${card}`,
+      thing: 'cards',
+      async * pages () {
+        const answer = await call({ path })
+        if (answer === undefined) {
+          yield { deliveries: [], cursor: null, remark: `The provider has no card ${card}: it was deleted, or this key may not see it.` }
+          return
+        }
+        readAnswer(answer, path)
+        yield { deliveries: [pulledBody('card', answer.body)], cursor: null }
+      }
+    },
+    {
+      name: `movements:${card}`,
+      thing: 'movements',
+      async * pages () {
+        for await (const page of pagesAfter(call, `${path}/transactions`, { order: 'id' })) yield { deliveries: deliveriesOf('transaction', page), cursor: null }
+      }
+    }
+  ]
+}
