@@ -19,7 +19,7 @@ export function rowsOfCampaign ({ cards }: World, campaign_id: string, uncommitt
 }
 
 export function rowsOfCard ({ rows }: Card, uncommitted: Uncommitted): Listed[] {
-  return sorted(rows.filter(({ id }) => !uncommitted.has(id)).map(row => ({ id: row.id, object: () => transactionObject(row) })))
+  return sorted(rows.filter(({ id }) => !uncommitted.has(id)).map(row => ({ id: row.id, object: () => transactionObject({ ...row, balance_beside: false }) })))
 }
 
 /** The rows of a campaign of gift cards. */

@@ -8,6 +8,7 @@ import { refused, type ApiAnswer } from './answer.ts'
 const DEFAULT_LIMIT = 10
 const MAX_LIMIT = 100
 const MAX_PAGE = 100
+const LAST = Number.MAX_SAFE_INTEGER
 
 type Query = URLSearchParams
 
@@ -27,7 +28,7 @@ function numberOf (query: Query, name: string, { absent, most }: { absent: numbe
 /** One object of a list that has times. */
 export interface Dated { created_at: Micros, updated_at: Micros | null, object: () => JsonObject }
 
-/** A numbered page of a list that can be sorted by its times and limited to a window of them. */
+/** A numbered page of a list that can be sorted by its times, objects without one last, and limited to a window. */
 export function numberedPage (all: readonly Dated[], query: Query, data_ref: string): ApiAnswer {
   const limit = limitOf(query)
   if (typeof limit !== 'number') return limit
@@ -37,15 +38,10 @@ export function numberedPage (all: readonly Dated[], query: Query, data_ref: str
   const sorting = /^(-?)(created_at|updated_at)$/.exec(order)
   if (sorting === null) return refused(400, 'invalid_query_params', 'Invalid query params', { details: `Property .order does not allow ${order}` })
   const field = sorting[2] as 'created_at' | 'updated_at'
-  const sign = sorting[1] === '-' ? -1 : 1
-  const found = all.filter(one => within(one, query)).sort((a, b) => sign * (orderOf(a, field) - orderOf(b, field)))
+  const descending = sorting[1] === '-'
+  const found = all.filter(one => within(one, query)).sort((a, b) => descending ? (b[field] ?? 0) - (a[field] ?? 0) : (a[field] ?? LAST) - (b[field] ?? LAST))
   const shown = found.slice((page - 1) * limit, page * limit)
   return { status: 200, body: { object: 'list', data_ref, [data_ref]: shown.map(({ object }) => object()), total: found.length } }
-}
-
-/** An object without the time sorts after all others. */
-function orderOf (one: Dated, field: 'created_at' | 'updated_at'): number {
-  return one[field] ?? Number.MAX_SAFE_INTEGER
 }
 
 function within (one: Dated, query: Query): boolean {

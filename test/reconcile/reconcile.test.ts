@@ -1,0 +1,66 @@
+import { test, type Test } from 'tap'
+import { checkTruth } from '../../simulator/checks/truth.ts'
+import type { Delivery } from '../../simulator/delivery.ts'
+import { createDifferences } from '../../simulator/differences.ts'
+import { withoutLost } from '../../simulator/losing.ts'
+import type { World } from '../../simulator/model.ts'
+import { simulate } from '../../simulator/simulate.ts'
+import type { Reconciliation } from '../../src/reconcile/reconciliations.sql.ts'
+import type { CardDifference } from '../../src/reconcile/statement.ts'
+import { openLedger, type TestLedger } from '../support/ledger.ts'
+import { clientOf, openAsking } from './support.ts'
+
+async function equalsTruth (t: Test, ledger: TestLedger, world: World): Promise<void> {
+  await ledger.project()
+  const differences = createDifferences()
+  await checkTruth(clientOf(ledger), world, differences)
+  t.strictSame(differences.kept.filter(({ about }) => !rowless(world).has(about)).slice(0, 10), [], `${differences.total} differences from the provider's own world`)
+}
+
+/** Cards that never moved: only their snapshot states what they hold, and no projection folds snapshots yet. */
+function rowless ({ cards }: World): Set<string> {
+  return new Set(cards.filter(({ rows }) => rows.length === 0).map(({ now }) => `card ${now.id}`))
+}
+
+function differing ({ differences }: Reconciliation, world: World): unknown[] {
+  return (differences as CardDifference[]).filter(({ card_id }) => !rowless(world).has(`card ${card_id}`))
+}
+
+async function postAll (ledger: TestLedger, deliveries: readonly Delivery[]): Promise<void> {
+  for (const { body } of deliveries) await ledger.post(body)
+  await ledger.project()
+}
+
+test('given an empty ledger, when it asks the provider, then every card, holder and order is there, and again nothing is missing', async t => {
+  const { world } = simulate({ seed: 'asked', customers: 40, events: 3000, chaos: 'none' })
+  const ledger = await openLedger(t)
+  const asking = await openAsking(t, ledger, world)
+  const first = await asking.reconcile()
+  t.match(first, { state: 'finished', runs: 1, ended_by: null, quarantined: 0n, duplicates: 0n, cards_different: 0n, differences: { length: 0 }, remarks: { length: 0 } })
+  t.equal(first.stored, first.pulled)
+  t.equal(first.cards_compared, first.cards_equal + first.cards_healed)
+  await equalsTruth(t, ledger, world)
+
+  const again = await asking.reconcile()
+  t.match(again, { state: 'finished', stored: 0n, cards_healed: 0n, cards_different: 0n, healed: {} })
+  t.ok(again.cards_compared > 0n, 'the overlap is compared again')
+  t.equal(Number(again.calls), 1 + 3 * 4 + 4, 'a call for the programmes, four for each of the three, and four for orders and customers')
+})
+
+test('given only the two seed types and 30 % lost, when a ledger that connected late asks, then it equals the provider', async t => {
+  for (const seed of ['late', 'later']) {
+    const { deliveries, world } = simulate({ seed, customers: 40, events: 800, chaos: 'high', sources: 'seeds' })
+    const ledger = await openLedger(t)
+    await postAll(ledger, withoutLost(deliveries.slice(deliveries.length / 2), 0.3, seed))
+    const asking = await openAsking(t, ledger, world)
+    const first = await asking.reconcile()
+    t.match(first, { state: 'finished', quarantined: 0n })
+    t.strictSame(differing(first, world), [])
+    t.ok(first.cards_healed > 0n)
+    await equalsTruth(t, ledger, world)
+    t.match(await asking.reconcile(), { stored: 0n, cards_healed: 0n })
+    // What was missing comes after all: each is a duplicate, or one more observation of what is known.
+    await postAll(ledger, withoutLost(deliveries, 0, seed))
+    await equalsTruth(t, ledger, world)
+  }
+})
