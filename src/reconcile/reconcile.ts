@@ -70,10 +70,11 @@ function fail (reconciliation_id: bigint): never {
 }
 
 async function stop (run: Run, error: unknown): Promise<void> {
-  const { code = 'failed', message } = error as { code?: string, message: string }
+  const { code = 'failed', message, name } = error as { code?: string, message: string, name: string }
+  const end = name === 'AbortError' ? { code: 'interrupted', detail: 'The process was asked to end.' } : { code, detail: message }
   try {
     await count(run, {})
-    await stopReconciliation(run.db, run.reconciliation_id, { code, detail: message })
+    await stopReconciliation(run.db, run.reconciliation_id, end)
   } catch {
     // The database is away: it stays as running, and the next run continues it all the same.
   }
