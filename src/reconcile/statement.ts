@@ -54,7 +54,8 @@ export function compareCard (card: ComparedCard): Comparison {
   const difference = differenceOf(card)
   if (difference !== undefined) return { as: 'different', difference }
   const changed = changesOf(card)
-  return Object.keys(changed).length === 0 ? { as: 'equal' } : { as: 'healed', changed }
+  // A card that was not known was not right before, even if it holds nothing.
+  return card.before !== null && Object.keys(changed).length === 0 ? { as: 'equal' } : { as: 'healed', changed }
 }
 
 function differenceOf (card: ComparedCard): CardDifference | undefined {

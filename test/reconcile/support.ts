@@ -15,6 +15,8 @@ import type { TestLedger } from '../support/ledger.ts'
 
 export interface Asking {
   api: ProviderApi
+  /** Called before each answer, instead of what was set before. */
+  onCall: (action: (call: number, path: string) => void) => void
   /** How long the ledger paused between calls, in all; it does not really pause. */
   paused_ms: () => number
   reconcile: (scope?: PullScope, budget?: Partial<CallBudget>) => Promise<Reconciliation>
@@ -22,8 +24,9 @@ export interface Asking {
 }
 
 /** A ledger that can ask the simulated provider about a world. Time passes by pauses only. */
-export async function openAsking (t: Test, ledger: TestLedger, world: World, options: ApiOptions = {}): Promise<Asking> {
-  const api = await startProviderApi(world, options)
+export async function openAsking (t: Test, ledger: TestLedger, world: World, options: ApiOptions = {}, { timeout_ms = 5000 } = {}): Promise<Asking> {
+  let onCall: (call: number, path: string) => void = () => {}
+  const api = await startProviderApi(world, { ...options, onCall: (call, path) => { onCall(call, path) } })
   t.teardown(api.close)
   const provider = knownProviders.first as AskedProvider
   let now_ms = 0
@@ -32,12 +35,13 @@ export async function openAsking (t: Test, ledger: TestLedger, world: World, opt
     fetch,
     pause: async (ms: number) => { now_ms += ms; paused_ms += ms },
     now_ms: () => now_ms,
-    timeout_ms: 2000
+    timeout_ms
   }
   const callerFor = (budget: Partial<CallBudget> = {}) => createCaller(provider.pull, { url: api.url, id: api.app_id, token: api.app_token }, { per_minute: 60, per_run: 10_000, ...budget }, surroundings)
   const intake = { db: ledger.db, appender: ledger.appender, shards: 16 }
   return {
     api,
+    onCall: action => { onCall = action },
     paused_ms: () => paused_ms,
     reconcile: async (scope = {}, budget = {}) => await reconcile({
       db: ledger.db,
