@@ -359,9 +359,11 @@ create table projection.cards (
   transferred numeric not null,
   unexplained numeric not null,
   pending numeric not null,
+  pending_unexplained numeric not null,
   movements bigint not null,
   first_movement_at timestamptz,
   last_movement_at timestamptz,
+  balance_stated_at timestamptz,
   constraint cards_pkey primary key (card_id),
   constraint cards_field_times_object check (jsonb_typeof(field_times) = 'object'),
   constraint cards_holders_array check (jsonb_typeof(holders) = 'array'),
@@ -379,7 +381,7 @@ comment on column projection.cards.deleted_at is 'When the provider deleted it; 
 comment on column projection.cards.field_times is 'By field, the time of the observation that set it, as in customers';
 comment on column projection.cards.holders is 'For each customer ever observed as holder, when last observed to hold it and to have released it: [{"customer_id": "…", "held_at": "…", "released_at": null}]';
 comment on column projection.cards.balance is 'Available points';
-comment on column projection.cards.opening is 'Points at its creation where observed, else before the first known movement';
+comment on column projection.cards.opening is 'Points at its creation where observed, else those before the first known movement: by the first balance that the provider states, less what moved until then';
 comment on column projection.cards.earned is 'Points earned under earning rules';
 comment on column projection.cards.spent is 'Points redeemed';
 comment on column projection.cards.refunded is 'Points given back by rolled-back redemptions';
@@ -388,9 +390,11 @@ comment on column projection.cards.adjusted is 'Signed: points added and removed
 comment on column projection.cards.transferred is 'Signed: points moved between cards';
 comment on column projection.cards.unexplained is 'Signed: what the provider''s balances show beyond the known movements';
 comment on column projection.cards.pending is 'Points promised and not yet available; not part of balance';
+comment on column projection.cards.pending_unexplained is 'Signed: of pending, what the provider''s totals show beyond the known lots';
 comment on column projection.cards.movements is 'How many movements are known; opening and unexplained lines do not count';
 comment on column projection.cards.first_movement_at is 'When the first known movement happened';
 comment on column projection.cards.last_movement_at is 'When the last known movement happened';
+comment on column projection.cards.balance_stated_at is 'The newest time at which the provider''s own figure for the balance is known; null: nobody ever stated one, and the balance is only the sum of the known movements';
 create index cards_customer_id on projection.cards (customer_id, card_id);
 create index cards_code on projection.cards using hash (code);
 
@@ -403,6 +407,7 @@ create table projection.movement_observations (
   kind text not null,
   points bigint,
   reported_balance bigint,
+  observed_balance bigint,
   occurred_at timestamptz not null,
   recorded_at timestamptz not null,
   order_id text,
@@ -424,6 +429,7 @@ comment on column projection.movement_observations.source_rank is 'How good the 
 comment on column projection.movement_observations.kind is 'What happened to the points';
 comment on column projection.movement_observations.points is 'Signed; null where the event does not state how many';
 comment on column projection.movement_observations.reported_balance is 'The card''s balance after the movement as the provider states it; null where it states none';
+comment on column projection.movement_observations.observed_balance is 'The balance after it by a snapshot of the card in the same event, dated at the movement; null where there is none. It counts where no event states a balance';
 comment on column projection.movement_observations.occurred_at is 'When it happened at the provider';
 comment on column projection.movement_observations.recorded_at is 'When we first stored the event';
 comment on column projection.movement_observations.order_id is 'The order behind it, where there is one';
@@ -433,6 +439,26 @@ comment on column projection.movement_observations.details is 'What else explain
 comment on column projection.movement_observations.fact_digest is 'That of the event';
 -- For what was known at a time: which movements of a card were observed later.
 create index movement_observations_recorded_at on projection.movement_observations (card_id, recorded_at);
+
+create table projection.card_snapshots (
+  card_id text collate "C" not null,
+  figure text not null,
+  occurred_at timestamptz not null,
+  points numeric not null,
+  recorded_at timestamptz not null,
+  event_id text collate "C" not null,
+  subject text collate "C" not null,
+  constraint card_snapshots_pkey primary key (card_id, figure, occurred_at, points),
+  constraint card_snapshots_figure_known check (figure in ('balance', 'pending'))
+);
+comment on table projection.card_snapshots is 'What the provider showed of cards as of a time, beside the movements that events state. One row for all events that show the same.';
+comment on column projection.card_snapshots.card_id is 'The card';
+comment on column projection.card_snapshots.figure is 'balance: its available points; pending: its pending points, of all lots together';
+comment on column projection.card_snapshots.occurred_at is 'As of when: the card''s last change, as the provider dates it';
+comment on column projection.card_snapshots.points is 'The figure';
+comment on column projection.card_snapshots.recorded_at is 'When we first stored an event that shows it';
+comment on column projection.card_snapshots.event_id is 'With subject: that event';
+comment on column projection.card_snapshots.subject is 'With event_id';
 
 create table projection.pending_observations (
   pending_id text collate "C" not null,
@@ -529,6 +555,9 @@ create table projection.statement_lines (
   points numeric not null,
   balance numeric not null,
   reported_balance numeric,
+  observed boolean not null,
+  dated_at timestamptz,
+  exact boolean not null,
   recorded_at timestamptz not null,
   order_id text,
   earning_rule_id text,
@@ -548,6 +577,9 @@ comment on column projection.statement_lines.kind is 'What happened to the point
 comment on column projection.statement_lines.points is 'Signed change of the available points';
 comment on column projection.statement_lines.balance is 'Running balance after the line';
 comment on column projection.statement_lines.reported_balance is 'The card''s balance after it as the provider states it; null where it states none';
+comment on column projection.statement_lines.observed is 'True: the reported balance is that of a snapshot of the card, dated at the movement, which itself states none';
+comment on column projection.statement_lines.dated_at is 'The time that its events state, where the balances around it put it at another one, within seconds; else null';
+comment on column projection.statement_lines.exact is 'Whether its time is that of the change itself, and not that of a trigger or of a send-out';
 comment on column projection.statement_lines.recorded_at is 'When we first stored an event that states it';
 comment on column projection.statement_lines.order_id is 'The order behind it, where there is one';
 comment on column projection.statement_lines.earning_rule_id is 'The earning rule behind an accrual';

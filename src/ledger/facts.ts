@@ -61,6 +61,8 @@ export interface MovementObservation {
   points: bigint | null
   /** The card's available points after the movement, as the provider states it. */
   reported_balance: bigint | null
+  /** The card's available points after it by a snapshot in the same event, where the movement itself states none. */
+  observed_balance?: bigint | null
   occurred_at: Instant
   order_id: string | null
   earning_rule_id: string | null

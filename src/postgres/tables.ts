@@ -22,6 +22,7 @@ export interface Tables {
   'ledger.reconcile_cards': ReconcileCardRow
   customers: CustomerRow
   cards: CardRow
+  card_snapshots: CardSnapshotRow
   movement_observations: MovementObservationRow
   pending_observations: PendingObservationRow
   holdings: HoldingRow
@@ -204,6 +205,18 @@ export interface CardRow extends Totals {
   field_times: FieldTimes
   holders: Holding[]
   pending: bigint
+  pending_unexplained: bigint
+  balance_stated_at: Instant | null
+}
+
+export interface CardSnapshotRow {
+  card_id: string
+  figure: 'balance' | 'pending'
+  occurred_at: Instant
+  points: bigint
+  recorded_at: Instant
+  event_id: string
+  subject: string
 }
 
 export interface MovementObservationRow {
@@ -215,6 +228,7 @@ export interface MovementObservationRow {
   kind: string
   points: bigint | null
   reported_balance: bigint | null
+  observed_balance: bigint | null
   occurred_at: Instant
   recorded_at: Instant
   order_id: string | null

@@ -4,6 +4,7 @@ import { cardsAt } from '../../history/cards-at.ts'
 import { explainLines, type ExplainedLine } from '../../history/explain.ts'
 import { linesAt } from '../../history/statement.ts'
 import type { AsOf } from '../../ledger/as-of.ts'
+import { withAvailability } from '../../ledger/availability.ts'
 import { SOURCE_RANK } from '../../ledger/facts.ts'
 import { findCards, listCardLines, type LineMark, type ShownCard } from '../../projections/cards/reads.sql.ts'
 import type { Source } from '../../projections/cards/sources.sql.ts'
@@ -36,9 +37,9 @@ export const cardRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, op
     const key = askable('card', params.card)
     const asOf = readAsOf(query)
     await awaitPosition(options, query)
-    if (!looksBack(asOf)) return { ...await requireCard(options.db, key), ...asOf }
+    if (!looksBack(asOf)) return { ...withAvailability(await requireCard(options.db, key), null), ...asOf }
     const [card] = await inSnapshot(options.db, async trx => await cardsAt(trx, [await requireCard(trx, key)], asOf))
-    return { ...card as ShownCard, ...asOf }
+    return { ...withAvailability(card as ShownCard, asOf.at), ...asOf }
   })
 
   app.get('/v1/cards/:card/statement', {
@@ -134,7 +135,7 @@ function presentExplained (line: ExplainedLine) {
 }
 
 function presentSource (source: Source) {
-  const { kind, points, reported_balance, occurred_at, order_id, earning_rule_id, details } = source
+  const { kind, points, reported_balance, observed_balance, occurred_at, order_id, earning_rule_id, details } = source
   return {
     event_id: source.event_id,
     subject: source.subject,
@@ -148,6 +149,6 @@ function presentSource (source: Source) {
     source_rank: RANK_NAMES.get(source.source_rank) ?? String(source.source_rank),
     fact_digest: source.fact_digest,
     body_digest: source.body_digest.toString('hex'),
-    says: { kind, points, reported_balance, occurred_at, order_id, earning_rule_id, details: parseJson(details) }
+    says: { kind, points, reported_balance, observed_balance, occurred_at, order_id, earning_rule_id, details: parseJson(details) }
   }
 }

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { customerCardsAt } from '../../history/cards-at.ts'
 import { customerLinesAt } from '../../history/statement.ts'
+import { allStatedAt, totalsByCampaign, totalsOver, withAvailability } from '../../ledger/availability.ts'
 import { listCustomerLines } from '../../projections/cards/reads.sql.ts'
 import { createBalanceReader, customerExists, findCustomer, findAccount, listCustomers, listTiers, type Profile } from '../../projections/customers/reads.sql.ts'
 import { listOrders } from '../../projections/orders/reads.sql.ts'
@@ -55,8 +56,8 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
     await awaitPosition(options, query)
     const { customer, tiers } = await inSnapshot(db, async trx => ({ customer: await findCustomer(trx, id), tiers: await listTiers(trx, id) }))
     if (customer === undefined) throw notFound('customer', id)
-    const { balance, pending, unexplained, cards, orders, ...profile } = customer
-    return { ...presentProfile(profile), tiers, totals: { balance, pending, unexplained, cards, orders } }
+    const { balance, unavailable, pending, unexplained, cards, orders, ...profile } = customer
+    return { ...presentProfile(profile), tiers, totals: { balance, unavailable, pending, unexplained, cards, orders } }
   })
 
   app.get('/v1/customers/:customer_id/balance', {
@@ -80,13 +81,13 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
       })
       : await readBalance(id, shard)
     if (balance === undefined) throw notFound('customer', id)
-    const total = (field: 'balance' | 'pending' | 'unexplained'): bigint => balance.cards.reduce((sum, card) => sum + card[field], 0n)
     return {
       ...balance,
       ...asOf,
-      balance: total('balance'),
-      pending: total('pending'),
-      unexplained: total('unexplained'),
+      ...totalsOver(balance.cards, asOf.at),
+      balance_stated_at: allStatedAt(balance.cards),
+      campaigns: totalsByCampaign(balance.cards, asOf.at),
+      cards: balance.cards.map(card => withAvailability(card, asOf.at)),
       position: `${shard}:${balance.position ?? 0n}`
     }
   })
