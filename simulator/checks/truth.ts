@@ -40,6 +40,7 @@ async function checkTrueCard (client: Client, { now }: Card, differences: Differ
     balance: now.balance,
     pending: now.pending,
     unexplained: 0,
+    pending_unexplained: 0,
     code: now.code,
     campaign_id: now.campaign.id,
     customer_id: now.holder?.id ?? null,

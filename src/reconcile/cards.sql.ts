@@ -58,7 +58,8 @@ function comparison (before: RawBuilder<unknown>, stated: RawBuilder<unknown>): 
     select r.card_id, r.balance, r.balance_at, r.pending, r.pending_at, k.customer_id,
            ${before} as before, ${figuresOf('k')} as after,
            coalesce(line.balance, case when k.first_movement_at is null then k.balance else k.opening end) as balance_then,
-           exists (select from pending_observations p where p.card_id = r.card_id and p.occurred_at > r.pending_at) as pending_moved,
+           exists (select from pending_observations p where p.card_id = r.card_id and p.occurred_at > r.pending_at) or
+             exists (select from card_snapshots s where s.card_id = r.card_id and s.figure = 'pending' and s.occurred_at > r.pending_at) as pending_moved,
            exists (select from parked x where x.key = 'card:' || r.card_id) as parked
     from ${stated} r
     left join cards k on k.card_id = r.card_id

@@ -3,7 +3,7 @@ import type { Instant } from '../ledger/instant.ts'
 // What the provider states of a card, beside what the ledger says of it. Pure.
 
 /** The figures that a card is compared by, and by whose changes it was healed. */
-export const FIGURES = ['opening', 'earned', 'spent', 'refunded', 'expired', 'adjusted', 'transferred', 'unexplained', 'pending'] as const
+export const FIGURES = ['opening', 'earned', 'spent', 'refunded', 'expired', 'adjusted', 'transferred', 'unexplained', 'pending', 'pending_unexplained'] as const
 export type Figure = typeof FIGURES[number]
 export type Figures = Record<Figure | 'balance', bigint>
 
