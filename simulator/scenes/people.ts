@@ -69,8 +69,8 @@ export const assignAndRelease: Scene = stage => {
   const card = someCard(stage, candidate => candidate.now.holder === undefined)
   if (card === undefined) return released
   const to = stage.random.pick(customers).now
-  card.now = { ...card.now, updated_at: laterThan(card.now.updated_at, stage.now) }
   const [given, taken] = [stage.stamp(6 * SECOND), stage.stamp(6 * SECOND)]
+  card.now = { ...card.now, updated_at: laterThan(card.now.updated_at, taken.at) }
   stage.emit(
     assignmentEvent(given, { ...card.now, holder: to }, to, 'created', stage.mint('rhold')),
     assignmentEvent(taken, card.now, to, 'deleted', stage.mint('rhold'))

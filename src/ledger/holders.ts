@@ -24,13 +24,15 @@ export function addHolderObservations (holdings: readonly Holding[], observation
 }
 
 /**
- * The holder of the card: the customer observed newest, unless a release of that customer is not older; of two observed
- * at the same moment the greater id. A release of someone else changes nothing. Null: nobody, or nobody known.
+ * The holder of the card: the customer observed newest, unless a release of that customer is not older, or an
+ * observation that nobody holds it; of two observed at the same moment the greater id. A release of someone else
+ * changes nothing. Null: nobody, or nobody known.
  */
 export function holderOf (holdings: readonly Holding[]): string | null {
-  const observed = holdings.filter(({ held_at }) => held_at !== null)
+  const observed = holdings.filter(({ held_at, customer_id }) => held_at !== null && customer_id !== NOBODY)
     .sort((a, b) => compareText(a.held_at ?? '', b.held_at ?? '') || compareText(a.customer_id, b.customer_id))
   const newest = observed.at(-1)
-  if (newest === undefined || newest.customer_id === NOBODY || compareText(newest.released_at ?? '', newest.held_at ?? '') >= 0) return null
+  const unheld_at = holdings.find(({ customer_id }) => customer_id === NOBODY)?.held_at ?? ''
+  if (newest === undefined || compareText(newest.released_at ?? '', newest.held_at ?? '') >= 0 || compareText(unheld_at, newest.held_at ?? '') >= 0) return null
   return newest.customer_id
 }

@@ -55,6 +55,19 @@ test('given an API key, when reconcile runs, then it says what was missing and w
   }
 })
 
+test('given that 30 % never arrive, when the simulated provider is asked, then nothing is unexplained', { timeout: 120_000 }, async t => {
+  const { url: DATABASE_URL, pool } = await createDatabase(t)
+  const environment = { DATABASE_URL, WEBHOOK_SECRETS: 'secret', DATA_DIR: t.testdir() }
+  const { url } = await serve(t, [], environment)
+  for (const sources of ['seeds', 'all']) {
+    const args = ['simulate', '--url', url, '--sources', sources, '--customers', '15', '--events', '500', '--chaos', 'high', '--seed', sources, '--lose', '30', '--verify', '--reconcile', '--json']
+    const done = await run(t, args, environment)
+    t.equal(done.code, 0, done.stderr + done.stdout)
+    t.match(JSON.parse(done.stdout), { verified: true, differences: 0, remarks: [/^Reconciled: .*cards compared/s] })
+  }
+  t.strictSame((await pool.query('select sum(abs(unexplained))::int as points from projection.cards where deleted_at is null')).rows, [{ points: 0 }])
+})
+
 test('given RECONCILE_EVERY_MINUTES, when the service runs, then it asks by itself; reconcile --watch does too, until it is ended', async t => {
   const { world } = simulate({ seed: 'watched', customers: 4, events: 150, chaos: 'none' })
   const api = await startProviderApi(world)
