@@ -6,7 +6,7 @@ import { projections } from '../projections/index.ts'
 import { createCaller, processSurroundings, type CallBudget } from '../reconcile/calls.ts'
 import { reconcile } from '../reconcile/reconcile.ts'
 import { whileAlone, type Reconciliation } from '../reconcile/reconciliations.sql.ts'
-import { watch, type Watch } from '../reconcile/watch.ts'
+import { watch, type RepeatedRun } from '../reconcile/watch.ts'
 import type { ProviderApi } from './provider-api.ts'
 
 /** How long a run waits for the workers at its end. */
@@ -27,7 +27,7 @@ export interface ReconcilingOptions {
 }
 
 /** Reconciles with the provider, and again so long after each end. */
-export function startReconciling ({ provider, access }: ProviderApi, { db, intake, every_minutes, budget, project, onDone, onFailure }: ReconcilingOptions): Watch {
+export function startReconciling ({ provider, access }: ProviderApi, { db, intake, every_minutes, budget, project, onDone, onFailure }: ReconcilingOptions): RepeatedRun {
   return watch(every_minutes * MINUTE_MS, async stop => {
     const caller = createCaller(provider.pull, access, budget, processSurroundings(stop))
     onDone(await whileAlone(db, provider.name, async () => await reconcile({ db, intake, provider, caller, scope: {}, project })))

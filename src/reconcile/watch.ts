@@ -1,13 +1,13 @@
 import { setTimeout as pauseFor } from 'node:timers/promises'
 
 /** Something that is done again and again until it is stopped. */
-export interface Watch { stop: () => Promise<void> }
+export interface RepeatedRun { stop: () => Promise<void> }
 
 /**
  * Runs an action, and again so long after each end. An action that fails is done again after the same time.
  * @param action gets a signal that says when to end early
  */
-export function watch (every_ms: number, action: (stop: AbortSignal) => Promise<void>, onFailure: (error: unknown) => void): Watch {
+export function watch (every_ms: number, action: (stop: AbortSignal) => Promise<void>, onFailure: (error: unknown) => void): RepeatedRun {
   const stopping = new AbortController()
   const { signal } = stopping
   const stopped = (): boolean => signal.aborted
