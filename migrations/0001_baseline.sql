@@ -546,6 +546,31 @@ comment on column projection.tier_changes.from_tier is 'Its name';
 comment on column projection.tier_changes.occurred_at is 'When it happened at the provider';
 comment on column projection.tier_changes.recorded_at is 'When we first stored the event';
 
+create table projection.expirations (
+  bucket_id text collate "C" not null,
+  card_id text collate "C" not null,
+  campaign_id text collate "C",
+  status text collate "C" not null,
+  points bigint,
+  expires_on date,
+  as_of timestamptz not null,
+  event_id text collate "C" not null,
+  subject text collate "C" not null,
+  constraint expirations_pkey primary key (bucket_id),
+  constraint expirations_status_given check (status <> '')
+);
+create index expirations_card on projection.expirations (card_id);
+comment on table projection.expirations is 'Buckets of points that expire together: of each the newest observed state';
+comment on column projection.expirations.bucket_id is 'The provider''s bucket, lopb_…';
+comment on column projection.expirations.card_id is 'The card whose points they are';
+comment on column projection.expirations.campaign_id is 'The loyalty programme';
+comment on column projection.expirations.status is 'As the provider writes it: ACTIVE or EXPIRED';
+comment on column projection.expirations.points is 'How many are left in it, or expired with it; null where that was not stated';
+comment on column projection.expirations.expires_on is 'The day on which they expire, in the time zone of the provider''s project';
+comment on column projection.expirations.as_of is 'When it was so: of an export when its file was written';
+comment on column projection.expirations.event_id is 'With subject: the event that states it';
+comment on column projection.expirations.subject is 'With event_id';
+
 create table projection.statement_lines (
   card_id text collate "C" not null,
   occurred_at timestamptz not null,

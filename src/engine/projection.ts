@@ -5,7 +5,7 @@ import type { Trx } from '../postgres/database.ts'
 import type { Tables } from '../postgres/tables.ts'
 
 /** What the rows of a projection are about. Each fact is about one entity of one kind. */
-export type Entity = 'customer' | 'tier' | 'order' | 'card'
+export type Entity = 'customer' | 'tier' | 'order' | 'card' | 'bucket'
 
 /** What a fact is about. */
 export function entityOf ({ fact }: Fact): Entity {
@@ -14,6 +14,7 @@ export function entityOf ({ fact }: Fact): Entity {
     case 'order': return 'order'
     case 'customer': return 'customer'
     case 'tier': return 'tier'
+    case 'expiration': return 'bucket'
   }
 }
 

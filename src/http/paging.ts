@@ -36,7 +36,7 @@ export function pageOf<Row> (list: ListName, rows: readonly Row[], limit: number
   return { items, next_cursor: more ? Buffer.from(JSON.stringify([markOfList(list), ...key(last)])).toString('base64url') : null }
 }
 
-export type CursorPart = 'text' | 'instant' | keyof typeof GREATEST
+export type CursorPart = 'text' | 'instant' | 'day' | keyof typeof GREATEST
 
 const GREATEST = { smallint: 32_767n, integer: 2_147_483_647n, bigint: 9_223_372_036_854_775_807n }
 
@@ -79,5 +79,6 @@ export function asOfMarks (asOf: AsOf): string[] {
 function fits (part: unknown, shape: CursorPart | undefined): boolean {
   if (shape === 'smallint' || shape === 'integer' || shape === 'bigint') return /^\d{1,19}$/.test(String(part)) && BigInt(String(part)) <= GREATEST[shape]
   if (typeof part !== 'string' || part.includes('\u0000')) return false
+  if (shape === 'day') return /^\d{4}-\d{2}-\d{2}$/.test(part) && parseInstant(`${part}T00:00:00Z`) !== undefined
   return shape === 'text' || parseInstant(part) === part as Instant
 }

@@ -1,7 +1,7 @@
 import type { Generated } from 'kysely'
 import type { StatementLine } from '../ledger/card.ts'
 import type { StoredLine, Totals } from '../ledger/totals.ts'
-import type { OrderObservation, PendingObservation, TierObservation } from '../ledger/facts.ts'
+import type { ExpirationObservation, OrderObservation, PendingObservation, TierObservation } from '../ledger/facts.ts'
 import type { HolderObservation, Holding } from '../ledger/holders.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { FieldTimes } from '../ledger/latest.ts'
@@ -28,6 +28,7 @@ export interface Tables {
   holdings: HoldingRow
   holder_observations: HolderObservationRow
   tier_changes: TierChangeRow
+  expirations: ExpirationRow
   statement_lines: StatementLineRow & Pick<StoredLine, 'running_totals'>
   orders: OrderRow
   order_states: OrderStateRow
@@ -254,6 +255,13 @@ export interface HolderObservationRow extends HolderObservation {
 }
 
 export type TierChangeRow = Omit<TierObservation, 'fact'> & { event_id: string, subject: string, recorded_at: Instant }
+
+/** The newest observation of a bucket. `as_of`: when it was so. */
+export interface ExpirationRow extends Omit<ExpirationObservation, 'fact' | 'occurred_at'> {
+  as_of: Instant
+  event_id: string
+  subject: string
+}
 
 export interface StatementLineRow extends StatementLine {
   card_id: string

@@ -39,7 +39,7 @@ function concernedKeys (projection: Projection, { cards, orders }: MentionedIds)
   switch (projection.entity) {
     case 'card': return cards.map(id => keyFor('card', id))
     case 'order': return orders.map(id => keyFor('order', id))
-    // Customers and tiers are merged field by field, by field time, so their facts need no order.
-    case 'customer': case 'tier': return []
+    // Customers, tiers and buckets are merged by the times that the facts state, so these need no order.
+    case 'customer': case 'tier': case 'bucket': return []
   }
 }

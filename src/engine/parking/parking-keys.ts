@@ -8,6 +8,7 @@ export function parkingKeyOf ({ observed: { fact } }: Placed): string {
     case 'order': return keyFor('order', fact.order_id)
     case 'customer': return keyFor('customer', fact.customer_id)
     case 'tier': return keyFor('tier', fact.customer_id)
+    case 'expiration': return keyFor('bucket', fact.bucket_id)
   }
 }
 

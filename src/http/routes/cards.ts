@@ -7,13 +7,14 @@ import type { AsOf } from '../../ledger/as-of.ts'
 import { withAvailability } from '../../ledger/availability.ts'
 import { SOURCE_RANK } from '../../ledger/facts.ts'
 import { findCards, listCardLines, type LineMark, type ShownCard } from '../../projections/cards/reads.sql.ts'
+import { listExpirations, NO_DAY } from '../../projections/expirations/reads.sql.ts'
 import type { Source } from '../../projections/cards/sources.sql.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
 import { inSnapshot } from '../../engine/snapshot.sql.ts'
 import type { StatementLineRow } from '../../postgres/tables.ts'
-import { asOfMarks, pageOf, readCursorAt, rowsFor, type ListName } from '../paging.ts'
+import { asOfMarks, pageOf, readCursor, readCursorAt, rowsFor, type ListName } from '../paging.ts'
 import { notFound, Problem } from '../problem.ts'
-import { CardAmbiguous, CardDetails, Line } from '../schemas/card.ts'
+import { CardAmbiguous, CardDetails, Expiration, Line } from '../schemas/card.ts'
 import { AsOfQuery, FreshnessQuery, ListOf, Page, problems } from '../schemas/common.ts'
 import { ExplainedLineSchema } from '../schemas/explain.ts'
 import { askable, awaitPosition, looksBack, parseJson, readAsOf, type ReadOptions } from '../read-query.ts'
@@ -62,6 +63,28 @@ export const cardRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, op
       return await listLines(trx, card_id, asOf, { before, limit: rowsFor(query.limit) })
     })
     return pageOf(list, rows, query.limit, markOf(asOf))
+  })
+
+  app.get('/v1/cards/:card/expirations', {
+    schema: {
+      operationId: 'listCardExpirations',
+      summary: 'Which of a card\'s points expire when, by bucket; as new as the newest export of them',
+      tags: ['cards'],
+      params: Params,
+      querystring: Type.Object({ ...Page, ...FreshnessQuery }, { additionalProperties: false }),
+      response: { 200: ListOf(Expiration), ...problems(400, 401, 403, 404, 503, 504), 409: CardAmbiguous }
+    }
+  }, async ({ params, query }) => {
+    const key = askable('card', params.card)
+    const list = ['listCardExpirations', key] as const
+    const [expires_on, bucket_id] = readCursor(list, query.cursor, ['day', 'text']) ?? []
+    const after = expires_on === undefined || bucket_id === undefined ? undefined : { expires_on, bucket_id }
+    await awaitPosition(options, query)
+    const rows = await inSnapshot(options.db, async trx => {
+      const { card_id } = await requireCard(trx, key)
+      return await listExpirations(trx, card_id, { after, limit: rowsFor(query.limit) })
+    })
+    return pageOf(list, rows, query.limit, row => [row.expires_on ?? NO_DAY, row.bucket_id])
   })
 
   app.get('/v1/cards/:card/explain', {

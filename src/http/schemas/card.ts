@@ -50,6 +50,17 @@ export const CardDetails = Type.Object({
   ...AsOfEcho
 }, { description: 'With at or known_at, points and holder are those of that time; code, campaign, active, deleted_at and parked_at are always as known now' })
 
+export const Expiration = Type.Object({
+  bucket_id: Type.String(),
+  card_id: Type.String(),
+  campaign_id: NullableText(),
+  status: Type.String({ description: 'As the provider writes it: ACTIVE or EXPIRED' }),
+  points: NullableInt({ description: 'Left in the bucket, or expired with it; null where that was not stated' }),
+  expires_on: NullableText({ description: 'A day in the time zone of the provider\'s project' }),
+  as_of: Time({ description: 'When it was so: of an export when its file was written' }),
+  event_id: Type.String({ description: 'The event that states it' })
+}, { $id: 'Expiration' })
+
 /** The answer where a code means several cards. */
 export const CardAmbiguous = {
   description: 'Problem: several cards have this code, and all or none of them are deleted (code card_ambiguous); ask by id',

@@ -8,7 +8,7 @@ import { observedOf, type Projection, type Observed } from '../../engine/project
 /** Orders: every observed state, and the newest one as the order itself. */
 export const orders: Projection = {
   name: 'orders',
-  version: 2,
+  version: 3,
   entity: 'order',
   tables: [
     { name: 'orders', about: 'order_id', key: ['order_id'] },

@@ -1,7 +1,7 @@
 import type { Provider } from '../provider.ts'
 import { pull } from './api/pull.ts'
 import { differencesBetween } from './differences.ts'
-import { transactionExport } from './families/exported.ts'
+import { files } from './files.ts'
 import { coversFacts, factsOf, identify, identifyAsUnread } from './identify.ts'
 import { mentionedIds } from './mentioned-ids.ts'
 import { identifyingTexts } from './privacy/identifying-texts.ts'
@@ -33,6 +33,6 @@ export const voucherify: Provider = {
   recompute,
   redact,
   identifyingTexts,
-  transactionExport,
+  files,
   pull
 }

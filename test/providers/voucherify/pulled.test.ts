@@ -5,6 +5,9 @@ import { pulledBody } from '../../../src/providers/voucherify/families/pulled.ts
 import { factsOf, identify } from '../../../src/providers/voucherify/identify.ts'
 import type { JsonObject } from '../../../src/providers/voucherify/wire/json.ts'
 import type { IdentifiedDelivery, Unusable } from '../../../src/providers/provider.ts'
+import { recognise } from '../../../src/providers/person.ts'
+import { identifyingTexts } from '../../../src/providers/voucherify/privacy/identifying-texts.ts'
+import { redact } from '../../../src/providers/voucherify/privacy/redaction.ts'
 import { identified } from './payloads.ts'
 
 const AT = '2026-01-01T10:00:00.000Z'
@@ -100,4 +103,23 @@ test('no member of any kind makes reading throw, or costs more than itself', asy
     }
   }
   t.ok(tried > 500, `${tried} tried`)
+})
+
+test('of a customer who is erased nothing is left in what was pulled or exported', async t => {
+  const PROFILE = { name: 'Ann Madeup', email: 'ann@private.example', phone: '+44 20 7946 0958' }
+  const bodies: Array<[what: string, body: string]> = [
+    ['a customer', pulledBody('customer', JSON.stringify({ ...CUSTOMER, ...PROFILE, metadata: { nick: 'Ann Madeup' } })).toString()],
+    ['an order', pulledBody('order', JSON.stringify({ ...ORDER, customer: { id: 'cust_1', ...PROFILE }, metadata: { for: 'Ann Madeup' } })).toString()],
+    ['a card', pulledBody('card', JSON.stringify({ ...CARD, holder: { id: 'cust_1', ...PROFILE }, metadata: { for: 'Ann Madeup' } })).toString()],
+    ['a row of customers', JSON.stringify({ export: 'customers', row: { id: 'cust_1', created_at: AT, ...PROFILE, source_id: 'ann@private.example', metadata: { nick: 'Ann Madeup' } } })],
+    ['a row of vouchers', JSON.stringify({ export: 'vouchers', row: { id: 'v_1', loyalty_balance: '5', created_at: AT, customer_id: 'cust_1', customer_source_id: 'ann@private.example', metadata: { of: 'Ann Madeup' } } })],
+    ['a row of orders', JSON.stringify({ export: 'orders', row: { id: 'ord_1', status: 'PAID', created_at: AT, customer_id: 'cust_1', metadata: { of: 'Ann Madeup', mail: 'ann@private.example' } } })]
+  ]
+  for (const [what, body] of bodies) {
+    const after = redact(body, { customer_id: 'cust_1', matcher: recognise([...Object.values(PROFILE), ...identifyingTexts(body, 'cust_1')]) }) ?? ''
+    t.notMatch(after, /Ann|private\.example|7946/, what)
+    const { body: _, ...before } = identified(body)
+    const { body: __, ...same } = identified(after)
+    t.same(same, before, `${what}: the same event`)
+  }
 })

@@ -7,6 +7,11 @@ export class UnreadablePayload extends Error {
   override name = 'UnreadablePayload'
 }
 
+/** A row can be read, but does not say which movement it is: counted, it could count a second time beside its event. */
+export class UnmatchedRow extends UnreadablePayload {
+  override name = 'UnmatchedRow'
+}
+
 /** Optional and nullable, as everything is that is not needed. */
 export function maybe<T extends TSchema> (schema: T) {
   return Type.Optional(Type.Union([schema, Type.Null()]))

@@ -3,7 +3,7 @@ import type { SourceRank, MovementKind, MovementObservation, SnapshotObservation
 import type { Instant } from '../../../ledger/instant.ts'
 import { firstId, idOf } from '../wire/ids.ts'
 import { Balance } from './card.ts'
-import { Described, exact, exactInteger, maybe, UnreadablePayload, type Core } from './decoder.ts'
+import { Described, exact, exactInteger, maybe, UnmatchedRow, type Core } from './decoder.ts'
 import { dayOf, details, movementKey, optionalId, Ref, requiredId, requiredInstant, toMilliseconds } from './values.ts'
 
 /** A row of the provider's own card ledger, `vtx_…`, and the lots of pending points it can name. */
@@ -110,7 +110,7 @@ export function readRow (row: Transaction, beside: Beside, observed: Observed, .
   const redemption = optionalId(inside.redemption?.id ?? beside.redemption?.id, 'transaction.details.redemption.id')
   const rollback = optionalId(inside.rollback?.id ?? beside.rollback?.id, 'transaction.details.rollback.id')
   if (kind === 'accrual' && (points ?? 0n) >= 0n && trigger === null && firstId(lot?.id) === undefined && !statesCause(row.details)) {
-    throw new UnreadablePayload('data.transaction.details: without them the row of an accrual cannot be matched to its award, and would count twice')
+    throw new UnmatchedRow('data.transaction.details: without them the row of an accrual cannot be matched to its award, and would count twice')
   }
   const movement: MovementObservation = {
     fact: 'movement',
@@ -183,7 +183,7 @@ function kindOf (type: string | null | undefined, said: KindOfEvent | undefined,
   if (known !== undefined) return known
   if (said === 'adjustment') return points !== null && points < 0n ? 'removal' : 'addition'
   if (said !== undefined || type === null || type === undefined || TYPE_FORM.test(type)) return said
-  throw new UnreadablePayload(`data.transaction.type: ${JSON.stringify(type.slice(0, 40))} is no type of a row, and its points would count twice beside the event that they are of`)
+  throw new UnmatchedRow(`data.transaction.type: ${JSON.stringify(type.slice(0, 40))} is no type of a row, and its points would count twice beside the event that they are of`)
 }
 
 /** Do the details hold more than the balance? An accrual can have another cause than a trigger: a segment, a lot. */
@@ -214,5 +214,5 @@ function movementOfRow ({ vtx, kind, card_id, points, trigger, rule, redemption,
 
 function named (id: string | null, entity: string): string {
   if (id !== null) return id
-  throw new UnreadablePayload(`data.transaction.details.${entity}.id: without it the row cannot be matched to the event of its ${entity}, and would count twice`)
+  throw new UnmatchedRow(`data.transaction.details.${entity}.id: without it the row cannot be matched to the event of its ${entity}, and would count twice`)
 }
