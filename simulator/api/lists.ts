@@ -1,6 +1,6 @@
 import { MILLISECOND, type Micros } from '../clock.ts'
 import type { JsonObject } from '../json.ts'
-import type { Campaign, Card, GiftRow, World } from '../model.ts'
+import type { Campaign, Card, GiftRow, Row, World } from '../model.ts'
 import { fullCustomerObject } from '../payloads/customer.ts'
 import { giftRowObject } from '../payloads/gift-card.ts'
 import { campaignObject, orderObject, voucherObject } from '../payloads/objects.ts'
@@ -14,12 +14,35 @@ import type { Dated, Listed } from './paging.ts'
 export type Uncommitted = ReadonlySet<string>
 
 /** The rows of a campaign, in the order of their ids: also those of cards that were deleted since. */
-export function rowsOfCampaign ({ cards }: World, campaign_id: string, uncommitted: Uncommitted): Listed[] {
-  return sorted(cards.filter(({ now }) => now.campaign.id === campaign_id).flatMap(card => rowsOfCard(card, uncommitted)))
+export function rowsOfCampaign (world: World, campaign_id: string, uncommitted: Uncommitted): Listed[] {
+  return committed(allRows(world, campaign_id), uncommitted)
 }
 
 export function rowsOfCard ({ rows }: Card, uncommitted: Uncommitted): Listed[] {
-  return sorted(rows.filter(({ id }) => !uncommitted.has(id)).map(row => ({ id: row.id, object: () => transactionObject({ ...row, balance_beside: false }) })))
+  return committed(sorted(rows.map(listedRow)), uncommitted)
+}
+
+function committed (rows: Listed[], uncommitted: Uncommitted): Listed[] {
+  return uncommitted.size === 0 ? rows : rows.filter(({ id }) => !uncommitted.has(id))
+}
+
+function listedRow (row: Row): Listed {
+  return { id: row.id, object: () => transactionObject({ ...row, balance_beside: false }) }
+}
+
+/** The rows of a campaign, and how many there were when they were sorted: sorting them for each page takes too long. */
+const sortedRows = new WeakMap<World, Map<string, { count: number, rows: Listed[] }>>()
+
+function allRows (world: World, campaign_id: string): Listed[] {
+  const cards = world.cards.filter(({ now }) => now.campaign.id === campaign_id)
+  const count = cards.reduce((sum, { rows }) => sum + rows.length, 0)
+  const known = sortedRows.get(world) ?? new Map<string, { count: number, rows: Listed[] }>()
+  sortedRows.set(world, known)
+  const before = known.get(campaign_id)
+  if (before?.count === count) return before.rows
+  const rows = sorted(cards.flatMap(card => card.rows.map(listedRow)))
+  known.set(campaign_id, { count, rows })
+  return rows
 }
 
 /** The rows of a campaign of gift cards. */

@@ -61,7 +61,10 @@ export class PullFailed extends Error {
 export interface PullScope {
   /** The provider's id or the code of one card. */
   card?: string | undefined
-  /** A time: cursors are ignored, and what changed since then is read again. */
+  /**
+   * A time: what changed since then is read again, whatever was read before. A list without a cursor gets one at its
+   * end: what is older is known from elsewhere.
+   */
   since?: string | undefined
 }
 

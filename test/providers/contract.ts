@@ -198,7 +198,7 @@ function keysOf (fact: Fact): string[] {
   // NOBODY, the holder of a card that has none, is no id.
   const names = ['movement_id', 'card_id', 'pending_id', 'bucket_id', 'order_id', 'earning_rule_id', 'holder_id', 'released_id', 'customer_id', 'campaign_id', 'tier_id', 'from_tier_id']
   const members = new Map([...membersOf(fact), ...Object.entries(fact.fact === 'card' ? { campaign_id: fact.fields.campaign_id } : {})])
-  return names.map(name => members.get(name)).filter(id => typeof id === 'string' && id !== NOBODY)
+  return names.map(name => members.get(name)).filter((id): id is string => typeof id === 'string' && id !== NOBODY)
 }
 
 /** What balances are made of. */

@@ -36,6 +36,25 @@ test('given an empty ledger, when it asks the provider, then every card, holder 
   t.equal(Number(again.calls), 1 + 3 * 4 + 4, 'a call for the programmes, four for each of the three, and four for orders and customers')
 })
 
+test('given --since, then what is older is not read, and later runs continue from there; a cursor that exists stays', async t => {
+  const { world } = simulate({ seed: 'since', customers: 30, events: 4000, chaos: 'none' })
+  const times = world.cards.flatMap(({ rows }) => rows.map(({ at }) => at)).toSorted((a, b) => a - b)
+  const since = new Date(times[Math.floor(times.length * 0.8)]! / 1000).toISOString()
+  const ledger = await openLedger(t)
+  const asking = await openAsking(t, ledger, world)
+  t.match(await asking.reconcile({ since }), { state: 'finished', since: /^2024/ })
+  const { rows: [read] } = await ledger.owner.query<{ oldest: Date, rows: number }>("select min(occurred_at) as oldest, count(*)::int as rows from ledger.events where type = 'pulled.transaction'")
+  t.ok(read!.rows < times.length * 0.7, `${read!.rows} of ${times.length} rows`)
+  const { rows: cursors } = await ledger.owner.query<{ list: string, cursor: string }>('select list, cursor from ledger.reconcile_cursors order by list')
+  t.equal(cursors.length, 3 + 3 + 1 + 1, 'cards and rows of each programme, orders, customers')
+  t.match(await asking.reconcile(), { stored: 0n })
+  await asking.reconcile({ since: '2024-01-01T00:00:00Z' })
+  await equalsTruth(t, ledger, world)
+  const { rows: after } = await ledger.owner.query<{ list: string, cursor: string }>('select list, cursor from ledger.reconcile_cursors order by list')
+  t.strictSame(after.map(({ list }) => list), cursors.map(({ list }) => list))
+  t.match(await asking.foresee(), { missing: {}, cards_different: 0, quarantined: 0, points: 0n })
+})
+
 test('given only the two seed types and 30 % lost, when a ledger that connected late asks, then it equals the provider', async t => {
   for (const seed of ['late', 'later']) {
     const { deliveries, world } = simulate({ seed, customers: 40, events: 800, chaos: 'high', sources: 'seeds' })

@@ -4,11 +4,14 @@ import { pulledBody, type PulledKind } from '../families/pulled.ts'
 import { isUsableId } from '../wire/ids.ts'
 import { readAnswer } from './answers.ts'
 import { followRows, readAfterId, readAfterTimes, SETTLED_AFTER_MS, type AfterTimes } from './cursors.ts'
-import { earlier, later, newestFirst, newestOf, PAGE_SIZE, pagesAfter, pagesByTime, readPage, timeOf, type ListPage, type TimeField } from './pages.ts'
+import { earlier, later, newestFirst, newestOf, PAGE_SIZE, pagesAfter, pagesByTime, readPage, timeOf, type ListedObject, type ListPage, type TimeField } from './pages.ts'
 
 /**
  * The lists to read. Cards come before rows: then the rows that are read cover the moment at which a card was seen, and
  * explain its balance.
+ *
+ * With `since`, a list that was never read goes on from its end in later runs, so a programme whose exports were
+ * imported need not be read from its beginning. Cursors that exist stay.
  */
 export async function lists (call: ApiCall, { card, since }: PullScope): Promise<readonly PullList[]> {
   if (card !== undefined) return listsOfCard(call, card)
@@ -60,14 +63,22 @@ function rowsSince (call: ApiCall, name: string, path: string, since: Instant): 
   return {
     name,
     thing: 'movements',
-    async * pages () {
+    async * pages (cursor) {
+      const newest: ListedObject[] = []
       for await (const page of pagesAfter(call, path, { order: '-id' })) {
+        if (newest.length < FOLLOWED_ROWS) newest.push(...page.objects)
         yield { deliveries: deliveriesOf('transaction', page), cursor: null }
-        if (isPast(page, 'created_at', since)) return
+        if (isPast(page, 'created_at', since)) break
       }
+      const oldestFirst = newest.toReversed()
+      const resume = followRows(undefined)(oldestFirst) ?? oldestFirst[0]?.json.id
+      if (cursor === undefined && typeof resume === 'string') yield { deliveries: [], cursor: JSON.stringify({ after: resume }) }
     }
   }
 }
+
+/** Enough to find where the next run reads on. */
+const FOLLOWED_ROWS = 3 * PAGE_SIZE
 
 /** Open lots: one that has ended is listed no more, so they are read whole each time. */
 function lots (call: ApiCall, name: string, path: string): PullList {
@@ -103,6 +114,7 @@ function byTimes (call: ApiCall, { name, thing, kind, path }: TimedList, since: 
       const first = reached.updated_at === null
       yield * walk('created_at', reached)
       if (!first) yield * walk('updated_at', reached)
+      if (since !== undefined && cursor === undefined) yield { deliveries: [], cursor: JSON.stringify(reached) }
     }
   }
 }
@@ -134,7 +146,7 @@ function orders (call: ApiCall, since: Instant | undefined): PullList {
         if (!whole) remarks.push(`The API lists the newest orders only, by ${field}: import an export of orders for the older ones.`)
       }
       // Only now: what was read is the newest part.
-      yield { deliveries: [], cursor: since === undefined ? JSON.stringify(reached) : null, ...(remarks.length === 0 ? {} : { remark: remarks.join(' ') }) }
+      yield { deliveries: [], cursor: since === undefined || cursor === undefined ? JSON.stringify(reached) : null, ...(remarks.length === 0 ? {} : { remark: remarks.join(' ') }) }
     }
   }
 }
