@@ -8,7 +8,7 @@ import { openLedger } from '../support/ledger.ts'
 import { clientOf, openAsking } from './support.ts'
 
 const CUSTOMERS = LONG ? 550 : 90
-const EVENTS = LONG ? 27_000 : 2500
+const EVENTS = LONG ? 37_000 : 2500
 /** Of the deliveries, those that the ledger was connected for. */
 const CONNECTED = 0.05
 

@@ -4,7 +4,7 @@ import { pulledBody, type PulledKind } from '../families/pulled.ts'
 import { isUsableId } from '../wire/ids.ts'
 import { readAnswer } from './answers.ts'
 import { followRows, readAfterId, readAfterTimes, SETTLED_AFTER_MS, type AfterTimes } from './cursors.ts'
-import { earlier, later, newestFirst, newestOf, PAGE_SIZE, pagesAfter, pagesByTime, readPage, timeOf, type ListedObject, type ListPage, type TimeField } from './pages.ts'
+import { earlier, later, newestOf, numberedPages, PAGE_SIZE, pagesAfter, pagesByTime, readPage, timeOf, type ListedObject, type ListPage, type TimeField } from './pages.ts'
 
 /**
  * The lists to read. Cards come before rows: then the rows that are read cover the moment at which a card was seen, and
@@ -124,7 +124,10 @@ function instantOf (date: string | undefined): Instant | undefined {
   return Number.isNaN(ms) ? undefined : parseInstant(new Date(ms).toISOString())
 }
 
-/** Orders have no windows of time: they are read from the newest back to where the last run began. */
+/**
+ * Orders have no windows of time: they are read from the newest back to where the last run began. A listing ends after
+ * 9,900 of them, so a first run of more reads the oldest, too.
+ */
 function orders (call: ApiCall, since: Instant | undefined): PullList {
   return {
     name: 'orders',
@@ -135,20 +138,38 @@ function orders (call: ApiCall, since: Instant | undefined): PullList {
       const remarks: string[] = []
       // A fresh order has no time of a change, so the first run reads by creation, and the others by both.
       for (const field of from.updated_at === null ? ['created_at'] as const : ['updated_at', 'created_at'] as const) {
-        let whole = false
-        for await (const page of newestFirst(call, '/v1/orders', field)) {
-          reached[field] = later(reached[field], earlier(newestOf(page.objects, field), SETTLED_AFTER_MS))
-          reached.updated_at ??= earlier(instantOf(page.date), SETTLED_AFTER_MS) ?? null
-          yield { deliveries: deliveriesOf('order', page), cursor: null }
-          whole = page.last || isPast(page, field, from[field])
-          if (whole) break
-        }
-        if (!whole) remarks.push(`The API lists the newest orders only, by ${field}: import an export of orders for the older ones.`)
+        const back = yield * newestOrders(call, field, from[field], reached)
+        const whole = back.whole || (field === 'created_at' && (yield * oldestOrders(call, back.oldest)))
+        if (!whole) remarks.push(`The API lists the newest and the oldest orders only, by ${field}: import an export of orders for those between.`)
       }
       // Only now: what was read is the newest part.
       yield { deliveries: [], cursor: since === undefined || cursor === undefined ? JSON.stringify(reached) : null, ...(remarks.length === 0 ? {} : { remark: remarks.join(' ') }) }
     }
   }
+}
+
+const ORDERS = '/v1/orders'
+
+/** @returns whether all orders back to the time were read; else the oldest time that was */
+async function * newestOrders (call: ApiCall, field: TimeField, from: Instant | null, reached: AfterTimes): AsyncGenerator<PulledPage, { whole: boolean, oldest: Instant | undefined }> {
+  let oldest: Instant | undefined
+  for await (const page of numberedPages(call, ORDERS, `-${field}`)) {
+    reached[field] = later(reached[field], earlier(newestOf(page.objects, field), SETTLED_AFTER_MS))
+    reached.updated_at ??= earlier(instantOf(page.date), SETTLED_AFTER_MS) ?? null
+    yield { deliveries: deliveriesOf('order', page), cursor: null }
+    if (page.last || isPast(page, field, from)) return { whole: true, oldest }
+    oldest = page.objects.map(one => timeOf(one, field)).findLast(time => time !== undefined) ?? oldest
+  }
+  return { whole: false, oldest }
+}
+
+/** @returns whether all orders up to the time were read */
+async function * oldestOrders (call: ApiCall, to: Instant | undefined): AsyncGenerator<PulledPage, boolean> {
+  for await (const page of numberedPages(call, ORDERS, 'created_at')) {
+    yield { deliveries: deliveriesOf('order', page), cursor: null }
+    if (page.last || (newestOf(page.objects, 'created_at') ?? '') > (to ?? '')) return true
+  }
+  return false
 }
 
 /** Does a page that is read backwards reach behind a time? */

@@ -76,10 +76,13 @@ export async function * pagesByTime (call: ApiCall, path: string, field: TimeFie
   }
 }
 
-/** Numbered pages, newest first: what is added meanwhile shifts the rest back; some come twice, none is missed. */
-export async function * newestFirst (call: ApiCall, path: string, field: TimeField): AsyncGenerator<ListPage & { last: boolean }> {
+/**
+ * Numbered pages. Newest first, what is added meanwhile shifts the rest back; some come twice, none is missed. Oldest
+ * first, nothing shifts in the order of creation.
+ */
+export async function * numberedPages (call: ApiCall, path: string, order: TimeField | `-${TimeField}`): AsyncGenerator<ListPage & { last: boolean }> {
   for (let number = 1; number <= MAX_PAGES; number++) {
-    const page = await readPage(call, path, { order: `-${field}`, limit: String(PAGE_SIZE), page: String(number) })
+    const page = await readPage(call, path, { order, limit: String(PAGE_SIZE), page: String(number) })
     if (page === undefined) return
     const last = page.objects.length < PAGE_SIZE
     yield { ...page, last }
