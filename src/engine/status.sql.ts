@@ -49,6 +49,8 @@ export interface LedgerState {
   quarantine: OpenReason[]
   /** The newest reconciliations of everything, one a provider. */
   reconciliations: ReconciliationState[]
+  /** How many events of the last week are dated more than a day after they were stored. */
+  ahead: number
 }
 
 /**
@@ -68,7 +70,8 @@ export async function ledgerStateWithin (trx: Trx, names: readonly string[]): Pr
     shards: await readShards(trx),
     rebuild: await readRebuild(trx),
     quarantine: await countOpenByReason(trx),
-    reconciliations: await readReconciliations(trx)
+    reconciliations: await readReconciliations(trx),
+    ahead: await countAhead(trx)
   }
 }
 
@@ -167,4 +170,12 @@ async function countOpenByReason (trx: Trx): Promise<OpenReason[]> {
     group by reason
     order by open desc, reason`.execute(trx)
   return rows
+}
+
+/** The condition is that of a partial index. */
+async function countAhead (trx: Trx): Promise<number> {
+  const { rows: [row] } = await sql<{ ahead: number }>`
+    select count(*)::integer as ahead from ledger.events
+    where occurred_at - recorded_at > interval '24 hours' and recorded_at > now() - interval '7 days'`.execute(trx)
+  return row?.ahead ?? 0
 }

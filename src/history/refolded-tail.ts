@@ -18,7 +18,8 @@ export interface RefoldedTail {
 /**
  * Finds which of each card's live lines were already known, and refolds the rest as it was known. Lines are in order of
  * time, so `at` only cuts them. An observation stored after `known_at` makes all lines invalid from the place on
- * that it can reach. If more was stored after `known_at` than before, the whole history is folded from its beginning instead.
+ * that it can reach. If more was stored after `known_at` than before, the whole history is folded from its beginning
+ * instead.
  *
  * Both ways are needed. Always folding from the beginning is simpler, but for a time near the end of 20,000 movements
  * it blocked this process, and so every other request, for 278 ms; this takes 6. Always invalidating took 804 ms near

@@ -31,7 +31,7 @@ const Worker = Type.Object({
 export const Status = Type.Object({
   as_of: Time({ description: 'Everything except worker is the state of the database at this time' }),
   attention: Type.Array(Type.Object({
-    code: Type.String({ description: 'parked, outdated, lagging (for more than 60 s), log_gap, worker_ended, reconcile_old (none has finished for 48 h) or reconcile_differs' }),
+    code: Type.String({ description: 'parked, outdated, lagging (for more than 60 s), log_gap, worker_ended, reconcile_old (none has finished for 48 h), reconcile_differs or dated_ahead' }),
     detail: Type.String({ description: 'What is wrong and what to do next, for people' })
   }), { description: 'Problems that need action; empty if there are none' }),
   projections: Type.Array(Projection),

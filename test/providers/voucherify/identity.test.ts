@@ -40,8 +40,8 @@ test('given the real award as it is, then it is named by trigger, rule and card'
   })
 })
 
-test('given the real award, then it tells an accrual, a card, a customer and the order in it', async t => {
-  const [movement, card, customer, orderInside, ...rest] = factsOf(texts.award)
+test('given the real award, then it tells an accrual, a card as it was before, a customer and the order in it', async t => {
+  const [movement, card, snapshot, customer, orderInside, ...rest] = factsOf(texts.award)
   t.strictSame(rest, [])
   t.strictSame(movement, {
     fact: 'movement',
@@ -64,6 +64,7 @@ test('given the real award, then it tells an accrual, a card, a customer and the
     fields: { code: 'L0y4L', campaign_id: 'camp_AQZ1GLRlbGaC2dETd31VbJQ9', campaign: 'Loyalty programme', active: 'true' },
     holder_id: JACK
   })
+  t.strictSame(snapshot, { fact: 'snapshot', card_id: CARD, balance: 0n, pending: null, occurred_at: '2024-01-18T15:19:26.501570Z' })
   t.strictSame(customer, {
     fact: 'customer',
     customer_id: JACK,

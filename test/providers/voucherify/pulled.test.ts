@@ -123,3 +123,29 @@ test('of a customer who is erased nothing is left in what was pulled or exported
     t.same(same, before, `${what}: the same event`)
   }
 })
+
+test('no cell of an export makes reading throw, and what only describes costs nothing', async t => {
+  const rows: Array<[table: string, row: Record<string, string>, needed: string[]]> = [
+    ['vouchers', { id: 'v_1', code: 'C', voucher_type: 'LOYALTY_CARD', loyalty_balance: '5', active: 'true', created_at: AT, updated_at: AT, customer_id: 'cust_1', customer_source_id: 's' }, ['id']],
+    ['orders', { id: 'ord_1', status: 'PAID', amount: '5', created_at: AT, updated_at: AT, customer_id: 'cust_1' }, ['id', 'status']],
+    ['customers', { id: 'cust_1', name: 'A', email: 'a@example.com', source_id: 's', created_at: AT, updated_at: AT }, ['id']],
+    ['points_expiration', { id: 'lopb_1', voucher_id: 'v_1', status: 'ACTIVE', points: '5', expires_at: '2027-01-01' }, ['id', 'voucher_id', 'status']]
+  ]
+  const cells = ['', ' ', 'null', '{}', '[]', '-1', '1.5', '9007199254740993', 'true', 'toString', '__proto__', 'é', 'yesterday', 'x'.repeat(300), 7, null, [], {}, { a: 1 }]
+  const numbers = ['amount', 'loyalty_balance', 'points']
+  for (const [table, row, needed] of rows) {
+    const read = (member: string, cell: unknown): IdentifiedDelivery | Unusable => identify(Buffer.from(JSON.stringify({ export: table, as_of: AT, row: { ...row, [member]: cell } })))
+    for (const member of [...Object.keys(row), 'metadata', 'campaign', 'campaign_id', 'unknown']) {
+      for (const cell of cells) {
+        const result = read(member, cell)
+        if ('reason' in result) t.equal(result.reason, 'invalid_payload', `${table}.${member}: ${JSON.stringify(cell)}`)
+        else factsOf(result.body)
+      }
+      const empty = read(member, '')
+      t.equal('reason' in empty, needed.includes(member), `${table}.${member}: an empty cell`)
+      if (numbers.includes(member)) t.match(read(member, '1.5'), { reason: 'invalid_payload', detail: /is not a whole number/ }, `${table}.${member}`)
+    }
+  }
+  t.match(identify(Buffer.from(JSON.stringify({ export: 'points_expiration', row: rows[3]?.[1] }))), { reason: 'invalid_payload', detail: /as_of/ }, 'as of when, the body says')
+  for (const table of ['', 'products', 'toString', null, 7]) t.match(identify(Buffer.from(JSON.stringify({ export: table, row: { id: 'x' } }))), { reason: 'unidentified' }, JSON.stringify(table))
+})

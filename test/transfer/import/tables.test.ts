@@ -33,8 +33,8 @@ test('an export of vouchers says whose a card is, its code, and what it held', a
   const file = `${VOUCHERS}\nv_1,CODE-1,LOYALTY_CARD,2000,Points,camp_1,2000,true,2026-01-01T00:00:00.100Z,2026-01-02T10:00:00.250Z,cust_1,shop-1\n` +
     'v_2,CODE-2,LOYALTY_CARD,0,Points,camp_1,0,FALSE,2026-01-01T00:00:00.100Z,,,\nv_gift,GIFT,GIFT_VOUCHER,500,Gifts,camp_2,,true,2026-01-01T00:00:00.100Z,,cust_1,\n'
   t.match(await take(t, ledger, 'vouchers.csv', file), { code: 0, result: { new: 2, ignored: 1, stored: 2, kinds: { vouchers: { new: 2, ignored: 1 } }, warnings: { length: 0 } } })
-  t.match((await ledger.get('/v1/cards/CODE-1')).json(), { card_id: 'v_1', customer_id: 'cust_1', campaign: 'Points', campaign_id: 'camp_1', active: true })
-  t.match((await ledger.get('/v1/cards/v_2')).json(), { customer_id: null, active: false })
+  t.match((await ledger.get('/v1/cards/CODE-1')).json(), { card_id: 'v_1', customer_id: 'cust_1', campaign: 'Points', campaign_id: 'camp_1', active: true, balance: 2000, balance_stated_at: '2026-01-02T10:00:00.250000Z' })
+  t.match((await ledger.get('/v1/cards/v_2')).json(), { customer_id: null, active: false, balance: 0, balance_stated_at: '2026-01-01T00:00:00.100000Z' })
   t.match((await ledger.get('/v1/customers/cust_1')).json(), { source_id: 'shop-1' })
   t.match(await take(t, ledger, 'vouchers.csv', file), { code: 0, result: { new: 0, duplicate: 2, stored: 0 } }, 'again it adds nothing')
   const other = file.replace(',2000,true', ',1900,true')
@@ -143,7 +143,7 @@ test('a row of a type that does not exist today is stored, and said to be no mov
   const ledger = await openLedger(t)
   const text = `${TRANSACTIONS}\nvtx_1,camp_1,v_1,POINTS_POLISHING,,,API,103,3,,2026-01-02T03:04:05.900Z,\n`
   t.match(await take(t, ledger, 'card.csv', text), { code: 0, result: { new: 1, stored: 1, unknown_type: 1, set_aside: 0 } })
-  t.match((await ledger.get('/v1/cards/v_1')).json(), { movements: 0, adjusted: 0 })
+  t.match((await ledger.get('/v1/cards/v_1')).json(), { movements: 0, adjusted: 0, balance: 103 })
 })
 
 test('a table that is none of those is named, and it is said what to do with it', async t => {

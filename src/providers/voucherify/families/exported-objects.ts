@@ -54,8 +54,8 @@ function cardOf (row: Row): JsonObject {
     campaign_id: orAbsent(row.campaign_id),
     active: ACTIVE[row.active?.trim().toLowerCase() ?? ''],
     loyalty_card: balance === null ? {} : { balance },
-    // Left out where there is none: a cell can be empty for other reasons than that nobody holds the card.
-    ...(holder_id === null ? {} : { holder_id }),
+    // Without the column nothing says whether somebody holds it.
+    holder_id: row.customer_id === undefined ? undefined : holder_id,
     holder: holder_id === null ? null : { id: holder_id, source_id: orAbsent(row.customer_source_id) },
     created_at: endOfSecond(utcOrNull(row.created_at)),
     updated_at: endOfSecond(utcOrNull(row.updated_at))
