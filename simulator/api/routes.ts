@@ -12,7 +12,7 @@ export function answerTo (request: ApiRequest, world: World, uncommitted: Uncomm
   if (method !== 'GET') return refused(405, 'method_not_allowed', 'Method not allowed')
   if (first === 'orders' && path.length === 1) return numberedPage(ordersOf(world), request.query, 'orders')
   if (first === 'customers' && path.length === 1) return numberedPage(customersOf(world), request.query, 'customers')
-  if (first === 'vouchers' && third === 'transactions') return ofCard(request, second ?? '', third, world, uncommitted)
+  if (first === 'vouchers') return ofCard(request, second ?? '', third, world, uncommitted)
   if (first !== 'loyalties') return notFound('path', `/v1/${path.join('/')}`)
   if (path.length === 1) return numberedPage(campaignsOf(world), request.query, 'data')
   if (second === 'members') return ofCard(request, third ?? '', fourth, world, uncommitted)

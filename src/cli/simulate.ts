@@ -91,7 +91,7 @@ function thatArrive (simulation: Simulation, percent: number, seed: string): Sim
 async function reconcileAll (client: Client, config: Config, { world }: Simulation, differences: Differences, { verify: verifies, seed, output }: SimulateOptions & { output: Output }): Promise<string[]> {
   const api = await startProviderApi(world, { chaos: { seed: seed ?? '', broken: 0.02, cut: 0.02, limited: 0.02 } })
   try {
-    const done = await healWith({ ...config, RECONCILE_CALLS_PER_MINUTE: SIMULATED_CALLS_PER_MINUTE }, output, { provider: askedProvider(), access: { url: api.url, id: api.app_id, token: api.app_token } })
+    const done = await healWith({ ...config, RECONCILE_CALLS_PER_MINUTE: SIMULATED_CALLS_PER_MINUTE }, output, { provider: askedProvider(), access: { url: api.url, id: api.app_id, token: api.app_token } }, { since: BEFORE_SIMULATIONS })
     if (verifies) {
       const progress = showProgress('comparing with the provider', sizeOfTruth(world), output.json)
       try {
@@ -106,6 +106,8 @@ async function reconcileAll (client: Client, config: Config, { world }: Simulati
   }
 }
 
+/** Each simulation is a provider of its own: cursors of another one would skip what happened earlier in this one. */
+const BEFORE_SIMULATIONS = '2023-01-01T00:00:00.000000Z'
 /** The simulated API has no limit. */
 const SIMULATED_CALLS_PER_MINUTE = 100_000
 

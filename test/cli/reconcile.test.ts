@@ -38,6 +38,13 @@ test('given an API key, when reconcile runs, then it says what was missing and w
   const { rows } = await pool.query('select card, state from reporting.reconciliations order by reconciliation_id')
   t.strictSame(rows.map(row => [row.card, row.state]), [[card.code, 'finished'], [null, 'finished'], [null, 'finished']])
 
+  const attention = async (): Promise<string[]> => (JSON.parse((await run(t, ['status', '--json'], environment)).stdout) as { attention: Array<{ code: string }> }).attention.map(({ code }) => code)
+  t.strictSame(await attention(), [])
+  await pool.query('update ledger.reconciliations set cards_different = 2 where reconciliation_id = (select max(reconciliation_id) from ledger.reconciliations)')
+  t.strictSame(await attention(), ['reconcile_differs'])
+  await pool.query("update ledger.reconciliations set cards_different = 0, started_at = started_at - interval '3 days', ended_at = ended_at - interval '3 days'")
+  t.strictSame(await attention(), ['reconcile_old'])
+
   api.fail({ fault: 'answer', answer: unauthorizedAnswer() })
   t.match(await run(t, ['reconcile', '--json'], environment), { code: 1, stderr: /api_unauthorized.*VOUCHERIFY_APP_TOKEN/ })
   t.match((await run(t, ['status'], environment)).stdout, /the newest run is stopped/)

@@ -177,9 +177,9 @@ function isPast (page: ListPage, field: TimeField, time: Instant | null): boolea
   return time !== null && page.objects.some(one => (timeOf(one, field) ?? time) < time)
 }
 
-/** One card, by its id or code, with all its rows. */
+/** One card, by its id or code, with all its rows. As a voucher: as a member it is found by its code only. */
 function listsOfCard (call: ApiCall, card: string): PullList[] {
-  const path = `/v1/loyalties/members/${encodeURIComponent(card)}`
+  const path = `/v1/vouchers/${encodeURIComponent(card)}`
   return [
     {
       name: `card:${card}`,
