@@ -65,7 +65,7 @@ function differenceOf (card: ComparedCard): CardDifference | undefined {
   const pendingDiffers = pending !== null && !pending_moved && after.pending !== pending
   if (!balanceDiffers && !pendingDiffers) return undefined
   if (card.parked) return described(card, 'card_parked', 'an event about it could not be folded: `parked list` says which')
-  if (balanceDiffers) return described(card, 'balance_differs', 'its movements come to another balance: GET /v1/explain shows which events they come from')
+  if (balanceDiffers) return described(card, 'balance_differs', 'its movements come to another balance: GET /v1/cards/{card}/explain shows which events they come from')
   return described(card, 'pending_differs', 'the lots that are known come to other pending points')
 }
 
