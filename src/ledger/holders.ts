@@ -32,7 +32,7 @@ export function holderOf (holdings: readonly Holding[]): string | null {
   const observed = holdings.filter(({ held_at, customer_id }) => held_at !== null && customer_id !== NOBODY)
     .sort((a, b) => compareText(a.held_at ?? '', b.held_at ?? '') || compareText(a.customer_id, b.customer_id))
   const newest = observed.at(-1)
+  if (newest === undefined || compareText(newest.released_at ?? '', newest.held_at ?? '') >= 0) return null
   const unheld_at = holdings.find(({ customer_id }) => customer_id === NOBODY)?.held_at ?? ''
-  if (newest === undefined || compareText(newest.released_at ?? '', newest.held_at ?? '') >= 0 || compareText(unheld_at, newest.held_at ?? '') >= 0) return null
-  return newest.customer_id
+  return compareText(newest.held_at ?? '', unheld_at) > 0 ? newest.customer_id : null
 }
