@@ -192,7 +192,7 @@ function kindOf (type: unknown, said: KindOfEvent | undefined, points: bigint | 
   if (known !== undefined) return known
   if (said === 'adjustment') return points !== null && points < 0n ? 'removal' : 'addition'
   if (said !== undefined || type === null || type === undefined || (typeof type === 'string' && TYPE_FORM.test(type))) return said
-  throw new UnmatchedRow(`data.transaction.type: ${(JSON.stringify(type) ?? 'this').slice(0, 42)} is no type of a row, and its points would count twice beside the event that they are of`)
+  throw new UnmatchedRow(`data.transaction.type: ${JSON.stringify(type).slice(0, 42)} is no type of a row, and its points would count twice beside the event that they are of`)
 }
 
 /** Do the details hold more than the balance? An accrual can have another cause than a trigger: a segment, a lot. */
