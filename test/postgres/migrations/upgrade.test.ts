@@ -30,7 +30,10 @@ async function used (t: Test): Promise<TestLedger> {
   await createKey(databaseOf(ledger.owner), 'finance', 'read')
   await ledger.owner.query(`
     insert into projection.parked (projection, key, shard, position, event_id, subject, code, reason) values ('cards', 'card:v_parked', 0, 1, 'ev', '-', 'fold_failed', 'r');
-    insert into projection.waiting (projection, key, shard, position) values ('cards', 'card:v_parked', 0, 1)`)
+    insert into projection.waiting (projection, key, shard, position) values ('cards', 'card:v_parked', 0, 1);
+    insert into ledger.reconciliations (provider) values ('voucherify');
+    insert into ledger.reconcile_cursors (provider, list, cursor) values ('voucherify', 'rows', 'vtx_1');
+    insert into ledger.reconcile_cards (reconciliation_id, card_id) select reconciliation_id, 'v_1' from ledger.reconciliations`)
   return ledger
 }
 
