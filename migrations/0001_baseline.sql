@@ -263,9 +263,11 @@ create table projection.cards (
   transferred numeric not null,
   unexplained numeric not null,
   pending numeric not null,
+  pending_unexplained numeric not null,
   movements bigint not null,
   first_movement_at timestamptz,
   last_movement_at timestamptz,
+  balance_stated_at timestamptz,
   constraint cards_pkey primary key (card_id),
   constraint cards_field_times_object check (jsonb_typeof(field_times) = 'object'),
   constraint cards_holders_array check (jsonb_typeof(holders) = 'array'),
@@ -283,7 +285,7 @@ comment on column projection.cards.deleted_at is 'When the provider deleted it; 
 comment on column projection.cards.field_times is 'By field, the time of the observation that set it, as in customers';
 comment on column projection.cards.holders is 'For each customer ever observed as holder, when last observed to hold it and to have released it: [{"customer_id": "…", "held_at": "…", "released_at": null}]';
 comment on column projection.cards.balance is 'Available points';
-comment on column projection.cards.opening is 'Points at its creation where observed, else before the first known movement';
+comment on column projection.cards.opening is 'Points at its creation where observed, else those before the first known movement: by the first balance that the provider states, less what moved until then';
 comment on column projection.cards.earned is 'Points earned under earning rules';
 comment on column projection.cards.spent is 'Points redeemed';
 comment on column projection.cards.refunded is 'Points given back by rolled-back redemptions';
@@ -292,9 +294,11 @@ comment on column projection.cards.adjusted is 'Signed: points added and removed
 comment on column projection.cards.transferred is 'Signed: points moved between cards';
 comment on column projection.cards.unexplained is 'Signed: what the provider''s balances show beyond the known movements';
 comment on column projection.cards.pending is 'Points promised and not yet available; not part of balance';
+comment on column projection.cards.pending_unexplained is 'Signed: of pending, what the provider''s totals show beyond the known lots';
 comment on column projection.cards.movements is 'How many movements are known; opening and unexplained lines do not count';
 comment on column projection.cards.first_movement_at is 'When the first known movement happened';
 comment on column projection.cards.last_movement_at is 'When the last known movement happened';
+comment on column projection.cards.balance_stated_at is 'The newest time at which the provider''s own figure for the balance is known; null: nobody ever stated one, and the balance is only the sum of the known movements';
 create index cards_customer_id on projection.cards (customer_id, card_id);
 create index cards_code on projection.cards using hash (code);
 
@@ -307,6 +311,7 @@ create table projection.movement_observations (
   kind text not null,
   points bigint,
   reported_balance bigint,
+  observed_balance bigint,
   occurred_at timestamptz not null,
   recorded_at timestamptz not null,
   order_id text,
@@ -328,6 +333,7 @@ comment on column projection.movement_observations.source_rank is 'How good the 
 comment on column projection.movement_observations.kind is 'What happened to the points';
 comment on column projection.movement_observations.points is 'Signed; null where the event does not state how many';
 comment on column projection.movement_observations.reported_balance is 'The card''s balance after the movement as the provider states it; null where it states none';
+comment on column projection.movement_observations.observed_balance is 'The balance after it by a snapshot of the card in the same event, dated at the movement; null where there is none. It counts where no event states a balance';
 comment on column projection.movement_observations.occurred_at is 'When it happened at the provider';
 comment on column projection.movement_observations.recorded_at is 'When we first stored the event';
 comment on column projection.movement_observations.order_id is 'The order behind it, where there is one';
@@ -337,6 +343,26 @@ comment on column projection.movement_observations.details is 'What else explain
 comment on column projection.movement_observations.fact_digest is 'That of the event';
 -- For what was known at a time: which movements of a card were observed later.
 create index movement_observations_recorded_at on projection.movement_observations (card_id, recorded_at);
+
+create table projection.card_snapshots (
+  card_id text collate "C" not null,
+  figure text not null,
+  occurred_at timestamptz not null,
+  points numeric not null,
+  recorded_at timestamptz not null,
+  event_id text collate "C" not null,
+  subject text collate "C" not null,
+  constraint card_snapshots_pkey primary key (card_id, figure, occurred_at, points),
+  constraint card_snapshots_figure_known check (figure in ('balance', 'pending'))
+);
+comment on table projection.card_snapshots is 'What the provider showed of cards as of a time, beside the movements that events state. One row for all events that show the same.';
+comment on column projection.card_snapshots.card_id is 'The card';
+comment on column projection.card_snapshots.figure is 'balance: its available points; pending: its pending points, of all lots together';
+comment on column projection.card_snapshots.occurred_at is 'As of when: the card''s last change, as the provider dates it';
+comment on column projection.card_snapshots.points is 'The figure';
+comment on column projection.card_snapshots.recorded_at is 'When we first stored an event that shows it';
+comment on column projection.card_snapshots.event_id is 'With subject: that event';
+comment on column projection.card_snapshots.subject is 'With event_id';
 
 create table projection.pending_observations (
   pending_id text collate "C" not null,
@@ -433,6 +459,31 @@ comment on table projection.unread_types is 'How many events are stored of each 
 comment on column projection.unread_types.type is 'The type of the events';
 comment on column projection.unread_types.events is 'How many are stored, test deliveries not counted';
 
+create table projection.expirations (
+  bucket_id text collate "C" not null,
+  card_id text collate "C" not null,
+  campaign_id text collate "C",
+  status text collate "C" not null,
+  points bigint,
+  expires_on date,
+  as_of timestamptz not null,
+  event_id text collate "C" not null,
+  subject text collate "C" not null,
+  constraint expirations_pkey primary key (bucket_id),
+  constraint expirations_status_given check (status <> '')
+);
+create index expirations_card on projection.expirations (card_id);
+comment on table projection.expirations is 'Buckets of points that expire together: of each the newest observed state';
+comment on column projection.expirations.bucket_id is 'The provider''s bucket, lopb_…';
+comment on column projection.expirations.card_id is 'The card whose points they are';
+comment on column projection.expirations.campaign_id is 'The loyalty programme';
+comment on column projection.expirations.status is 'As the provider writes it: ACTIVE or EXPIRED';
+comment on column projection.expirations.points is 'How many are left in it, or expired with it; null where that was not stated';
+comment on column projection.expirations.expires_on is 'The day on which they expire, in the time zone of the provider''s project';
+comment on column projection.expirations.as_of is 'When it was so: of an export when its file was written';
+comment on column projection.expirations.event_id is 'With subject: the event that states it';
+comment on column projection.expirations.subject is 'With event_id';
+
 create table projection.statement_lines (
   card_id text collate "C" not null,
   occurred_at timestamptz not null,
@@ -442,6 +493,9 @@ create table projection.statement_lines (
   points numeric not null,
   balance numeric not null,
   reported_balance numeric,
+  observed boolean not null,
+  dated_at timestamptz,
+  exact boolean not null,
   recorded_at timestamptz not null,
   order_id text,
   earning_rule_id text,
@@ -461,6 +515,9 @@ comment on column projection.statement_lines.kind is 'What happened to the point
 comment on column projection.statement_lines.points is 'Signed change of the available points';
 comment on column projection.statement_lines.balance is 'Running balance after the line';
 comment on column projection.statement_lines.reported_balance is 'The card''s balance after it as the provider states it; null where it states none';
+comment on column projection.statement_lines.observed is 'True: the reported balance is that of a snapshot of the card, dated at the movement, which itself states none';
+comment on column projection.statement_lines.dated_at is 'The time that its events state, where the balances around it put it at another one, within seconds; else null';
+comment on column projection.statement_lines.exact is 'Whether its time is that of the change itself, and not that of a trigger or of a send-out';
 comment on column projection.statement_lines.recorded_at is 'When we first stored an event that states it';
 comment on column projection.statement_lines.order_id is 'The order behind it, where there is one';
 comment on column projection.statement_lines.earning_rule_id is 'The earning rule behind an accrual';

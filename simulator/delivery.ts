@@ -59,7 +59,7 @@ export function deliver ({ event, wrapping, looks, kind, traits }: Send): Delive
     get body () { return body() },
     get facts () {
       if (kind === 'forged') return []
-      return event.facts(route).map(fact => fact.fact === 'movement' ? { ...fact, observed_in: { key, event_id: effective_id } } : fact)
+      return event.facts(route).map(fact => fact.fact === 'movement' || fact.fact === 'snapshot' ? { ...fact, observed_in: { key, event_id: effective_id } } : fact)
     },
     // The provider signs the JSON without insignificant whitespace.
     signature: secret => kind === 'forged' ? sign(body(), `${secret}-not`) : sign(wrapping.pretty ? compacted(body()) : body(), secret)

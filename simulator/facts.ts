@@ -4,7 +4,7 @@ import type { JsonObject } from './json.ts'
  * What a delivery states, for the oracle. The simulator makes facts beside each payload and never reads them back out
  * of the payload, so that the oracle does not repeat a mistake of the ledger in reading payloads.
  */
-export type Fact = MovementFact | HolderFact | ReleaseFact | CardFact | LotFact | OrderFact | CustomerFact | TierFact
+export type Fact = MovementFact | SnapshotFact | HolderFact | ReleaseFact | CardFact | LotFact | OrderFact | CustomerFact | TierFact
 
 export type Kind =
   | 'opening' | 'accrual' | 'redemption' | 'refund' | 'expiration' | 'addition' | 'removal' | 'transfer_in' | 'transfer_out'
@@ -22,12 +22,17 @@ export interface MovementFact {
   /** Signed; null if not stated. */
   points: number | null
   reported_balance: number | null
+  /** The balance of a snapshot in the same event that is dated at the movement; absent if there is none. */
+  observed_balance?: number
   occurred_at: string
   order_id: string | null
   earning_rule_id: string | null
   /** Set when it is sent. */
   observed_in?: ObservedIn
 }
+
+/** What a payload shows of a card as of a time; `pending`: null if it does not show it. */
+export interface SnapshotFact { fact: 'snapshot', card_id: string, balance: number | null, pending: number | null, at: string, observed_in?: ObservedIn }
 
 /** The event that states a fact. `key` is that of the delivery: equal keys are one event to the ledger. */
 interface ObservedIn { key: string, event_id: string }

@@ -4,10 +4,10 @@ import type { ExpectedLine } from '../oracle/card.ts'
 import type { ExpectedCard } from '../oracle/expectation.ts'
 import { ask } from './ask.ts'
 
-const SUMS = ['balance', 'opening', 'earned', 'spent', 'refunded', 'expired', 'adjusted', 'transferred', 'unexplained', 'pending'] as const
+const SUMS = ['balance', 'opening', 'earned', 'spent', 'refunded', 'expired', 'adjusted', 'transferred', 'unexplained', 'pending', 'pending_unexplained', 'balance_stated_at'] as const
 export const CARD = [...SUMS, 'code', 'campaign_id', 'campaign', 'last_movement_at']
 const CARD_ITSELF = [...CARD, 'customer_id', 'active', 'deleted_at']
-const LINE = ['kind', 'points', 'balance', 'reported_balance', 'occurred_at', 'order_id', 'earning_rule_id']
+const LINE = ['kind', 'points', 'balance', 'reported_balance', 'observed', 'occurred_at', 'dated_at', 'order_id', 'earning_rule_id']
 
 /** When an event was first acknowledged, on the server's clock; `fresh`: it was stored in this run. */
 export interface Acknowledgement { acknowledged_ms: number, fresh: boolean }

@@ -5,7 +5,7 @@ import type { ExpectedTier } from '../oracle/people.ts'
 import { CARD } from './card.ts'
 import { ask } from './ask.ts'
 
-const TOTALS = ['balance', 'pending', 'unexplained']
+const TOTALS = ['balance', 'unavailable', 'pending', 'unexplained']
 const PROFILE = ['source_id', 'name', 'email', 'metadata', 'deleted_at']
 const TIER = ['tier_id', 'tier', 'change', 'since']
 

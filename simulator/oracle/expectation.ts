@@ -18,6 +18,9 @@ export interface ExpectedCard extends ExpectedSums {
   deleted_at: string | null
   holder: string | null
   pending: number
+  pending_unexplained: number
+  /** null if nobody ever stated a balance. */
+  balance_stated_at: string | null
   /** An opening is no movement. */
   last_movement_at: string | null
   /** Oldest first. */
@@ -29,7 +32,9 @@ export interface ExpectedCustomer {
   /** null without observations of the profile. */
   profile: ExpectedProfile | null
   tiers: ExpectedTier[]
+  /** Of the cards that can be used. */
   balance: number
+  unavailable: number
   pending: number
   unexplained: number
   /** The cards held now, by id. */
@@ -56,14 +61,16 @@ export function expectationOf (delivered: Iterable<Delivery>): Expectation {
 export function expectationFrom (facts: readonly Fact[]): Expectation {
   const observed = <Name extends Fact['fact']>(name: Name) => facts.filter((fact): fact is Extract<Fact, { fact: Name }> => fact.fact === name)
   const movements = grouped(observed('movement'), fact => fact.card_id)
+  const snapshots = grouped(observed('snapshot'), fact => fact.card_id)
   const lots = grouped(observed('lot'), fact => fact.card_id)
   const holdings = grouped([...observed('holder'), ...observed('release')], fact => fact.card_id)
   const named = grouped(observed('card'), fact => fact.card_id)
   const orders = grouped(observed('order'), fact => fact.order_id)
 
   const cards = new Map<string, ExpectedCard>()
-  for (const card_id of new Set([...movements.keys(), ...lots.keys(), ...holdings.keys(), ...named.keys()])) {
-    const { lines, sums } = foldFromScratch(movements.get(card_id) ?? [])
+  for (const card_id of new Set([...movements.keys(), ...snapshots.keys(), ...lots.keys(), ...holdings.keys(), ...named.keys()])) {
+    const seen = snapshots.get(card_id) ?? []
+    const { lines, sums, balance_stated_at } = foldFromScratch(movements.get(card_id) ?? [], seen)
     const names = [...named.get(card_id) ?? []].sort((a, b) => compare(b.at, a.at))
     cards.set(card_id, {
       card_id,
@@ -74,7 +81,8 @@ export function expectationFrom (facts: readonly Fact[]): Expectation {
       deleted_at: names.find(({ deleted }) => deleted)?.at ?? null,
       holder: holderOf(holdings.get(card_id) ?? []),
       ...sums,
-      pending: pendingOf(lots.get(card_id) ?? []),
+      ...pendingOf(lots.get(card_id) ?? [], seen),
+      balance_stated_at,
       last_movement_at: lines.findLast(({ kind }) => kind !== 'opening' && kind !== 'unexplained')?.occurred_at ?? null,
       lines
     })
@@ -93,12 +101,14 @@ function customersOf (
   const customers = new Map<string, ExpectedCustomer>()
   for (const customer_id of new Set([...profiles.keys(), ...held.keys()])) {
     const own = (held.get(customer_id) ?? []).sort((a, b) => compare(a.card_id, b.card_id))
-    const total = (field: 'balance' | 'pending' | 'unexplained'): number => own.reduce((sum, card) => sum + card[field], 0)
+    const total = (field: 'balance' | 'pending' | 'unexplained', cards = own): number => cards.reduce((sum, card) => sum + card[field], 0)
+    const usable = (card: ExpectedCard): boolean => card.deleted_at === null && card.active !== false
     customers.set(customer_id, {
       customer_id,
       profile: profileOf(profiles.get(customer_id) ?? []),
       tiers: tiersOf(steps.get(customer_id) ?? []),
-      balance: total('balance'),
+      balance: total('balance', own.filter(usable)),
+      unavailable: total('balance', own.filter(card => !usable(card))),
       pending: total('pending'),
       unexplained: total('unexplained'),
       cards: own

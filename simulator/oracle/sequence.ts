@@ -1,19 +1,9 @@
-import { grouped } from './grouped.ts'
 import { compare, type MergedMovement } from './movements.ts'
 
-/** Orders the movements of a card by time, and those of the same time so that their balances join up. */
-export function inOrder (movements: readonly MergedMovement[]): MergedMovement[] {
-  const moments = [...grouped(movements, movement => movement.occurred_at)].sort(([a], [b]) => compare(a, b))
-  const ordered: MergedMovement[] = []
-  let running: number | undefined
-  for (const [, moment] of moments) {
-    const left = [...moment].sort((a, b) => compare(a.movement_id, b.movement_id))
-    for (const movement of continuous(left, running) ?? jumping(left, running)) {
-      ordered.push(movement)
-      running = after(movement, running)
-    }
-  }
-  return ordered
+/** Orders movements of one time so that their balances join up. @param running the balance before, if it is known */
+export function ofOneTime (movements: readonly MergedMovement[], running: number | undefined): MergedMovement[] {
+  const left = [...movements].sort((a, b) => compare(a.movement_id, b.movement_id))
+  return left.length <= 1 ? left : continuous(left, running) ?? jumping(left, running)
 }
 
 /** Tries every order. Returns the first in which each balance continues the one before. */

@@ -10,6 +10,8 @@ export interface Award {
   stamp: Stamp
   /** The card after the award. */
   card: CardState
+  /** The card as the payload shows it: before the award, as in the provider's own sample. */
+  shown: CardState
   /** The buyer; not always the holder of the card. */
   customer: Profile
   rule: Rule
@@ -20,7 +22,7 @@ export interface Award {
 
 /** `customer.rewarded.loyalty_points`: points earned under one rule. */
 export function awardEvent (award: Award): ProviderEvent {
-  const { stamp, card, customer, rule, trigger, order, points } = award
+  const { stamp, card, shown, customer, rule, trigger, order, points } = award
   const movement_id = awardKey(trigger.id, rule.id, card.id)
   const holder = card.holder ?? customer
   return {
@@ -34,7 +36,7 @@ export function awardEvent (award: Award): ProviderEvent {
     payload: () => ({
       customer: customerObject(customer),
       holder: customerObject(holder),
-      voucher: voucherObject(card, { stale: true }),
+      voucher: voucherObject({ ...shown, holder: card.holder }),
       campaign: campaignObject(card.campaign),
       loyalty_tier: null,
       earning_rule: ruleObject(rule, card.campaign),
@@ -58,7 +60,7 @@ export function awardEvent (award: Award): ProviderEvent {
           order_id: order.id,
           earning_rule_id: rule.id
         },
-        ...cardFacts(card, at),
+        ...cardFacts(card, at, { shown }),
         customerFact(customer, at),
         customerFact(holder, at),
         orderFact(order)

@@ -5,7 +5,7 @@ import type { JsonObject } from '../json.ts'
 import { joined, openingKey } from '../keys.ts'
 import type { CardState, Profile } from '../model.ts'
 import { campaignObject, customerObject, voucherObject } from './objects.ts'
-import { cardFact, customerFact, cardFacts } from './embedded-facts.ts'
+import { cardFact, customerFact, cardFacts, snapshotFact } from './embedded-facts.ts'
 
 /** `voucher.created`: an imported card has opening points. */
 export function cardCreatedEvent (stamp: Stamp, card: CardState): ProviderEvent {
@@ -30,7 +30,7 @@ export function cardCreatedEvent (stamp: Stamp, card: CardState): ProviderEvent 
 
 /** `voucher.updated`, `.enabled`, `.disabled` and `.deleted`. */
 export function cardLifeEvent (stamp: Stamp, card: CardState, change: 'updated' | 'enabled' | 'disabled' | 'deleted'): ProviderEvent {
-  return { ...cardEvent(stamp, card, `voucher.${change}`), facts: () => cardFacts(card, stamp.at, change === 'deleted') }
+  return { ...cardEvent(stamp, card, `voucher.${change}`), facts: () => cardFacts(card, stamp.at, { deleted: change === 'deleted' }) }
 }
 
 function cardEvent (stamp: Stamp, card: CardState, type: string): Omit<ProviderEvent, 'facts'> {
@@ -70,7 +70,7 @@ export function cardPublishedEvent (stamp: Stamp, card: CardState, to: Profile, 
       voucher: voucherObject(card, { holder: false }),
       created_at: written(stamp.at)
     }),
-    facts: () => [cardFact(card, stamp.at), customerFact(to, stamp.at), { fact: 'holder', card_id: card.id, customer_id: to.id, at: instant(stamp.at) }]
+    facts: () => [cardFact(card, stamp.at), snapshotFact(card), customerFact(to, stamp.at), { fact: 'holder', card_id: card.id, customer_id: to.id, at: instant(stamp.at) }]
   }
 }
 
@@ -90,6 +90,7 @@ export function assignmentEvent (stamp: Stamp, card: CardState, customer: Profil
     }),
     facts: () => [
       cardFact(card, stamp.at),
+      snapshotFact(card),
       customerFact(customer, stamp.at),
       { fact: change === 'created' ? 'holder' : 'release', card_id: card.id, customer_id: customer.id, at: instant(stamp.at) }
     ]

@@ -1,5 +1,5 @@
 import { instant, type Micros } from '../clock.ts'
-import type { CardFact, CustomerFact, Fact, OrderFact } from '../facts.ts'
+import type { CardFact, CustomerFact, Fact, OrderFact, SnapshotFact } from '../facts.ts'
 import type { CardState, OrderState, Profile } from '../model.ts'
 
 // The facts of objects that are embedded in payloads. `at` is the time for which the payload states them.
@@ -22,10 +22,15 @@ export function cardFact (card: CardState, at: Micros, deleted = false): CardFac
   }
 }
 
-/** The card, and who held it. */
-export function cardFacts (card: CardState, at: Micros, deleted = false): Fact[] {
-  const fact = cardFact(card, at, deleted)
-  return card.holder === undefined ? [fact] : [fact, { fact: 'holder', card_id: card.id, customer_id: card.holder.id, at: instant(at) }]
+/** What `voucherObject` shows of the card's points. */
+export function snapshotFact ({ id: card_id, balance, pending, updated_at }: CardState): SnapshotFact {
+  return { fact: 'snapshot', card_id, balance, pending: pending === 0 ? null : pending, at: instant(updated_at) }
+}
+
+/** The card, and who held it. @param shown the state of the card that the payload shows */
+export function cardFacts (card: CardState, at: Micros, { deleted = false, shown = card }: { deleted?: boolean, shown?: CardState } = {}): Fact[] {
+  const facts = [cardFact(card, at, deleted), snapshotFact(shown)]
+  return card.holder === undefined ? facts : [...facts, { fact: 'holder', card_id: card.id, customer_id: card.holder.id, at: instant(at) }]
 }
 
 /** The card, who held it, and the holder's profile. */

@@ -15,15 +15,14 @@ export function customerObject (customer: Profile): JsonObject {
   }
 }
 
-/** The card. `stale`: its points are those from before the event, so no balance may be read from it. */
-export function voucherObject (card: CardState, options: { holder?: boolean, stale?: boolean } = {}): JsonObject {
-  const { holder = true, stale = false } = options
+/** The card as of its last change: `loyalty_card` and `updated_at` belong together. */
+export function voucherObject (card: CardState, { holder = true }: { holder?: boolean } = {}): JsonObject {
   return {
     id: card.id,
     code: card.code,
     loyalty_card: {
-      points: stale ? 0 : card.balance,
-      balance: stale ? 0 : card.balance,
+      points: card.balance,
+      balance: card.balance,
       ...(card.pending === 0 ? {} : { pending_points: card.pending }),
       next_expiration_date: day(card.created_at + 365 * DAY)
     },

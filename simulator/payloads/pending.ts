@@ -56,7 +56,7 @@ function pendingShaped (
       pending_points: pendingObject(pending)
     }),
     facts: route => {
-      const at = route === 'bare' ? pending.updated_at ?? lot.created_at : stamp.at
+      const at = pending.updated_at ?? lot.created_at
       return [
         {
           fact: 'lot',
@@ -67,6 +67,7 @@ function pendingShaped (
           activates_on: activationDay(lot, card),
           at: instant(at)
         },
+        { fact: 'snapshot', card_id: card.id, balance: null, pending: card.pending, at: instant(at) },
         ...cardAndHolderFacts(card, at)
       ]
     }

@@ -4,7 +4,7 @@ import { RANK, type Fact, type MovementFact } from '../facts.ts'
 import type { JsonObject } from '../json.ts'
 import { joined, refundKey, spendKey } from '../keys.ts'
 import type { CardState, OrderState, Profile, Reward } from '../model.ts'
-import { customerObject, simpleOrderObject } from './objects.ts'
+import { customerObject, simpleOrderObject, voucherObject } from './objects.ts'
 import { cardAndHolderFacts, cardFacts, orderFact } from './embedded-facts.ts'
 
 /** A spend of points or its rollback; what the events of both have in common is in this file. */
@@ -22,6 +22,8 @@ export interface Redemption {
   order_in_full: boolean
   reward?: Reward
   reason?: string
+  /** The card in the payload has no time, so that its points say nothing. */
+  undated?: boolean
   /** The redemption of a whole stack that this is a part of. */
   parent_id?: string
 }
@@ -47,6 +49,11 @@ export function redemptionObject (spend: Redemption, { as, dated = 'date', faile
     channel: { channel_id: 'app_example', channel_type: 'API' },
     object: rollback ? 'redemption_rollback' : 'redemption'
   }
+}
+
+/** The card as the payload shows it. */
+export function shownCard ({ card, undated = false }: Redemption): JsonObject {
+  return undated ? { ...voucherObject(card), updated_at: null } : voucherObject(card)
 }
 
 /** The redemption of a whole stack, without a voucher. */
@@ -86,7 +93,8 @@ export function redemptionFacts (spend: Redemption, route: Route): Fact[] {
 
 /** The card and its holder. The v2018 envelope has the holder's id only, no profile. */
 export function cardFactsOnRoute (spend: Redemption, route: Route): Fact[] {
-  return route === 'v2018' ? cardFacts(spend.card, spend.at) : cardAndHolderFacts(spend.card, spend.at)
+  const facts = route === 'v2018' ? cardFacts(spend.card, spend.at) : cardAndHolderFacts(spend.card, spend.at)
+  return facts.filter(({ fact }) => fact !== 'snapshot' || spend.undated !== true)
 }
 
 export function movementFact (spend: Redemption, route: Route): MovementFact {

@@ -3,8 +3,8 @@ import type { JsonObject } from '../json.ts'
 import { joined } from '../keys.ts'
 import type { OrderState, Profile } from '../model.ts'
 import { instant, type Micros } from '../clock.ts'
-import { campaignObject, customerObject, orderObject, simpleOrderObject, voucherObject } from './objects.ts'
-import { keysOf, holderObject, parentObject, redemptionObject, redemptionFacts, type Looks, type Redemption } from './redemption-parts.ts'
+import { campaignObject, customerObject, orderObject, simpleOrderObject } from './objects.ts'
+import { keysOf, holderObject, parentObject, redemptionObject, redemptionFacts, shownCard, type Looks, type Redemption } from './redemption-parts.ts'
 import { customerFact } from './embedded-facts.ts'
 
 type Channel = 'project' | 'distribution'
@@ -26,7 +26,7 @@ export function redemptionEvent (stamp: Stamp, spend: Redemption, channel: Chann
       ...(rollback ? { redemption_rollback: redemptionObject(spend, { as: 'rollback' }) } : {})
     }),
     archived_id: `${stamp.id}a`,
-    archived: () => ({ object: redemptionObject(spend, { as: rollback ? 'rollback' : 'spend' }), related_object: voucherObject(spend.card) }),
+    archived: () => ({ object: redemptionObject(spend, { as: rollback ? 'rollback' : 'spend' }), related_object: shownCard(spend) }),
     facts: sent => redemptionFacts(spend, sent),
     contradictions: [() => redemptionEvent(stamp, { ...spend, points: spend.points + 7 }, channel)]
   }
@@ -125,7 +125,7 @@ function payloadOf (spend: Redemption, looks: Looks): JsonObject {
     customer: holderObject(spend),
     order: order === undefined ? null : spend.order_in_full ? orderObject(order) : simpleOrderObject(order),
     campaign: campaignObject(card.campaign),
-    voucher: voucherObject(card),
+    voucher: shownCard(spend),
     holder: holderObject(spend),
     promotion_tier: null,
     promotion_stack: null,

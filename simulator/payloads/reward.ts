@@ -4,8 +4,8 @@ import { RANK } from '../facts.ts'
 import type { JsonObject } from '../json.ts'
 import { joined } from '../keys.ts'
 import type { CardState, Reward } from '../model.ts'
-import { campaignObject, voucherObject } from './objects.ts'
-import { keysOf, cardFactsOnRoute, holderObject, movementFact, redemptionObject, redemptionFacts, type Redemption } from './redemption-parts.ts'
+import { campaignObject } from './objects.ts'
+import { keysOf, cardFactsOnRoute, holderObject, movementFact, redemptionObject, redemptionFacts, shownCard, type Redemption } from './redemption-parts.ts'
 
 /** `customer.rewarded`: the same spend, as a reward. */
 export function rewardedEvent (stamp: Stamp, spend: Redemption, reward: Reward): ProviderEvent {
@@ -18,7 +18,7 @@ export function rewardedEvent (stamp: Stamp, spend: Redemption, reward: Reward):
     payload: () => ({
       customer: holderObject(spend),
       holder: holderObject(spend),
-      voucher: voucherObject(spend.card),
+      voucher: shownCard(spend),
       campaign: campaignObject(spend.card.campaign),
       redemption: redemptionObject(spend, { as: 'spend', dated: 'created_at' }),
       reward: rewardObject(reward, spend.card),
@@ -47,7 +47,7 @@ export function rewardRedemptionEvent (stamp: Stamp, spend: Redemption, reward: 
     payload: () => ({
       customer: holderObject(spend),
       holder: holderObject(spend),
-      voucher: voucherObject(spend.card),
+      voucher: shownCard(spend),
       campaign: campaignObject(spend.card.campaign),
       reward_redemption: {
         id,

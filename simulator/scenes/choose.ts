@@ -6,7 +6,7 @@ import { advanceOrder, placeOrder } from './orders.ts'
 import { activateLot, cancelLot, updateLot } from './pending.ts'
 import { assignAndRelease, assignCard, changeCustomer, changeTier, releaseCard } from './people.ts'
 import { redeemDiscount, refund, spend, failToSpend, spendOnReward, spendStacked } from './spending.ts'
-import { spendSimultaneously } from './simultaneous.ts'
+import { spendAtOnce, spendSimultaneously } from './simultaneous.ts'
 
 /** How often each scene is chosen, relative to the others. */
 const WEIGHTS: ReadonlyArray<[weight: number, scene: Scene]> = [
@@ -18,6 +18,7 @@ const WEIGHTS: ReadonlyArray<[weight: number, scene: Scene]> = [
   [1.5, spendStacked],
   [2, failToSpend],
   [3, spendSimultaneously],
+  [2, spendAtOnce],
   [6, adjust],
   [4, expire],
   [4, transfer],

@@ -3,7 +3,7 @@ import type { Stamp } from '../event.ts'
 import type { OrderStatus } from '../facts.ts'
 import type { JsonObject } from '../json.ts'
 import { awardKey, transactionKey } from '../keys.ts'
-import type { Card, Customer, Order, OrderState, Rule, Trigger } from '../model.ts'
+import type { Card, Order, OrderState, Profile, Rule, Trigger } from '../model.ts'
 import { awardEvent } from '../payloads/award.ts'
 import { orderEvent } from '../payloads/order.ts'
 import { between, liveCustomers, move, type Scene, type Stage } from '../stage.ts'
@@ -16,7 +16,7 @@ export const placeOrder: Scene = stage => {
   const customers = liveCustomers(stage)
   if (customers.length === 0) return false
   const customer = random.pick(customers)
-  const order: Order = { now: draftOrder(stage, customer), customer, earned: [] }
+  const order: Order = { now: draftOrder(stage, customer.now), customer, earned: [] }
   stage.world.orders.push(order)
   const way = random.next()
   // Paid at once with no event of its creation; or created and paid at the same time; or paid later, or never.
@@ -44,7 +44,7 @@ export const advanceOrder: Scene = stage => {
   }
 }
 
-function draftOrder (stage: Stage, customer: Customer): OrderState {
+export function draftOrder (stage: Stage, customer: Profile): OrderState {
   const { random, mint } = stage
   const items = Array.from({ length: random.integer(1, 3) }, () => draftItem(stage))
   const amount = items.reduce((sum, item) => sum + Number(item.amount), 0)
@@ -52,7 +52,7 @@ function draftOrder (stage: Stage, customer: Customer): OrderState {
   return {
     id: mint('ord'),
     source_id: random.chance(0.5) ? `web-${random.hex(6)}${random.chance(0.2) ? '-ąę/ü' : ''}` : null,
-    customer: customer.now,
+    customer,
     status: 'CREATED',
     amount,
     initial_amount: null,
@@ -138,9 +138,10 @@ function earn (stage: Stage, order: Order, { card, rule, trigger, points, simult
   const { random } = stage
   const at = simultaneous ? trigger.at : stage.now + between(random, 0.01, 3)
   const movement_id = awardKey(trigger.id, rule.id, card.now.id)
+  const shown = card.now
   const after = move(card, { movement_id, kind: 'accrual', points, at })
   order.earned.push({ card, rule, points, trigger })
-  stage.emit(awardEvent({ stamp: stage.stamp(simultaneous ? 0 : undefined), card: after, customer: order.customer.now, rule, trigger, order: order.now, points }))
+  stage.emit(awardEvent({ stamp: stage.stamp(simultaneous ? 0 : undefined), card: after, shown, customer: order.customer.now, rule, trigger, order: order.now, points }))
   recordRow(stage, card, {
     id: stage.mint('vtx'),
     movement_id,

@@ -12,7 +12,7 @@ export function addLot (stage: Stage, card: Card, earned: { order: OrderState, r
   const { order, rule, trigger, points } = earned
   const lot: Lot = { id: stage.mint('lopp'), rule, order, trigger, created_at: stage.now + between(stage.random, 0.01, 1), points }
   card.lots.push(lot)
-  shift(card, points)
+  shift(card, points, lot.created_at)
   const pending = pendingOf(stage, card, lot)
   for (const channel of CHANNELS) stage.emit(pendingEvent(stage.stamp(), pending, 'added', points, channel))
 }
@@ -21,13 +21,13 @@ export function addLot (stage: Stage, card: Card, earned: { order: OrderState, r
 export const updateLot: Scene = stage => withLot(stage, (card, lot) => {
   const before = lot.points
   lot.points = before + stage.random.integer(1, 50) * (before > 50 && stage.random.chance(0.5) ? -1 : 1)
-  shift(card, lot.points - before)
+  shift(card, lot.points - before, stage.now)
   const pending = pendingOf(stage, card, lot, stage.now)
   for (const channel of CHANNELS) stage.emit(pendingEvent(stage.stamp(), pending, 'updated', lot.points - before, channel))
 })
 
 export const cancelLot: Scene = stage => withLot(stage, (card, lot) => {
-  remove(card, lot)
+  remove(card, lot, stage.now)
   const pending = pendingOf(stage, card, lot, stage.now)
   for (const channel of CHANNELS) stage.emit(pendingEvent(stage.stamp(), pending, 'canceled', -lot.points, channel))
 })
@@ -35,7 +35,7 @@ export const cancelLot: Scene = stage => withLot(stage, (card, lot) => {
 /** The points of a lot become available: an award with the lot's trigger, rule and card. */
 export const activateLot: Scene = stage => withLot(stage, (card, lot) => {
   const { random } = stage
-  remove(card, lot)
+  remove(card, lot, stage.now)
   const { points, order, rule, trigger } = lot
   const at = stage.now + between(random, 0.01, 2)
   const movement_id = awardKey(trigger.id, rule.id, card.now.id)
@@ -81,11 +81,11 @@ function pendingOf (stage: Stage, card: Card, lot: Lot, updated_at?: number): Pe
   return updated_at === undefined ? state : { ...state, updated_at }
 }
 
-function shift (card: Card, points: number): void {
-  card.now = { ...card.now, pending: card.now.pending + points }
+function shift (card: Card, points: number, at: number): void {
+  card.now = { ...card.now, pending: card.now.pending + points, updated_at: at }
 }
 
-function remove (card: Card, lot: Lot): void {
+function remove (card: Card, lot: Lot, at: number): void {
   card.lots.splice(card.lots.indexOf(lot), 1)
-  shift(card, -lot.points)
+  shift(card, -lot.points, at)
 }

@@ -112,7 +112,7 @@ function play (stage: Stage, card: Card, spending: Omit<Redemption, 'id' | 'card
   const movement_id = spendKey(id, card.now.id)
   const at = stage.now + between(random, 0.01, 0.3)
   const after = move(card, { movement_id, kind: 'redemption', points: -points, at: at + 1500 })
-  const redemption: Redemption = { ...spending, id, card: after, at }
+  const redemption: Redemption = { ...spending, id, card: after, at, undated: random.chance(0.2) }
   const transaction_id = mint('vtx')
   stage.spends.push({ id, card, points, transaction_id })
   if (stage.spends.length > 200) stage.spends.shift()

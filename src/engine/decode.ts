@@ -1,5 +1,7 @@
 import type { MentionedIds } from '../providers/provider.ts'
 import type { Providers } from '../providers/index.ts'
+import { asOfStorage } from '../ledger/clock.ts'
+import { attachSnapshots } from '../ledger/snapshots.ts'
 import type { StoredEvent } from '../log/read.sql.ts'
 import { entityOf, type Observed, type Projection } from './projection.ts'
 
@@ -26,7 +28,7 @@ export function decodeEvent ({ provider, event_id, subject, position, recorded_a
   // Its cards and orders are its own, by their prefix: no event that can be read is about them.
   if (reader === undefined) return { event, observed: [], unreadable: { error: unknownProvider(provider), mentioned: { cards: [], orders: [] } } }
   try {
-    return { event, observed: reader.factsOf(body).map(fact => ({ fact, event_id, subject, recorded_at, fact_digest })) }
+    return { event, observed: attachSnapshots(reader.factsOf(body)).map(fact => ({ fact: asOfStorage(fact, recorded_at), event_id, subject, recorded_at, fact_digest })) }
   } catch (error) {
     return { event, observed: [], unreadable: { error: error as Error, mentioned: reader.mentionedIds(body) } }
   }

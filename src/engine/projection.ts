@@ -5,7 +5,7 @@ import type { Trx } from '../postgres/database.ts'
 import type { Tables } from '../postgres/tables.ts'
 
 /** What the rows of a projection are about. Each fact is about one entity of one kind. */
-export type Entity = 'customer' | 'tier' | 'order' | 'card' | 'event_type'
+export type Entity = 'customer' | 'tier' | 'order' | 'card' | 'bucket' | 'event_type'
 
 /** What a fact is about. */
 export function entityOf ({ fact }: Fact): Entity {
@@ -15,6 +15,7 @@ export function entityOf ({ fact }: Fact): Entity {
     case 'customer': return 'customer'
     case 'tier': return 'tier'
     case 'unread': return 'event_type'
+    case 'expiration': return 'bucket'
   }
 }
 

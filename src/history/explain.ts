@@ -1,4 +1,6 @@
+import { revealedBy } from '../ledger/card.ts'
 import { groupBy } from '../ledger/group-by.ts'
+import type { Instant } from '../ledger/instant.ts'
 import type { AsOf } from '../ledger/as-of.ts'
 import { winners, type MergedField, type Winners } from '../ledger/movements.ts'
 import type { Recomputed } from '../providers/provider.ts'
@@ -15,8 +17,10 @@ export type Won = Record<MergedField, { event_id: string, subject: string } | nu
 export interface Gap {
   /** The previous line. */
   after_movement_id: string | null
-  /** The movement whose reported balance revealed the difference. */
-  before_movement_id: string
+  /** The movement whose reported balance revealed the difference; null where a snapshot of the card did. */
+  before_movement_id: string | null
+  /** The time of that snapshot. */
+  snapshot_at: Instant | null
   our_balance: bigint
   implied_balance: bigint
 }
@@ -61,7 +65,7 @@ export async function explainLines (
   })
 }
 
-const FIELDS = ['kind', 'points', 'reported_balance', 'occurred_at', 'order_id', 'earning_rule_id'] as const satisfies readonly MergedField[]
+const FIELDS = ['kind', 'points', 'reported_balance', 'observed_balance', 'occurred_at', 'order_id', 'earning_rule_id'] as const satisfies readonly MergedField[]
 
 function wonBy ({ of }: Winners<Source>): Won {
   return Object.fromEntries(FIELDS.map(field => {
@@ -71,14 +75,19 @@ function wonBy ({ of }: Winners<Source>): Won {
 }
 
 function explainGap (line: StatementLineRow, before: StatementLineRow | undefined): ExplainedLine {
+  const revealed = revealedBy(line)
   const gap: Gap = {
     after_movement_id: before?.movement_id ?? null,
-    before_movement_id: line.movement_id.slice('unexplained:'.length),
+    before_movement_id: 'movement_id' in revealed ? revealed.movement_id : null,
+    snapshot_at: 'snapshot_at' in revealed ? revealed.snapshot_at : null,
     our_balance: line.balance - line.points,
     implied_balance: line.balance
   }
   const { points } = line
-  const remark = `Before ${gap.before_movement_id} the provider's figures imply a balance of ${gap.implied_balance}; by the known movements it was ${gap.our_balance}. ` +
+  const said = gap.before_movement_id === null
+    ? `As of ${gap.snapshot_at} the provider showed the card with a balance of ${gap.implied_balance}`
+    : `Before ${gap.before_movement_id} the provider's figures imply a balance of ${gap.implied_balance}`
+  const remark = `${said}; by the known movements it was ${gap.our_balance}. ` +
     `${points < 0n ? `${counted(-points)} went` : `${counted(points)} came`} in a way that no known event explains. If such an event arrives later, this line shrinks or disappears.`
   return { ...line, observed_in: [], won: null, recomputed: null, gap, remark }
 }

@@ -7,6 +7,7 @@ import type { Trx } from '../postgres/database.ts'
 import { BY_INDEX, unnest } from '../postgres/unnest.ts'
 import type { StatementLineRow, MovementObservationRow } from '../postgres/tables.ts'
 import { recordedOf } from '../projections/cards/observations.sql.ts'
+import { FIRST } from '../projections/cards/tails.sql.ts'
 
 /**
  * Which live lines of a card are part of an answer about the past: those before `from` and not after `at`. Null: no
@@ -37,13 +38,12 @@ function reobserved (card_ids: readonly string[], known_at: Instant): RawBuilder
 const PROBES = sql`unnest('{200, 1000, 5000, 25000, 125000, 625000}'::integer[])`
 
 /**
- * Cards of which more was stored after a time than by then, and at least 200 observations after it. Each comes with the
- * least time of its lines and its observations by then. Their history by then is short, so it is folded from the
- * beginning.
+ * Cards of which more was stored after a time than by then, and at least 200 observations after it. Their history by
+ * then is short, so it is folded from the beginning.
  */
-export async function findBarelyKnown (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<Map<string, Instant>> {
-  const { rows } = await sql<{ card_id: string, from: Instant | null }>`
-    select c.card_id, least(known."from", first.occurred_at) as "from"
+export async function findBarelyKnown (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<Set<string>> {
+  const { rows } = await sql<{ card_id: string }>`
+    select c.card_id
     from unnest(${card_ids}::text[]) as c (card_id)
     cross join lateral (
       select longer.later
@@ -55,16 +55,8 @@ export async function findBarelyKnown (trx: Trx, card_ids: readonly string[], kn
       where not (longer.later and exists (select from movement_observations s where s.card_id = c.card_id and s.recorded_at <= ${known_at}::timestamptz offset n))
       limit 1
     ) side
-    cross join lateral (
-      select min(s.occurred_at) as "from" from movement_observations s
-      -- Names the side, so that the planner evaluates it after the side.
-      where s.card_id = c.card_id and s.recorded_at <= ${known_at}::timestamptz and side.later
-    ) known
-    left join lateral (
-      select l.occurred_at from statement_lines l where l.card_id = c.card_id order by l.occurred_at limit 1
-    ) first on true
     where side.later`.execute(trx)
-  return new Map(rows.flatMap(({ card_id, from }) => from === null ? [] : [[card_id, from]]))
+  return new Set(rows.map(({ card_id }) => card_id))
 }
 
 /** All observations of some cards' movements that had been stored by a time. */
@@ -77,30 +69,26 @@ export async function readObservationsBy (trx: Trx, card_ids: readonly string[],
 
 /**
  * For each card of which something was stored after a time: the least time that any observation gives any of the
- * movements concerned. Before it, the live lines are what they were. Cards of which nothing was stored since are left
- * out.
+ * movements concerned, or that a snapshot is as of. Cards of which nothing was stored since are left out.
  */
-export async function findReobserved (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<Map<string, Instant>> {
-  const { rows } = await sql<{ card_id: string, from: Instant }>`
-    select observed.card_id, least(observed."from", first.occurred_at) as "from"
+export async function findChangedSince (trx: Trx, card_ids: readonly string[], known_at: Instant): Promise<Array<{ card_id: string, at: Instant }>> {
+  const { rows } = await sql<{ card_id: string, at: Instant }>`
+    select changed.card_id, case when bool_or(changed.opened) then ${FIRST}::timestamptz else min(changed.at) end as at
     from (
-      select s.card_id, min(s.occurred_at) as "from", bool_or(s.kind = 'opening') as opened
+      -- The points that a card was created with count from its first line on, whenever it was created.
+      select s.card_id, s.occurred_at as at, s.kind = 'opening' as opened
       from ${reobserved(card_ids, known_at)} r
       cross join lateral (
         select s.* from movement_observations s
         where s.movement_id = r.movement_id and s.card_id = r.card_id
         ${BY_INDEX}
       ) s
-      group by s.card_id
-    ) observed
-    -- The points that a card was created with count from its first line on, whenever it was created.
-    left join lateral (
-      select l.occurred_at from statement_lines l
-      where l.card_id = observed.card_id and observed.opened
-      order by l.occurred_at
-      limit 1
-    ) first on true`.execute(trx)
-  return new Map(rows.map(({ card_id, from }) => [card_id, from]))
+      union all
+      select s.card_id, s.occurred_at, false from card_snapshots s
+      where s.card_id = any (${card_ids}::text[]) and s.figure = 'balance' and s.recorded_at > ${known_at}::timestamptz
+    ) changed
+    group by changed.card_id`.execute(trx)
+  return rows
 }
 
 /** The observations stored by a time, of the movements of which more was stored later. */
@@ -119,16 +107,14 @@ export async function readReobserved (trx: Trx, card_ids: readonly string[], kno
   return rows.map(recordedOf)
 }
 
-/**
- * The live lines from `from` to `at` of movements of which nothing was stored after a time; without unexplained ones.
- */
-export async function readUntouched (trx: Trx, of: readonly Cut[], known_at: Instant): Promise<StatementLineRow[]> {
+/** The live lines from `from` on of movements of which nothing was stored after a time; without unexplained ones. */
+export async function readUntouched (trx: Trx, of: ReadonlyArray<{ card_id: string, from: Instant }>, known_at: Instant): Promise<StatementLineRow[]> {
   const { rows } = await sql<StatementLineRow>`
     select l.*
-    from ${cuts(of)}
+    from ${unnest(of, { card_id: 'text', from: 'timestamptz' }, 'tail')}
     cross join lateral (
       select l.* from statement_lines l
-      where l.card_id = cut.card_id and l.occurred_at >= cut."from" and l.occurred_at <= coalesce(cut.at, 'infinity') and l.kind <> 'unexplained'
+      where l.card_id = tail.card_id and l.occurred_at >= tail."from" and l.kind <> 'unexplained'
       ${BY_INDEX}
     ) l
     -- Not a join: the planner expected few rows and compared each line with each movement. This is a hash look-up, whatever the statistics say.
@@ -136,10 +122,16 @@ export async function readUntouched (trx: Trx, of: readonly Cut[], known_at: Ins
   return rows
 }
 
-/** The last balance and the last movement before each cut. */
-export async function readBefore (trx: Trx, of: readonly Cut[]): Promise<Map<string, Before>> {
-  const { rows } = await sql<Before & { card_id: string }>`
-    select cut.card_id, line.balance, moved.occurred_at as last_movement_at
+/** What the live lines before a cut end with. */
+export interface BeforeCut extends Before {
+  /** The time of the last line of which the provider states the balance. */
+  stated_at: Instant | null
+}
+
+/** The last balance, the last movement and the last stated balance before each cut. */
+export async function readBefore (trx: Trx, of: readonly Cut[]): Promise<Map<string, BeforeCut>> {
+  const { rows } = await sql<BeforeCut & { card_id: string }>`
+    select cut.card_id, line.balance, moved.occurred_at as last_movement_at, stated.occurred_at as stated_at
     from ${cuts(of)}
     left join lateral (
       select l.balance from statement_lines l
@@ -152,8 +144,26 @@ export async function readBefore (trx: Trx, of: readonly Cut[]): Promise<Map<str
       where l.card_id = cut.card_id and l.occurred_at < ${end} and l.kind not in ('unexplained', 'opening')
       order by l.occurred_at desc, l.ordinal desc
       limit 1
-    ) moved on true`.execute(trx)
+    ) moved on true
+    left join lateral (
+      select l.occurred_at from statement_lines l
+      where l.card_id = cut.card_id and l.occurred_at < ${end} and l.reported_balance is not null
+      order by l.occurred_at desc, l.ordinal desc
+      limit 1
+    ) stated on true`.execute(trx)
   return new Map(rows.map(({ card_id, ...before }) => [card_id, before]))
+}
+
+/** What cards held before their first line; cards without lines are left out. */
+export async function readCarriedIn (trx: Trx, card_ids: readonly string[]): Promise<Map<string, bigint>> {
+  if (card_ids.length === 0) return new Map()
+  const { rows } = await sql<{ card_id: string, carried: bigint }>`
+    select c.card_id, first.balance - first.points as carried
+    from unnest(${card_ids}::text[]) as c (card_id)
+    cross join lateral (
+      select l.balance, l.points from statement_lines l where l.card_id = c.card_id order by l.occurred_at, l.ordinal limit 1
+    ) first`.execute(trx)
+  return new Map(rows.map(({ card_id, carried }) => [card_id, carried]))
 }
 
 /** The milestone nearest to a cut, as it is stored, and the lines between the two, added up by kind. */

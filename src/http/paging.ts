@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { AsOf } from '../ledger/as-of.ts'
 import { parseInstant, type Instant } from '../ledger/instant.ts'
 import { cursorInvalid } from './problem.ts'
@@ -15,33 +16,42 @@ function pageSize (limit: number): number {
   return Math.min(limit, MAX_LIMIT)
 }
 
+/** Names a list: the operation, what it is about, and its filters. A cursor is of one list. */
+export type ListName = readonly [operation: string, ...about: Array<string | number | undefined>]
+
+function markOfList (list: ListName): string {
+  return hash('sha256', JSON.stringify(list.map(part => part ?? null)), 'base64url').slice(0, 8)
+}
+
 /**
  * Makes a page from the rows that were read for it.
  * @param rows at most `rowsFor(limit)` rows
  * @param key the values that the cursor must carry to continue after `row`
  */
-export function pageOf<Row> (rows: readonly Row[], limit: number, key: (row: Row) => ReadonlyArray<string | number>): { items: Row[], next_cursor: string | null } {
+export function pageOf<Row> (list: ListName, rows: readonly Row[], limit: number, key: (row: Row) => ReadonlyArray<string | number>): { items: Row[], next_cursor: string | null } {
   const size = pageSize(limit)
   const items = rows.slice(0, size)
   const last = items.at(-1)
   const more = rows.length > size && last !== undefined
-  return { items, next_cursor: more ? Buffer.from(JSON.stringify(key(last))).toString('base64url') : null }
+  return { items, next_cursor: more ? Buffer.from(JSON.stringify([markOfList(list), ...key(last)])).toString('base64url') : null }
 }
 
-export type CursorPart = 'text' | 'instant' | keyof typeof GREATEST
+export type CursorPart = 'text' | 'instant' | 'day' | keyof typeof GREATEST
 
 const GREATEST = { smallint: 32_767n, integer: 2_147_483_647n, bigint: 9_223_372_036_854_775_807n }
 
 /**
- * Decodes a cursor that `pageOf` made.
+ * Decodes a cursor that `pageOf` made for the same list. One of another list would continue at a place that means
+ * nothing here.
  * @throws Problem 400 cursor_invalid
  */
-export function readCursor (cursor: string | undefined, shape: readonly CursorPart[]): string[] | undefined {
+export function readCursor (list: ListName, cursor: string | undefined, shape: readonly CursorPart[]): string[] | undefined {
   if (cursor === undefined) return undefined
   try {
-    const parts = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown
-    if (Array.isArray(parts) && parts.length === shape.length && parts.every((part, index) => fits(part, shape[index]))) {
-      return parts.map(String)
+    const decoded = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown
+    if (Array.isArray(decoded)) {
+      const [mark, ...parts] = decoded as unknown[]
+      if (mark === markOfList(list) && parts.length === shape.length && parts.every((part, index) => fits(part, shape[index]))) return parts.map(String)
     }
   } catch { /* not JSON: refused below */ }
   throw cursorInvalid('This cursor does not belong to this list. Send next_cursor of the previous page with all other parameters unchanged, or no cursor to start at the beginning.')
@@ -52,9 +62,9 @@ export function readCursor (cursor: string | undefined, shape: readonly CursorPa
  * with others it would continue another list.
  * @throws Problem 400 cursor_invalid
  */
-export function readCursorAt (cursor: string | undefined, shape: readonly CursorPart[], asOf: AsOf): string[] | undefined {
+export function readCursorAt (list: ListName, cursor: string | undefined, shape: readonly CursorPart[], asOf: AsOf): string[] | undefined {
   const marks = asOfMarks(asOf)
-  const parts = readCursor(cursor, [...shape, ...marks.map((): CursorPart => 'text')])
+  const parts = readCursor(list, cursor, [...shape, ...marks.map((): CursorPart => 'text')])
   if (parts?.slice(shape.length).some((mark, index) => mark !== marks[index]) === true) {
     throw cursorInvalid('This cursor was made with another at or known_at. Send the at and known_at of the first page, or omit cursor to begin with the first page.')
   }
@@ -69,5 +79,6 @@ export function asOfMarks (asOf: AsOf): string[] {
 function fits (part: unknown, shape: CursorPart | undefined): boolean {
   if (shape === 'smallint' || shape === 'integer' || shape === 'bigint') return /^\d{1,19}$/.test(String(part)) && BigInt(String(part)) <= GREATEST[shape]
   if (typeof part !== 'string' || part.includes('\u0000')) return false
+  if (shape === 'day') return /^\d{4}-\d{2}-\d{2}$/.test(part) && parseInstant(`${part}T00:00:00Z`) !== undefined
   return shape === 'text' || parseInstant(part) === part as Instant
 }

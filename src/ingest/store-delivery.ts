@@ -18,8 +18,8 @@ export interface Ingest {
   providers?: Providers | undefined
 }
 
-/** Why a delivery cannot be used: a stable code, and a sentence for people. */
-export interface Refusal { reason: string, detail: string }
+/** Why a delivery cannot be used: a stable code, and a sentence for people. `unmatched` as in `Unusable`. */
+export interface Refusal { reason: string, detail: string, unmatched?: true }
 
 /** The key of the stored event, and its place in the log: `shard:position`. */
 export interface Stored { event_id: string, subject: string, position: string }
@@ -40,7 +40,7 @@ export type StoredDelivery =
  */
 export async function storeDelivery (body: Buffer, intake: Ingest, provider: EventReader = providersOf(intake).first): Promise<StoredDelivery> {
   const identified = identifySent(body, provider)
-  return 'reason' in identified ? { status: 'unusable', ...identified } : await storeIdentified(identified, intake, provider)
+  return 'reason' in identified ? { status: 'unusable', reason: identified.reason, detail: identified.detail } : await storeIdentified(identified, intake, provider)
 }
 
 /**

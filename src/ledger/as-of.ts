@@ -1,9 +1,10 @@
-import { foldCard, type Folded } from './card.ts'
+import { addToSums, foldCard, type Beside, type Folded } from './card.ts'
 import { groupBy } from './group-by.ts'
 import { addHolderObservations, holderOf, type HolderObservation } from './holders.ts'
 import type { Instant } from './instant.ts'
 import { mergeObservations, type Movement, type RecordedObservation } from './movements.ts'
-import { outstanding, type RecordedLotState } from './pending.ts'
+import type { BalanceSnapshot } from './snapshots.ts'
+import { outstanding, pendingBy, type PendingSums, type PendingTotal, type RecordedLotState } from './pending.ts'
 
 /**
  * The two times a question can name. `at`: what had happened by then (occurred_at, the provider's time). `known_at`:
@@ -16,42 +17,66 @@ function isBy (bound: Instant | null, time: Instant): boolean {
 }
 
 /**
- * The movements that had happened by `at`, as they were known at `known_at`: each merged from the observations stored
- * by then. `at` is compared with the merged time, so a movement with several observed times happens once.
+ * Movements as they were known at `known_at`: each merged from the observations stored by then.
  * @param observations of movements of one card, in any order
  */
-export function movementsAt (observations: readonly RecordedObservation[], { at, known_at }: AsOf): Movement[] {
+export function movementsKnown (observations: readonly RecordedObservation[], known_at: Instant | null): Movement[] {
   const known = observations.filter(({ recorded_at }) => isBy(known_at, recorded_at))
   return [...groupBy(known, ({ movement_id }) => movement_id).values()]
     .map(mergeObservations)
     .filter(movement => movement !== undefined)
-    .filter(({ occurred_at }) => isBy(at, occurred_at))
 }
 
 /**
- * Folds the tail of a card's history as it was known at `known_at`, by the fold of the live statement. A movement that
- * was observed again after `known_at` is merged from its earlier observations.
- * @param kept movements of the tail up to `at` that were not observed after `known_at`
+ * Folds the tail of a card's history as it was known at `known_at`, by the fold of the live statement, and cuts it off
+ * at `at`. A movement that was observed again after `known_at` is merged from its earlier observations.
+ * @param kept movements of the tail that were not observed after `known_at`
  * @param reobserved all observations of the movements that were
  * @param balance the running balance before the tail; null when no line precedes it
+ * @param beside what the fold needs beside them, as it was known
  */
-export function foldAsKnown (kept: readonly Movement[], reobserved: readonly RecordedObservation[], balance: bigint | null, asOf: AsOf): Folded {
-  return foldCard(happenedBy([...kept, ...movementsAt(reobserved, { ...asOf, at: null })], asOf.at), balance)
+export function foldAsKnown (kept: readonly Movement[], reobserved: readonly RecordedObservation[], balance: bigint | null, asOf: AsOf, beside: Beside = {}): Folded {
+  const folded = foldCard([...kept, ...movementsKnown(reobserved, asOf.known_at)], balance, beside)
+  return cutAt(folded, asOf.at, balance, beside.snapshots)
 }
 
 /**
- * The movements that had happened by `at`. The opening precedes all others: once any movement had happened, it counts,
- * even if it is dated later.
+ * The part of a fold up to a time: its lines are in order of time. What the card held before its first line counts from
+ * that line on, or from the first snapshot of the card.
+ * @param balance the running balance before the fold; null when no line precedes it
  */
-export function happenedBy (movements: readonly Movement[], at: Instant | null): Movement[] {
-  const happened = movements.filter(({ occurred_at }) => isBy(at, occurred_at))
-  return happened.length === 0 ? [] : movements.filter(({ kind, occurred_at }) => kind === 'opening' || isBy(at, occurred_at))
+export function cutAt (folded: Folded, at: Instant | null, balance: bigint | null, snapshots: readonly BalanceSnapshot[] = []): Folded {
+  const end = folded.lines.findIndex(({ occurred_at }) => !isBy(at, occurred_at))
+  const lines = end === -1 ? folded.lines : folded.lines.slice(0, end)
+  const seen = snapshots.filter(({ occurred_at }) => isBy(at, occurred_at))
+  const sums = { ...folded.sums }
+  for (const { kind, points } of folded.lines.slice(lines.length)) addToSums(sums, kind, points, -1n)
+  if (balance === null && lines.length === 0 && seen.length === 0) sums.opening = 0n
+  const stated = lines.findLast(({ reported_balance }) => reported_balance !== null)
+  return {
+    ...folded,
+    lines,
+    sums,
+    balance: lines.at(-1)?.balance ?? balance ?? sums.opening,
+    balance_stated_at: newest([...seen.map(({ occurred_at }) => occurred_at), ...stated === undefined ? [] : [stated.occurred_at]])
+  }
 }
 
-/** The points that were pending on a card: the sum over its lots, each by the states observed and stored by then. */
-export function pendingAt (observations: readonly RecordedLotState[], { at, known_at }: AsOf): bigint {
-  const known = observations.filter(({ occurred_at, recorded_at }) => isBy(at, occurred_at) && isBy(known_at, recorded_at))
-  return [...groupBy(known, ({ pending_id }) => pending_id).values()].reduce((sum, lot) => sum + outstanding(lot), 0n)
+function newest (times: readonly Instant[]): Instant | null {
+  return times.reduce<Instant | null>((latest, time) => latest === null || time > latest ? time : latest, null)
+}
+
+/**
+ * The points that were pending on a card, by the states of its lots and the totals that were observed and stored by
+ * then.
+ */
+export function pendingAt (states: readonly RecordedLotState[], totals: ReadonlyArray<PendingTotal & { recorded_at: Instant }>, { at, known_at }: AsOf): PendingSums {
+  const isKnown = ({ occurred_at, recorded_at }: { occurred_at: Instant, recorded_at: Instant }): boolean => isBy(at, occurred_at) && isBy(known_at, recorded_at)
+  const known = states.filter(isKnown)
+  const inLots = [...groupBy(known, ({ pending_id }) => pending_id).values()].reduce((sum, lot) => sum + outstanding(lot), 0n)
+  const stated = totals.filter(isKnown)
+  const last = newest(stated.map(({ occurred_at }) => occurred_at))
+  return pendingBy(inLots, stated.filter(({ occurred_at }) => occurred_at === last), known)
 }
 
 /** Who held a card by these observations; null when none names a holder, or the last holder released it. */

@@ -19,6 +19,7 @@ import type { Instant } from './instant.ts'
  * unexplained       points that the reported balances show moved although no known movement explains it
  * statement line    one line of a card's account: a movement, the opening, or unexplained points
  * ordinal           the rank of a statement line among the card's lines with the same `occurred_at`
+ * bucket            points of a card that expire together, on one day
  * lot               pending points that were promised together and become available, or are canceled, together
  * occurred_at       when it happened at the provider
  * recorded_at       when this ledger first stored it
@@ -36,7 +37,7 @@ import type { Instant } from './instant.ts'
  * What one stored event says, in the ledger's own terms. A provider turns its payloads into facts; the projections fold
  * them. One event can carry several facts.
  */
-export type Fact = MovementObservation | SnapshotObservation | PendingObservation | CardObservation | CustomerObservation | TierObservation | OrderObservation | UnreadObservation
+export type Fact = MovementObservation | SnapshotObservation | PendingObservation | CardObservation | CustomerObservation | TierObservation | OrderObservation | ExpirationObservation | UnreadObservation
 
 /** Kinds of movement, by what happened to the points. `opening`: what the card held when it was created. */
 export type MovementKind =
@@ -61,6 +62,8 @@ export interface MovementObservation {
   points: bigint | null
   /** The card's available points after the movement, as the provider states it. */
   reported_balance: bigint | null
+  /** The card's available points after it by a snapshot in the same event, where the movement itself states none. */
+  observed_balance?: bigint | null
   occurred_at: Instant
   order_id: string | null
   earning_rule_id: string | null
@@ -101,6 +104,22 @@ export interface PendingObservation {
   order_id: string | null
   earning_rule_id: string | null
   holder_id: string | null
+}
+
+/** What one source states about a bucket, as of a time: points of a card that expire together. */
+export interface ExpirationObservation {
+  fact: 'expiration'
+  bucket_id: string
+  card_id: string
+  campaign_id: string | null
+  /** As the provider writes it: ACTIVE or EXPIRED. */
+  status: string
+  /** Left in the bucket, or expired with it; null where that is not stated. */
+  points: bigint | null
+  /** A day in the project's time zone. */
+  expires_on: string | null
+  /** As of when. */
+  occurred_at: Instant
 }
 
 /** What one event says about a card itself. A field that the event does not carry is absent. */

@@ -28,7 +28,7 @@ export function sequence (movements: readonly Movement[], balance: bigint | null
 
   function add (movement: Movement): void {
     ordered.push(movement)
-    running = movement.reported_balance ?? (running ?? 0n) + movement.points
+    running = movement.reported_balance ?? (running === null ? null : running + movement.points)
   }
 }
 
@@ -53,7 +53,7 @@ const SEARCHED_MOVEMENTS = 12
  * ends, a movement without a reported balance may bridge it to the next; where none does, the order jumps, and the fold
  * shows the jump as unexplained.
  */
-function joinUp (moment: readonly Movement[], balance: bigint | null): Movement[] {
+export function joinUp (moment: readonly Movement[], balance: bigint | null): Movement[] {
   const bridges = new Bridges(moment)
   if (balance !== null && bridges.any() && moment.length <= SEARCHED_MOVEMENTS) {
     const gapless = searchGapless(moment, balance)

@@ -1,7 +1,7 @@
 import type { Generated } from 'kysely'
 import type { StatementLine } from '../ledger/card.ts'
 import type { StoredLine, Totals } from '../ledger/totals.ts'
-import type { OrderObservation, PendingObservation, TierObservation } from '../ledger/facts.ts'
+import type { ExpirationObservation, OrderObservation, PendingObservation, TierObservation } from '../ledger/facts.ts'
 import type { HolderObservation, Holding } from '../ledger/holders.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { FieldTimes } from '../ledger/latest.ts'
@@ -19,11 +19,13 @@ export interface Tables {
   'ledger.api_keys': ApiKeyRow
   customers: CustomerRow
   cards: CardRow
+  card_snapshots: CardSnapshotRow
   movement_observations: MovementObservationRow
   pending_observations: PendingObservationRow
   holdings: HoldingRow
   holder_observations: HolderObservationRow
   tier_changes: TierChangeRow
+  expirations: ExpirationRow
   statement_lines: StatementLineRow & Pick<StoredLine, 'running_totals'>
   orders: OrderRow
   order_states: OrderStateRow
@@ -159,6 +161,18 @@ export interface CardRow extends Totals {
   field_times: FieldTimes
   holders: Holding[]
   pending: bigint
+  pending_unexplained: bigint
+  balance_stated_at: Instant | null
+}
+
+export interface CardSnapshotRow {
+  card_id: string
+  figure: 'balance' | 'pending'
+  occurred_at: Instant
+  points: bigint
+  recorded_at: Instant
+  event_id: string
+  subject: string
 }
 
 export interface MovementObservationRow {
@@ -170,6 +184,7 @@ export interface MovementObservationRow {
   kind: string
   points: bigint | null
   reported_balance: bigint | null
+  observed_balance: bigint | null
   occurred_at: Instant
   recorded_at: Instant
   order_id: string | null
@@ -200,6 +215,13 @@ export type TierChangeRow = Omit<TierObservation, 'fact'> & { event_id: string, 
 export interface UnreadTypeRow {
   type: string
   events: bigint
+}
+
+/** The newest observation of a bucket. `as_of`: when it was so. */
+export interface ExpirationRow extends Omit<ExpirationObservation, 'fact' | 'occurred_at'> {
+  as_of: Instant
+  event_id: string
+  subject: string
 }
 
 export interface StatementLineRow extends StatementLine {

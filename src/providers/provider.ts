@@ -24,8 +24,8 @@ export interface Provider extends EventReader {
   authenticate: (body: Buffer, headers: Readonly<Record<string, unknown>>, secrets: readonly string[]) => Authentication
   /** The headers with which the provider signs a body: for the demo, for simulations and for tests. */
   sign: (body: Buffer, secret: string) => Record<string, string>
-  /** How the provider exports the transactions of its cards, where it does. */
-  transactionExport?: TransactionExport
+  /** How the files that people get from the provider become deliveries, where there are such files. */
+  files?: ProviderFiles
 }
 
 /**
@@ -134,8 +134,11 @@ export interface IdentifiedDelivery {
   body: string
 }
 
-/** Why an authentic delivery cannot be used yet: a stable code, and a sentence for people. */
-export interface Unusable { reason: UnusableReason, detail: string }
+/**
+ * Why an authentic delivery cannot be used yet: a stable code, and a sentence for people. `unmatched`: it can be read,
+ * but it does not say which movement it is, and counting it could count that twice.
+ */
+export interface Unusable { reason: UnusableReason, detail: string, unmatched?: true }
 export type UnusableReason = 'not_utf8' | 'not_json' | 'not_an_object' | 'too_deep' | 'unidentified' | 'invalid_payload'
 
 /** The cards and orders that a body names, wherever in it. */
@@ -188,16 +191,48 @@ export interface ErasedPerson {
  */
 export type RedactionExtent = 'all' | 'mentions'
 
-/** How the provider's export of card transactions becomes deliveries: a CSV table, one transaction a row. */
-export interface TransactionExport {
-  /** Columns without which a row cannot be read. Their names in lower case, with underscores. */
+/** What people export from a provider or get from its API by hand, to import it. */
+export interface ProviderFiles {
+  /** CSV tables. A file is the first table whose required columns it has. */
+  tables: readonly FileTable[]
+  /** Tables that hold nothing for the ledger: named, so that people know what to take instead. */
+  unused_tables: readonly UnusedTable[]
+  /**
+   * The body of the delivery that carries an object of the provider's API; undefined where it is none, as a delivery.
+   * @param text its JSON, kept as it is
+   */
+  bodyOfObject: (text: string) => Buffer | undefined
+  /** What the rows and objects are, in the plural, by the type under which they are stored. */
+  kinds: ReadonlyMap<string, string>
+  /** The types of those that state a movement. One without it is of a type that this version does not know. */
+  movement_types: ReadonlySet<string>
+}
+
+/** A row of a CSV table, by its columns: in lower case, with underscores; those of metadata as `metadata.…`. */
+export type FileRow = Readonly<Record<string, string>>
+
+/** A CSV table, one thing a row. */
+export interface FileTable {
+  /** What its rows are, in the plural: `card transactions`. */
+  name: string
+  /** Columns that no other table has: a file with all of them is this table, even where it lacks others. */
+  signature: readonly string[]
+  /** Columns without which a row cannot be read. */
   required_columns: readonly string[]
+  /** Columns whose lack costs something, and what it costs, as a sentence. */
+  wanted_columns: Readonly<Record<string, string>>
   /** How to get a file that has them, for people. */
   how_to_export: string
-  /** The type under which a row is stored. */
-  type: string
-  /** The body of the delivery that carries a row: its cells as they are. */
-  bodyOf: (row: Readonly<Record<string, string>>) => Buffer
+  /**
+   * The body of the delivery that carries a row.
+   * @param file when the file was last written, where that says as of when its rows are
+   */
+  bodyOf: (row: FileRow, file: { written_at: Instant }) => Buffer
   /** Does the row state its time without fractions of a second? */
-  isToTheSecond: (row: Readonly<Record<string, string>>) => boolean
+  isToTheSecond: (row: FileRow) => boolean
+}
+
+export interface UnusedTable extends Pick<FileTable, 'name' | 'signature'> {
+  /** Why, and what to do instead, as sentences. */
+  instead: string
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { fc, LONG } from '../support/chance.ts'
 import { test } from 'tap'
 import { addToSums, balanceOf, foldCard, isMovement, NO_SUMS } from '../../src/ledger/card.ts'
-import { SOURCE_RANK, type CardObservation, type Fact, type MovementObservation, type PendingObservation } from '../../src/ledger/facts.ts'
+import { SOURCE_RANK, type CardObservation, type Fact, type MovementObservation, type PendingObservation, type SnapshotObservation } from '../../src/ledger/facts.ts'
 import { cardsAt, customerCardsAt } from '../../src/history/cards-at.ts'
 import { linesAt } from '../../src/history/statement.ts'
 import { groupBy } from '../../src/ledger/group-by.ts'
@@ -10,8 +10,8 @@ import { addHolderObservations, holderOf, type HolderObservation } from '../../s
 import type { Instant } from '../../src/ledger/instant.ts'
 import { RUNNING_TOTALS_EVERY, readRunningTotals } from '../../src/ledger/totals.ts'
 import { mergeObservations, type RecordedObservation } from '../../src/ledger/movements.ts'
-import { outstanding } from '../../src/ledger/pending.ts'
-import { happenedBy, type AsOf } from '../../src/ledger/as-of.ts'
+import { outstanding, pendingBy } from '../../src/ledger/pending.ts'
+import { cutAt, type AsOf } from '../../src/ledger/as-of.ts'
 import { cards } from '../../src/projections/cards/projection.ts'
 import type { Observed } from '../../src/engine/projection.ts'
 import type { LineMark } from '../../src/projections/cards/reads.sql.ts'
@@ -37,6 +37,7 @@ const movementEvent: fc.Arbitrary<Event> = fc.record({
   source_rank: fc.constantFrom(...Object.values(SOURCE_RANK)),
   points: fc.option(fc.bigInt(-3n, 3n), { freq: 8 }),
   reported_balance: fc.option(fc.bigInt(0n, 6n), { freq: 2 }),
+  observed_balance: fc.option(fc.bigInt(0n, 6n), { freq: 1 }),
   occurred_at: occurred,
   recorded_at: recorded,
   holder_id: holder
@@ -45,6 +46,16 @@ const movementEvent: fc.Arbitrary<Event> = fc.record({
   const named = observed.kind === 'opening' ? { movement_id: 'opening:v', holder_id: null } : { movement_id: `m${name}` }
   const movement: MovementObservation = { fact: 'movement', card_id: 'v', ...observed, ...named, order_id: null, earning_rule_id: null, details: null }
   return { recorded_at, facts: [movement, cardFact(observed.occurred_at, observed.holder_id ?? undefined)] }
+})
+
+const snapshotEvent: fc.Arbitrary<Event> = fc.record({
+  balance: fc.option(fc.bigInt(0n, 6n), { freq: 4 }),
+  pending: fc.option(fc.bigInt(0n, 12n), { freq: 1 }),
+  occurred_at: occurred,
+  recorded_at: recorded
+}).map(({ recorded_at, ...shown }) => {
+  const snapshot: SnapshotObservation = { fact: 'snapshot', card_id: 'v', ...shown }
+  return { recorded_at, facts: [snapshot, cardFact(shown.occurred_at)] }
 })
 
 const pendingEvent: fc.Arbitrary<Event> = fc.record({
@@ -67,11 +78,28 @@ function cardFact (occurred_at: Instant, holder_id?: string, released_id?: strin
   return { fact: 'card', card_id: 'v', occurred_at, fields: {}, ...(holder_id === undefined ? {} : { holder_id }), ...(released_id === undefined ? {} : { released_id }) }
 }
 
+/** How far apart the moments of a story are: in one millisecond, within one window or two, or beyond all windows. */
+const spans = fc.constantFrom(499, 4_000_000, 9_000_000, 40_000_000)
+
 const story = fc.record({
-  events: fc.array(fc.oneof({ weight: 6, arbitrary: movementEvent }, { weight: 2, arbitrary: pendingEvent }, { weight: 1, arbitrary: holderEvent }), { minLength: 1, maxLength: 14 }),
+  span: spans,
+  events: fc.array(fc.oneof({ weight: 6, arbitrary: movementEvent }, { weight: 3, arbitrary: snapshotEvent }, { weight: 2, arbitrary: pendingEvent }, { weight: 1, arbitrary: holderEvent }), { minLength: 1, maxLength: 14 }),
   batches: fc.integer({ min: 1, max: 4 }),
   asOf: fc.array(fc.record({ at: fc.option(fc.nat(6).map(moment)), known_at: fc.option(fc.nat(7).map(moment)) }), { minLength: 1, maxLength: 4 })
-})
+}).map(({ span, events, asOf, ...story }) => ({
+  ...story,
+  events: events.map(({ facts, recorded_at }) => ({ recorded_at, facts: facts.map(fact => 'occurred_at' in fact ? { ...fact, occurred_at: spread(fact.occurred_at, span) } : fact) })),
+  asOf: asOf.map(({ at, known_at }) => ({ known_at, at: at === null ? null : spread(at, span) }))
+}))
+
+const BEGINNING = Date.parse('2024-03-11T13:20:00Z')
+
+/** The same moment of a story whose moments are so many microseconds apart. */
+function spread (at: Instant, span: number): Instant {
+  const index = Array.from({ length: 10 }, (_, n) => n).find(n => moment(n) === at) ?? 0
+  const microseconds = index * span
+  return `${new Date(BEGINNING + Math.floor(microseconds / 1000)).toISOString().slice(0, 23)}${String(microseconds % 1000).padStart(3, '0')}Z` as Instant
+}
 
 /** The events as the projection is told them: of a card, and of customers, that are the story's own. */
 function observeFields (events: readonly Event[], story: number): Observed[][] {
@@ -91,12 +119,22 @@ function byDefinition (observed: readonly Observed[], { at, known_at }: AsOf) {
   const known = observed.filter(({ recorded_at }) => known_at === null || recorded_at <= known_at)
   const happened = (time: Instant): boolean => at === null || time <= at
   const observations = known.flatMap(({ fact, fact_digest, ...event }): RecordedObservation[] =>
-    fact.fact === 'movement' ? [{ ...fact, ...event, fact_digest: fact_digest.toString('hex') }] : [])
+    fact.fact === 'movement' ? [{ ...fact, observed_balance: fact.observed_balance ?? null, ...event, fact_digest: fact_digest.toString('hex') }] : [])
   const movements = [...groupBy(observations, ({ movement_id }) => movement_id).values()].map(mergeObservations)
     .filter(movement => movement !== undefined)
-  const { lines, sums, balance } = foldCard(happenedBy(movements, at), null)
+  const shown = known.flatMap(({ fact, recorded_at }) => fact.fact === 'snapshot' ? [{ ...fact, recorded_at }] : [])
+  const seen = new Map<string, { card_id: string, occurred_at: Instant, balance: bigint, recorded_at: Instant }>()
+  for (const { card_id, occurred_at, balance, recorded_at } of shown.toSorted((a, b) => a.recorded_at < b.recorded_at ? -1 : 1)) {
+    const key = `${occurred_at} ${balance}`
+    if (balance !== null && !seen.has(key)) seen.set(key, { card_id, occurred_at, balance, recorded_at })
+  }
+  const snapshots = [...seen.values()]
+  const { lines, sums, balance, balance_stated_at } = cutAt(foldCard(movements, null, { snapshots }), at, null, snapshots)
   const lots = known.flatMap(({ fact, recorded_at }) => fact.fact === 'pending' && happened(fact.occurred_at) ? [{ ...fact, recorded_at }] : [])
-  const pending = [...groupBy(lots, ({ pending_id }) => pending_id).values()].reduce((sum, lot) => sum + outstanding(lot), 0n)
+  const inLots = [...groupBy(lots, ({ pending_id }) => pending_id).values()].reduce((sum, lot) => sum + outstanding(lot), 0n)
+  const totals = shown.flatMap(({ pending, occurred_at }) => pending === null || !happened(occurred_at) ? [] : [{ occurred_at, points: pending }])
+  const newest = totals.map(({ occurred_at }) => occurred_at).sort().at(-1)
+  const { pending, pending_unexplained } = pendingBy(inLots, totals.filter(({ occurred_at }) => occurred_at === newest), lots)
   const holders = known.flatMap(({ fact }): HolderObservation[] => fact.fact !== 'card'
     ? []
     : [
@@ -110,6 +148,8 @@ function byDefinition (observed: readonly Observed[], { at, known_at }: AsOf) {
       ...sums,
       balance,
       pending,
+      pending_unexplained,
+      balance_stated_at,
       movements: BigInt(moved.length),
       first_movement_at: moved[0]?.occurred_at ?? null,
       last_movement_at: moved.at(-1)?.occurred_at ?? null,
@@ -141,7 +181,7 @@ test('any history, at any moment of either clock: what a fresh fold of what had 
     }
     await inSnapshot(ledger.db, async trx => {
       const row = await trx.selectFrom('cards').selectAll().where('card_id', '=', card_id).executeTakeFirstOrThrow()
-      const forEver = { at: moment(99), known_at: moment(99) }
+      const forEver = { at: '2030-01-01T00:00:00.000000Z' as Instant, known_at: moment(99) }
       assert.deepEqual(await cardsAt(trx, [row], forEver), [row], 'at the end of time it is the card as it stands')
       for (const moment of [...asOf, forEver]) {
         const { lines, card } = byDefinition(observed.flat(), moment)

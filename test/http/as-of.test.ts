@@ -192,9 +192,10 @@ test('a long card: a page and a balance cost what stands behind the moment asked
       select 'm' || n as movement_id, timestamptz '2021-01-01' + n * interval '1 minute' as occurred_at, 5 + n as balance from generate_series(1, 20000) n
     ), told as (
       insert into projection.movement_observations
-      select movement_id, 'v_1', 'e' || movement_id, '-', 4, 'accrual', 1, balance, occurred_at, occurred_at, null, null, 'cust_1', null, sha256('') from made
+      select movement_id, 'v_1', 'e' || movement_id, '-', 4, 'accrual', 1, balance, null, occurred_at, occurred_at, null, null, 'cust_1', null, sha256('') from made
     )
-    insert into projection.statement_lines select 'v_1', occurred_at, 0, movement_id, 'accrual', 1, balance, balance, occurred_at, null, null, 'e' || movement_id from made`)
+    insert into projection.statement_lines (card_id, occurred_at, ordinal, movement_id, kind, points, balance, reported_balance, observed, exact, recorded_at, event_id)
+    select 'v_1', occurred_at, 0, movement_id, 'accrual', 1, balance, balance, false, true, occurred_at, 'e' || movement_id from made`)
   await ledger.owner.query("update projection.cards set balance = 20005, earned = 20005, movements = 20001, last_movement_at = timestamptz '2021-01-01' + 20000 * interval '1 minute' where card_id = 'v_1'")
   const late = await observeFields(ledger, awardData({ rule: 'late', points: 7, at: '2021-01-14T21:00:00Z' }))
   const before = instant(late.replace(/\d{3}Z$/, '000Z'))

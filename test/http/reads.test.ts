@@ -163,6 +163,30 @@ test('malformed reads are 400, unknown keys 404, and never a 500', async t => {
   t.same((await ledger.get('/v1/customers?source_id=%00')).json(), { items: [], next_cursor: null })
 })
 
+test('a cursor of one list is refused by every other', async t => {
+  const ledger = await openLedger(t)
+  for (const [customer, card] of [['cust_1', 'v_1'], ['cust_2', 'v_2']] as const) {
+    for (const n of [1, 2, 3]) {
+      await ledger.post(awardData({ customer, card, trigger: `ev_${card}_${n}`, rule: `r${n}`, points: n }))
+      await ledger.post(orderData({ customer, id: `ord_${card}_${n}`, createdAt: `2026-01-0${n}T00:00:00.000Z` }))
+    }
+  }
+  await ledger.project()
+  const lists = [
+    '/v1/customers?', '/v1/customers/cust_1/statement?', '/v1/customers/cust_2/statement?', '/v1/customers/cust_1/orders?', '/v1/customers/cust_1/orders?status=PAID&',
+    '/v1/cards/v_1/statement?', '/v1/cards/v_2/statement?', '/v1/cards/v_1/explain?', '/v1/events?'
+  ]
+  for (const list of lists) {
+    const { next_cursor } = (await ledger.get(`${list}limit=1`)).json()
+    t.match(next_cursor, /^[\w-]+$/, list)
+    for (const other of lists) {
+      const answer = await ledger.get(`${other}limit=1&cursor=${next_cursor}`)
+      if (other === list) t.equal(answer.statusCode, 200, `${list} continues`)
+      else t.match(answer.json(), { status: 400, code: 'cursor_invalid', detail: /does not belong to this list/ }, `${list} and ${other}`)
+    }
+  }
+})
+
 test('who may enter', async t => {
   const ledger = await openLedger(t)
   await ledger.post(awardData())
@@ -222,7 +246,7 @@ test('the description of the API is OpenAPI 3.1, complete, and readable offline'
   const operations = Object.entries(document.paths as Record<string, Record<string, { operationId: string, responses: Record<string, { content?: Record<string, { schema: unknown }> }> }>>)
     .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method, operation })))
   t.same(operations.map(({ path }) => path).sort(), [
-    '/livez', '/readyz', '/v1/cards/{card}', '/v1/cards/{card}/explain', '/v1/cards/{card}/statement', '/v1/customers', '/v1/customers/{customer_id}', '/v1/customers/{customer_id}/balance',
+    '/livez', '/readyz', '/v1/cards/{card}', '/v1/cards/{card}/expirations', '/v1/cards/{card}/explain', '/v1/cards/{card}/statement', '/v1/customers', '/v1/customers/{customer_id}', '/v1/customers/{customer_id}/balance',
     '/v1/customers/{customer_id}/orders', '/v1/customers/{customer_id}/statement', '/v1/events', '/v1/events/{event_id}', '/v1/orders/{order_id}',
     '/v1/quarantine', '/v1/quarantine/{quarantine_id}', '/v1/quarantine/{quarantine_id}/discard', '/v1/quarantine/{quarantine_id}/redrive', '/v1/status',
     '/webhooks/voucherify'

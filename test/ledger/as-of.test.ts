@@ -6,12 +6,12 @@ import { SOURCE_RANK } from '../../src/ledger/facts.ts'
 import type { Instant } from '../../src/ledger/instant.ts'
 import type { RecordedObservation } from '../../src/ledger/movements.ts'
 import type { RecordedLotState } from '../../src/ledger/pending.ts'
-import { foldAsKnown, holderAmong, movementsAt, pendingAt, type AsOf } from '../../src/ledger/as-of.ts'
+import { cutAt, foldAsKnown, holderAmong, movementsKnown, pendingAt, type AsOf } from '../../src/ledger/as-of.ts'
 import { NO_TOTALS, withoutTail, withStretch, type Totals } from '../../src/ledger/totals.ts'
-import { KINDS, moment } from './histories.ts'
+import { hour, KINDS, moment } from './histories.ts'
 import { always } from './property.ts'
 
-const occurred = fc.nat(5).map(moment)
+const occurred = fc.nat(5).map(hour)
 const recorded = fc.nat(6).map(moment)
 
 /** Tellings of a few movements. Two of one movement can differ in all they tell, its time included. */
@@ -21,6 +21,7 @@ const observations = fc.array(fc.record({
   kind: fc.constantFrom(...KINDS),
   points: fc.option(fc.bigInt(-3n, 3n), { freq: 9 }),
   reported_balance: fc.option(fc.bigInt(0n, 6n), { freq: 2 }),
+  observed_balance: fc.option(fc.bigInt(0n, 6n), { freq: 1 }),
   occurred_at: occurred,
   recorded_at: recorded
 }), { maxLength: 14 }).map(observed => observed.map(({ name, ...one }, index): RecordedObservation => ({
@@ -36,13 +37,12 @@ const observations = fc.array(fc.record({
   fact_digest: 'aa'
 })))
 
-const asOf: fc.Arbitrary<AsOf> = fc.record({ at: fc.option(fc.nat(6).map(moment)), known_at: fc.option(fc.nat(7).map(moment)) })
+const asOf: fc.Arbitrary<AsOf> = fc.record({ at: fc.option(fc.nat(6).map(hour)), known_at: fc.option(fc.nat(7).map(moment)) })
 
 /** By the definition: only what was told by then, folded afresh. */
 function afresh (observed: readonly RecordedObservation[], { at, known_at }: AsOf): Folded {
   const known = observed.filter(({ recorded_at }) => known_at === null || recorded_at <= known_at)
-  const movements = movementsAt(known, { at: null, known_at: null })
-  return foldCard(movements.filter(({ occurred_at }) => at === null || occurred_at <= at), null)
+  return cutAt(foldCard(movementsKnown(known, null), null), at, null)
 }
 
 function totalsOf (folded: Folded): Totals {
@@ -72,11 +72,14 @@ test('folding only what was told anew, over what stands, is folding all that had
     const live = afresh(observed, { at: null, known_at: null })
     const late = observed.filter(({ recorded_at }) => known_at !== null && recorded_at > known_at).map(({ movement_id }) => movement_id)
     const reobserved = observed.filter(({ movement_id }) => late.includes(movement_id))
-    const [from = moment(99)] = reobserved.map(({ occurred_at }) => occurred_at).sort()
+    const [changed = hour(99)] = reobserved.map(({ occurred_at }) => occurred_at).sort()
+    // What comes after a stated balance cannot change what was before it.
+    const from = live.lines.findLast(line => line.occurred_at < changed && line.reported_balance !== null && line.kind !== 'unexplained')?.occurred_at ?? hour(0)
     const standing = live.lines.filter(line => line.occurred_at < from && happened(line, at))
-    const kept = live.lines.filter(line => line.occurred_at >= from && happened(line, at) && !late.includes(line.movement_id))
+    const kept = live.lines.filter(line => line.occurred_at >= from && !late.includes(line.movement_id))
       .map(line => movementOf({ ...line, card_id: 'v_1' })).filter(movement => movement !== undefined)
-    const tail = foldAsKnown(kept, reobserved, standing.at(-1)?.balance ?? null, { at, known_at })
+    const before = live.lines.findLast(line => line.occurred_at < from)?.balance ?? null
+    const tail = foldAsKnown(kept, reobserved, before, { at, known_at })
     assert.deepEqual([...standing, ...tail.lines], afresh(observed, { at, known_at }).lines)
   }))
 })
@@ -103,6 +106,7 @@ test('a telling that comes later can move a movement in time: it stands once, wh
     kind: 'accrual',
     points: 5n,
     reported_balance: null,
+    observed_balance: null,
     occurred_at: moment(4 - 3 * index),
     recorded_at: moment(index),
     order_id: null,
@@ -114,7 +118,7 @@ test('a telling that comes later can move a movement in time: it stands once, wh
     fact_digest: 'aa'
   }))
   const observed = [first, second] as RecordedObservation[]
-  const times = (at: Instant | null, known_at: Instant | null): Instant[] => movementsAt(observed, { at, known_at }).map(({ occurred_at }) => occurred_at)
+  const times = (at: Instant | null, known_at: Instant | null): Instant[] => movementsKnown(observed, known_at).map(({ occurred_at }) => occurred_at).filter(time => at === null || time <= at)
   t.strictSame(times(null, null), [moment(1)])
   t.strictSame(times(null, moment(0)), [moment(4)])
   t.strictSame(times(moment(2), null), [moment(1)])
@@ -125,7 +129,7 @@ test('pending points of then: a lot that ended later was still outstanding, a te
   const seen = (state: RecordedLotState['state'], points: bigint, at: number, known: number, pending_id = 'lot_1'): RecordedLotState =>
     ({ pending_id, card_id: 'v_1', state, points, occurred_at: moment(at), recorded_at: moment(known) })
   const observed = [seen('added', 30n, 1, 1), seen('updated', 40n, 2, 5), seen('activated', 0n, 4, 4), seen('added', 7n, 3, 3, 'lot_2')]
-  const at = (then: number | null, known: number | null): bigint => pendingAt(observed, { at: then === null ? null : moment(then), known_at: known === null ? null : moment(known) })
+  const at = (then: number | null, known: number | null): bigint => pendingAt(observed, [], { at: then === null ? null : moment(then), known_at: known === null ? null : moment(known) }).pending
   t.strictSame([at(null, null), at(3, null), at(1, null), at(0, null), at(null, 3), at(3, 4), at(null, 4)], [7n, 47n, 30n, 0n, 37n, 37n, 7n])
 })
 

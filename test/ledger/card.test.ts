@@ -16,7 +16,10 @@ function movement (at: number, points: bigint, reported_balance: bigint | null, 
     kind: 'accrual',
     points,
     reported_balance,
+    observed: false,
     occurred_at: moment(at),
+    dated_at: null,
+    exact: true,
     recorded_at: moment(at + 1),
     order_id: null,
     earning_rule_id: null,
@@ -46,7 +49,10 @@ test('given one award with its balance, then the card opened at what was there b
       points: 900n,
       balance: 900n,
       reported_balance: 900n,
+      observed: false,
       occurred_at: moment(0),
+      dated_at: null,
+      exact: true,
       recorded_at: moment(1),
       ordinal: 0,
       order_id: 'ord_1',
@@ -54,11 +60,13 @@ test('given one award with its balance, then the card opened at what was there b
       event_id: 'ev_0'
     }],
     sums: sums({ earned: 900n }),
-    balance: 900n
+    balance: 900n,
+    balance_stated_at: moment(0),
+    even: true
   })
   t.strictSame(foldCard([movement(0, 900n, 1000n)], null).sums, sums({ opening: 100n, earned: 900n }))
-  t.strictSame(foldCard([], null), { lines: [], sums: sums({}), balance: 0n })
-  t.strictSame(foldCard([], 7n), { lines: [], sums: sums({}), balance: 7n }, 'a stretch without movements moves nothing')
+  t.strictSame(foldCard([], null), { lines: [], sums: sums({}), balance: 0n, balance_stated_at: null, even: true })
+  t.strictSame(foldCard([], 7n), { lines: [], sums: sums({}), balance: 7n, balance_stated_at: null, even: true }, 'a stretch without movements moves nothing')
 })
 
 test('given a spend we never heard of, then the next award shows it as a line of its own, before itself', async t => {
@@ -73,7 +81,10 @@ test('given a spend we never heard of, then the next award shows it as a line of
     points: -300n,
     balance: 600n,
     reported_balance: 600n,
+    observed: false,
     occurred_at: moment(2),
+    dated_at: null,
+    exact: true,
     recorded_at: moment(3),
     ordinal: 0,
     order_id: null,
@@ -259,6 +270,9 @@ test('folding in two stretches, cut between any two moments, is folding at once'
   always(t, fc.property(cut, ([observed, at]) => {
     const whole = foldCard(observed.movements, null)
     const [early, late] = stretches(observed, at)
+    // The first stated balance says with what the card opened: until then the whole history is one stretch.
+    const states = (movements: readonly Movement[]): boolean => movements.some(({ reported_balance }) => reported_balance !== null)
+    if (early.length > 0 && !states(early) && states(late)) return
     const head = foldCard(early, null)
     // A card without an earlier movement has no earlier balance.
     const tail = foldCard(late, early.length === 0 ? null : head.balance)
@@ -278,8 +292,8 @@ function added (a: Sums, b: Sums): Sums {
 
 /** What a line keeps of its movement. */
 function kept (of: Movement | StatementLine): unknown {
-  const { movement_id, kind, points, reported_balance, occurred_at, recorded_at, order_id, earning_rule_id, event_id } = of
-  return { movement_id, kind, points, reported_balance, occurred_at, recorded_at, order_id, earning_rule_id, event_id }
+  const { balance: _, ordinal: __, card_id: ___, ...movement } = of as StatementLine & { card_id?: string }
+  return movement
 }
 
 function byId (a: Movement | StatementLine, b: Movement | StatementLine): number {

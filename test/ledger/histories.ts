@@ -59,6 +59,11 @@ export function moment (n: number): Instant {
   return `2024-03-11T13:20:${second}.${String(microseconds % 1_000_000).padStart(6, '0')}Z` as Instant
 }
 
+/** The n-th hour of the test's time: far enough apart that no source could confuse two of them. */
+export function hour (n: number): Instant {
+  return `2024-03-${String(11 + Math.floor(n / 24)).padStart(2, '0')}T${String(n % 24).padStart(2, '0')}:20:00.000000Z` as Instant
+}
+
 /** Lets the provider tell a history. */
 export function tellHistory (history: History): Observed {
   let balance = history.opening
@@ -71,7 +76,10 @@ export function tellHistory (history: History): Observed {
       kind,
       points,
       reported_balance: silent ? null : balance,
+      observed: false,
       occurred_at: moment(at),
+      dated_at: null,
+      exact: true,
       recorded_at: moment(50 - at),
       order_id: null,
       earning_rule_id: null,

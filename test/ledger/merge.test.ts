@@ -121,6 +121,7 @@ const observation: fc.Arbitrary<RecordedObservation> = fc.record({
   kind: fc.constantFrom(...KINDS),
   points: fc.option(fc.bigInt(-3n, 3n), { freq: 6 }),
   reported_balance: fc.option(fc.bigInt(0n, 5n)),
+  observed_balance: fc.option(fc.bigInt(0n, 5n)),
   occurred_at: clock,
   recorded_at: clock,
   order_id: fc.option(fc.constantFrom('ord_1', 'ord_2')),
@@ -142,6 +143,7 @@ function seen (rest: Partial<RecordedObservation>): RecordedObservation {
     kind: 'accrual',
     points: 5n,
     reported_balance: null,
+    observed_balance: null,
     occurred_at: moment(2),
     recorded_at: moment(5),
     order_id: null,
@@ -164,7 +166,10 @@ test('the better source_rank telling of a movement wins field by field, and the 
       kind: 'addition',
       points: 5n,
       reported_balance: 7n,
+      observed: false,
       occurred_at: moment(4),
+      dated_at: null,
+      exact: true,
       recorded_at: moment(3),
       order_id: 'ord_1',
       earning_rule_id: 'ern_1',
@@ -207,11 +212,16 @@ test('the merger depends on the set of tellings: any order, any repetition', asy
     }
     const best = Math.max(...observed.map(one => one.source_rank))
     assert.ok(observed.some(one => one.source_rank === best && one.event_id === merged.event_id && one.kind === merged.kind), 'the best source_rank wins')
+    const stated = observed.some(one => one.reported_balance !== null)
     for (const field of ['points', 'reported_balance', 'order_id', 'earning_rule_id'] as const) {
+      // A snapshot's balance counts where nobody states one.
+      if (field === 'reported_balance' && !stated) continue
       const known = observed.filter(one => one[field] !== null)
       const most = Math.max(...known.map(one => one.source_rank))
       assert.ok(known.length === 0 ? merged[field] === null : known.some(one => one.source_rank === most && one[field] === merged[field]), field)
     }
+    assert.equal(merged.observed, !stated && observed.some(one => one.observed_balance !== null))
+    if (merged.observed) assert.ok(observed.some(one => one.observed_balance === merged.reported_balance), 'a balance that a snapshot shows')
     assert.equal(merged.recorded_at, observed.map(one => one.recorded_at).sort()[0])
   }))
 })

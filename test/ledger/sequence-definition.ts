@@ -29,7 +29,7 @@ export function sequenceByDefinition (movements: readonly Movement[], balance: b
 
   function take (movement: Movement): void {
     ordered.push(movement)
-    running = movement.reported_balance ?? (running ?? 0n) + movement.points
+    running = movement.reported_balance ?? (running === null ? null : running + movement.points)
   }
 }
 

@@ -195,7 +195,7 @@ function membersOf (fact: Fact): Array<[name: string, value: unknown]> {
 
 /** Every id in a fact that is the provider's own. */
 function keysOf (fact: Fact): string[] {
-  const names = ['movement_id', 'card_id', 'pending_id', 'order_id', 'earning_rule_id', 'holder_id', 'released_id', 'customer_id', 'campaign_id', 'tier_id', 'from_tier_id']
+  const names = ['movement_id', 'card_id', 'pending_id', 'bucket_id', 'order_id', 'earning_rule_id', 'holder_id', 'released_id', 'customer_id', 'campaign_id', 'tier_id', 'from_tier_id']
   const members = new Map([...membersOf(fact), ...Object.entries(fact.fact === 'card' ? { campaign_id: fact.fields.campaign_id } : {})])
   return names.map(name => members.get(name)).filter(id => typeof id === 'string')
 }

@@ -43,7 +43,7 @@ test('given several observations of one movement, then it counts once, and each 
     moved({ rank: RANK.enveloped, points: 8, reported_balance: 10, occurred_at: at(2), earning_rule_id: 'ern_1' })
   ]).cards.get('v_1')
   t.strictSame(card?.lines, [{
-    movement_id: 'transaction:vtx_1', kind: 'accrual', points: 10, balance: 10, reported_balance: 10, occurred_at: at(1), order_id: 'ord_1', earning_rule_id: 'ern_1', event_id: undefined, observed_in: []
+    movement_id: 'transaction:vtx_1', kind: 'accrual', points: 10, reported_balance: 10, observed: false, occurred_at: at(1), dated_at: null, exact: true, order_id: 'ord_1', earning_rule_id: 'ern_1', event_id: undefined, observed_in: [], balance: 10
   }])
 })
 

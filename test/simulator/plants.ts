@@ -162,5 +162,61 @@ export const PLANTS: readonly Plant[] = [
     find: 'priced: 0,',
     instead: 'priced: 2,',
     noticed: /line redemption:\S+: points should be/
+  },
+  {
+    bug: 'observed: the balance that a spend is seen with is dropped',
+    file: 'ledger/snapshots.ts',
+    find: '? movement : { ...movement, observed_balance: snapshot.balance }',
+    instead: '? movement : movement',
+    noticed: /(balance|observed) should be/
+  },
+  {
+    bug: "observed: a reward's own id is taken for that of the spend",
+    file: 'providers/voucherify/families/reward-redemption.ts',
+    find: "id: redemption_id, kind: 'redemption'",
+    instead: "id, kind: 'redemption'",
+    noticed: /line redemption:rewr\S+ should be no such line/
+  },
+  {
+    bug: 'observed: an order inside another event that was never updated is dropped',
+    file: 'providers/voucherify/payloads/order.ts',
+    find: '(order.updated_at ?? order.created_at)',
+    instead: 'order.updated_at',
+    noticed: /^order \S+: /
+  },
+  {
+    bug: 'observed: a movement stays at the time of its send-out',
+    file: 'ledger/settle.ts',
+    find: '!movements.some(isMovable) || isGapless(ordered, balance) ? ordered',
+    instead: 'ordered.length >= 0 ? ordered',
+    noticed: /dated_at should be|line unexplained:\S+ should be no such line/
+  },
+  {
+    bug: 'observed: the total of pending points is not looked at',
+    file: 'ledger/pending.ts',
+    find: 'if (at === undefined) return',
+    instead: 'if (newest.length >= 0) return',
+    noticed: /pending(_unexplained)? should be/
+  },
+  {
+    bug: 'observed: a snapshot counts against a balance that is stated later',
+    file: 'ledger/card.ts',
+    find: 'if (implied !== undefined && implied !== snapshot.balance) return',
+    instead: '',
+    noticed: /line unexplained:snapshot:\S+ should be no such line/
+  },
+  {
+    bug: 'observed: a snapshot without a movement is dropped',
+    file: 'projections/cards/projection.ts',
+    find: "shown.filter(({ figure }) => figure === 'balance')",
+    instead: 'shown.slice(shown.length)',
+    noticed: /balance_stated_at should be|line unexplained:snapshot/
+  },
+  {
+    bug: 'observed: points on cards that ended are available',
+    file: 'ledger/availability.ts',
+    find: "totals[unavailableAt(card, at) === null ? 'balance' : 'unavailable']",
+    instead: "totals['balance']",
+    noticed: /^customer \S+: (balance|unavailable) should be/
   }
 ]

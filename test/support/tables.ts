@@ -19,13 +19,16 @@ async function checkNoMore (owner: pg.Pool, { cards, orders }: Expectation, diff
   for (const { id } of rows) if (!known.has(id)) differences.add({ about: id, field: 'row', expected: 'none', got: 'one' })
 }
 
-/** A statement begins where the card's balance began, and ends at it. */
+/** A statement begins where the card's balance began, and ends at it. Without a line the card has its opening. */
 async function checkTies (owner: pg.Pool, differences: Differences): Promise<void> {
   const { rows } = await owner.query<{ card_id: string, balance: string }>(`
-    select k.card_id, k.balance from projection.cards k left join projection.statement_lines l using (card_id)
+    select k.card_id, k.balance from projection.cards k join projection.statement_lines l using (card_id)
     group by k.card_id, k.balance
-    having k.balance <> coalesce((array_agg(l.balance - l.points order by l.occurred_at, l.ordinal))[1], 0) + coalesce(sum(l.points), 0)
-        or k.balance <> coalesce((array_agg(l.balance order by l.occurred_at desc, l.ordinal desc))[1], 0)`)
+    having k.balance <> (array_agg(l.balance - l.points order by l.occurred_at, l.ordinal))[1] + sum(l.points)
+        or k.balance <> (array_agg(l.balance order by l.occurred_at desc, l.ordinal desc))[1]
+    union all
+    select k.card_id, k.balance from projection.cards k
+    where k.balance <> k.opening and not exists (select from projection.statement_lines l where l.card_id = k.card_id)`)
   for (const { card_id, balance } of rows) differences.add({ about: `card ${card_id}`, field: 'balance', expected: 'as its lines come to', got: balance })
 }
 

@@ -47,21 +47,22 @@ them, use --all --filter-reason contradicts_movement. A redrive cannot be undone
 /** Declares `import`, which stores events from files. */
 export function addImport (program: Command, run: Run): void {
   program.command('import')
-    .description('import missing events: the provider\'s transaction exports (CSV), files of deliveries (NDJSON), or files written by export')
+    .description('import missing events: the provider\'s exports (CSV), objects of its API (JSON), files of deliveries (NDJSON), or files written by export')
     .argument('<file...>', 'files to import, in any order')
     .option('--dry-run', 'report what an import would do, and write nothing', false)
     .option('--skip-bad', 'skip lines that cannot be read, instead of refusing the files', false)
     .addHelpText('after', `
-CSV: the export of card or campaign transactions as the provider makes it: UTF-8, separated by commas, not edited in a spreadsheet.
-The columns id, voucher_id, type, amount, created_at, details are required; balance, campaign_id, source_id, reason, source and
-related_transaction_id are used if present. NDJSON: the JSON body of one delivery per line. Files written by \`export\`: the events
+CSV, as the provider makes it: UTF-8, separated by commas, not edited in a spreadsheet, with all fields. Card or campaign transactions
+need the columns id, voucher_id, type, amount, created_at, details; vouchers id, code, loyalty_balance, updated_at; orders id, status,
+amount, created_at, updated_at; customers id, source_id, created_at, updated_at; points expiration id, voucher_id, status, expires_at,
+points. JSON: pages of the provider's API as they came. NDJSON: per line one object of the API or the JSON body of one delivery. Files written by \`export\`: the events
 keep the time at which they were first stored, so the import needs the login that owns the ledger.
 
 Each must be a file on disk. A pipe does not work: files are read twice, first to check that every line can be read.
 Running an import again is always safe: events that are stored are not stored again, rows that add nothing change nothing, and
-deliveries that were discarded from quarantine stay discarded. A row that contradicts a stored event is a conflict: it goes to
-quarantine, and the stored event stays as it is. The exit status is not 0 when there are conflicts or bad lines, even if
-everything else was imported.`)
+deliveries that were discarded from quarantine stay discarded. A row that contradicts a stored event is a conflict, and one that does
+not say which movement it is is set aside: both go to quarantine, and the stored events stay as they are. The exit status is not 0 when
+there are conflicts, bad lines or rows set aside, even if everything else was imported.`)
     .action(run(async (config, output, options: { dryRun: boolean, skipBad: boolean }, files: unknown) => {
       const { importCommand } = await import('../import.ts')
       await importCommand(config, output, files as string[], options)

@@ -1,4 +1,4 @@
-import { noCounts, OUTCOMES, type Remark, type ImportTally } from '../../transfer/import/tally.ts'
+import { noCounts, OUTCOMES, type Counts, type Remark, type ImportTally } from '../../transfer/import/tally.ts'
 import type { Lagging } from '../../engine/catch-up.ts'
 import { CommandError, explain } from '../../app/errors.ts'
 import { writeResult, table, type Output } from '../../app/output.ts'
@@ -30,6 +30,7 @@ export interface Report {
 export function createReport (output: Output, { dryRun }: { dryRun: boolean }): Report {
   const counts = noCounts()
   const listed: Array<Remark & { file: string }> = []
+  const warnings: string[] = []
   let remarks = 0
   let begun = false
   let lagging: readonly Lagging[] = []
@@ -44,10 +45,14 @@ export function createReport (output: Output, { dryRun }: { dryRun: boolean }): 
       table(OUTCOMES, [OUTCOMES.map(outcome => String(counts[outcome]))]),
       dryRun ? `Dry run: nothing was written. ${counts.stored} event(s) would be stored.` : `${counts.stored} event(s) stored.`,
       ...(counts.to_the_second > 0 ? [cutTimesText(counts.to_the_second)] : []),
+      ...(counts.unknown_type > 0 ? [unknownTypeText(counts.unknown_type)] : []),
+      ...kindsText(counts.kinds),
+      ...(counts.set_aside > 0 ? [`${counts.set_aside} row(s) set aside: they do not say which movement they are, and would count twice.`] : []),
+      ...warnings.map(warning => `Warning: ${warning}`),
       ...(remarks > 0 ? [remarksText()] : [])
     ].join('\n')
     const left = { remarks: listed, remarks_total: remarks, remarks_left_out: remarks - listed.length }
-    writeResult(output, { ...counts, dry_run: dryRun, lagging: lagging.map(plain), ...left }, text)
+    writeResult(output, { ...counts, dry_run: dryRun, lagging: lagging.map(plain), warnings, ...left }, text)
   }
 
   return {
@@ -56,6 +61,7 @@ export function createReport (output: Output, { dryRun }: { dryRun: boolean }): 
       return {
         counts,
         progress,
+        warn (warning) { warnings.push(`${file}: ${warning}`) },
         remark (remark) {
           remarks++
           if (listed.length < LISTED_REMARKS) listed.push({ file, ...remark })
@@ -83,10 +89,25 @@ export function createReport (output: Output, { dryRun }: { dryRun: boolean }): 
     },
     conclude () {
       reportCounts()
-      const conflicts = counts.conflict > 0 && !dryRun ? ' The conflicting rows are in quarantine: `npx loyalty-ledger quarantine list`.' : ''
-      if (remarks > 0) throw new CommandError('import_incomplete', `${counts.bad} line(s) cannot be read and ${counts.conflict} contradict stored events.${conflicts}`)
+      const aside = counts.conflict + counts.set_aside
+      const waiting = aside > 0 && !dryRun ? ' What contradicts or was set aside is in quarantine: `npx loyalty-ledger quarantine list`.' : ''
+      const without = counts.set_aside > 0 ? `, ${counts.set_aside} do not say which movement they are` : ''
+      if (remarks > 0) throw new CommandError('import_incomplete', `${counts.bad} line(s) cannot be read and ${counts.conflict} contradict stored events${without}.${waiting}`)
     }
   }
+}
+
+/** What was read, by kind. */
+function kindsText (kinds: Counts['kinds']): string[] {
+  return Object.entries(kinds).map(([kind, outcomes]) => {
+    const read = Object.values(outcomes).reduce((sum, count) => sum + count, 0)
+    const parts = Object.entries(outcomes).filter(([, count]) => count > 0).map(([outcome, count]) => `${count} ${outcome.replace('_', ' ')}`)
+    return `Read ${read} ${kind}: ${parts.join(', ')}.`
+  })
+}
+
+function unknownTypeText (rows: number): string {
+  return `${rows} of them ${rows === 1 ? 'is a row' : 'are rows'} of a type that this version does not know: their balances are read, and no movement.`
 }
 
 function cutTimesText (rows: number): string {

@@ -9,6 +9,7 @@ export function parkingKeyOf ({ observed: { fact } }: Placed): string {
     case 'customer': return keyFor('customer', fact.customer_id)
     case 'tier': return keyFor('tier', fact.customer_id)
     case 'unread': return keyFor('event_type', fact.type)
+    case 'expiration': return keyFor('bucket', fact.bucket_id)
   }
 }
 

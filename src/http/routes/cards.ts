@@ -4,15 +4,17 @@ import { cardsAt } from '../../history/cards-at.ts'
 import { explainLines, type ExplainedLine } from '../../history/explain.ts'
 import { linesAt } from '../../history/statement.ts'
 import type { AsOf } from '../../ledger/as-of.ts'
+import { withAvailability } from '../../ledger/availability.ts'
 import { SOURCE_RANK } from '../../ledger/facts.ts'
 import { findCards, listCardLines, type LineMark, type ShownCard } from '../../projections/cards/reads.sql.ts'
+import { listExpirations, NO_DAY } from '../../projections/expirations/reads.sql.ts'
 import type { Source } from '../../projections/cards/sources.sql.ts'
 import type { Db, Trx } from '../../postgres/database.ts'
 import { inSnapshot } from '../../engine/snapshot.sql.ts'
 import type { StatementLineRow } from '../../postgres/tables.ts'
-import { asOfMarks, pageOf, readCursorAt, rowsFor } from '../paging.ts'
+import { asOfMarks, pageOf, readCursor, readCursorAt, rowsFor, type ListName } from '../paging.ts'
 import { notFound, Problem } from '../problem.ts'
-import { CardAmbiguous, CardDetails, Line } from '../schemas/card.ts'
+import { CardAmbiguous, CardDetails, Expiration, Line } from '../schemas/card.ts'
 import { AsOfQuery, FreshnessQuery, ListOf, Page, problems } from '../schemas/common.ts'
 import { ExplainedLineSchema } from '../schemas/explain.ts'
 import { parseJson, sendNumbersAsKept } from '../json-numbers.ts'
@@ -37,9 +39,9 @@ export const cardRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, op
     const key = askable('card', params.card)
     const asOf = readAsOf(query)
     await awaitPosition(options, query)
-    if (!looksBack(asOf)) return { ...await requireCard(options.db, key), ...asOf }
+    if (!looksBack(asOf)) return { ...withAvailability(await requireCard(options.db, key), null), ...asOf }
     const [card] = await inSnapshot(options.db, async trx => await cardsAt(trx, [await requireCard(trx, key)], asOf))
-    return { ...card as ShownCard, ...asOf }
+    return { ...withAvailability(card as ShownCard, asOf.at), ...asOf }
   })
 
   app.get('/v1/cards/:card/statement', {
@@ -54,13 +56,36 @@ export const cardRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, op
   }, async ({ params, query }) => {
     const key = askable('card', params.card)
     const asOf = readAsOf(query)
-    const before = readMark(query.cursor, asOf)
+    const list = ['listCardStatement', key] as const
+    const before = readMark(list, query.cursor, asOf)
     await awaitPosition(options, query)
     const rows = await inSnapshot(options.db, async trx => {
       const { card_id } = await requireCard(trx, key)
       return await listLines(trx, card_id, asOf, { before, limit: rowsFor(query.limit) })
     })
-    return pageOf(rows, query.limit, markOf(asOf))
+    return pageOf(list, rows, query.limit, markOf(asOf))
+  })
+
+  app.get('/v1/cards/:card/expirations', {
+    schema: {
+      operationId: 'listCardExpirations',
+      summary: 'Which of a card\'s points expire when, by bucket; as new as the newest export of them',
+      tags: ['cards'],
+      params: Params,
+      querystring: Type.Object({ ...Page, ...FreshnessQuery }, { additionalProperties: false }),
+      response: { 200: ListOf(Expiration), ...problems(400, 401, 403, 404, 503, 504), 409: CardAmbiguous }
+    }
+  }, async ({ params, query }) => {
+    const key = askable('card', params.card)
+    const list = ['listCardExpirations', key] as const
+    const [expires_on, bucket_id] = readCursor(list, query.cursor, ['day', 'text']) ?? []
+    const after = expires_on === undefined || bucket_id === undefined ? undefined : { expires_on, bucket_id }
+    await awaitPosition(options, query)
+    const rows = await inSnapshot(options.db, async trx => {
+      const { card_id } = await requireCard(trx, key)
+      return await listExpirations(trx, card_id, { after, limit: rowsFor(query.limit) })
+    })
+    return pageOf(list, rows, query.limit, row => [row.expires_on ?? NO_DAY, row.bucket_id])
   })
 
   app.get('/v1/cards/:card/explain', {
@@ -76,12 +101,13 @@ export const cardRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, op
   }, async ({ params, query }) => {
     const key = askable('card', params.card)
     const asOf = readAsOf(query)
-    const before = readMark(query.cursor, asOf)
+    const list = ['explainCard', key] as const
+    const before = readMark(list, query.cursor, asOf)
     await awaitPosition(options, query)
     return await inSnapshot(options.db, async trx => {
       const { card_id } = await requireCard(trx, key)
       const rows = await listLines(trx, card_id, asOf, { before, limit: rowsFor(query.limit) })
-      const page = pageOf(rows, query.limit, markOf(asOf))
+      const page = pageOf(list, rows, query.limit, markOf(asOf))
       const explained = await explainLines(trx, card_id, page.items, rows[page.items.length], asOf, options.providers)
       return { ...page, items: explained.map(presentExplained) }
     })
@@ -109,8 +135,8 @@ function ambiguous (code: string, found: readonly ShownCard[]): Problem {
 
 type CardMark = Omit<LineMark, 'card_id'>
 
-function readMark (cursor: string | undefined, asOf: AsOf): CardMark | undefined {
-  const [occurred_at, ordinal, movement_id] = readCursorAt(cursor, ['instant', 'integer', 'text'], asOf) ?? []
+function readMark (list: ListName, cursor: string | undefined, asOf: AsOf): CardMark | undefined {
+  const [occurred_at, ordinal, movement_id] = readCursorAt(list, cursor, ['instant', 'integer', 'text'], asOf) ?? []
   return occurred_at === undefined || movement_id === undefined ? undefined : { occurred_at, ordinal: Number(ordinal), movement_id }
 }
 
@@ -134,7 +160,7 @@ function presentExplained (line: ExplainedLine) {
 }
 
 function presentSource (source: Source) {
-  const { kind, points, reported_balance, occurred_at, order_id, earning_rule_id, details } = source
+  const { kind, points, reported_balance, observed_balance, occurred_at, order_id, earning_rule_id, details } = source
   return {
     event_id: source.event_id,
     subject: source.subject,
@@ -148,6 +174,6 @@ function presentSource (source: Source) {
     source_rank: RANK_NAMES.get(source.source_rank) ?? String(source.source_rank),
     fact_digest: source.fact_digest,
     body_digest: source.body_digest.toString('hex'),
-    says: { kind, points, reported_balance, occurred_at, order_id, earning_rule_id, details: parseJson(details) }
+    says: { kind, points, reported_balance, observed_balance, occurred_at, order_id, earning_rule_id, details: parseJson(details) }
   }
 }

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { customerCardsAt } from '../../history/cards-at.ts'
 import { customerLinesAt } from '../../history/statement.ts'
+import { allStatedAt, totalsByCampaign, totalsOver, withAvailability } from '../../ledger/availability.ts'
 import { listCustomerLines } from '../../projections/cards/reads.sql.ts'
 import { createBalanceReader, customerExists, findCustomer, findAccount, listCustomers, listTiers, type Profile } from '../../projections/customers/reads.sql.ts'
 import { listOrders } from '../../projections/orders/reads.sql.ts'
@@ -34,11 +35,12 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
       response: { 200: ListOf(ProfileSchema), ...problems(400, 401, 403, 503, 504) }
     }
   }, async ({ query }) => {
-    const after = readCursor(query.cursor, ['text'])?.[0]
+    const list = ['listCustomers', query.source_id] as const
+    const after = readCursor(list, query.cursor, ['text'])?.[0]
     await awaitPosition(options, query)
     if (query.source_id?.includes('\u0000') === true) return { items: [], next_cursor: null }
     const rows = await listCustomers(db, { source_id: query.source_id, after, limit: rowsFor(query.limit) })
-    const page = pageOf(rows, query.limit, row => [row.customer_id])
+    const page = pageOf(list, rows, query.limit, row => [row.customer_id])
     return { ...page, items: page.items.map(presentProfile) }
   })
 
@@ -57,8 +59,8 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
     await awaitPosition(options, query)
     const { customer, tiers } = await inSnapshot(db, async trx => ({ customer: await findCustomer(trx, id), tiers: await listTiers(trx, id) }))
     if (customer === undefined) throw notFound('customer', id)
-    const { balance, pending, unexplained, cards, orders, ...profile } = customer
-    return { ...presentProfile(profile), tiers, totals: { balance, pending, unexplained, cards, orders } }
+    const { balance, unavailable, pending, unexplained, cards, orders, ...profile } = customer
+    return { ...presentProfile(profile), tiers, totals: { balance, unavailable, pending, unexplained, cards, orders } }
   })
 
   app.get('/v1/customers/:customer_id/balance', {
@@ -82,13 +84,13 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
       })
       : await readBalance(id, shard)
     if (balance === undefined) throw notFound('customer', id)
-    const total = (field: 'balance' | 'pending' | 'unexplained'): bigint => balance.cards.reduce((sum, card) => sum + card[field], 0n)
     return {
       ...balance,
       ...asOf,
-      balance: total('balance'),
-      pending: total('pending'),
-      unexplained: total('unexplained'),
+      ...totalsOver(balance.cards, asOf.at),
+      balance_stated_at: allStatedAt(balance.cards),
+      campaigns: totalsByCampaign(balance.cards, asOf.at),
+      cards: balance.cards.map(card => withAvailability(card, asOf.at)),
       position: `${shard}:${balance.position ?? 0n}`
     }
   })
@@ -109,14 +111,15 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
     }
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
-    const [placed_at, order_id] = readCursor(query.cursor, ['instant', 'text']) ?? []
+    const list = ['listCustomerOrders', id, query.status] as const
+    const [placed_at, order_id] = readCursor(list, query.cursor, ['instant', 'text']) ?? []
     await awaitPosition(options, query)
     const before = placed_at === undefined || order_id === undefined ? undefined : { placed_at, order_id }
     const rows = await inSnapshot(db, async trx => {
       await requireCustomer(trx, id)
       return await listOrders(trx, id, { status: query.status, before, limit: rowsFor(query.limit) })
     })
-    const page = pageOf(rows, query.limit, row => [row.placed_at, row.order_id])
+    const page = pageOf(list, rows, query.limit, row => [row.placed_at, row.order_id])
     return { ...page, items: page.items.map(presentOrder) }
   })
 
@@ -132,7 +135,8 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
   }, async ({ params, query }) => {
     const id = askable('customer', params.customer_id)
     const asOf = readAsOf(query)
-    const [occurred_at, card_id, ordinal, movement_id] = readCursorAt(query.cursor, ['instant', 'text', 'integer', 'text'], asOf) ?? []
+    const list = ['listCustomerStatement', id] as const
+    const [occurred_at, card_id, ordinal, movement_id] = readCursorAt(list, query.cursor, ['instant', 'text', 'integer', 'text'], asOf) ?? []
     await awaitPosition(options, query)
     const before = occurred_at === undefined || card_id === undefined || movement_id === undefined ? undefined : { occurred_at, card_id, ordinal: Number(ordinal), movement_id }
     const rows = await inSnapshot(db, async trx => {
@@ -140,7 +144,7 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
       const page = { before, limit: rowsFor(query.limit) }
       return looksBack(asOf) ? await customerLinesAt(trx, id, asOf, page) : await listCustomerLines(trx, id, page)
     })
-    return pageOf(rows, query.limit, row => [row.occurred_at, row.card_id, row.ordinal, row.movement_id, ...asOfMarks(asOf)])
+    return pageOf(list, rows, query.limit, row => [row.occurred_at, row.card_id, row.ordinal, row.movement_id, ...asOfMarks(asOf)])
   })
 }
 

@@ -19,10 +19,11 @@ export const eventRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, {
       response: { 200: ListOf(Event), ...problems(400, 401, 403, 503) }
     }
   }, async ({ query }) => {
-    const [shard, position] = readCursor(query.cursor, ['smallint', 'bigint']) ?? []
+    const list = ['listEvents', query.shard] as const
+    const [shard, position] = readCursor(list, query.cursor, ['smallint', 'bigint']) ?? []
     const after = shard === undefined || position === undefined ? undefined : { shard: Number(shard), position: BigInt(position) }
     const rows = await listEvents(db, { shard: query.shard, after, limit: rowsFor(query.limit) })
-    const page = pageOf(rows, query.limit, row => [row.shard, String(row.position)])
+    const page = pageOf(list, rows, query.limit, row => [row.shard, String(row.position)])
     return { ...page, items: page.items.map(present) }
   })
 
@@ -38,10 +39,11 @@ export const eventRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app, {
     }
   }, async ({ params, query }) => {
     const id = askable('event', params.event_id)
-    const after = readCursor(query.cursor, ['text'])?.[0]
+    const list = ['getEvent', id] as const
+    const after = readCursor(list, query.cursor, ['text'])?.[0]
     const rows = await findEvents(db, id, { after, limit: rowsFor(query.limit) })
     if (rows.length === 0 && after === undefined) throw notFound('event', id)
-    const page = pageOf(rows, query.limit, row => [row.subject])
+    const page = pageOf(list, rows, query.limit, row => [row.subject])
     return { ...page, items: page.items.map(row => ({ ...present(row), body: parseJson(row.body), body_text: row.body })) }
   })
 }

@@ -27,10 +27,11 @@ export const quarantineRoutes: FastifyPluginAsyncTypebox<Ingest> = async (app, o
       response: { 200: ListOf(QuarantineRowSchema), ...problems(400, 401, 403, 503) }
     }
   }, async ({ query }) => {
-    const after = readCursor(query.cursor, ['bigint'])?.[0]
+    const list = ['listQuarantine', query.state, query.reason] as const
+    const after = readCursor(list, query.cursor, ['bigint'])?.[0]
     if (query.reason?.includes('\u0000') === true) return { items: [], next_cursor: null }
     const rows = await listQuarantine(db, { ...query, after: after === undefined ? undefined : BigInt(after), limit: rowsFor(query.limit) })
-    const page = pageOf(rows, query.limit, row => [String(row.quarantine_id)])
+    const page = pageOf(list, rows, query.limit, row => [String(row.quarantine_id)])
     return { ...page, items: page.items.map(describeListed) }
   })
 

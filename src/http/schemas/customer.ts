@@ -25,7 +25,8 @@ export const CustomerSchema = Type.Object({
     change: Type.String({ description: 'joined, upgraded, downgraded or prolonged' })
   }), { description: 'The loyalty tiers the customer is in' }),
   totals: Type.Object({
-    balance: Int(),
+    balance: Int({ description: 'Of the cards that can be used' }),
+    unavailable: Int({ description: 'On deleted and disabled cards; not part of the balance' }),
     pending: Int(),
     unexplained: Int(),
     cards: Int({ description: 'Number of cards the customer holds' }),
@@ -36,9 +37,20 @@ export const CustomerSchema = Type.Object({
 export const BalanceSchema = Type.Object({
   customer_id: Type.String(),
   source_id: NullableText(),
-  balance: Int({ description: 'Total of all cards the customer holds' }),
+  balance: Int({ description: 'Total of the cards that the customer holds and can use. Points of several programmes are not one currency: see campaigns' }),
+  unavailable: Int({ description: 'Total of the deleted and disabled cards; not part of the balance. Each card says why' }),
   pending: Int(),
   unexplained: Int(),
+  balance_stated_at: NullableTime({ description: 'The earliest balance_stated_at of the cards; null if one of them has none' }),
+  campaigns: Type.Array(Type.Object({
+    campaign_id: NullableText(),
+    campaign: NullableText(),
+    balance: Int(),
+    unavailable: Int(),
+    pending: Int(),
+    unexplained: Int(),
+    cards: Int()
+  }), { description: 'The same totals by loyalty programme' }),
   cards: Type.Array(CardSchema),
   ...AsOfEcho,
   as_of: Time({ description: 'When this was read' }),

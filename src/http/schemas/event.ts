@@ -14,7 +14,7 @@ const event = {
   recorded_at: Time({ description: 'When the ledger first stored it' }),
   test: Type.Boolean({ description: 'A test delivery of the provider: never projected' }),
   send_out_id: NullableText({ description: 'The provider\'s send-out that delivered it first; for diagnostics' }),
-  sender_kind: NullableText({ description: 'webhook or distribution' }),
+  sender_kind: NullableText({ description: 'webhook or distribution; api: the ledger asked for it' }),
   sender_id: NullableText(),
   group_id: NullableText({ description: 'The API request at the provider; several events can share it' }),
   project_id: NullableText(),

@@ -1,11 +1,12 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { line } from './card.ts'
-import { AnyJson, Int, NullableInt, NullableText, Time } from './common.ts'
+import { AnyJson, Int, NullableInt, NullableText, NullableTime, Time } from './common.ts'
 
 const said = {
   kind: Type.String(),
   points: NullableInt({ description: 'Signed; null if the event does not state it' }),
   reported_balance: NullableInt(),
+  observed_balance: NullableInt({ description: 'The balance of a snapshot in the event that is dated at the movement' }),
   occurred_at: Time(),
   order_id: NullableText(),
   earning_rule_id: NullableText()
@@ -17,7 +18,7 @@ const Observation = Type.Object({
   type: Type.String({ description: 'The event\'s type' }),
   position: Type.String({ description: 'shard:position in the log', examples: ['7:123'] }),
   recorded_at: Time({ description: 'When the ledger first stored it; UTC, with microseconds' }),
-  sender_kind: NullableText({ description: 'What sent the event: webhook or distribution; null for bare data' }),
+  sender_kind: NullableText({ description: 'What sent the event: webhook or distribution; api: the ledger asked for it; null for bare data' }),
   sender_id: NullableText(),
   channel: NullableText(),
   send_out_id: NullableText({ description: 'The provider\'s send-out that delivered it first' }),
@@ -39,6 +40,7 @@ const Won = Type.Object(
     kind: Nullable(EventKey),
     points: Nullable(EventKey),
     reported_balance: Nullable(EventKey),
+    observed_balance: Nullable(EventKey),
     occurred_at: Nullable(EventKey),
     order_id: Nullable(EventKey),
     earning_rule_id: Nullable(EventKey)
@@ -56,9 +58,10 @@ const Recomputed = Type.Object({
 
 const Gap = Type.Object({
   after_movement_id: NullableText({ description: 'The previous line' }),
-  before_movement_id: Type.String({ description: 'The movement whose reported balance revealed the difference' }),
+  before_movement_id: NullableText({ description: 'The movement whose reported balance revealed the difference; null if a snapshot of the card did' }),
+  snapshot_at: NullableTime({ description: 'The time of the snapshot that revealed it; null if a movement did' }),
   our_balance: Int({ description: 'The balance by the known movements' }),
-  implied_balance: Int({ description: 'The balance before the movement, computed from the reported balance after it' })
+  implied_balance: Int({ description: 'The balance before the movement, computed from the reported balance after it; or that of the snapshot' })
 }, { description: 'The place of an unexplained line, and the balances before and after it' })
 
 export const ExplainedLineSchema = Type.Object({

@@ -61,9 +61,9 @@ async function readMovementObservations (trx: Trx, movements: ReadonlyArray<Pick
 async function insertMovementObservations (trx: Trx, observations: readonly RecordedObservation[]): Promise<void> {
   await sql`
     insert into movement_observations
-      (movement_id, card_id, event_id, subject, source_rank, kind, points, reported_balance, occurred_at, recorded_at,
+      (movement_id, card_id, event_id, subject, source_rank, kind, points, reported_balance, observed_balance, occurred_at, recorded_at,
        order_id, earning_rule_id, holder_id, details, fact_digest)
-    select movement_id, card_id, event_id, subject, source_rank, kind, points, reported_balance, occurred_at, recorded_at,
+    select movement_id, card_id, event_id, subject, source_rank, kind, points, reported_balance, observed_balance, occurred_at, recorded_at,
            order_id, earning_rule_id, holder_id, details::json, fact_digest
     from ${unnest(observations, {
       movement_id: 'text',
@@ -74,6 +74,7 @@ async function insertMovementObservations (trx: Trx, observations: readonly Reco
       kind: 'text',
       points: 'bigint',
       reported_balance: 'bigint',
+      observed_balance: 'bigint',
       occurred_at: 'timestamptz',
       recorded_at: 'timestamptz',
       order_id: 'text',

@@ -1,13 +1,15 @@
-import { foldCard, movementOf } from '../../ledger/card.ts'
+import { isDeepStrictEqual } from 'node:util'
 import type { CardField, CardObservation, MovementObservation, PendingObservation } from '../../ledger/facts.ts'
 import { groupBy } from '../../ledger/group-by.ts'
-import { runningTotalsOf, storedTotals, withoutTail, withStretch } from '../../ledger/totals.ts'
 import { mergeObservations, type Movement, type RecordedObservation } from '../../ledger/movements.ts'
 import type { Trx } from '../../postgres/database.ts'
-import type { CardRow } from '../../postgres/tables.ts'
-import { findTails, lockCards, replaceTails, updateCards, type NewTail, type Tail } from './rows.sql.ts'
-import { addMovementObservations, readOpenings } from './observations.sql.ts'
+import type { CardRow, CardSnapshotRow } from '../../postgres/tables.ts'
+import { lockCards, updateCards } from './rows.sql.ts'
+import { addMovementObservations, type MovementObservations } from './observations.sql.ts'
 import { applyPending } from './pending.sql.ts'
+import { refoldCards, type CardChange, type Refolded } from './refold.ts'
+import { addSnapshots } from './snapshots.sql.ts'
+import { replaceTails } from './tails.sql.ts'
 import { holderObservations, keepHolders, withHolders, type HeldElsewhere } from './holders.sql.ts'
 import { latestOf, observedOf, type Projection, type Observed } from '../../engine/projection.ts'
 
@@ -16,11 +18,12 @@ const FIELDS = ['code', 'campaign_id', 'campaign', 'active', 'deleted_at'] as co
 /** Cards, their movements and statements, their pending points and their holders. */
 export const cards: Projection = {
   name: 'cards',
-  version: 2,
+  version: 3,
   entity: 'card',
   tables: [
     { name: 'cards', about: 'card_id', key: ['card_id'] },
     { name: 'statement_lines', about: 'card_id', key: ['card_id', 'occurred_at', 'ordinal'] },
+    { name: 'card_snapshots', about: 'card_id', key: ['card_id', 'figure', 'occurred_at', 'points'] },
     { name: 'movement_observations', about: 'card_id', key: ['movement_id', 'card_id', 'event_id', 'subject'] },
     { name: 'pending_observations', about: 'card_id', key: ['card_id', 'pending_id', 'event_id', 'subject'] },
     { name: 'holdings', about: 'card_id', key: ['customer_id', 'card_id'] },
@@ -28,26 +31,38 @@ export const cards: Projection = {
   ],
   async apply (trx, observed) {
     const movements = observedOf(observed, 'movement').map(recorded)
+    const snapshots = observedOf(observed, 'snapshot')
     const pending = observedOf(observed, 'pending')
     const observations = observedOf(observed, 'card')
-    const ids = [...movements, ...[...pending, ...observations].map(({ fact }) => fact)].map(({ card_id }) => card_id)
+    const ids = [...movements, ...[...snapshots, ...pending, ...observations].map(({ fact }) => fact)].map(({ card_id }) => card_id)
     if (ids.length === 0) return
 
     const rows = await lockCards(trx, [...new Set(ids)])
     const { known, added } = await addMovementObservations(trx, movements)
-    const touched = mergeTouched([...known, ...added])
-    const tails = await findTails(trx, touched, new Set(known.map(({ card_id }) => card_id)))
-    const openings = await openingsOf(trx, tails)
-    const changes = await applyPending(trx, pending)
+    const shown = await addSnapshots(trx, snapshots)
     const byCard = groupBy(observations.map(({ fact }) => fact), ({ card_id }) => card_id)
-    const refolded = rows.map(row => {
-      const described = { ...withCardObservations(row, byCard.get(row.card_id) ?? []), pending: row.pending + (changes.get(row.card_id) ?? 0n) }
-      return refold(described, touched.get(row.card_id) ?? [], tails.get(row.card_id), openings.get(row.card_id))
-    })
+    const described = rows.map(row => withCardObservations(row, byCard.get(row.card_id) ?? []))
+    const totals = await applyPending(trx, described, pending, shown)
+    const refolded = await refoldChanged(trx, described.map(row => ({ ...row, ...totals.get(row.card_id) })), { known, added }, shown)
     await updateCards(trx, refolded.map(({ row }) => row))
     await replaceTails(trx, refolded.flatMap(({ tail }) => tail ?? []))
     await keepHolders(trx, rows, observations, heldElsewhere(movements, pending))
   }
+}
+
+/** Folds the cards again of which a movement or a snapshot is new or changed. */
+async function refoldChanged (trx: Trx, rows: readonly CardRow[], observations: MovementObservations, shown: readonly CardSnapshotRow[]): Promise<Refolded[]> {
+  const { added, changed } = changedMovements(observations)
+  const snapshots = groupBy(shown.filter(({ figure }) => figure === 'balance'), ({ card_id }) => card_id)
+  const changes = rows.map((row): CardChange => ({
+    row,
+    added: added.get(row.card_id) ?? [],
+    changed: changed.get(row.card_id) ?? [],
+    snapshots: (snapshots.get(row.card_id) ?? []).map(({ points, ...snapshot }) => ({ ...snapshot, balance: points }))
+  }))
+  const isChanged = (change: CardChange): boolean => change.added.length + change.changed.length + change.snapshots.length > 0
+  const refolded = new Map((await refoldCards(trx, changes.filter(isChanged))).map(one => [one.row.card_id, one]))
+  return rows.map(row => refolded.get(row.card_id) ?? { row })
 }
 
 /** The row with the newest value of each field of the card, and its holder. */
@@ -76,6 +91,7 @@ function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Observ
     kind: fact.kind,
     points: fact.points,
     reported_balance: fact.reported_balance,
+    observed_balance: fact.observed_balance ?? null,
     occurred_at: fact.occurred_at,
     order_id: fact.order_id,
     earning_rule_id: fact.earning_rule_id,
@@ -88,47 +104,23 @@ function recorded ({ fact, event_id, subject, recorded_at, fact_digest }: Observ
   }
 }
 
-/** Merges movements from all their observations, by card. Leaves out those whose points are not known yet. */
-function mergeTouched (observations: readonly RecordedObservation[]): Map<string, Movement[]> {
-  const byMovement = groupBy(observations, ({ card_id, movement_id }) => `${card_id}\n${movement_id}`)
-  const merged = [...byMovement.values()].map(mergeObservations).filter(movement => movement !== undefined)
-  return groupBy(merged, movement => movement.card_id)
-}
+interface ChangedMovements { added: Map<string, Movement[]>, changed: Map<string, Movement[]> }
 
 /**
- * The opening movements of the cards that are folded from their first line on. An opening may have no line of its own:
- * it has none while a movement with an earlier date is known.
+ * Merges movements from all their observations, by card. Leaves out those whose points are not known yet, and those
+ * that another event only repeats.
  */
-async function openingsOf (trx: Trx, tails: ReadonlyMap<string, Tail>): Promise<Map<string, Movement>> {
-  const fromFirst = [...tails].filter(([, { balance_before }]) => balance_before === null).map(([card_id]) => card_id)
-  if (fromFirst.length === 0) return new Map()
-  const merged = [...groupBy(await readOpenings(trx, fromFirst), ({ card_id }) => card_id).values()].map(mergeObservations)
-  return new Map(merged.filter(movement => movement !== undefined).map(movement => [movement.card_id, movement]))
-}
-
-/** A card after a step: its row and, if a movement changed, the new tail of its statement. */
-interface Refolded { row: CardRow, tail?: NewTail }
-
-/**
- * Folds a card again from its earliest changed moment on. Earlier lines stay valid, since the fold of a tail depends
- * only on the balance before it. So a new movement at the end does not need the card's history.
- */
-function refold (row: CardRow, touched: readonly Movement[], tail: Tail | undefined, opening: Movement | undefined): Refolded {
-  if (touched.length === 0 || tail === undefined) return { row }
-  const known = new Map(tail.lines.map(movementOf).filter(movement => movement !== undefined).map(movement => [movement.movement_id, movement]))
-  for (const movement of [...touched, ...(opening === undefined ? [] : [opening])]) known.set(movement.movement_id, movement)
-  const folded = foldCard([...known.values()], tail.balance_before)
-  const dropped = tail.lines.map(({ kind, points }) => ({ kind, points, lines: 1n }))
-  // If the last movement is before the tail, the row's value is right. Otherwise the fold of the tail, which contains
-  // all movements from there on, sets it again.
-  const before = withoutTail(row, dropped, { balance: tail.balance_before, last_movement_at: row.last_movement_at })
-  const running = runningTotalsOf(before, folded)
-  const lines = folded.lines.map((line, index) => {
-    const running_totals = running.get(index)
-    return { ...line, running_totals: running_totals === undefined ? null : storedTotals(running_totals) }
+function changedMovements ({ known, added }: MovementObservations): ChangedMovements {
+  const before = new Map([...groupBy(known, keyOf)].map(([key, observations]) => [key, mergeObservations(observations)]))
+  const merged = [...groupBy([...known, ...added], keyOf)].flatMap(([key, observations]) => {
+    const movement = mergeObservations(observations)
+    return movement === undefined ? [] : [{ movement, former: before.get(key) }]
   })
-  return {
-    row: { ...row, ...withStretch(before, folded) },
-    tail: { card_id: row.card_id, from: tail.from, lines, added: tail.lines.length === 0 }
-  }
+  const isNew = merged.filter(({ former }) => former === undefined).map(({ movement }) => movement)
+  const differs = merged.filter(({ movement, former }) => former !== undefined && !isDeepStrictEqual(movement, former)).map(({ movement }) => movement)
+  return { added: groupBy(isNew, ({ card_id }) => card_id), changed: groupBy(differs, ({ card_id }) => card_id) }
+}
+
+function keyOf ({ card_id, movement_id }: RecordedObservation): string {
+  return `${card_id}\n${movement_id}`
 }

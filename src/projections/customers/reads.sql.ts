@@ -28,17 +28,19 @@ export async function customerExists (db: Db, customer_id: string): Promise<bool
   return await db.selectFrom('customers').select('customer_id').where('customer_id', '=', customer_id).executeTakeFirst() !== undefined
 }
 
-export interface CustomerTotals { balance: bigint, pending: bigint, unexplained: bigint, cards: bigint, orders: bigint }
+export interface CustomerTotals { balance: bigint, unavailable: bigint, pending: bigint, unexplained: bigint, cards: bigint, orders: bigint }
 
 /** A customer with totals over the cards they hold and the orders they placed, as of one moment. */
 export async function findCustomer (db: Db, customer_id: string): Promise<(Profile & CustomerTotals) | undefined> {
   const { rows: [customer] } = await sql<Profile & CustomerTotals>`
     select ${sql.join(PROFILE.map(column => sql.ref(`c.${column}`)))},
-           held.balance, held.pending, held.unexplained, held.cards,
+           held.balance, held.unavailable, held.pending, held.unexplained, held.cards,
            (select count(*) from orders o where o.customer_id = c.customer_id) as orders
     from customers c
     cross join lateral (
-      select coalesce(sum(k.balance), 0) as balance, coalesce(sum(k.pending), 0) as pending,
+      select coalesce(sum(k.balance) filter (where k.deleted_at is null and k.active is not false), 0) as balance,
+             coalesce(sum(k.balance) filter (where k.deleted_at is not null or k.active is false), 0) as unavailable,
+             coalesce(sum(k.pending), 0) as pending,
              coalesce(sum(k.unexplained), 0) as unexplained, count(*) as cards
       from cards k
       where k.customer_id = c.customer_id
@@ -76,8 +78,8 @@ export type CustomerAccount = Omit<CustomerBalance, 'cards'>
 
 /** A card in a balance: all that people read of it, and nothing that only the fold needs. */
 const HELD = [
-  'card_id', 'code', 'campaign_id', 'campaign', 'balance', 'opening', 'earned', 'spent', 'refunded', 'expired', 'adjusted', 'transferred', 'unexplained',
-  'pending', 'last_movement_at', 'parked_at'
+  'card_id', 'code', 'campaign_id', 'campaign', 'active', 'deleted_at', 'balance', 'opening', 'earned', 'spent', 'refunded', 'expired', 'adjusted', 'transferred', 'unexplained',
+  'pending', 'pending_unexplained', 'balance_stated_at', 'last_movement_at', 'parked_at'
 ] as const satisfies ReadonlyArray<keyof ShownCard>
 export type HeldCard = Pick<ShownCard, typeof HELD[number]>
 

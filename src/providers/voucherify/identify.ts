@@ -5,7 +5,7 @@ import { openEnvelope, type Envelope } from './wire/envelope.ts'
 import { families, familyOf } from './families/index.ts'
 import type { Family, Reading } from './families/family.ts'
 import { describeNow } from './payloads/order.ts'
-import { digest, UnreadablePayload, type Core } from './payloads/decoder.ts'
+import { digest, UnmatchedRow, UnreadablePayload, type Core } from './payloads/decoder.ts'
 import { firstId, idOf, isTestId, isUsableId } from './wire/ids.ts'
 import { isObject, parseBody, parseStored, type JsonObject } from './wire/json.ts'
 import { NO_SUBJECT, subjectOf } from './wire/subject.ts'
@@ -32,6 +32,7 @@ function identifyBy (body: Buffer, naming: (envelope: Envelope) => Named): Ident
     return identified(naming(envelope), envelope, parsed.text)
   } catch (error) {
     if (error instanceof Unidentified) return { reason: 'unidentified', detail: error.message }
+    if (error instanceof UnmatchedRow) return { reason: 'invalid_payload', detail: error.message, unmatched: true }
     if (error instanceof UnreadablePayload) return { reason: 'invalid_payload', detail: error.message }
     throw error
   }

@@ -1,6 +1,6 @@
 import type { Provider } from '../provider.ts'
 import { differencesBetween } from './differences.ts'
-import { transactionExport } from './families/exported.ts'
+import { files } from './files.ts'
 import { coversFacts, factsOf, identify, identifyAsUnread } from './identify.ts'
 import { mentionedIds } from './mentioned-ids.ts'
 import { identifyingTexts } from './privacy/identifying-texts.ts'
@@ -32,5 +32,5 @@ export const voucherify: Provider = {
   recompute,
   redact,
   identifyingTexts,
-  transactionExport
+  files
 }

@@ -3,24 +3,32 @@ import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { parse, type CsvError } from 'csv-parse'
 import { knownProviders, type Providers } from '../../providers/index.ts'
-import type { Provider, TransactionExport } from '../../providers/provider.ts'
+import type { Provider } from '../../providers/provider.ts'
+import type { Instant } from '../../ledger/instant.ts'
 import { UnreadableFile, type Entry } from './entry.ts'
+import { tableOf, warningsOf, type Table } from './tables.ts'
 
 /** A cell of details holds an order at most; a longer record is a quote that was never closed. */
 const MAX_RECORD_BYTES = 1_048_576
+const UNKNOWN = '1970-01-01T00:00:00.000000Z' as Instant
 /** How far the parser is, in lines of the file. */
 interface ParserPosition { lines: number, empty_lines: number }
 interface Parsed { record: Record<string, string>, info: ParserPosition & { bytes: number } }
-/** Whose export a table is, and how its rows are read. */
-interface Table { provider: Provider, rows: TransactionExport }
+
+export interface CsvOptions {
+  /** Of the head, in bytes: after a byte order mark. */
+  start?: number
+  /** When the file was last written. */
+  written_at?: Instant | undefined
+  providers?: Providers
+}
 
 /**
- * The rows of a provider's export of card transactions, each as the body of a delivery that carries the cells as they
- * are. Whose export it is, the columns show.
- * @param options.start of the head, in bytes: after a byte order mark
+ * The rows of a provider's export, each as the body of a delivery that carries the cells as they are. Whose export of
+ * what it is, the columns show.
  * @throws UnreadableFile when the columns are not those of an export, a quote is never closed, or there are no rows
  */
-export async function * csvEntries (file: string, { start = 0, providers = knownProviders }: { start?: number, providers?: Providers } = {}): AsyncGenerator<Entry> {
+export async function * csvEntries (file: string, { start = 0, written_at = UNKNOWN, providers = knownProviders }: CsvOptions = {}): AsyncGenerator<Entry> {
   let table: Table | undefined
   const skipped: Entry[] = []
   let last: ParserPosition = { lines: 1, empty_lines: 0 }
@@ -28,6 +36,7 @@ export async function * csvEntries (file: string, { start = 0, providers = known
     columns (head: string[]) {
       const columns = columnsOf(head, file)
       table = tableOf(columns, file, providers)
+      skipped.push(...warningsOf(table, columns).map((warning): Entry => ({ line: 1, bytes: 0, warning })))
       return columns
     },
     // Bytes as they are, one a character: cells that are not UTF-8 must not turn into signs for unknown.
@@ -54,7 +63,7 @@ export async function * csvEntries (file: string, { start = 0, providers = known
   try {
     for await (const { record, info } of parser as AsyncIterable<Parsed>) {
       yield * skipped.splice(0)
-      yield { line: info.lines, bytes: info.bytes - before + (before === 0 ? start : 0), ...deliveryOf(record, table as Table) }
+      yield { line: info.lines, bytes: info.bytes - before + (before === 0 ? start : 0), ...deliveryOf(record, table as Table, written_at) }
       before = info.bytes
       rows++
     }
@@ -65,34 +74,25 @@ export async function * csvEntries (file: string, { start = 0, providers = known
   if (rows === 0 && last.lines === 1) throw new UnreadableFile(`${file}: there are no rows in it, only names of columns. Leave it out, or export it again.`)
 }
 
-/** Column names as the provider writes them, in any case: `Voucher ID` is `voucher_id`. */
+/** Column names as the provider writes them, in any case: `Voucher ID` is `voucher_id`. Names of metadata stay. */
 function columnsOf (head: readonly string[], file: string): string[] {
-  const columns = head.map(name => (utf8(name) ?? name).trim().toLowerCase().replaceAll(/[\s-]+/g, '_'))
+  const columns = head.map(name => {
+    const [, metadata] = /^metadata\.(.+)$/is.exec((utf8(name) ?? name).trim()) ?? []
+    return metadata === undefined ? (utf8(name) ?? name).trim().toLowerCase().replaceAll(/[\s-]+/g, '_') : `metadata.${metadata}`
+  })
   const twice = columns.find((name, index) => columns.indexOf(name) < index)
   if (twice !== undefined) throw new UnreadableFile(`${file}: the column ${twice} is there twice, and nothing says which one counts. Use the export as the provider made it.`)
   return columns
 }
 
-function tableOf (columns: readonly string[], file: string, providers: Providers): Table {
-  const tables = providers.all.flatMap(provider => provider.transactionExport === undefined ? [] : [{ provider, rows: provider.transactionExport }])
-  const missingOf = ({ rows }: Table): string[] => rows.required_columns.filter(name => !columns.includes(name))
-  const table = tables.find(table => missingOf(table).length === 0)
-  if (table !== undefined) return table
-  const [nearest] = tables
-  if (nearest === undefined) throw new UnreadableFile(`${file} is a table, and no provider of this ledger exports transactions as one.`)
-  const missing = missingOf(nearest)
-  const are = missing.length === 1 ? `column ${missing[0]} is` : `columns ${missing.join(', ')} are`
-  throw new UnreadableFile(`${file}: the ${are} missing, so this is no export of card transactions. ${nearest.rows.how_to_export}`)
-}
-
-function deliveryOf (record: Parsed['record'], { provider, rows }: Table): { provider: Provider, body: Buffer, to_the_second: boolean } | { bad: string } {
+function deliveryOf (record: Parsed['record'], { provider, rows }: Table, written_at: Instant): { provider: Provider, body: Buffer, to_the_second: boolean } | { bad: string } {
   const row: Record<string, string> = {}
   for (const [column, cell] of Object.entries(record)) {
     const text = utf8(cell)
     if (text === undefined) return { bad: `the column ${column} is not UTF-8` }
     row[column] = text
   }
-  return { provider, body: rows.bodyOf(row), to_the_second: rows.isToTheSecond(row) }
+  return { provider, body: rows.bodyOf(row, { written_at }), to_the_second: rows.isToTheSecond(row) }
 }
 
 /** @returns undefined when the bytes, one a character, are not UTF-8 */

@@ -9,6 +9,8 @@ import type { Exported } from '../export/format.ts'
 export type Entry =
   | { line: number, bytes: number, body: Buffer, provider?: Provider, to_the_second?: boolean, exported?: Exported }
   | { line: number, bytes: number, bad: string }
+  /** No delivery: something that the file as a whole lacks. */
+  | { line: number, bytes: number, warning: string }
 
 /** A file does not have the format that it begins with. The message says what to do. */
 export class UnreadableFile extends Error {

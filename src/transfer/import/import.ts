@@ -34,17 +34,24 @@ export async function skimEntries (entries: AsyncIterable<Entry>, tally: ImportT
   for await (const { bytes } of entries) tally.progress(bytes)
 }
 
+/** An entry that comes to something. */
+type Settled = Exclude<ReadEntry, { as: 'warning' }>
 interface EntryResult { as: Outcome, stored?: boolean, reason?: string }
 
 async function importBatch (batch: readonly Entry[], sink: Sink, tally: ImportTally): Promise<void> {
   const providers = providersOf(sink.intake)
-  const entries = batch.map(entry => readEntry(entry, providers))
+  const entries: Settled[] = []
+  for (const entry of batch) {
+    const read = readEntry(entry, providers)
+    if (read.as === 'warning') tally.warn?.(read.warning)
+    else entries.push(read)
+  }
   const rows = entries.flatMap(entry => entry.as === 'row' ? [{ ...entry.identified, movement: entry.movement }] : [])
   const known = rows.length === 0 ? [] : await whatIsKnown(sink.intake.db, rows)
   let row = 0
   const settled = await Promise.allSettled(entries.map(async entry => await importEntry(entry, entry.as === 'row' ? known[row++] : undefined, sink)))
   settled.forEach((result, index) => {
-    if (result.status === 'fulfilled') count(result.value, entries[index] as ReadEntry, tally)
+    if (result.status === 'fulfilled') count(result.value, entries[index] as Settled, tally)
   })
   const failed = settled.find(result => result.status === 'rejected')
   if (failed !== undefined) throw failed.reason
@@ -53,19 +60,27 @@ async function importBatch (batch: readonly Entry[], sink: Sink, tally: ImportTa
 
 function count ({ as, stored = false, reason }: EntryResult, entry: ReadEntry, { counts, remark }: ImportTally): void {
   counts[as]++
-  if (stored) counts.stored++
-  if (stored && entry.as === 'row' && entry.to_the_second) counts.to_the_second++
-  if (as === 'conflict' || as === 'bad') remark({ line: entry.line, what: as, reason: reason ?? '' })
+  if ('kind' in entry) {
+    const ofKind = counts.kinds[entry.kind] ??= {}
+    ofKind[as] = (ofKind[as] ?? 0) + 1
+  }
+  if (stored) {
+    counts.stored++
+    if (entry.as === 'row' && entry.to_the_second) counts.to_the_second++
+    if (entry.as === 'delivery' && entry.unknown_type === true) counts.unknown_type++
+  }
+  if (as === 'conflict' || as === 'bad' || as === 'set_aside') remark({ line: entry.line, what: as === 'set_aside' ? 'set aside' : as, reason: reason ?? '' })
 }
 
-async function importEntry (entry: ReadEntry, known: Known | undefined, sink: Sink): Promise<EntryResult> {
+async function importEntry (entry: Settled, known: Known | undefined, sink: Sink): Promise<EntryResult> {
   if (entry.as === 'bad') return entry
   if (entry.as === 'pointless') return { as: 'ignored' }
+  if (entry.as === 'unmatched') return await setAside(entry, { as: 'set_aside', reason: entry.reason, detail: entry.detail }, sink)
   if (known?.as === 'same') return { as: 'duplicate' }
   if (known?.as === 'contradicted') {
     const { event_id, subject } = known.by
     const detail = `the row contradicts what event ${event_id} about ${subject} states about the same movement; the stored event stays until a person decides`
-    return await setAside(entry, { reason: CONTRADICTS_MOVEMENT, detail, event_id, subject }, sink)
+    return await setAside(entry, { as: 'conflict', reason: CONTRADICTS_MOVEMENT, detail, event_id, subject }, sink)
   }
   const settled = await storeIdentified(entry.identified, entry.as === 'event' ? sink.restoring : sink.intake, entry.provider)
   switch (settled.status) {
@@ -74,14 +89,16 @@ async function importEntry (entry: ReadEntry, known: Known | undefined, sink: Si
     case 'unusable': return { as: 'bad', reason: `${settled.reason}: ${settled.detail}` }
     case 'conflict': {
       const { reason, detail, event_id, subject } = settled
-      return await setAside(entry, { reason, detail, event_id, subject }, sink)
+      return await setAside(entry, { as: 'conflict', reason, detail, event_id, subject }, sink)
     }
   }
 }
 
-async function setAside ({ body, provider }: { body: Buffer, provider: EventReader }, why: { reason: string, detail: string, event_id: string, subject: string }, sink: Sink): Promise<EntryResult> {
+interface WhyAside { as: 'conflict' | 'set_aside', reason: string, detail: string, event_id?: string, subject?: string }
+
+async function setAside ({ body, provider }: { body: Buffer, provider: EventReader }, { as, ...why }: WhyAside, sink: Sink): Promise<EntryResult> {
   const { quarantine_id, fate } = await sink.setAside({ provider: provider.name, body, headers: {}, ...why })
-  return fate === 'discarded' ? { as: 'discarded' } : { as: 'conflict', reason: `${why.detail}; ${waiting(fate, quarantine_id)}` }
+  return fate === 'discarded' ? { as: 'discarded' } : { as, reason: `${why.detail}; ${waiting(fate, quarantine_id)}` }
 }
 
 function waiting (fate: SetAside['fate'], quarantine_id: bigint | undefined): string {

@@ -57,7 +57,7 @@ test('each change of a row by another hand is found and named', async t => {
       "update projection.cards set earned = earned + 5, adjusted = adjusted - 5 where card_id = 'v_1'", "update projection.cards set earned = earned - 5, adjusted = adjusted + 5 where card_id = 'v_1'",
       { code: 'PROJECTION_MISMATCH', projection: 'cards', difference: { table: 'cards', about: 'v_1', changed: 1n, only_first: 0n, only_second: 0n } }],
     ['a line that no event tells',
-      "insert into projection.statement_lines select card_id, occurred_at, 9, 'made:up', kind, points, balance, reported_balance, recorded_at from projection.statement_lines where card_id = 'v_1'", "delete from projection.statement_lines where movement_id = 'made:up'",
+      "insert into projection.statement_lines select card_id, occurred_at, 9, 'made:up', kind, points, balance, reported_balance, observed, dated_at, exact, recorded_at from projection.statement_lines where card_id = 'v_1'", "delete from projection.statement_lines where movement_id = 'made:up'",
       { difference: { table: 'statement_lines', about: 'v_1', only_first: 1n } }],
     ['a missing state of an order',
       "create table kept as select * from projection.order_states where order_id = 'ord_1'; delete from projection.order_states where order_id = 'ord_1'", 'insert into projection.order_states select * from kept; drop table kept',

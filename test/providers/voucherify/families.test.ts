@@ -24,6 +24,19 @@ test('a row that does not say which spend, refund or award it is would count twi
   }
 })
 
+test('a row that does not say what moved is no movement, whatever the sign of its points: its balance is read', async t => {
+  for (const type of [null, undefined, 'POINTS_POLISHING', 'POINTS_V2_REDEMPTION']) {
+    const row = { id: 'vtx_1', type, voucher_id: 'v_1', created_at: AT, details: { balance: { points: -30, balance: 70 }, redemption: { id: 'r_1' } } }
+    const read = facts('voucher.loyalty_card.transaction.created', { transaction: row, voucher: card })
+    t.match(read, [{ fact: 'snapshot', card_id: 'v_1', balance: 70n, pending: null }, { fact: 'card' }, { fact: 'customer' }], String(type))
+    t.match(facts('voucher.loyalty_card.points_added', { transaction: row, voucher: card }), [{ fact: 'movement', kind: 'removal', points: -30n }], 'the event can say it')
+  }
+  for (const type of ['', 'points_redemption', 'Points Redemption', 'toString', '__proto__', 'POINTS_', 'POINTS__X']) {
+    const row = { id: 'vtx_1', type, voucher_id: 'v_1', created_at: AT, details: { balance: { points: -30, balance: 70 } } }
+    t.match(identifyJson(event('voucher.loyalty_card.transaction.created', { transaction: row, voucher: card })), { reason: 'invalid_payload', detail: /transaction\.type: .* is no type of a row/ }, type)
+  }
+})
+
 test('a referral shows the card that receives: nothing was spent from it', async t => {
   const spent = { id: 'r_1', amount: 4500, created_at: AT }
   const shown = { customer: { id: 'cust_1' }, voucher: card }

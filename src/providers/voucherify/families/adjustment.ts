@@ -10,5 +10,7 @@ const readAdjustment = reader(Type.Object(rowPayload))
 export const adjustment: Family = {
   types: ['voucher.loyalty_card.points_added', 'customer.voucher.loyalty_card.points_added'],
   recognises: data => isObject(data.transaction) && isObject(data.balance) && !isObject(data.pending_points) && !('buckets' in data),
-  read: envelope => readingOfRow(envelope, readAdjustment(envelope.data), { type: 'customer.voucher.loyalty_card.points_added' })
+  read: envelope => readingOfRow(envelope, readAdjustment(envelope.data), {
+    type: 'customer.voucher.loyalty_card.points_added', kind: 'adjustment'
+  })
 }

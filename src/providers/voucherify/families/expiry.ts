@@ -1,6 +1,9 @@
 import { Type } from '@sinclair/typebox'
+import type { ExpirationObservation, Fact } from '../../../ledger/facts.ts'
+import { firstId } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
 import { Described, exactInteger, reader, relied } from '../payloads/decoder.ts'
+import { dayOf } from '../payloads/values.ts'
 import type { Family } from './family.ts'
 import { readingOfRow, rowPayload } from './row-reading.ts'
 
@@ -18,16 +21,31 @@ export const expiry: Family = {
     const balances = [data.transaction.details?.balance, data.balance].filter(isObject)
     const stated = balances.find(({ points }) => points !== null && points !== undefined)
     const balance = stated === undefined ? { ...balances.at(-1), points: negated(readPoints(envelope.data).points) } : data.balance
-    return readingOfRow(envelope, { ...data, balance }, {
+    const buckets = bucketsOf(data.buckets)
+    const reading = readingOfRow(envelope, { ...data, balance }, {
       type: 'customer.voucher.loyalty_card.points_expired',
       kind: 'expiration',
-      also: { buckets: bucketsOf(data.buckets) }
+      also: { buckets }
     })
+    return { ...reading, facts: [...reading.facts, ...expired(buckets, reading.facts)] }
   }
 }
 
 function negated (points: number | null | undefined): number | null {
   return points === null || points === undefined ? null : -Math.abs(points)
+}
+
+/** Of each bucket that it expired, when the points did. */
+function expired (buckets: Bucket[] | null, facts: readonly Fact[]): ExpirationObservation[] {
+  const movement = facts.find(fact => fact.fact === 'movement')
+  if (movement === undefined) return []
+  const { card_id, occurred_at } = movement
+  return (buckets ?? []).flatMap(({ bucket_id, points, expires_on }) => {
+    const id = firstId(bucket_id)
+    if (id === undefined) return []
+    const left = Number.isSafeInteger(points) ? BigInt(points as number) : null
+    return [{ fact: 'expiration', bucket_id: id, card_id, campaign_id: null, status: 'EXPIRED', points: left, expires_on: dayOf(expires_on), occurred_at } satisfies ExpirationObservation]
+  })
 }
 
 interface Bucket { bucket_id: unknown, points: unknown, expires_on: unknown }

@@ -1,52 +1,35 @@
-import { Type } from '@sinclair/typebox'
+import { Type, type Static } from '@sinclair/typebox'
 import { SOURCE_RANK } from '../../../ledger/facts.ts'
-import type { TransactionExport } from '../../provider.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { naturalKey } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
-import { cardObservation } from '../payloads/card.ts'
-import { readRow, Transaction } from '../payloads/transaction.ts'
-import { exactInteger, maybe, reader, UnreadablePayload } from '../payloads/decoder.ts'
-import { requiredId } from '../payloads/values.ts'
+import { Transaction } from '../payloads/transaction.ts'
+import { reader, UnreadablePayload } from '../payloads/decoder.ts'
+import { objectIn, orNull, utc, wholeNumber } from './cells.ts'
 import type { Family, Reading } from './family.ts'
-import { endOfLot } from './row-reading.ts'
+import { readingOfRowAlone } from './row-reading.ts'
 
-/** The body of a row: `{ export: 'transactions', row: { … } }`, its cells as they are in the file. */
-const EXPORT = 'transactions'
-const EXPORTED_TYPE = 'export.transaction'
-
-/**
- * The export of card or campaign transactions. Without `details` the row of an award or a spend cannot be matched to
- * its event.
- */
-export const transactionExport: TransactionExport = {
-  required_columns: ['id', 'voucher_id', 'type', 'amount', 'created_at', 'details'],
-  how_to_export: 'Export them from the card or the campaign as CSV, with all columns.',
-  type: EXPORTED_TYPE,
-  bodyOf: row => Buffer.from(JSON.stringify({ export: EXPORT, row })),
-  isToTheSecond: row => !/\.\d/.test(row.created_at ?? '')
-}
+/** The body of a row is `{ export: 'transactions', row: { … } }`, its cells as they are in the file. */
+export const TRANSACTIONS = 'transactions'
+export const EXPORTED_TYPE = 'export.transaction'
 
 const Cell = Type.Optional(Type.String())
-const readExported = reader(Type.Object({
-  export: Type.Literal(EXPORT),
-  row: Type.Object({
-    id: Type.String(),
-    voucher_id: Type.String(),
-    type: Type.String(),
-    amount: Type.String(),
-    balance: Cell,
-    created_at: Type.String(),
-    campaign_id: Cell,
-    source_id: Cell,
-    reason: Cell,
-    source: Cell,
-    related_transaction_id: Cell,
-    details: Cell
-  })
-}))
+const Cells = Type.Object({
+  id: Type.String(),
+  voucher_id: Type.String(),
+  type: Type.String(),
+  amount: Type.String(),
+  balance: Cell,
+  created_at: Type.String(),
+  campaign_id: Cell,
+  source_id: Cell,
+  reason: Cell,
+  source: Cell,
+  related_transaction_id: Cell,
+  details: Cell
+})
+const readExported = reader(Type.Object({ export: Type.Literal(TRANSACTIONS), row: Cells }))
 const readTransaction = reader(Transaction)
-const readNumber = reader(maybe(exactInteger()))
 
 /**
  * A row of the provider's transaction export: the same row of its card ledger that `transaction.created` carries, and
@@ -54,67 +37,37 @@ const readNumber = reader(maybe(exactInteger()))
  */
 export const exported: Family = {
   types: [],
-  recognises: data => data.export === EXPORT && isObject(data.row),
+  recognises: data => data.export === TRANSACTIONS && isObject(data.row),
   read
 }
 
 function read ({ data }: Envelope): Reading {
   const { row } = readExported(data)
-  const event = { bare: { event_id: naturalKey('export', row.id), type: EXPORTED_TYPE }, customer_id: null }
-  if (row.type.startsWith('CREDITS_')) {
-    const id = requiredId(row.id, 'row.id')
-    return { ...event, subject: naturalKey('transaction', id), occurred_at: null, facts: [], core: { transaction: id, type: row.type }, ids: [id] }
-  }
+  const bare = { event_id: naturalKey('export', row.id), type: EXPORTED_TYPE }
+  return { bare, ...readingOfRowAlone(rowOf(row), orNull(row.campaign_id), SOURCE_RANK.exported) }
+}
+
+function rowOf (row: Static<typeof Cells>): Transaction {
+  // Of credits only the type is read.
+  if (row.type.startsWith('CREDITS_')) return { id: row.id, type: row.type }
   const amount = wholeNumber(row.amount, 'amount')
   if (amount === null) throw new UnreadablePayload('data.row.amount: how many points moved is needed here')
-  const observed = detailsOf(row.details)
-  const transaction = readTransaction({
+  const details = objectIn(row.details, 'details')
+  return readTransaction({
     ...row,
     created_at: utc(row.created_at),
-    // The columns are the row; the cell `details` repeats them at best.
-    details: { ...observed, balance: { points: amount, balance: wholeNumber(row.balance, 'balance') } },
+    // The columns are the row. A file without the balances can have them in `details`.
+    details: { ...details, balance: { points: amount, balance: wholeNumber(row.balance, 'balance') ?? balanceIn(details, row.voucher_id, amount) } },
     reason: orNull(row.reason),
     source: orNull(row.source),
     source_id: orNull(row.source_id),
     related_transaction_id: orNull(row.related_transaction_id)
   })
-  const campaign_id = orNull(row.campaign_id)
-  const read = readRow(transaction, {}, { card_id: null, holder_id: null, source_rank: SOURCE_RANK.exported })
-  const { vtx, movement, core } = read
-  return {
-    ...event,
-    subject: naturalKey('transaction', vtx),
-    occurred_at: movement.occurred_at,
-    facts: [movement, ...endOfLot(read), cardObservation(movement.card_id, { campaign: campaign_id === null ? null : { id: campaign_id } }, null, movement.occurred_at)],
-    core,
-    ids: [vtx, movement.card_id]
-  }
 }
 
-/** An empty cell states nothing. */
-function orNull (cell: string | undefined): string | null {
-  return cell === undefined || cell === '' ? null : cell
-}
-
-function wholeNumber (cell: string | undefined, column: string): number | null {
-  const text = cell?.trim() ?? ''
-  if (text === '') return null
-  if (!/^[-+]?\d+$/.test(text)) throw new UnreadablePayload(`data.row.${column}: ${JSON.stringify(text.slice(0, 40))} is not a whole number`)
-  return readNumber(Number(text)) ?? null
-}
-
-function detailsOf (cell: string | undefined): object {
-  if (cell === undefined || cell.trim() === '') return {}
-  try {
-    const parsed: unknown = JSON.parse(cell)
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed
-    if (parsed === null) return {}
-  } catch { /* said below */ }
-  throw new UnreadablePayload('data.row.details: a JSON object is needed in this cell, or nothing')
-}
-
-/** Exports write times in UTC, with or without naming it: `2024-01-18 15:19:20.676`, `… UTC`, or RFC 3339. */
-function utc (cell: string): string {
-  const text = cell.trim().replace(/ ?UTC$/, 'Z')
-  return /(?:[Zz]|[+-]\d{2}:?\d{2})$/.test(text) ? text : `${text}Z`
+/** The balance after a movement that the cell `details` repeats: of the same card and the same points. */
+function balanceIn (details: object, card_id: string, points: number): number | null {
+  if (!('balance' in details) || !isObject(details.balance)) return null
+  const { points: moved, balance, related_object: card } = details.balance
+  return moved === points && Number.isSafeInteger(balance) && (!isObject(card) || card.id === card_id) ? balance as number : null
 }

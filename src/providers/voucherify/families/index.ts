@@ -5,10 +5,12 @@ import { card } from './card.ts'
 import { customer } from './customer.ts'
 import { expiry } from './expiry.ts'
 import { exported } from './exported.ts'
+import { exportedObject } from './exported-objects.ts'
 import { holder } from './holder.ts'
 import { order } from './order.ts'
 import { pending } from './pending.ts'
 import { publication } from './publication.ts'
+import { pulled } from './pulled.ts'
 import { redemption } from './redemption.ts'
 import { rewardRedemption } from './reward-redemption.ts'
 import { rollback } from './rollback.ts'
@@ -17,7 +19,7 @@ import { transaction } from './transaction.ts'
 
 /** Every family we can read. Bare data is recognised in this order. */
 export const families: readonly Family[] = [
-  award, transaction, expiry, adjustment, pending, rollback, rewardRedemption, order, redemption, customer, tier, card, holder, exported, publication
+  award, transaction, expiry, adjustment, pending, rollback, rewardRedemption, order, redemption, customer, tier, card, holder, exported, exportedObject, pulled, publication
 ]
 
 const byType = new Map(families.flatMap(family => family.types.map(type => [type, family])))

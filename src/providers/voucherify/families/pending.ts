@@ -72,9 +72,12 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
   const lot = data.pending_points ?? {}
   const pending_id = requiredId(lot.id, 'pending_points.id')
   const card_id = requiredId(lot.voucher_id ?? data.voucher?.id, 'pending_points.voucher_id')
-  const occurred_at = requiredInstant('data.pending_points.updated_at', envelope.occurred_at, lot.updated_at, lot.created_at)
-  const customer_id = customerOf(data) ?? optionalId(lot.customer_id, 'pending_points.customer_id')
   const ended = state === 'activated' || state === 'canceled'
+  // The lot's own time is that of the change; the envelope's is that of the send-out, seconds later. A lot that ended
+  // without a time of its change has that of its creation only.
+  const own = timeText(lot.updated_at) ?? (ended ? null : lot.created_at)
+  const occurred_at = requiredInstant('data.pending_points.updated_at', own, envelope.occurred_at, lot.created_at)
+  const customer_id = customerOf(data) ?? optionalId(lot.customer_id, 'pending_points.customer_id')
   // For a lot that was just added, the change is the whole lot.
   const points = ended ? 0n : exact(lot.points ?? (state === 'added' ? data.voucher_pending_points_balance?.points : null))
   if (points === null) throw new UnreadablePayload('data.pending_points.points: how many points are pending is needed here')

@@ -10,6 +10,11 @@ export class UnreadablePayload extends Error {
   override name = 'UnreadablePayload'
 }
 
+/** A row can be read, but does not say which movement it is: counted, it could count a second time beside its event. */
+export class UnmatchedRow extends UnreadablePayload {
+  override name = 'UnmatchedRow'
+}
+
 /** Optional and nullable, as everything is that is not needed. A value of a wrong kind counts as absent. */
 export function maybe<T extends TSchema> (schema: T) {
   return Type.Optional(Type.Union([schema, Type.Null()], { lenient: true }))

@@ -1,9 +1,10 @@
 import { Type, type Static } from '@sinclair/typebox'
-import type { SourceRank, MovementKind, MovementObservation } from '../../../ledger/facts.ts'
+import type { SourceRank, MovementKind, MovementObservation, SnapshotObservation } from '../../../ledger/facts.ts'
+import type { Instant } from '../../../ledger/instant.ts'
 import { firstId, idOf } from '../wire/ids.ts'
 import { isObject } from '../wire/json.ts'
 import { balanceAmong, pointsAmong } from './card.ts'
-import { Described, exactInteger, maybe, relied, UnreadablePayload, type Core } from './decoder.ts'
+import { Described, exactInteger, maybe, relied, UnmatchedRow, type Core } from './decoder.ts'
 import { dayOf, details, idAmong, movementKey, optionalId, requiredId, requiredInstant, textIn, toMilliseconds } from './values.ts'
 
 /** A row of the provider's own card ledger, `vtx_…`, and the lots of pending points it can name. */
@@ -57,42 +58,56 @@ export interface Beside {
   pending_points?: PendingPoints | null | undefined
 }
 
-const KINDS: Record<string, MovementKind> = {
-  POINTS_ACCRUAL: 'accrual',
-  PENDING_POINTS_ACTIVATION: 'accrual',
-  POINTS_REDEMPTION: 'redemption',
-  POINTS_REFUND: 'refund',
-  POINTS_EXPIRATION: 'expiration',
-  POINTS_ADDITION: 'addition',
-  POINTS_REMOVAL: 'removal',
-  POINTS_TRANSFER_IN: 'transfer_in',
-  POINTS_TRANSFER_OUT: 'transfer_out'
-}
+const KINDS = new Map<string, MovementKind>([
+  ['POINTS_ACCRUAL', 'accrual'],
+  ['PENDING_POINTS_ACTIVATION', 'accrual'],
+  ['POINTS_REDEMPTION', 'redemption'],
+  ['POINTS_REFUND', 'refund'],
+  ['POINTS_EXPIRATION', 'expiration'],
+  ['POINTS_ADDITION', 'addition'],
+  ['POINTS_REMOVAL', 'removal'],
+  ['POINTS_TRANSFER_IN', 'transfer_in'],
+  ['POINTS_TRANSFER_OUT', 'transfer_out']
+])
+
+/** How the provider writes a type: one that this version does not know can be a new one. */
+const TYPE_FORM = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/
 
 /** What a row states, whatever event or export carries it. */
 export interface Row {
   vtx: string
-  movement: MovementObservation
+  card_id: string
+  occurred_at: Instant
+  /** Null: of a type that this version does not know. It can be a movement that another event states too. */
+  movement: MovementObservation | null
+  /** What the card held after it, where the row states that and no movement does. */
+  snapshot: SnapshotObservation[]
   core: Core
   /** The lot of pending points that became available by it. */
   lot: { pending_id: string, activates_on: string | null } | null
 }
 
+/** What the event around a row says of it: an adjustment is an addition or a removal, by its sign. */
+export type KindOfEvent = MovementKind | 'adjustment'
+
+interface Observed { card_id: string | null, holder_id: string | null, source_rank: SourceRank, kind?: KindOfEvent, also?: Record<string, unknown> }
+
 /**
  * Reads a row.
- * @param card_id the card, where the row itself does not name it
+ * @param observed `card_id`, `kind`: where the row itself does not state them
  * @param fallbacks times for a row that carries none
  */
-export function readRow (
-  row: Transaction, beside: Beside, observed: { card_id: string | null, holder_id: string | null, source_rank: SourceRank, kind?: MovementKind, also?: Record<string, unknown> }, ...fallbacks: unknown[]
-): Row {
+export function readRow (row: Transaction, beside: Beside, observed: Observed, ...fallbacks: unknown[]): Row {
   const vtx = requiredId(row.id, 'transaction.id')
   const inside = row.details ?? {}
   const balances = [inside.balance, beside.balance]
   const card_id = requiredId(row.voucher_id ?? observed.card_id ?? firstId(...balances.map(balance => isObject(balance) ? idOf(balance.related_object) : undefined)), 'transaction.voucher_id')
   const occurred_at = requiredInstant('data.transaction.created_at', row.created_at, ...fallbacks)
   const points = pointsAmong('transaction.details.balance.points', ...balances)
-  const kind = kindOf(row, points, observed.kind)
+  const reported_balance = balanceAmong('transaction.details.balance.balance', ...balances)
+  const type = typeOf(row)
+  const kind = kindOf(type, observed.kind, points)
+  if (kind === undefined) return rowOfUnknownType({ vtx, type, card_id, points, balance: reported_balance, occurred_at })
   const lot = inside.pending_points ?? beside.pending_points
   // Of an award these name the movement; beside any other they only describe it.
   const named = kind === 'accrual' ? idAmong : (_field: string, ...places: unknown[]) => firstId(...places.map(idOf)) ?? null
@@ -100,8 +115,8 @@ export function readRow (
   const rule = named('transaction.details.earning_rule.id', inside.earning_rule, lot?.details?.earning_rule, beside.earning_rule)
   const redemption = firstId(idOf(inside.redemption), idOf(beside.redemption)) ?? null
   const rollback = firstId(idOf(inside.rollback), idOf(beside.rollback)) ?? null
-  if (kind === 'accrual' && (points ?? 0n) >= 0n && row.details === null && trigger === null) {
-    throw new UnreadablePayload('data.transaction.details: without them the row of an accrual cannot be matched to its award, and would count twice')
+  if (kind === 'accrual' && (points ?? 0n) >= 0n && trigger === null && firstId(lot?.id) === undefined && !statesCause(row.details)) {
+    throw new UnmatchedRow('data.transaction.details: without them the row of an accrual cannot be matched to its award, and would count twice')
   }
   const movement: MovementObservation = {
     fact: 'movement',
@@ -110,7 +125,7 @@ export function readRow (
     source_rank: observed.source_rank,
     kind,
     points,
-    reported_balance: balanceAmong('transaction.details.balance.balance', ...balances),
+    reported_balance,
     occurred_at,
     order_id: firstId(idOf(inside.order), lot?.order_id, idOf(beside.order)) ?? null,
     earning_rule_id: rule,
@@ -136,14 +151,17 @@ export function readRow (
   }
   return {
     vtx,
+    card_id,
+    occurred_at,
     movement,
+    snapshot: [],
     lot: kind === 'accrual' ? activatedLot(lot) : null,
     core: {
       transaction: vtx,
       kind,
       card: card_id,
       points,
-      balance: movement.reported_balance,
+      balance: reported_balance,
       occurred_at: toMilliseconds(occurred_at),
       trigger,
       rule,
@@ -153,14 +171,39 @@ export function readRow (
   }
 }
 
-/** By its type; where it has none that is known, by the event that carries it, else by the sign of its points. */
-function kindOf ({ type }: Transaction, points: bigint | null, carried: MovementKind | undefined): MovementKind {
-  const known = typeof type === 'string' ? KINDS[type] : undefined
-  if (known !== undefined || carried !== undefined) return known ?? carried as MovementKind
-  if (type !== null && type !== undefined && typeof type !== 'string') {
-    throw new UnreadablePayload('data.transaction.type: not a text, and the row of a spend would count a second time beside it')
+function rowOfUnknownType (stated: { vtx: string, type: string | null, card_id: string, points: bigint | null, balance: bigint | null, occurred_at: Instant }): Row {
+  const { vtx, type, card_id, points, balance, occurred_at } = stated
+  return {
+    vtx,
+    card_id,
+    occurred_at,
+    movement: null,
+    snapshot: balance === null ? [] : [{ fact: 'snapshot', card_id, balance, pending: null, occurred_at }],
+    core: { transaction: vtx, type, card: card_id, points, balance, occurred_at: toMilliseconds(occurred_at) },
+    lot: null
   }
-  return points !== null && points < 0n ? 'removal' : 'addition'
+}
+
+/** A type that is no text says nothing where the event does: else the row of a spend would count beside it. */
+function typeOf ({ type }: Transaction): string | null {
+  return typeof type === 'string' || type === null || type === undefined ? type ?? null : JSON.stringify(type)
+}
+
+/**
+ * The kind of a row's movement; undefined where neither the row nor its event says. It is not guessed by the sign of
+ * the points: a row of a new type can be a spend or an award, and would count beside its event.
+ */
+function kindOf (type: string | null, said: KindOfEvent | undefined, points: bigint | null): MovementKind | undefined {
+  const known = KINDS.get(type ?? '')
+  if (known !== undefined) return known
+  if (said === 'adjustment') return points !== null && points < 0n ? 'removal' : 'addition'
+  if (said !== undefined || type === null || TYPE_FORM.test(type)) return said
+  throw new UnmatchedRow(`data.transaction.type: ${JSON.stringify(type.slice(0, 40))} is no type of a row, and its points would count twice beside the event that they are of`)
+}
+
+/** Do the details hold more than the balance? An accrual can have another cause than a trigger: a segment, a lot. */
+function statesCause (details: Transaction['details']): boolean {
+  return Object.entries(details ?? {}).some(([name, value]) => name !== 'balance' && value !== null && value !== undefined)
 }
 
 function activatedLot (lot: PendingPoints | null | undefined): Row['lot'] {
@@ -186,5 +229,5 @@ function movementOfRow ({ vtx, kind, card_id, points, trigger, rule, redemption,
 
 function named (id: string | null, entity: string): string {
   if (id !== null) return id
-  throw new UnreadablePayload(`data.transaction.details.${entity}.id: without it the row cannot be matched to the event of its ${entity}, and would count twice`)
+  throw new UnmatchedRow(`data.transaction.details.${entity}.id: without it the row cannot be matched to the event of its ${entity}, and would count twice`)
 }

@@ -44,6 +44,6 @@ export function identifyingTexts (body: string, customer_id: string | null): str
 /** @param inside within an object that the customer object holds: a `name` there can be a campaign's */
 function identifies (text: string, key: string | undefined, whose: Whose, inside: boolean): boolean {
   if (key === undefined || whose === 'other' || whose === 'apart') return false
-  if (whose === 'theirs') return ADDRESSES.test(key) || (NAMES.test(key) && key !== 'name')
+  if (whose === 'theirs') return ADDRESSES.test(key) || (key === 'customer_source_id' && isPersonalId(text)) || (NAMES.test(key) && key !== 'name')
   return (NAMES.test(key) && !(inside && key === 'name')) || ADDRESSES.test(key) || isAddress(text) || (key === 'source_id' && isPersonalId(text))
 }

@@ -68,6 +68,7 @@ function redactedMember (member: Member, parent: ObjectNode, parent_key: string 
     if (place.whose === 'theirs' && (key === 'metadata' || PERSONAL.test(key))) return undefined
     if (isPastOf(parent, key, place.customer_id)) return value.kind === 'object' ? `${member.raw_key}:${withoutProfile(value, place)}` : undefined
   }
+  if (key === 'customer_source_id' && place.whose === 'theirs' && isPersonalSourceId(value, place)) return undefined
   if (isMention(key, undefined, place)) return undefined
   // An order's own id at the merchant's is among the facts by which two sends of an event are compared.
   if (key === 'source_id' && !isOrder(parent, parent_key) && isMention(textOf(value) ?? '', undefined, place)) return undefined
@@ -79,11 +80,14 @@ function isOrder (node: ObjectNode, key: string | undefined): boolean {
   return key === 'order' || textOf(memberOf(node, 'object')) === 'order'
 }
 
-function withoutProfile (node: ObjectNode, { matcher }: Place): string {
+function isPersonalSourceId (value: JsonNode, { matcher }: Place): boolean {
+  return value.kind === 'string' && (isPersonalId(value.value) || matcher.reachedBy(value.value))
+}
+
+function withoutProfile (node: ObjectNode, place: Place): string {
   return written(node, node.members.map(({ key, raw_key, value }) => {
     if (!KEPT_OF_CUSTOMER.has(key) || value.kind === 'object' || value.kind === 'array') return undefined
-    const personal = key === 'source_id' && value.kind === 'string' && (isPersonalId(value.value) || matcher.reachedBy(value.value))
-    return personal ? undefined : `${raw_key}:${value.raw}`
+    return key === 'source_id' && isPersonalSourceId(value, place) ? undefined : `${raw_key}:${value.raw}`
   }))
 }
 

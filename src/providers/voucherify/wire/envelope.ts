@@ -35,7 +35,8 @@ const bare = (data: JsonObject): Envelope => ({
   occurred_at: undefined,
   data,
   send_out_id: undefined,
-  sender_kind: undefined,
+  // An object that we asked the API for.
+  sender_kind: 'pulled' in data ? 'api' : undefined,
   sender_id: undefined,
   group_id: undefined,
   project_id: undefined,
