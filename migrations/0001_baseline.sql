@@ -129,6 +129,9 @@ comment on column ledger.events.fact_digest is 'sha256 of the facts about the su
 comment on column ledger.events.chain is 'sha256(chain of the position before || ledger.chain_link(…))';
 comment on column ledger.events.erased_by is 'The newest erasure event that took personal data out of the body; null: the body is as received';
 
+-- Small, since clocks are seldom wrong by a day: for the attention of people.
+create index events_ahead on ledger.events (recorded_at) where occurred_at - recorded_at > interval '24 hours';
+
 create table ledger.quarantine (
   quarantine_id bigint not null generated always as identity,
   provider text collate "C" not null,

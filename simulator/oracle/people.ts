@@ -2,7 +2,8 @@ import type { CustomerFact, TierFact } from '../facts.ts'
 import { grouped } from './grouped.ts'
 import { compare } from './movements.ts'
 
-export interface ExpectedProfile extends Pick<CustomerFact, 'source_id' | 'name' | 'email' | 'metadata'> {
+export interface ExpectedProfile extends Pick<CustomerFact, 'name' | 'email' | 'metadata'> {
+  source_id: string | null
   deleted_at: string | null
 }
 
@@ -11,7 +12,9 @@ export function profileOf (observations: readonly CustomerFact[]): ExpectedProfi
   const newestFirst = [...observations].sort((a, b) => compare(b.at, a.at))
   const [newest] = newestFirst
   if (newest === undefined) return null
-  const { source_id, name, email, metadata } = newest
+  const { name, email, metadata } = newest
+  // The provider renames the source id of a customer who is deleted.
+  const source_id = newestFirst.find(({ deleted }) => !deleted)?.source_id ?? null
   return { source_id, name, email, metadata, deleted_at: newestFirst.find(({ deleted }) => deleted)?.at ?? null }
 }
 

@@ -68,7 +68,7 @@ function pendingShaped (
           at: instant(at)
         },
         { fact: 'snapshot', card_id: card.id, balance: null, pending: card.pending, at: instant(at) },
-        ...cardAndHolderFacts(card, at)
+        ...cardAndHolderFacts(card, route === 'bare' ? at : stamp.at)
       ]
     }
   }

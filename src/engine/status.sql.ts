@@ -34,6 +34,8 @@ export interface LedgerState {
   rebuild: RebuildState[]
   quarantine: OpenReason[]
   unread: UnreadType[]
+  /** How many events of the last week are dated more than a day after they were stored. */
+  ahead: number
 }
 
 /**
@@ -53,7 +55,8 @@ export async function ledgerStateWithin (trx: Trx, names: readonly string[]): Pr
     shards: await readShards(trx),
     rebuild: await readRebuild(trx),
     quarantine: await countOpenByReason(trx),
-    unread: await readUnreadTypes(trx)
+    unread: await readUnreadTypes(trx),
+    ahead: await countAhead(trx)
   }
 }
 
@@ -142,4 +145,12 @@ async function readUnreadTypes (trx: Trx): Promise<UnreadType[]> {
     order by events desc, type
     limit ${MAX_TYPES}`.execute(trx)
   return rows
+}
+
+/** The condition is that of a partial index. */
+async function countAhead (trx: Trx): Promise<number> {
+  const { rows: [row] } = await sql<{ ahead: number }>`
+    select count(*)::integer as ahead from ledger.events
+    where occurred_at - recorded_at > interval '24 hours' and recorded_at > now() - interval '7 days'`.execute(trx)
+  return row?.ahead ?? 0
 }

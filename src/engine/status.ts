@@ -8,7 +8,7 @@ import type { WorkerHealth } from './worker.ts'
 
 /** A problem that needs action. */
 export interface Attention {
-  code: 'parked' | 'outdated' | 'lagging' | 'log_gap' | 'worker_ended'
+  code: 'parked' | 'outdated' | 'lagging' | 'log_gap' | 'worker_ended' | 'dated_ahead'
   detail: string
 }
 
@@ -121,7 +121,7 @@ function secondsBetween (from: Instant | null, to: Instant): number | null {
   return from === null ? null : Math.max(Date.parse(to) - Date.parse(from), 0) / 1000
 }
 
-function attentionFor (live: readonly ProjectionStatus[], outdated: readonly Outdated[], { projections: states }: LedgerState): Attention[] {
+function attentionFor (live: readonly ProjectionStatus[], outdated: readonly Outdated[], { projections: states, ahead }: LedgerState): Attention[] {
   const late = live.filter(one => !one.outdated && (one.lag_seconds ?? 0) > LAG_LIMIT_SECONDS)
   const missing = [...new Set(states.flatMap(one => one.missing))]
   return [
@@ -131,7 +131,8 @@ function attentionFor (live: readonly ProjectionStatus[], outdated: readonly Out
     })),
     ...(outdated.length === 0 ? [] : [{ code: 'outdated' as const, detail: describeOutdated(outdated) }]),
     ...(late.length === 0 ? [] : [{ code: 'lagging' as const, detail: `${late.map(lateness).join('; ')}. Check /readyz and the workers' log: perhaps no worker is running, or a shard keeps failing` }]),
-    ...(missing.length === 0 ? [] : [{ code: 'log_gap' as const, detail: `the log lacks ${missing.join(', ')}, and no later event of the shard is projected. The database is damaged: \`loyalty-ledger verify\` lists the damage; restore the missing events from a backup` }])
+    ...(missing.length === 0 ? [] : [{ code: 'log_gap' as const, detail: `the log lacks ${missing.join(', ')}, and no later event of the shard is projected. The database is damaged: \`loyalty-ledger verify\` lists the damage; restore the missing events from a backup` }]),
+    ...(ahead === 0 ? [] : [{ code: 'dated_ahead' as const, detail: `${ahead} event(s) of the last 7 days are dated more than a day after they were stored. They count from when they were stored: check the clocks of whatever sent them` }])
   ]
 }
 

@@ -1,4 +1,5 @@
 import { revealedBy } from '../ledger/card.ts'
+import { isAhead } from '../ledger/clock.ts'
 import { groupBy } from '../ledger/group-by.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { AsOf } from '../ledger/as-of.ts'
@@ -60,7 +61,7 @@ export async function explainLines (
       won: wonBy(observed_in),
       recomputed: advice !== undefined && 'points' in advice ? advice : null,
       gap: null,
-      remark: joined(openingRemark(line, before), advice !== undefined && 'why' in advice ? advice.why : undefined)
+      remark: joined(openingRemark(line, before), aheadRemark(observed_in.best), advice !== undefined && 'why' in advice ? advice.why : undefined)
     }
   })
 }
@@ -97,6 +98,12 @@ function openingRemark (line: StatementLineRow, before: StatementLineRow | undef
   const held = line.balance - line.points
   if (before !== undefined || held === 0n) return undefined
   return `The card held ${counted(held)} before this line, which is the first one known: that is its opening balance.`
+}
+
+/** A time that is days ahead is that of a wrong clock. */
+function aheadRemark (best: Source | undefined): string | undefined {
+  if (best === undefined || best.event_occurred_at === null || !isAhead(best.event_occurred_at, best.recorded_at)) return undefined
+  return `Its event is dated ${best.event_occurred_at}, more than a day after it was stored: a clock is wrong, and the line counts from when it was stored.`
 }
 
 function counted (points: bigint): string {

@@ -227,3 +227,15 @@ test('points of a card that ended are not available, and a customer sees why', a
   const { rows } = await ledger.owner.query('select c.balance, c.unavailable, k.unavailable as why from reporting.customers c join reporting.cards k using (customer_id)')
   t.strictSame(rows, [{ balance: '0', unavailable: '100', why: 'deleted' }])
 })
+
+test('an event that is dated years ahead counts from when it was stored, and what follows counts too', async t => {
+  const ledger = await openLedger(t)
+  await tell(ledger, [award('2099-01-01T00:00:00.000Z', 100, 100), award(at('10:00:00.000'), 20, 20, { rule: 'ern_inv2' })])
+  t.match(await cardOf(ledger), { balance: 100 })
+  const { items: [line] } = (await ledger.get(`/v1/cards/${CARD}/explain`)).json<{ items: Array<{ points: number, remark: string }> }>()
+  t.match(line, { points: 100, remark: /Its event is dated 2099-01-01T00:00:00.000000Z, more than a day after it was stored/ })
+  await tell(ledger, [award(new Date(Date.now() + 60_000).toISOString(), 5, 105, { rule: 'ern_inv3' })])
+  t.match(await cardOf(ledger), { balance: 105 }, 'the balance is not frozen until 2099')
+  const { attention } = (await ledger.get('/v1/status')).json<{ attention: Array<{ code: string }> }>()
+  t.ok(attention.some(({ code }) => code === 'dated_ahead'), 'and somebody is told')
+})

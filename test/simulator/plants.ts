@@ -152,8 +152,8 @@ export const PLANTS: readonly Plant[] = [
   {
     bug: 'credits of gift cards count as points',
     file: 'providers/voucherify/families/row-reading.ts',
-    find: "transaction.type.startsWith('CREDITS_')",
-    instead: "transaction.type.startsWith('CREDITS_') === null",
+    find: "type.startsWith('CREDITS_')",
+    instead: "type.startsWith('no such type')",
     noticed: /row should be none/
   },
   {
@@ -180,8 +180,8 @@ export const PLANTS: readonly Plant[] = [
   {
     bug: 'observed: an order inside another event that was never updated is dropped',
     file: 'providers/voucherify/payloads/order.ts',
-    find: '(order.updated_at ?? order.created_at)',
-    instead: 'order.updated_at',
+    find: 'optionalInstant(order.updated_at, order.created_at) !== null',
+    instead: 'optionalInstant(order.updated_at) !== null',
     noticed: /^order \S+: /
   },
   {

@@ -36,11 +36,12 @@ export const customerRoutes: FastifyPluginAsyncTypebox<ReadOptions> = async (app
     }
   }, async ({ query }) => {
     const list = ['listCustomers', query.source_id] as const
-    const after = readCursor(list, query.cursor, ['text'])?.[0]
+    const [deleted, customer_id] = readCursor(list, query.cursor, ['smallint', 'text']) ?? []
+    const after = customer_id === undefined ? undefined : { deleted: deleted === '1', customer_id }
     await awaitPosition(options, query)
     if (query.source_id?.includes('\u0000') === true) return { items: [], next_cursor: null }
     const rows = await listCustomers(db, { source_id: query.source_id, after, limit: rowsFor(query.limit) })
-    const page = pageOf(list, rows, query.limit, row => [row.customer_id])
+    const page = pageOf(list, rows, query.limit, row => [Number(row.deleted_at !== null), row.customer_id])
     return { ...page, items: page.items.map(presentProfile) }
   })
 

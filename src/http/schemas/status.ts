@@ -31,7 +31,7 @@ const Worker = Type.Object({
 export const Status = Type.Object({
   as_of: Time({ description: 'Everything except worker and refused is the state of the database at this time' }),
   attention: Type.Array(Type.Object({
-    code: Type.String({ description: 'parked, outdated, lagging (for more than 60 s), log_gap or worker_ended' }),
+    code: Type.String({ description: 'parked, outdated, lagging (for more than 60 s), log_gap, worker_ended or dated_ahead' }),
     detail: Type.String({ description: 'What is wrong and what to do next, for people' })
   }), { description: 'Problems that need action; empty if there are none' }),
   projections: Type.Array(Projection),

@@ -24,7 +24,10 @@ export async function readObservations (db: Db, movements: ReadonlyArray<Pick<Mo
 }
 
 /** An observation with columns of its event. */
-export type Source = RecordedObservation & Pick<EventRow, 'shard' | 'position' | 'type' | 'sender_kind' | 'sender_id' | 'channel' | 'send_out_id' | 'body_digest' | 'body_bytes'>
+export type Source = RecordedObservation & Pick<EventRow, 'shard' | 'position' | 'type' | 'sender_kind' | 'sender_id' | 'channel' | 'send_out_id' | 'body_digest' | 'body_bytes'> & {
+  /** The time that the event itself states. */
+  event_occurred_at: Instant | null
+}
 
 /**
  * All observations of some movements of a card that were stored by a time, with their events.
@@ -32,7 +35,8 @@ export type Source = RecordedObservation & Pick<EventRow, 'shard' | 'position' |
  */
 export async function readSources (db: Db, card_id: string, movement_ids: readonly string[], known_at: Instant | null): Promise<Source[]> {
   const { rows } = await sql<Omit<Source, 'fact_digest'> & Pick<MovementObservationRow, 'fact_digest'>>`
-    select s.*, e.shard, e.position, e.type, e.sender_kind, e.sender_id, e.channel, e.send_out_id, e.body_digest, e.body_bytes
+    select s.*, e.shard, e.position, e.type, e.sender_kind, e.sender_id, e.channel, e.send_out_id, e.body_digest, e.body_bytes,
+           e.occurred_at as event_occurred_at
     from movement_observations s
     cross join lateral (select * from ledger.events e where e.event_id = s.event_id and e.subject = s.subject ${BY_INDEX}) e
     where s.card_id = ${card_id} and s.movement_id = any (${movement_ids}::text[])

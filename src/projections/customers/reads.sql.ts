@@ -12,15 +12,25 @@ export type Profile = Omit<CustomerRow, 'field_times'>
 
 const PROFILE = ['customer_id', 'source_id', 'name', 'email', 'metadata', 'deleted_at', 'first_seen_at', 'last_seen_at'] as const
 
-/** Customers in order of id, all or those with a source id. */
+/** Where a page of customers begins: after this one. `deleted` orders only those with one source id. */
+export interface CustomerMark { deleted: boolean, customer_id: string }
+
+/**
+ * Customers in order of id; or those with a source id, and then the deleted ones last: a customer who was deleted and
+ * made again has two ids under one source id.
+ */
 export async function listCustomers (
-  db: Db, page: { source_id?: string | undefined, after?: string | undefined, limit: number }
+  db: Db, page: { source_id?: string | undefined, after?: CustomerMark | undefined, limit: number }
 ): Promise<Profile[]> {
   const { source_id, after, limit } = page
-  return await db.selectFrom('customers').select(PROFILE)
-    .$if(source_id !== undefined, query => query.where('source_id', '=', source_id as string))
-    .$if(after !== undefined, query => query.where('customer_id', '>', after as string))
-    .orderBy('customer_id').limit(limit)
+  const of = db.selectFrom('customers').select(PROFILE).limit(limit)
+  if (source_id === undefined) {
+    return await of.$if(after !== undefined, query => query.where('customer_id', '>', after?.customer_id as string)).orderBy('customer_id').execute()
+  }
+  const deleted = sql<boolean>`deleted_at is not null`
+  return await of.where('source_id', '=', source_id)
+    .$if(after !== undefined, query => query.where(sql<boolean>`(${deleted}, customer_id) > (${after?.deleted}::boolean, ${after?.customer_id})`))
+    .orderBy(deleted).orderBy('customer_id')
     .execute()
 }
 

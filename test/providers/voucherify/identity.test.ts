@@ -40,8 +40,8 @@ test('given the real award as it is, then it is named by trigger, rule and card'
   })
 })
 
-test('given the real award, then it tells an accrual, a card, a customer and the order in it', async t => {
-  const [movement, card, customer, orderInside, ...rest] = factsOf(texts.award)
+test('given the real award, then it tells an accrual, a card as it was before, a customer and the order in it', async t => {
+  const [movement, card, snapshot, customer, orderInside, ...rest] = factsOf(texts.award)
   t.strictSame(rest, [])
   t.strictSame(movement, {
     fact: 'movement',
@@ -64,6 +64,7 @@ test('given the real award, then it tells an accrual, a card, a customer and the
     fields: { code: 'L0y4L', campaign_id: 'camp_AQZ1GLRlbGaC2dETd31VbJQ9', campaign: 'Loyalty programme', active: 'true' },
     holder_id: JACK
   })
+  t.strictSame(snapshot, { fact: 'snapshot', card_id: CARD, balance: 0n, pending: null, occurred_at: '2024-01-18T15:19:26.501570Z' })
   t.strictSame(customer, {
     fact: 'customer',
     customer_id: JACK,
@@ -316,7 +317,7 @@ test('every type of event has its subject', async t => {
 
 test('a type we do not read is stored all the same, and told by nothing', async t => {
   for (const type of ['no.such.type', 'redemption.failed', 'redemption.rollback.failed', 'campaign.loyalty_tier.updated', 'customer.segment.entered']) {
-    t.strictSame(factsOf(JSON.stringify(projectWebhook({ customer: { id: 'cust_1' }, voucher, redemption, transaction }, { type }))), [], type)
+    t.strictSame(factsOf(JSON.stringify(projectWebhook({ customer: { id: 'cust_1' }, voucher, redemption, transaction }, { type }))), [{ fact: 'unread', type }], type)
   }
   const unknown = { type: 'no.such.type' }
   t.match(identified(projectWebhook({ customer: { id: 'cust_1' } }, unknown)), { subject: '-', customer_id: 'cust_1', shard_key: 'cust_1', occurred_at: '2024-03-11T13:20:40.123456Z' })

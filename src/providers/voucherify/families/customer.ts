@@ -20,7 +20,12 @@ export const customer: Family = {
     const customer_id = requiredId(customer.id, 'customer.id')
     const occurred_at = requiredInstant('event.created_at', envelope.occurred_at, customer.updated_at, customer.created_at)
     const [observation] = customerObservation(customer, occurred_at)
-    const fields = { ...observation?.fields, ...(envelope.type === DELETED ? { deleted_at: occurred_at } : {}) }
+    const fields = { ...observation?.fields }
+    if (envelope.type === DELETED) {
+      fields.deleted_at = occurred_at
+      // The provider renames it, so that another customer can have it: under the old one people still look for this one.
+      delete fields.source_id
+    }
     return {
       subject: naturalKey('customer', customer_id),
       customer_id,

@@ -73,10 +73,10 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
   const pending_id = requiredId(lot.id, 'pending_points.id')
   const card_id = requiredId(lot.voucher_id ?? data.voucher?.id, 'pending_points.voucher_id')
   const ended = state === 'activated' || state === 'canceled'
+  const occurred_at = requiredInstant('data.pending_points.updated_at', envelope.occurred_at, lot.updated_at, lot.created_at)
   // The lot's own time is that of the change; the envelope's is that of the send-out, seconds later. A lot that ended
   // without a time of its change has that of its creation only.
-  const own = timeText(lot.updated_at) ?? (ended ? null : lot.created_at)
-  const occurred_at = requiredInstant('data.pending_points.updated_at', own, envelope.occurred_at, lot.created_at)
+  const changed_at = requiredInstant('data.pending_points.updated_at', lot.updated_at, ended ? null : lot.created_at, occurred_at)
   const customer_id = customerOf(data) ?? optionalId(lot.customer_id, 'pending_points.customer_id')
   // For a lot that was just added, the change is the whole lot.
   const points = ended ? 0n : exact(lot.points ?? (state === 'added' ? data.voucher_pending_points_balance?.points : null))
@@ -88,7 +88,7 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
     state,
     points,
     activates_on: dayOf(lot.activates_at),
-    occurred_at,
+    occurred_at: changed_at,
     order_id: firstId(lot.order_id, idOf(lot.details?.order), idOf(data.order)) ?? null,
     earning_rule_id: idOf(lot.details?.earning_rule) ?? null,
     holder_id: customer_id
@@ -106,7 +106,7 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
       observation,
       ...activation(envelope, data, observation, occurred_at),
       ...cardFacts(card_id, data, customer_id, occurred_at),
-      ...pendingTotalOf(card_id, data.voucher_pending_points_balance?.total, occurred_at),
+      ...pendingTotalOf(card_id, data.voucher_pending_points_balance?.total, changed_at),
       ...bystanders(data, [customer_id], orders, occurred_at)
     ],
     core: {
