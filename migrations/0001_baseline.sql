@@ -453,15 +453,6 @@ comment on column projection.tier_changes.from_tier is 'Its name';
 comment on column projection.tier_changes.occurred_at is 'When it happened at the provider';
 comment on column projection.tier_changes.recorded_at is 'When we first stored the event';
 
-create table projection.unread_types (
-  type text collate "C" not null,
-  events bigint not null,
-  constraint unread_types_pkey primary key (type)
-);
-comment on table projection.unread_types is 'How many events are stored of each type that nobody reads';
-comment on column projection.unread_types.type is 'The type of the events';
-comment on column projection.unread_types.events is 'How many are stored, test deliveries not counted';
-
 create table projection.expirations (
   bucket_id text collate "C" not null,
   card_id text collate "C" not null,
@@ -486,6 +477,15 @@ comment on column projection.expirations.expires_on is 'The day on which they ex
 comment on column projection.expirations.as_of is 'When it was so: of an export when its file was written';
 comment on column projection.expirations.event_id is 'With subject: the event that states it';
 comment on column projection.expirations.subject is 'With event_id';
+
+create table projection.unread_types (
+  type text collate "C" not null,
+  events bigint not null,
+  constraint unread_types_pkey primary key (type)
+);
+comment on table projection.unread_types is 'How many events are stored of each type that nobody reads';
+comment on column projection.unread_types.type is 'The type of the events';
+comment on column projection.unread_types.events is 'How many are stored, test deliveries not counted';
 
 create table projection.statement_lines (
   card_id text collate "C" not null,

@@ -14,8 +14,8 @@ export function entityOf ({ fact }: Fact): Entity {
     case 'order': return 'order'
     case 'customer': return 'customer'
     case 'tier': return 'tier'
-    case 'unread': return 'event_type'
     case 'expiration': return 'bucket'
+    case 'unread': return 'event_type'
   }
 }
 

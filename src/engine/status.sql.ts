@@ -33,9 +33,9 @@ export interface LedgerState {
   /** Projections that a rebuild folds beside the live ones. */
   rebuild: RebuildState[]
   quarantine: OpenReason[]
-  unread: UnreadType[]
   /** How many events of the last week are dated more than a day after they were stored. */
   ahead: number
+  unread: UnreadType[]
 }
 
 /**
@@ -55,8 +55,8 @@ export async function ledgerStateWithin (trx: Trx, names: readonly string[]): Pr
     shards: await readShards(trx),
     rebuild: await readRebuild(trx),
     quarantine: await countOpenByReason(trx),
-    unread: await readUnreadTypes(trx),
-    ahead: await countAhead(trx)
+    ahead: await countAhead(trx),
+    unread: await readUnreadTypes(trx)
   }
 }
 
@@ -136,6 +136,14 @@ async function countOpenByReason (trx: Trx): Promise<OpenReason[]> {
   return rows
 }
 
+/** The condition is that of a partial index. */
+async function countAhead (trx: Trx): Promise<number> {
+  const { rows: [row] } = await sql<{ ahead: number }>`
+    select count(*)::integer as ahead from ledger.events
+    where occurred_at - recorded_at > interval '24 hours' and recorded_at > now() - interval '7 days'`.execute(trx)
+  return row?.ahead ?? 0
+}
+
 /** The provider has some 130 types. */
 const MAX_TYPES = 200
 
@@ -145,12 +153,4 @@ async function readUnreadTypes (trx: Trx): Promise<UnreadType[]> {
     order by events desc, type
     limit ${MAX_TYPES}`.execute(trx)
   return rows
-}
-
-/** The condition is that of a partial index. */
-async function countAhead (trx: Trx): Promise<number> {
-  const { rows: [row] } = await sql<{ ahead: number }>`
-    select count(*)::integer as ahead from ledger.events
-    where occurred_at - recorded_at > interval '24 hours' and recorded_at > now() - interval '7 days'`.execute(trx)
-  return row?.ahead ?? 0
 }

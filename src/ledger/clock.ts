@@ -15,6 +15,5 @@ export function isAhead (occurred_at: Instant, recorded_at: Instant): boolean {
  * would come before it, and change nothing. The states of an order keep their times, which are in their digests.
  */
 export function asOfStorage<F extends Fact> (fact: F, recorded_at: Instant): F {
-  if (fact.fact === 'unread') return fact
-  return fact.fact === 'order' || !isAhead(fact.occurred_at, recorded_at) ? fact : { ...fact, occurred_at: recorded_at }
+  return fact.fact === 'order' || fact.fact === 'unread' || !isAhead(fact.occurred_at, recorded_at) ? fact : { ...fact, occurred_at: recorded_at }
 }

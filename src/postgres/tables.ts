@@ -211,17 +211,17 @@ export interface HolderObservationRow extends HolderObservation {
 
 export type TierChangeRow = Omit<TierObservation, 'fact'> & { event_id: string, subject: string, recorded_at: Instant }
 
-/** How many events are stored of a type that nobody reads. */
-export interface UnreadTypeRow {
-  type: string
-  events: bigint
-}
-
 /** The newest observation of a bucket. `as_of`: when it was so. */
 export interface ExpirationRow extends Omit<ExpirationObservation, 'fact' | 'occurred_at'> {
   as_of: Instant
   event_id: string
   subject: string
+}
+
+/** How many events are stored of a type that nobody reads. */
+export interface UnreadTypeRow {
+  type: string
+  events: bigint
 }
 
 export interface StatementLineRow extends StatementLine {

@@ -109,8 +109,8 @@ function mapFactIds (fact: Fact, map: MapId): Fact {
       }
     }
     case 'customer': return { ...fact, customer_id: map(fact.customer_id) }
-    case 'unread': return fact
     case 'expiration': return { ...fact, bucket_id: map(fact.bucket_id), card_id: map(fact.card_id), campaign_id: orNull(fact.campaign_id, map) }
+    case 'unread': return fact
     case 'tier': {
       const { customer_id, campaign_id, tier_id, from_tier_id } = fact
       return { ...fact, customer_id: map(customer_id), campaign_id: map(campaign_id), tier_id: orNull(tier_id, map), from_tier_id: orNull(from_tier_id, map) }

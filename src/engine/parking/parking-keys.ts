@@ -8,8 +8,8 @@ export function parkingKeyOf ({ observed: { fact } }: Placed): string {
     case 'order': return keyFor('order', fact.order_id)
     case 'customer': return keyFor('customer', fact.customer_id)
     case 'tier': return keyFor('tier', fact.customer_id)
-    case 'unread': return keyFor('event_type', fact.type)
     case 'expiration': return keyFor('bucket', fact.bucket_id)
+    case 'unread': return keyFor('event_type', fact.type)
   }
 }
 

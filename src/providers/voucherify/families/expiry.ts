@@ -31,10 +31,6 @@ export const expiry: Family = {
   }
 }
 
-function negated (points: number | null | undefined): number | null {
-  return points === null || points === undefined ? null : -Math.abs(points)
-}
-
 /** Of each bucket that it expired, when the points did. */
 function expired (buckets: Bucket[] | null, facts: readonly Fact[]): ExpirationObservation[] {
   const movement = facts.find(fact => fact.fact === 'movement')
@@ -46,6 +42,10 @@ function expired (buckets: Bucket[] | null, facts: readonly Fact[]): ExpirationO
     const left = Number.isSafeInteger(points) ? BigInt(points as number) : null
     return [{ fact: 'expiration', bucket_id: id, card_id, campaign_id: null, status: 'EXPIRED', points: left, expires_on: dayOf(expires_on), occurred_at } satisfies ExpirationObservation]
   })
+}
+
+function negated (points: number | null | undefined): number | null {
+  return points === null || points === undefined ? null : -Math.abs(points)
 }
 
 interface Bucket { bucket_id: unknown, points: unknown, expires_on: unknown }

@@ -6,7 +6,7 @@ import { bystanders, about, cardFacts, cardObservation, customerOf, isLoyaltyCar
 import { observedOrder } from '../payloads/order.ts'
 import { PendingPoints, readRow, Transaction, type KindOfEvent, type Row } from '../payloads/transaction.ts'
 import { Described, relied } from '../payloads/decoder.ts'
-import { optionalInstant, requiredId } from '../payloads/values.ts'
+import { optionalInstant, requiredId, textIn } from '../payloads/values.ts'
 import type { Reading } from './family.ts'
 
 /** The fields of every payload that carries a row of the provider's card ledger. */
@@ -60,7 +60,7 @@ export function readingOfRow (envelope: Envelope, data: RowPayload, event: { typ
 export function readingOfRowAlone (transaction: Transaction, campaign_id: string | null, source_rank: SourceRank): Omit<Reading, 'bare'> {
   if (isCredit(transaction)) {
     const id = requiredId(transaction.id, 'transaction.id')
-    return { subject: naturalKey('transaction', id), customer_id: null, occurred_at: null, facts: [], core: { transaction: id, type: typeof transaction.type === 'string' ? transaction.type : null }, ids: [id] }
+    return { subject: naturalKey('transaction', id), customer_id: null, occurred_at: null, facts: [], core: { transaction: id, type: textIn(transaction, 'type') ?? null }, ids: [id] }
   }
   const row = readRow(transaction, {}, { card_id: null, holder_id: null, source_rank })
   const { card_id, occurred_at } = row

@@ -105,9 +105,8 @@ export function readRow (row: Transaction, beside: Beside, observed: Observed, .
   const occurred_at = requiredInstant('data.transaction.created_at', row.created_at, ...fallbacks)
   const points = pointsAmong('transaction.details.balance.points', ...balances)
   const reported_balance = balanceAmong('transaction.details.balance.balance', ...balances)
-  const type = typeOf(row)
-  const kind = kindOf(type, observed.kind, points)
-  if (kind === undefined) return rowOfUnknownType({ vtx, type, card_id, points, balance: reported_balance, occurred_at })
+  const kind = kindOf(row.type, observed.kind, points)
+  if (kind === undefined) return rowOfUnknownType({ vtx, type: textIn(row, 'type') ?? null, card_id, points, balance: reported_balance, occurred_at })
   const lot = inside.pending_points ?? beside.pending_points
   // Of an award these name the movement; beside any other they only describe it.
   const named = kind === 'accrual' ? idAmong : (_field: string, ...places: unknown[]) => firstId(...places.map(idOf)) ?? null
@@ -193,12 +192,12 @@ function typeOf ({ type }: Transaction): string | null {
  * The kind of a row's movement; undefined where neither the row nor its event says. It is not guessed by the sign of
  * the points: a row of a new type can be a spend or an award, and would count beside its event.
  */
-function kindOf (type: string | null, said: KindOfEvent | undefined, points: bigint | null): MovementKind | undefined {
-  const known = KINDS.get(type ?? '')
+function kindOf (type: unknown, said: KindOfEvent | undefined, points: bigint | null): MovementKind | undefined {
+  const known = typeof type === 'string' ? KINDS.get(type) : undefined
   if (known !== undefined) return known
   if (said === 'adjustment') return points !== null && points < 0n ? 'removal' : 'addition'
-  if (said !== undefined || type === null || TYPE_FORM.test(type)) return said
-  throw new UnmatchedRow(`data.transaction.type: ${JSON.stringify(type.slice(0, 40))} is no type of a row, and its points would count twice beside the event that they are of`)
+  if (said !== undefined || type === null || type === undefined || (typeof type === 'string' && TYPE_FORM.test(type))) return said
+  throw new UnmatchedRow(`data.transaction.type: ${(JSON.stringify(type) ?? 'this').slice(0, 42)} is no type of a row, and its points would count twice beside the event that they are of`)
 }
 
 /** Do the details hold more than the balance? An accrual can have another cause than a trigger: a segment, a lot. */
