@@ -183,11 +183,6 @@ function rowOfUnknownType (stated: { vtx: string, type: string | null, card_id: 
   }
 }
 
-/** A type that is no text says nothing where the event does: else the row of a spend would count beside it. */
-function typeOf ({ type }: Transaction): string | null {
-  return typeof type === 'string' || type === null || type === undefined ? type ?? null : JSON.stringify(type)
-}
-
 /**
  * The kind of a row's movement; undefined where neither the row nor its event says. It is not guessed by the sign of
  * the points: a row of a new type can be a spend or an award, and would count beside its event.
@@ -197,7 +192,7 @@ function kindOf (type: unknown, said: KindOfEvent | undefined, points: bigint | 
   if (known !== undefined) return known
   if (said === 'adjustment') return points !== null && points < 0n ? 'removal' : 'addition'
   if (said !== undefined || type === null || type === undefined || (typeof type === 'string' && TYPE_FORM.test(type))) return said
-  throw new UnmatchedRow(`data.transaction.type: ${(JSON.stringify(type) ?? 'this').slice(0, 42)} is no type of a row, and its points would count twice beside the event that they are of`)
+  throw new UnmatchedRow(`data.transaction.type: ${JSON.stringify(type).slice(0, 42)} is no type of a row, and its points would count twice beside the event that they are of`)
 }
 
 /** Do the details hold more than the balance? An accrual can have another cause than a trigger: a segment, a lot. */
