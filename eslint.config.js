@@ -24,14 +24,15 @@ const direction = {
   engine: ['ingest', 'log', 'providers', 'postgres', 'ledger'],
   projections: ['engine', 'postgres', 'ledger'],
   history: ['projections', 'log', 'providers', 'postgres', 'ledger'],
+  reconcile: ['projections', 'engine', 'ingest', 'log', 'providers', 'postgres', 'ledger'],
   transfer: ['projections', 'ingest', 'log', 'providers', 'postgres', 'ledger'],
   erasure: ['projections', 'engine', 'log', 'providers', 'postgres', 'ledger'],
   audit: ['erasure', 'log', 'providers', 'postgres', 'ledger'],
   access: ['postgres'],
-  http: ['access', 'history', 'projections', 'engine', 'ingest', 'log', 'providers', 'postgres', 'ledger'],
-  app: ['http', 'access', 'projections', 'engine', 'ingest', 'log', 'providers', 'postgres', 'ledger', 'config.ts'],
+  http: ['access', 'reconcile', 'history', 'projections', 'engine', 'ingest', 'log', 'providers', 'postgres', 'ledger'],
+  app: ['http', 'access', 'reconcile', 'projections', 'engine', 'ingest', 'log', 'providers', 'postgres', 'ledger', 'config.ts'],
   cli: [
-    'app', 'access', 'audit', 'erasure', 'transfer', 'projections', 'engine', 'ingest', 'log', 'providers', 'postgres',
+    'app', 'access', 'audit', 'erasure', 'transfer', 'reconcile', 'projections', 'engine', 'ingest', 'log', 'providers', 'postgres',
     'files', 'ledger', 'config.ts', '../simulator'
   ],
   'main.ts': ['cli', 'app', 'config.ts'],
@@ -94,7 +95,7 @@ const unnamedProviders = {
       Program () {
         for (const { index, 0: name } of context.sourceCode.text.matchAll(new RegExp(providerNames.join('|'), 'gi'))) {
           const loc = { start: context.sourceCode.getLocFromIndex(index), end: context.sourceCode.getLocFromIndex(index + name.length) }
-          context.report({ loc, message: `Only src/providers/index.ts knows ${name}: say what you need of any provider in src/providers/provider.ts.` })
+          context.report({ loc, message: `Only src/providers/index.ts and src/config.ts know ${name}: say what you need of any provider in src/providers/provider.ts.` })
         }
       }
     }
@@ -265,7 +266,8 @@ export default defineConfig(
   {
     name: 'direction/unnamed-providers',
     files: ['src/**/*.ts'],
-    ignores: ['src/providers/index.ts', 'src/providers/*/**'],
+    // The settings of a provider have its name, as people expect them to.
+    ignores: ['src/providers/index.ts', 'src/providers/*/**', 'src/config.ts'],
     plugins: { providers: { rules: { unnamed: unnamedProviders } } },
     rules: { 'providers/unnamed': 'error' }
   },

@@ -204,7 +204,103 @@ comment on column ledger.api_keys.token_digest is 'sha256 of the token';
 comment on column ledger.api_keys.created_at is 'When it was made';
 comment on column ledger.api_keys.revoked_at is 'Since when it is refused; null: it is in force';
 
-grant select on ledger.repeatable_files, ledger.shards, ledger.events, ledger.quarantine, ledger.api_keys to ledger_service;
+create table ledger.reconciliations (
+  reconciliation_id bigint not null generated always as identity,
+  provider text collate "C" not null,
+  card text,
+  since timestamptz,
+  state text not null default 'running',
+  started_at timestamptz not null default clock_timestamp(),
+  progressed_at timestamptz not null default clock_timestamp(),
+  ended_at timestamptz,
+  ended_by text,
+  detail text,
+  runs integer not null default 1,
+  calls bigint not null default 0,
+  pulled bigint not null default 0,
+  stored bigint not null default 0,
+  duplicates bigint not null default 0,
+  quarantined bigint not null default 0,
+  cards_compared bigint not null default 0,
+  cards_equal bigint not null default 0,
+  cards_healed bigint not null default 0,
+  cards_different bigint not null default 0,
+  healed jsonb not null default '{}',
+  differences jsonb not null default '[]',
+  remarks jsonb not null default '[]',
+  constraint reconciliations_pkey primary key (reconciliation_id),
+  constraint reconciliations_state_known check (state in ('running', 'stopped', 'finished')),
+  constraint reconciliations_ended check ((state = 'running') = (ended_at is null)),
+  constraint reconciliations_stopped_for_a_reason check ((state = 'stopped') = (ended_by is not null)),
+  constraint reconciliations_healed_object check (jsonb_typeof(healed) = 'object'),
+  constraint reconciliations_differences_array check (jsonb_typeof(differences) = 'array'),
+  constraint reconciliations_remarks_array check (jsonb_typeof(remarks) = 'array')
+);
+comment on table ledger.reconciliations is 'Every time the ledger asked the provider: what was asked, what was stored, and how the cards compare';
+comment on column ledger.reconciliations.reconciliation_id is 'Names it';
+comment on column ledger.reconciliations.provider is 'Who was asked';
+comment on column ledger.reconciliations.card is 'The only card that was asked about; null: all';
+comment on column ledger.reconciliations.since is 'What changed since this time was read again; null: what the runs before had not read';
+comment on column ledger.reconciliations.state is 'running: goes on, or was killed; stopped: ended before its end, and the next run continues it; finished';
+comment on column ledger.reconciliations.started_at is 'When its first run began';
+comment on column ledger.reconciliations.progressed_at is 'When it stored something last';
+comment on column ledger.reconciliations.ended_at is 'When it stopped or finished';
+comment on column ledger.reconciliations.ended_by is 'Why it stopped, as a stable code';
+comment on column ledger.reconciliations.detail is 'Why it stopped, in a sentence for people';
+comment on column ledger.reconciliations.runs is 'How many runs it took: one more for each that was killed or stopped';
+comment on column ledger.reconciliations.calls is 'Calls made to the provider''s API';
+comment on column ledger.reconciliations.pulled is 'Objects that the API returned';
+comment on column ledger.reconciliations.stored is 'How many of them became new events';
+comment on column ledger.reconciliations.duplicates is 'How many were stored before';
+comment on column ledger.reconciliations.quarantined is 'How many cannot be used, or contradict what is stored';
+comment on column ledger.reconciliations.cards_compared is 'Cards of which the provider stated what they hold';
+comment on column ledger.reconciliations.cards_equal is 'Cards that were right before';
+comment on column ledger.reconciliations.cards_healed is 'Cards that what was pulled made right, or explained better';
+comment on column ledger.reconciliations.cards_different is 'Cards that are still not as the provider states';
+comment on column ledger.reconciliations.healed is 'By how many points the healed cards changed, by kind; signed';
+comment on column ledger.reconciliations.differences is 'The cards that are still different, and why; the first of them where there are many';
+comment on column ledger.reconciliations.remarks is 'What could not be read, in sentences for people';
+create index reconciliations_newest on ledger.reconciliations (provider, started_at);
+
+create table ledger.reconcile_cursors (
+  provider text collate "C" not null,
+  list text collate "C" not null,
+  cursor text not null,
+  updated_at timestamptz not null default clock_timestamp(),
+  constraint reconcile_cursors_pkey primary key (provider, list)
+);
+comment on table ledger.reconcile_cursors is 'Up to where each list of a provider''s API was read. A cursor is written after all that precedes it is stored.';
+comment on column ledger.reconcile_cursors.provider is 'Who was asked';
+comment on column ledger.reconcile_cursors.list is 'The list, by the name that the provider''s code gives it';
+comment on column ledger.reconcile_cursors.cursor is 'Where to read on; only the provider''s code reads it';
+comment on column ledger.reconcile_cursors.updated_at is 'When it was moved last';
+
+create table ledger.reconcile_cards (
+  reconciliation_id bigint not null,
+  card_id text collate "C" not null,
+  before jsonb,
+  balance bigint,
+  balance_at timestamptz,
+  pending bigint,
+  pending_at timestamptz,
+  constraint reconcile_cards_pkey primary key (reconciliation_id, card_id),
+  constraint reconcile_cards_reconciliation_fkey foreign key (reconciliation_id) references ledger.reconciliations,
+  constraint reconcile_cards_balance_whole check ((balance is null) = (balance_at is null)),
+  constraint reconcile_cards_pending_whole check ((pending is null) = (pending_at is null))
+);
+comment on table ledger.reconcile_cards is 'The cards of a reconciliation that is not finished: what the ledger said before, and what the provider states';
+comment on column ledger.reconcile_cards.reconciliation_id is 'The reconciliation';
+comment on column ledger.reconcile_cards.card_id is 'The card';
+comment on column ledger.reconcile_cards.before is 'What the ledger said before anything about the card was pulled; null: it did not know the card';
+comment on column ledger.reconcile_cards.balance is 'The available points that the provider stated last';
+comment on column ledger.reconcile_cards.balance_at is 'As of when';
+comment on column ledger.reconcile_cards.pending is 'The pending points that the provider stated last';
+comment on column ledger.reconcile_cards.pending_at is 'As of when';
+
+grant select on ledger.repeatable_files, ledger.shards, ledger.events, ledger.quarantine, ledger.api_keys,
+                ledger.reconciliations, ledger.reconcile_cursors, ledger.reconcile_cards to ledger_service;
+grant insert, update on ledger.reconciliations, ledger.reconcile_cursors, ledger.reconcile_cards to ledger_service;
+grant delete on ledger.reconcile_cards to ledger_service;
 -- Not body, not headers, no delete: a delivery stays as it came in.
 grant insert (provider, body, headers, reason, detail, event_id, subject),
       update (reason, detail, event_id, subject, last_seen_at, times_seen, state, decided_at, decided_by, discard_reason)

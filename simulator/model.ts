@@ -12,6 +12,7 @@ export interface Profile {
   readonly email: string | null
   readonly metadata: JsonObject
   readonly created_at: Micros
+  readonly updated_at: Micros
 }
 
 export interface Customer {
@@ -137,6 +138,8 @@ export interface Lot {
   readonly order: OrderState
   readonly trigger: Trigger
   readonly created_at: Micros
+  /** Absent: not changed since it was added. */
+  updated_at?: Micros
   points: number
 }
 

@@ -30,13 +30,21 @@ interface Theatre { stage: Stage, next: () => ProviderEvent[] }
 const BEGINNING: Micros = Date.UTC(2024, 0, 8, 6) * MILLISECOND
 const ID_LENGTH: Record<string, number> = { v: 32, cust: 24, camp: 24, ern: 24, ord: 24 }
 
+/** 15 hexadecimal digits: the millisecond, then a counter. */
+function ascending (now: Micros, count: number): string {
+  return Math.floor(now / MILLISECOND).toString(16).padStart(11, '0') + (count % 0x10000).toString(16).padStart(4, '0')
+}
+
 /** @param play plays one scene; it must always find one that can be played */
 export function openTheatre (random: Random, play: (stage: Stage) => void): Theatre {
   const ids = random.fork('ids')
   let emitted: ProviderEvent[] = []
   let now = BEGINNING
   let group_id = ''
+  let minted = 0
   const mint = (prefix: string): string => {
+    // The API lists these by id, and the provider's ids ascend with time.
+    if (prefix === 'vtx' || prefix === 'lopp') return `${prefix}_${ascending(now, minted++)}${ids.hex(3)}`
     const length = ID_LENGTH[prefix]
     return `${prefix}_${length === undefined ? ids.hex(18) : ids.letters(length)}`
   }
@@ -68,6 +76,11 @@ export function between (random: Random, from_seconds: number, to_seconds: numbe
 
 export function toMilliseconds (span: Micros): Micros {
   return Math.floor(span / MILLISECOND) * MILLISECOND
+}
+
+/** The time of a change after another one: no two states of an object have one time. */
+export function laterThan (before: Micros, at: Micros): Micros {
+  return Math.max(before + 1, at)
 }
 
 /** Changes a card's balance and records the true movement. @returns the card after it */

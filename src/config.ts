@@ -1,9 +1,11 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { envSchema } from 'env-schema'
 
+const DATABASE_URL = '^postgres(ql)?://[^/]'
+
 /** All settings, by the names of their environment variables. `.env.example` has the same ones, for people. */
 export const ConfigSchema = Type.Object({
-  DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://[^/]', description: 'PostgreSQL 15 or newer. Unset: a real PostgreSQL, embedded, in DATA_DIR.' })),
+  DATABASE_URL: Type.Optional(Type.String({ pattern: DATABASE_URL, description: 'PostgreSQL 15 or newer. Unset: a real PostgreSQL, embedded, in DATA_DIR.' })),
   DATABASE_ROLE: Type.String({ default: 'ledger_service', description: 'Role that the service acts as; it cannot change stored events. Empty: the login.' }),
   DATABASE_POOL_SIZE: Type.Integer({ default: 10, minimum: 3, maximum: 200, description: 'Database connections of a process: a third each for deliveries and for the worker, at most three, the rest for reads; one more listens.' }),
   DATABASE_TIMEOUT_MS: Type.Integer({ default: 10_000, minimum: 100, maximum: 3_600_000, description: 'How long a statement of the service may go unanswered before it is given up, with its connection.' }),
@@ -25,13 +27,25 @@ export const ConfigSchema = Type.Object({
   HTTP_CONNECTION_LIMIT: Type.Integer({ default: 1000, minimum: 1, maximum: 100_000, description: 'Connections of clients at once; further ones are closed.' }),
   APPEND_QUEUE_LIMIT: Type.Integer({ default: 10_000, minimum: 1, maximum: 1_000_000, description: 'Deliveries that may wait to be stored; beyond it the answer is 503.' }),
   PROJECTION_BATCH_EVENTS: Type.Integer({ default: 2000, minimum: 1, maximum: 100_000, description: 'Events a projection step folds at most.' }),
+  VOUCHERIFY_API_URL: Type.String({ default: 'https://api.voucherify.io', pattern: '^(https://[^/]|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])[:/]?)', description: 'Address of the provider\'s API; that of the project\'s region.' }),
+  VOUCHERIFY_APP_ID: Type.String({ default: '', description: 'Id of an API key of the provider, for reconcile. A key that may only read is enough.' }),
+  VOUCHERIFY_APP_TOKEN: Type.String({ default: '', description: 'Its secret part.' }),
+  VOUCHERIFY_APP_TOKEN_FILE: Type.Optional(Type.String({ description: 'A file with the secret part, instead of VOUCHERIFY_APP_TOKEN.' })),
+  RECONCILE_EVERY_MINUTES: Type.Integer({ default: 0, minimum: 0, maximum: 10_080, description: 'How often the worker reconciles with the provider; 0: never.' }),
+  RECONCILE_CALLS_PER_MINUTE: Type.Integer({ default: 60, minimum: 1, maximum: 100_000, description: 'Calls a minute to the provider\'s API. Leave others some of the plan\'s limit.' }),
+  RECONCILE_CALLS_PER_RUN: Type.Integer({ default: 10_000, minimum: 1, maximum: 100_000_000, description: 'Calls that one run makes at most; the next run continues.' }),
   SHUTDOWN_TIMEOUT_MS: Type.Integer({ default: 10_000, minimum: 100, maximum: 600_000, description: 'How long an orderly stop may take before the process ends anyway.' })
 })
 
 export type ConfigVariables = Static<typeof ConfigSchema>
 
-/** The settings of a process: read once, passed down, never changed. */
-export type Config = Readonly<Omit<ConfigVariables, 'WEBHOOK_SECRETS'> & { WEBHOOK_SECRETS: readonly string[] }>
+/** How the API of a provider is reached. `token_file`: holds the token, if that is not given itself. */
+export interface ApiSettings { url: string, id: string, token: string, token_file: string | undefined }
+
+/** The settings of a process: read once, passed down, never changed. `APIS`: by the names of the providers. */
+export type Config = Readonly<Omit<ConfigVariables, 'WEBHOOK_SECRETS' | ApiVariable> & { WEBHOOK_SECRETS: readonly string[], APIS: Readonly<Record<string, ApiSettings>> }>
+
+type ApiVariable = 'VOUCHERIFY_API_URL' | 'VOUCHERIFY_APP_ID' | 'VOUCHERIFY_APP_TOKEN' | 'VOUCHERIFY_APP_TOKEN_FILE'
 
 /** A setting that cannot be used. The message names the variable and what it must be. */
 export class ConfigError extends Error {
@@ -53,11 +67,13 @@ export function loadConfig (environment: NodeJS.ProcessEnv = process.env): Confi
     throw new ConfigError(describe(error as { errors?: Problem[], message: string }), { cause: error })
   }
   const secrets = variables.WEBHOOK_SECRETS.split(',').map(secret => secret.trim()).filter(secret => secret !== '')
-  return Object.freeze({ ...variables, WEBHOOK_SECRETS: Object.freeze(secrets) })
+  const { VOUCHERIFY_API_URL: url, VOUCHERIFY_APP_ID: id, VOUCHERIFY_APP_TOKEN: token, VOUCHERIFY_APP_TOKEN_FILE: token_file, ...others } = variables
+  const APIS = Object.freeze({ voucherify: Object.freeze({ url: url.replace(/\/+$/, ''), id: id.trim(), token: token.trim(), token_file }) })
+  return Object.freeze({ ...others, WEBHOOK_SECRETS: Object.freeze(secrets), APIS })
 }
 
 function expected ({ keyword, message, params }: Problem): string {
-  if (keyword === 'pattern') return 'must look like postgres://user:password@host:5432/database'
+  if (keyword === 'pattern') return params?.pattern === DATABASE_URL ? 'must look like postgres://user:password@host:5432/database' : 'must look like https://api.example.com'
   return Array.isArray(params?.allowedValues) ? `must be one of ${params.allowedValues.join(', ')}` : message ?? 'is not usable'
 }
 

@@ -39,7 +39,7 @@ async function violations (file: string, code: string): Promise<string[]> {
 // The rooms of src, bottom up. They are repeated here and not read from the configuration, so that the test is
 // independent of it.
 const rooms = [
-  'ledger', 'files', 'postgres', 'providers', 'log', 'ingest', 'engine', 'projections', 'history', 'transfer', 'erasure', 'audit', 'access', 'http', 'app', 'cli'
+  'ledger', 'files', 'postgres', 'providers', 'log', 'ingest', 'engine', 'projections', 'history', 'reconcile', 'transfer', 'erasure', 'audit', 'access', 'http', 'app', 'cli'
 ] as const
 
 async function isRefused (from: string, to: string): Promise<boolean> {

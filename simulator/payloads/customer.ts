@@ -1,4 +1,4 @@
-import { instant, written } from '../clock.ts'
+import { instant, written, type Micros } from '../clock.ts'
 import { DISTRIBUTED_WRAPPED, PROJECT_ARCHIVED, type ProviderEvent, type Stamp } from '../event.ts'
 import type { TierChange } from '../facts.ts'
 import type { JsonObject } from '../json.ts'
@@ -15,29 +15,30 @@ export function customerEvent (stamp: Stamp, customer: Profile, change: 'created
     customer_id: customer.id,
     subject: joined('customer', customer.id),
     routes: PROJECT_ARCHIVED,
-    payload: () => ({ customer: fullCustomer() }),
+    payload: () => ({ customer: fullCustomerObject(customer, stamp.at) }),
     archived_id: `${stamp.id}a`,
-    archived: () => ({ object: fullCustomer() }),
+    archived: () => ({ object: fullCustomerObject(customer, stamp.at) }),
     facts: () => [customerFact(customer, stamp.at, change === 'deleted')]
   }
+}
 
-  function fullCustomer (): JsonObject {
-    return {
-      ...customerObject(customer),
-      description: null,
-      phone: null,
-      birthdate: null,
-      address: null,
-      summary: {
-        orders: { total_amount: 0, total_count: 0, average_amount: 0, last_order_amount: 0 },
-        redemptions: { total_redeemed: 0, total_failed: 0, total_succeeded: 0, total_rolled_back: 0, total_rollback_failed: 0, total_rollback_succeeded: 0 }
-      },
-      loyalty: { points: 0, referred_customers: 0, campaigns: {} },
-      referrals: { total: 0, campaigns: [] },
-      system_metadata: {},
-      created_at: written(customer.created_at),
-      updated_at: written(stamp.at)
-    }
+/** A customer with all fields, as customer events and the API show it. */
+export function fullCustomerObject (customer: Profile, updated_at: Micros): JsonObject {
+  return {
+    ...customerObject(customer),
+    description: null,
+    phone: null,
+    birthdate: null,
+    address: null,
+    summary: {
+      orders: { total_amount: 0, total_count: 0, average_amount: 0, last_order_amount: 0 },
+      redemptions: { total_redeemed: 0, total_failed: 0, total_succeeded: 0, total_rolled_back: 0, total_rollback_failed: 0, total_rollback_succeeded: 0 }
+    },
+    loyalty: { points: 0, referred_customers: 0, campaigns: {} },
+    referrals: { total: 0, campaigns: [] },
+    system_metadata: {},
+    created_at: written(customer.created_at),
+    updated_at: written(updated_at)
   }
 }
 

@@ -14,18 +14,7 @@ export function giftRowEvent (stamp: Stamp, row: GiftRow): ProviderEvent {
     subject: joined('transaction', row.id),
     routes: PROJECT,
     payload: () => ({
-      transaction: {
-        id: row.id,
-        source_id: null,
-        voucher_id: row.voucher_id,
-        campaign_id: row.campaign_id,
-        source: 'API',
-        reason: null,
-        type: row.type,
-        details: { balance: giftBalance(row) },
-        related_transaction_id: null,
-        created_at: instant(row.at)
-      },
+      transaction: giftRowObject(row),
       voucher: giftVoucher(row),
       campaign: null,
       holder: customerObject(row.holder),
@@ -33,6 +22,21 @@ export function giftRowEvent (stamp: Stamp, row: GiftRow): ProviderEvent {
       order: null
     }),
     facts: () => []
+  }
+}
+
+export function giftRowObject (row: GiftRow): JsonObject {
+  return {
+    id: row.id,
+    source_id: null,
+    voucher_id: row.voucher_id,
+    campaign_id: row.campaign_id,
+    source: 'API',
+    reason: null,
+    type: row.type,
+    details: { balance: giftBalance(row) },
+    related_transaction_id: null,
+    created_at: instant(row.at)
   }
 }
 

@@ -18,7 +18,8 @@ export function join (stage: Stage): void {
     name: random.pick(NAMES),
     email: random.chance(0.7) ? `${random.letters(8).toLowerCase()}@example.com` : null,
     metadata: random.chance(0.5) ? { region: random.pick(['EMEA', 'US']) } : {},
-    created_at: stage.now
+    created_at: stage.now,
+    updated_at: stage.now
   }
   const customer: Customer = { now, cards: [], tier: undefined, deleted: false }
   world.customers.push(customer)
@@ -74,5 +75,5 @@ function openCard (stage: Stage, customer: Customer, older: boolean): void {
   stage.emit(cardCreatedEvent(stage.stamp(SECOND), blank))
   if (atOnce) return
   stage.emit(cardPublishedEvent(stage.stamp(3 * SECOND), blank, customer.now, mint('pub')))
-  card.now = { ...blank, holder: customer.now }
+  card.now = { ...blank, holder: customer.now, updated_at: stage.now + 3 * SECOND }
 }

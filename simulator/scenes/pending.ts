@@ -1,8 +1,8 @@
-import { SECOND } from '../clock.ts'
+import { SECOND, type Micros } from '../clock.ts'
 import { awardKey } from '../keys.ts'
 import type { Card, Lot, OrderState, Rule, Trigger, Row } from '../model.ts'
 import { activationDay, activationEvent, misnamedActivation, pendingEvent, pendingObject, type PendingPoints } from '../payloads/pending.ts'
-import { between, move, type Scene, type Stage } from '../stage.ts'
+import { between, laterThan, move, type Scene, type Stage } from '../stage.ts'
 import { awardDetails, recordRow } from './record-row.ts'
 
 const CHANNELS = ['project', 'distribution'] as const
@@ -21,6 +21,7 @@ export function addLot (stage: Stage, card: Card, earned: { order: OrderState, r
 export const updateLot: Scene = stage => withLot(stage, (card, lot) => {
   const before = lot.points
   lot.points = before + stage.random.integer(1, 50) * (before > 50 && stage.random.chance(0.5) ? -1 : 1)
+  lot.updated_at = stage.now
   shift(card, lot.points - before, stage.now)
   const pending = pendingOf(stage, card, lot, stage.now)
   for (const channel of CHANNELS) stage.emit(pendingEvent(stage.stamp(), pending, 'updated', lot.points - before, channel))
@@ -81,11 +82,11 @@ function pendingOf (stage: Stage, card: Card, lot: Lot, updated_at?: number): Pe
   return updated_at === undefined ? state : { ...state, updated_at }
 }
 
-function shift (card: Card, points: number, at: number): void {
-  card.now = { ...card.now, pending: card.now.pending + points, updated_at: at }
+function shift (card: Card, points: number, at: Micros): void {
+  card.now = { ...card.now, pending: card.now.pending + points, updated_at: laterThan(card.now.updated_at, at) }
 }
 
-function remove (card: Card, lot: Lot, at: number): void {
+function remove (card: Card, lot: Lot, at: Micros): void {
   card.lots.splice(card.lots.indexOf(lot), 1)
   shift(card, -lot.points, at)
 }

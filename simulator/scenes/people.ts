@@ -3,7 +3,7 @@ import type { Card, Profile } from '../model.ts'
 import { assignmentEvent } from '../payloads/card.ts'
 import { customerEvent, tierEvent } from '../payloads/customer.ts'
 import type { Random } from '../random.ts'
-import { liveCustomers, type Scene, type Stage } from '../stage.ts'
+import { laterThan, liveCustomers, type Scene, type Stage } from '../stage.ts'
 
 /** A customer's profile changes, or, seldom, the customer is deleted. */
 export const changeCustomer: Scene = stage => {
@@ -17,11 +17,13 @@ export const changeCustomer: Scene = stage => {
     stage.emit(customerEvent(stage.stamp(), customer.now, 'deleted'))
     return true
   }
-  customer.now = { ...customer.now, ...changed(customer.now, random) }
+  const changes = changed(customer.now, random)
+  const stamp = stage.stamp()
+  customer.now = { ...customer.now, ...changes, updated_at: stamp.at }
   for (const card of customer.cards) {
     if (card.now.holder?.id === customer.now.id) card.now = { ...card.now, holder: customer.now }
   }
-  stage.emit(customerEvent(stage.stamp(), customer.now, 'updated'))
+  stage.emit(customerEvent(stamp, customer.now, 'updated'))
   return true
 }
 
@@ -40,7 +42,7 @@ export const releaseCard: Scene = stage => {
   const card = someCard(stage, candidate => candidate.now.holder !== undefined)
   const holder = card?.now.holder
   if (card === undefined || holder === undefined) return false
-  card.now = { ...card.now, holder: undefined }
+  card.now = { ...card.now, holder: undefined, updated_at: laterThan(card.now.updated_at, stage.now) }
   const from = stage.world.customers.find(customer => customer.now.id === holder.id)
   from?.cards.splice(from.cards.indexOf(card), 1)
   stage.emit(assignmentEvent(stage.stamp(), card.now, holder, 'deleted', stage.mint('rhold')))
@@ -53,7 +55,7 @@ export const assignCard: Scene = stage => {
   const card = someCard(stage, candidate => candidate.now.holder === undefined)
   if (customers.length === 0 || card === undefined) return false
   const to = stage.random.pick(customers)
-  card.now = { ...card.now, holder: to.now }
+  card.now = { ...card.now, holder: to.now, updated_at: laterThan(card.now.updated_at, stage.now) }
   to.cards.push(card)
   stage.emit(assignmentEvent(stage.stamp(), card.now, to.now, 'created', stage.mint('rhold')))
   return true
@@ -68,6 +70,7 @@ export const assignAndRelease: Scene = stage => {
   if (card === undefined) return released
   const to = stage.random.pick(customers).now
   const [given, taken] = [stage.stamp(6 * SECOND), stage.stamp(6 * SECOND)]
+  card.now = { ...card.now, updated_at: laterThan(card.now.updated_at, taken.at) }
   stage.emit(
     assignmentEvent(given, { ...card.now, holder: to }, to, 'created', stage.mint('rhold')),
     assignmentEvent(taken, card.now, to, 'deleted', stage.mint('rhold'))

@@ -13,11 +13,14 @@ import { closePool, databaseOf, openPool, type DatabaseOptions, type Db } from '
 import { hasKeys } from '../access/api-keys.sql.ts'
 import { migrationStatus } from '../postgres/migrations/migrate.ts'
 import { createNotifier } from '../log/notify.sql.ts'
+import type { Ingest } from '../ingest/store-delivery.ts'
 import { shareConnections } from './connections.ts'
 import { CommandError } from './errors.ts'
 import { requireMigrated, requireShards, type DatabaseHandle } from './open.ts'
 import { logsIdleErrors, startLocalWorker, startWorkerThread, type RunningWorker, type ServiceAccess } from './worker.ts'
 import { webhookSecrets } from './webhook-secrets.ts'
+import { providerApi } from './provider-api.ts'
+import { awaitWorkers, budgetOf, loggedFigures, startReconciling } from './reconciling.ts'
 import type { Shutdown } from './shutdown.ts'
 
 /** What a service is made of. */
@@ -63,6 +66,7 @@ export async function startService (service: Service): Promise<StartedService> {
   const common = { db, pendingMigrations: async () => (await migrationStatus(pool)).pending, logger: log, limits: limitsOf(config) }
   if (only === 'worker') {
     const worker = runWorker(service, shares.steps, () => {})
+    await runReconciling(service, { db, shards, appender: undefined }, worker)
     const url = await listen(await createHealthApp({ ...common, worker: worker.health }), config, shutdown)
     return { url, hasKeys: await hasKeys(db), secretFile: undefined }
   }
@@ -70,6 +74,7 @@ export async function startService (service: Service): Promise<StartedService> {
   const freshness = createFreshness(reads, projections)
   const worker = only === 'api' ? undefined : runWorker(service, shares.steps, freshness.moved)
   const ingest = { db, shards, appender: runAppender(service, db, worker) }
+  if (only === undefined) await runReconciling(service, ingest, worker)
   const { secrets, file } = await webhookSecrets(config)
   // WEBHOOK_SECRETS is the setting of the first provider; another one brings a setting of its own.
   const app = await createApp({
@@ -109,6 +114,30 @@ function runWorker (service: Service, poolSize: number, moved: Freshness['moved'
     : startWorkerThread({ ...settings, logLevel: config.LOG_LEVEL }, moved)
   shutdown.onStop('worker', worker.stop)
   return worker
+}
+
+/** Connections for asking the provider: one holds the lock. */
+const RECONCILE_POOL = 2
+
+/** Asks the provider every so often, where the settings say so: beside the worker, which projects what is stored. */
+async function runReconciling (service: Service, { db, shards, appender }: Omit<Ingest, 'appender'> & { appender: Appender | undefined }, worker: RunningWorker | undefined): Promise<void> {
+  const { config, log, shutdown } = service
+  if (config.RECONCILE_EVERY_MINUTES === 0) return
+  const api = await providerApi(config)
+  const own = databaseOf(openServicePool(service, { poolSize: RECONCILE_POOL, name: 'reconcile' }))
+  const watching = startReconciling(api, {
+    db: own,
+    intake: { db: own, shards, appender: appender ?? runAppender(service, db, worker) },
+    every_minutes: config.RECONCILE_EVERY_MINUTES,
+    budget: budgetOf(config),
+    project: async () => await awaitWorkers(own),
+    onDone (done) {
+      if (done === undefined) log.info('another process reconciles with the provider; this one waits for its next time')
+      else log.info(loggedFigures(done), 'reconciled with the provider')
+    },
+    onFailure: error => { log.warn({ err: error }, 'reconciling with the provider stopped; the next run continues') }
+  })
+  shutdown.onStop('reconciling', watching.stop)
 }
 
 /** Opens the way into the log. After each commit, the workers of this process and of others are notified. */

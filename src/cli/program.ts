@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { addExport, addImport, addQuarantine } from './program/deliveries.ts'
+import { addExport, addImport, addQuarantine, addReconcile } from './program/deliveries.ts'
 import { addAnchor, addErase, addVerify } from './program/log.ts'
 import { addParked, addRebuild } from './program/projections.ts'
 import { createRun, type Surroundings } from './program/run.ts'
@@ -24,6 +24,7 @@ export function createProgram (surroundings: Surroundings): Command {
   addKeys(program, run)
   addQuarantine(program, run)
   addImport(program, run)
+  addReconcile(program, run)
   addRebuild(program, run)
   addParked(program, run)
   addDemo(program, run)

@@ -4,6 +4,9 @@ import type { Config } from '../config.ts'
 import type { ChaosLevel } from '../../simulator/chaos.ts'
 import { checkQuarantine } from '../../simulator/checks/quarantine.ts'
 import { openClient, SimulatorFailure, type Client } from '../../simulator/client.ts'
+import { startProviderApi } from '../../simulator/api/server.ts'
+import { checkTruth, sizeOfTruth } from '../../simulator/checks/truth.ts'
+import { withoutLost } from '../../simulator/losing.ts'
 import { createDifferences, type Difference, type Differences } from '../../simulator/differences.ts'
 import { exportOf } from '../../simulator/export.ts'
 import { expectationOf, type Expectation } from '../../simulator/oracle/expectation.ts'
@@ -11,8 +14,11 @@ import { send, type Sent } from '../../simulator/sending.ts'
 import { simulate, type Simulation, type Sources } from '../../simulator/simulate.ts'
 import { awaitProjection, sizeOf, verify } from '../../simulator/verifying.ts'
 import { CommandError } from '../app/errors.ts'
+import { askedProvider } from '../app/provider-api.ts'
 import { writeResult, type Output } from '../app/output.ts'
+import { healWith } from './reconcile.ts'
 import { showProgress } from './support/progress.ts'
+import { reconciliationText } from './support/reconcile-report.ts'
 import { webhookSecrets } from '../app/webhook-secrets.ts'
 import { serverUrl } from './support/server-url.ts'
 
@@ -28,6 +34,10 @@ export interface SimulateOptions {
   sources: string
   concurrency: number
   verify: boolean
+  /** Percent of the events that are never delivered. */
+  lose: number
+  /** Asks the simulated provider's API afterwards, so that `verify` compares with the provider itself. */
+  reconcile: boolean
   export?: string
 }
 
@@ -38,14 +48,14 @@ export interface SimulateOptions {
  */
 export async function simulateCommand (config: Config, output: Output, options: SimulateOptions): Promise<void> {
   const seed = options.seed ?? String(randomInt(1_000_000_000))
-  const again = `--seed ${quoted(seed)} --events ${options.events} --customers ${options.customers} --chaos ${options.chaos} --sources ${quoted(options.sources)}`
+  const again = `--seed ${quoted(seed)} --events ${options.events} --customers ${options.customers} --chaos ${options.chaos} --sources ${quoted(options.sources)}${options.lose > 0 ? ` --lose ${options.lose}` : ''}${options.reconcile ? ' --reconcile' : ''}`
   const base = serverUrl(config, options.url)
   const secret = options.secret ?? (await webhookSecrets(config)).secrets[0] ?? ''
   // Printed first, so that the run can be repeated whatever happens.
   if (!output.json) output.progress(`Seed ${seed}. The same seed and options send the same deliveries.`)
   else if (options.seed === undefined) output.progress(JSON.stringify({ seed }))
 
-  const simulation = simulate({ seed, customers: options.customers, events: options.events, chaos: options.chaos, sources: sourcesOf(options.sources) })
+  const simulation = thatArrive(simulate({ seed, customers: options.customers, events: options.events, chaos: options.chaos, sources: sourcesOf(options.sources) }), options.lose, seed)
   if (simulation.deliveries.length === 0) throw new CommandError('simulation_empty', `--sources ${options.sources} selects no deliveries. Give all, seeds, or event types separated by commas.`)
   if (options.export !== undefined) await writeExport(options.export, simulation)
   const differences = createDifferences()
@@ -55,7 +65,10 @@ export async function simulateCommand (config: Config, output: Output, options: 
     const { date_ms: began_ms } = await client.get('/livez')
     const sent = await sendAll(client, simulation, { ...options, secret }, differences, output)
     const expected = expectationOf(sent.acknowledged)
-    const remarks = options.verify ? await verifyAll(client, began_ms, sent, expected, differences, output) : []
+    const remarks = [
+      ...(options.verify ? await verifyAll(client, began_ms, sent, expected, differences, output) : []),
+      ...(options.reconcile ? await reconcileAll(client, config, simulation, differences, { ...options, output }) : [])
+    ]
     const summary = summarise(seed, simulation, sent, expected, differences, { verified: options.verify, remarks })
     writeResult(output, summary, summaryText(summary))
     if (differences.total > 0) throw new CommandError('ledger_differs', `${differences.total} ${differences.total === 1 ? 'thing is' : 'things are'} not as expected. Repeat with ${again}.`)
@@ -66,6 +79,37 @@ export async function simulateCommand (config: Config, output: Output, options: 
     client.close()
   }
 }
+
+function thatArrive (simulation: Simulation, percent: number, seed: string): Simulation {
+  return percent === 0 ? simulation : { ...simulation, deliveries: withoutLost(simulation.deliveries, percent / 100, seed) }
+}
+
+/**
+ * Asks the simulated provider's API, which fails now and then, into the database of this configuration: it must be the
+ * server's. Then compares the ledger with the provider's own world. @returns what was healed
+ */
+async function reconcileAll (client: Client, config: Config, { world }: Simulation, differences: Differences, { verify: verifies, seed, output }: SimulateOptions & { output: Output }): Promise<string[]> {
+  const api = await startProviderApi(world, { chaos: { seed: seed ?? '', broken: 0.02, cut: 0.02, limited: 0.02 } })
+  try {
+    const done = await healWith({ ...config, RECONCILE_CALLS_PER_MINUTE: SIMULATED_CALLS_PER_MINUTE }, output, { provider: askedProvider(), access: { url: api.url, id: api.app_id, token: api.app_token } }, { since: BEFORE_SIMULATIONS })
+    if (verifies) {
+      const progress = showProgress('comparing with the provider', sizeOfTruth(world), output.json)
+      try {
+        await checkTruth(client, world, differences, () => progress.add(1))
+      } finally {
+        progress.stop()
+      }
+    }
+    return [`Reconciled: ${reconciliationText(done)}`]
+  } finally {
+    await api.close()
+  }
+}
+
+/** Each simulation is a provider of its own: cursors of another one would skip what happened earlier in this one. */
+const BEFORE_SIMULATIONS = '2023-01-01T00:00:00.000000Z'
+/** The simulated API has no limit. */
+const SIMULATED_CALLS_PER_MINUTE = 100_000
 
 /** Quotes a text so that a shell reads it as one word. */
 function quoted (text: string): string {

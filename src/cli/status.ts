@@ -15,6 +15,7 @@ function shown (status: LedgerStatus): string {
   return [
     `${logLine(status)}\n${quarantineLine(status)}`,
     projectionTable(status),
+    ...status.reconciliations.map(reconciliationLine),
     ...status.rebuild.map(({ name, version, lag_events }) => `Being rebuilt: ${name}, version ${version}; ${lag_events} event(s) to fold.`),
     ...(status.unread.length > 0 ? [unreadTable(status)] : []),
     ...(status.log.events > 0n ? [shardTable(status)] : []),
@@ -30,6 +31,11 @@ function logLine ({ log }: LedgerStatus): string {
 function quarantineLine ({ quarantine: { open, conflicts, reasons } }: LedgerStatus): string {
   if (open === 0) return 'Quarantine has no open rows.'
   return `${open} open in quarantine (${reasons.map(({ reason, open }) => `${reason} ${open}`).join(', ')})${conflicts > 0 ? `; ${conflicts} of them need a decision` : ''}.`
+}
+
+function reconciliationLine ({ provider, state, finished_at, cards_compared, cards_healed, cards_different }: LedgerStatus['reconciliations'][number]): string {
+  const last = finished_at === null ? 'never finished' : `last finished at ${finished_at}: ${cards_compared} cards compared, ${cards_healed} healed, ${cards_different} different`
+  return `Reconciling with ${provider}: ${last}${state === 'finished' ? '' : `; the newest run is ${state}`}.`
 }
 
 function projectionTable ({ projections }: LedgerStatus): string {

@@ -25,6 +25,22 @@ export interface RebuildState { name: string, version: number, lag_events: bigin
 export interface UnreadType { type: string, events: bigint }
 export interface OpenReason { reason: string, open: number }
 
+/** How the ledger last asked a provider. */
+export interface ReconciliationState {
+  provider: string
+  /** The state of the newest one, finished or not. */
+  state: 'running' | 'stopped' | 'finished'
+  ended_by: string | null
+  detail: string | null
+  /** When the first of all began. */
+  first_started_at: Instant
+  /** When the newest finished one ended; null: none has finished yet. */
+  finished_at: Instant | null
+  cards_compared: bigint | null
+  cards_healed: bigint | null
+  cards_different: bigint | null
+}
+
 /** The state of the ledger, read from one snapshot. */
 export interface LedgerState {
   as_of: Instant
@@ -33,6 +49,8 @@ export interface LedgerState {
   /** Projections that a rebuild folds beside the live ones. */
   rebuild: RebuildState[]
   quarantine: OpenReason[]
+  /** The newest reconciliations of everything, one a provider. */
+  reconciliations: ReconciliationState[]
   /** How many events of the last week are dated more than a day after they were stored. */
   ahead: number
   unread: UnreadType[]
@@ -55,6 +73,7 @@ export async function ledgerStateWithin (trx: Trx, names: readonly string[]): Pr
     shards: await readShards(trx),
     rebuild: await readRebuild(trx),
     quarantine: await countOpenByReason(trx),
+    reconciliations: await readReconciliations(trx),
     ahead: await countAhead(trx),
     unread: await readUnreadTypes(trx)
   }
@@ -124,6 +143,27 @@ async function readRebuild (trx: Trx): Promise<RebuildState[]> {
     await sql`rollback to savepoint before_rebuild`.execute(trx)
     return []
   }
+}
+
+async function readReconciliations (trx: Trx): Promise<ReconciliationState[]> {
+  const { rows } = await sql<ReconciliationState>`
+    select newest.provider, newest.state, newest.ended_by, newest.detail, first.started_at as first_started_at,
+           done.ended_at as finished_at, done.cards_compared, done.cards_healed, done.cards_different
+    from (select distinct provider from ledger.reconciliations) p
+    cross join lateral (
+      select r.* from ledger.reconciliations r where r.provider = p.provider and r.card is null and r.since is null
+      order by r.started_at desc, r.reconciliation_id desc limit 1
+    ) newest
+    cross join lateral (
+      select r.started_at from ledger.reconciliations r where r.provider = p.provider and r.card is null and r.since is null
+      order by r.started_at limit 1
+    ) first
+    left join lateral (
+      select r.* from ledger.reconciliations r where r.provider = p.provider and r.card is null and r.since is null and r.state = 'finished'
+      order by r.started_at desc, r.reconciliation_id desc limit 1
+    ) done on true
+    order by newest.provider`.execute(trx)
+  return rows
 }
 
 async function countOpenByReason (trx: Trx): Promise<OpenReason[]> {

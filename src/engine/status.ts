@@ -1,14 +1,14 @@
 import type { Instant } from '../ledger/instant.ts'
 import type { Db } from '../postgres/database.ts'
 import { CONTRADICTS_MOVEMENT } from '../ingest/quarantine/quarantine.sql.ts'
-import { readLedgerState, type OpenReason, type ProjectionState, type UnreadType, type RebuildState, type LedgerState } from './status.sql.ts'
+import { readLedgerState, type OpenReason, type ProjectionState, type UnreadType, type RebuildState, type ReconciliationState, type LedgerState } from './status.sql.ts'
 import { describeOutdated, outdatedOf, type Outdated } from './rebuild/versions.ts'
 import type { Projection } from './projection.ts'
 import type { WorkerHealth } from './worker.ts'
 
 /** A problem that needs action. */
 export interface Attention {
-  code: 'parked' | 'outdated' | 'lagging' | 'log_gap' | 'worker_ended' | 'dated_ahead'
+  code: 'parked' | 'outdated' | 'lagging' | 'log_gap' | 'worker_ended' | 'reconcile_old' | 'reconcile_differs' | 'dated_ahead'
   detail: string
 }
 
@@ -35,6 +35,8 @@ export interface LedgerStatus {
   /** Types of which events are stored and not read, the most frequent first. */
   unread: UnreadType[]
   log: { events: bigint, newest_recorded_at: Instant | null, silence_seconds: number | null, shards: ShardStatus[] }
+  /** How the ledger last asked each provider; empty where it never did. */
+  reconciliations: ReconciliationState[]
   worker: Omit<WorkerHealth, 'outdated' | 'waiting'> & { waiting: string | null } | null
 }
 
@@ -56,7 +58,7 @@ export function statusOf (state: LedgerState, projections: readonly Projection[]
   const live = projections.map(projection => projectionStatus(projection, state, outdated))
   return {
     as_of,
-    attention: [...attentionFor(live, outdated, state), ...workerAttention(worker)],
+    attention: [...attentionFor(live, outdated, state), ...state.reconciliations.flatMap(one => reconcileAttention(one, as_of)), ...workerAttention(worker)],
     projections: live,
     rebuild,
     quarantine: {
@@ -66,6 +68,7 @@ export function statusOf (state: LedgerState, projections: readonly Projection[]
     },
     unread: state.unread,
     log: logStatus(state),
+    reconciliations: state.reconciliations,
     worker: worker === undefined ? null : { alive: worker.alive, waiting: worker.waiting ?? null, resting: worker.resting }
   }
 }
@@ -132,12 +135,26 @@ function attentionFor (live: readonly ProjectionStatus[], outdated: readonly Out
     ...(outdated.length === 0 ? [] : [{ code: 'outdated' as const, detail: describeOutdated(outdated) }]),
     ...(late.length === 0 ? [] : [{ code: 'lagging' as const, detail: `${late.map(lateness).join('; ')}. Check /readyz and the workers' log: perhaps no worker is running, or a shard keeps failing` }]),
     ...(missing.length === 0 ? [] : [{ code: 'log_gap' as const, detail: `the log lacks ${missing.join(', ')}, and no later event of the shard is projected. The database is damaged: \`loyalty-ledger verify\` lists the damage; restore the missing events from a backup` }]),
-    ...(ahead === 0 ? [] : [{ code: 'dated_ahead' as const, detail: `${ahead} event(s) of the last 7 days are dated more than a day after they were stored. They count from when they were stored: check the clocks of whatever sent them` }])
+    ...(ahead === 0 ? [] : [{ code: 'dated_ahead' as const, detail: `${ahead} event(s) of the last 7 days are dated more than a day after they were stored. They count from when they were stored: check the time settings of whatever sent them` }])
   ]
 }
 
 function lateness ({ name, lag_events, lag_seconds }: ProjectionStatus): string {
   return `${name} is behind by ${lag_events} event(s), the oldest stored ${Math.floor(lag_seconds ?? 0)} s ago`
+}
+
+/** Who once reconciles relies on it: then it must not end in silence. */
+const RECONCILE_LIMIT_SECONDS = 48 * 3600
+
+function reconcileAttention (last: ReconciliationState, as_of: Instant): Attention[] {
+  const { provider, state, ended_by, detail, first_started_at, finished_at, cards_different } = last
+  const age_seconds = secondsBetween(finished_at ?? first_started_at, as_of) ?? 0
+  const different = cards_different ?? 0n
+  const why = state === 'stopped' ? ` The last run stopped (${ended_by}): ${detail}` : ' Run `loyalty-ledger reconcile`, or set RECONCILE_EVERY_MINUTES'
+  return [
+    ...(age_seconds <= RECONCILE_LIMIT_SECONDS ? [] : [{ code: 'reconcile_old' as const, detail: `no reconciliation with ${provider} has finished for ${Math.floor(age_seconds / 3600)} h.${why}` }]),
+    ...(different === 0n ? [] : [{ code: 'reconcile_differs' as const, detail: `${different === 1n ? '1 card is' : `${different} cards are`} not as ${provider} states, by the reconciliation of ${finished_at}: \`select differences from reporting.reconciliations\` says which and why` }])
+  ]
 }
 
 function workerAttention (worker: WorkerHealth | undefined): Attention[] {

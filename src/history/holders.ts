@@ -1,4 +1,5 @@
 import { groupBy } from '../ledger/group-by.ts'
+import { NOBODY } from '../ledger/facts.ts'
 import { holderAmong, type AsOf } from '../ledger/as-of.ts'
 import type { Trx } from '../postgres/database.ts'
 import { listEverHeld, listObservedHolders, readHolderObservations } from './holders.sql.ts'
@@ -19,7 +20,7 @@ export async function holdersAt (trx: Trx, rows: readonly CardRow[], asOf: AsOf)
   const holders = new Map<string, string>()
   const sole = new Map(rows.flatMap(({ card_id, holders }) => {
     const [only, ...others] = holders
-    return only === undefined || others.length > 0 || only.released_at !== null ? [] : [[card_id, only.customer_id]]
+    return only === undefined || only.customer_id === NOBODY || others.length > 0 || only.released_at !== null ? [] : [[card_id, only.customer_id]]
   }))
   // Most cards have had one holder: that customer holds them from the first observation on.
   for (const card_id of await listObservedHolders(trx, [...sole.keys()], asOf)) holders.set(card_id, sole.get(card_id) ?? '')

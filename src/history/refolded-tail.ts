@@ -6,7 +6,7 @@ import { foldAsKnown, type AsOf } from '../ledger/as-of.ts'
 import type { Trx } from '../postgres/database.ts'
 import { findBarelyKnown, findChangedSince, readBefore, readObservationsBy, readReobserved, readUntouched, type Cut } from './lines.sql.ts'
 import { readOpenings } from '../projections/cards/observations.sql.ts'
-import { findTailStarts, FIRST, readEarlier, readSnapshots } from '../projections/cards/tails.sql.ts'
+import { findTailStarts, FIRST, readBeforeTails, readEarlier, readSnapshots } from '../projections/cards/tails.sql.ts'
 
 /** A card's lines as of a past time: the live lines up to the cut, then the refolded ones. */
 export interface RefoldedTail {
@@ -55,6 +55,7 @@ async function refoldAsKnown (trx: Trx, cards: readonly RefoldedTail[], { at, kn
   const openings = byCard(await readOpenings(trx, starts.map(({ card_id }) => card_id), known_at))
   const snapshots = byCard(await readSnapshots(trx, starts, known_at))
   const earlier = byCard(await readEarlier(trx, starts))
+  const joined = new Map((await readBeforeTails(trx, starts)).map(({ card_id, joined }) => [card_id, joined]))
   for (const card of cards) {
     const { card_id } = card.cut
     // The opening can come first again, if the movements before it were not known yet.
@@ -62,6 +63,6 @@ async function refoldAsKnown (trx: Trx, cards: readonly RefoldedTail[], { at, kn
     const balance = before.get(card_id)?.balance ?? null
     const fromFirst = balance === null ? openings.get(card_id) ?? [] : []
     const observations = [...(observed.get(card_id) ?? []).filter(({ kind }) => kind !== 'opening'), ...fromFirst]
-    card.tail = foldAsKnown(movements, observations, balance, { at, known_at }, { snapshots: snapshots.get(card_id) ?? [], earlier: earlier.get(card_id) ?? [] })
+    card.tail = foldAsKnown(movements, observations, balance, { at, known_at }, { snapshots: snapshots.get(card_id) ?? [], earlier: earlier.get(card_id) ?? [], joined: joined.get(card_id) ?? null })
   }
 }

@@ -15,6 +15,7 @@ import { eventRoutes } from './routes/events.ts'
 import { healthRoutes, type HealthOptions } from './routes/health.ts'
 import { orderRoutes } from './routes/orders.ts'
 import { quarantineRoutes } from './routes/quarantine.ts'
+import { reconciliationRoutes } from './routes/reconciliations.ts'
 import { statusRoutes } from './routes/status.ts'
 import { webhookRoutes, type WebhookSecrets } from './routes/webhooks.ts'
 import { ProblemSchema } from './schemas/common.ts'
@@ -76,6 +77,7 @@ export async function createApp (options: AppOptions): Promise<FastifyInstance> 
     await scope.register(eventRoutes, options)
     await scope.register(quarantineRoutes, { ...options.ingest, db: options.db, providers: options.providers })
     await scope.register(statusRoutes, { ...options, refused })
+    await scope.register(reconciliationRoutes, options)
   })
   return app
 }

@@ -1,4 +1,4 @@
-import { addToSums, foldCard, type Beside, type Folded } from './card.ts'
+import { addToSums, foldCard, type FoldContext, type Folded } from './card.ts'
 import { groupBy } from './group-by.ts'
 import { addHolderObservations, holderOf, type HolderObservation } from './holders.ts'
 import type { Instant } from './instant.ts'
@@ -35,7 +35,7 @@ export function movementsKnown (observations: readonly RecordedObservation[], kn
  * @param balance the running balance before the tail; null when no line precedes it
  * @param beside what the fold needs beside them, as it was known
  */
-export function foldAsKnown (kept: readonly Movement[], reobserved: readonly RecordedObservation[], balance: bigint | null, asOf: AsOf, beside: Beside = {}): Folded {
+export function foldAsKnown (kept: readonly Movement[], reobserved: readonly RecordedObservation[], balance: bigint | null, asOf: AsOf, beside: FoldContext = {}): Folded {
   const folded = foldCard([...kept, ...movementsKnown(reobserved, asOf.known_at)], balance, beside)
   return cutAt(folded, asOf.at, balance, beside.snapshots)
 }

@@ -66,11 +66,16 @@ export interface Folded {
 }
 
 /** What a fold needs beside the movements. */
-export interface Beside {
+export interface FoldContext {
   /** The balances that the card was seen with since then. */
   snapshots?: readonly BalanceSnapshot[]
   /** The card's lines right before the movements, oldest first: those within the window, at most CROWD of them. */
   earlier?: readonly StatementLine[]
+  /**
+   * The balance before the movements by movements alone, without what snapshots show: it decides their order, as in the
+   * fold of the whole history. Null where no movement states one yet; absent: the same as the balance.
+   */
+  joined?: bigint | null
 }
 
 /**
@@ -85,8 +90,8 @@ export interface Beside {
  * @param movements of one card, in any order
  * @param balance the card's balance before them; null when they are the card's first movements
  */
-export function foldCard (movements: readonly Movement[], balance: bigint | null, { snapshots = [], earlier = [] }: Beside = {}): Folded {
-  const ordered = settle(movements, balance, earlier.filter(({ kind }) => kind !== 'unexplained'))
+export function foldCard (movements: readonly Movement[], balance: bigint | null, { snapshots = [], earlier = [], joined = balance }: FoldContext = {}): Folded {
+  const ordered = settle(movements, joined, earlier.filter(({ kind }) => kind !== 'unexplained'))
   const stated = statedBefore(ordered)
   const seen = [...groupBy([...snapshots].sort(compareSnapshots), ({ occurred_at }) => occurred_at).values()]
   const folded: Folded = { lines: [], sums: { ...NO_SUMS }, balance: balance ?? 0n, balance_stated_at: null, even: true }
@@ -283,4 +288,14 @@ const SNAPSHOT = 'snapshot:'
 export function revealedBy (line: Pick<StatementLine, 'movement_id'>): { movement_id: string } | { snapshot_at: Instant } {
   const named = line.movement_id.slice(UNEXPLAINED.length)
   return named.startsWith(SNAPSHOT) ? { snapshot_at: named.slice(SNAPSHOT.length) as Instant } : { movement_id: named }
+}
+
+/**
+ * True if the balance after some last lines is that of the movements alone: since the last one that states its balance,
+ * no snapshot has made a line.
+ * @param lines oldest first
+ */
+export function isJoined (lines: readonly StatementLine[]): boolean {
+  const stated = lines.findLastIndex(({ kind, reported_balance }) => kind !== 'unexplained' && reported_balance !== null)
+  return stated !== -1 && lines.slice(stated).every(({ kind }) => kind !== 'unexplained')
 }

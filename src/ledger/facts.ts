@@ -129,11 +129,13 @@ export interface CardObservation {
   occurred_at: Instant
   /** `active` is 'true' or 'false'. */
   fields: Partial<Record<CardField, string | null>>
-  /** Who holds the card. */
+  /** Who holds the card; NOBODY: it says that nobody does. */
   holder_id?: string
   /** Who no longer holds the card. */
   released_id?: string
 }
+/** Stands for the holder of a card that has none. No customer has this id. */
+export const NOBODY = ''
 export type CardField = 'code' | 'campaign_id' | 'campaign' | 'active' | 'deleted_at'
 
 /** What one event says about a customer. A field that the event does not carry is absent; null is a value. */

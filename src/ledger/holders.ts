@@ -1,3 +1,4 @@
+import { NOBODY } from './facts.ts'
 import type { Instant } from './instant.ts'
 import { compareText } from './text.ts'
 
@@ -23,13 +24,15 @@ export function addHolderObservations (holdings: readonly Holding[], observation
 }
 
 /**
- * The holder of the card: the customer observed newest, unless a release of that customer is not older; of two observed
- * at the same moment the greater id. A release of someone else changes nothing.
+ * The holder of the card: the customer observed newest, unless a release of that customer is not older, or an
+ * observation that nobody holds it; of two observed at the same moment the greater id. A release of someone else
+ * changes nothing. Null: nobody, or nobody known.
  */
 export function holderOf (holdings: readonly Holding[]): string | null {
-  const observed = holdings.filter(({ held_at }) => held_at !== null)
+  const observed = holdings.filter(({ held_at, customer_id }) => held_at !== null && customer_id !== NOBODY)
     .sort((a, b) => compareText(a.held_at ?? '', b.held_at ?? '') || compareText(a.customer_id, b.customer_id))
   const newest = observed.at(-1)
   if (newest === undefined || compareText(newest.released_at ?? '', newest.held_at ?? '') >= 0) return null
-  return newest.customer_id
+  const unheld_at = holdings.find(({ customer_id }) => customer_id === NOBODY)?.held_at ?? ''
+  return compareText(newest.held_at ?? '', unheld_at) > 0 ? newest.customer_id : null
 }

@@ -17,6 +17,9 @@ export interface Tables {
   'ledger.events': EventRow
   'ledger.quarantine': QuarantineRow
   'ledger.api_keys': ApiKeyRow
+  'ledger.reconciliations': ReconciliationRow
+  'ledger.reconcile_cursors': ReconcileCursorRow
+  'ledger.reconcile_cards': ReconcileCardRow
   customers: CustomerRow
   cards: CardRow
   card_snapshots: CardSnapshotRow
@@ -135,6 +138,49 @@ export interface ApiKeyRow {
   token_digest: Buffer
   created_at: Generated<Instant>
   revoked_at: Instant | null
+}
+
+export interface ReconciliationRow {
+  reconciliation_id: Generated<bigint>
+  provider: string
+  card: string | null
+  since: Instant | null
+  state: Generated<'running' | 'stopped' | 'finished'>
+  started_at: Generated<Instant>
+  progressed_at: Generated<Instant>
+  ended_at: Instant | null
+  ended_by: string | null
+  detail: string | null
+  runs: Generated<number>
+  calls: Generated<bigint>
+  pulled: Generated<bigint>
+  stored: Generated<bigint>
+  duplicates: Generated<bigint>
+  quarantined: Generated<bigint>
+  cards_compared: Generated<bigint>
+  cards_equal: Generated<bigint>
+  cards_healed: Generated<bigint>
+  cards_different: Generated<bigint>
+  healed: Generated<unknown>
+  differences: Generated<unknown>
+  remarks: Generated<unknown>
+}
+
+export interface ReconcileCursorRow {
+  provider: string
+  list: string
+  cursor: string
+  updated_at: Generated<Instant>
+}
+
+export interface ReconcileCardRow {
+  reconciliation_id: bigint
+  card_id: string
+  before: Record<string, string> | null
+  balance: bigint | null
+  balance_at: Instant | null
+  pending: bigint | null
+  pending_at: Instant | null
 }
 
 export interface CustomerRow {

@@ -1,4 +1,4 @@
-import type { Fact } from '../ledger/facts.ts'
+import { NOBODY, type Fact } from '../ledger/facts.ts'
 import type { ErasedPerson, IdentifiedDelivery, MentionedIds, Provider, Unusable } from './provider.ts'
 
 /**
@@ -104,7 +104,7 @@ function mapFactIds (fact: Fact, map: MapId): Fact {
         ...fact,
         card_id: map(card_id),
         fields: fields.campaign_id === undefined ? fields : { ...fields, campaign_id: orNull(fields.campaign_id, map) },
-        ...(holder_id === undefined ? {} : { holder_id: map(holder_id) }),
+        ...(holder_id === undefined ? {} : { holder_id: holder_id === NOBODY ? NOBODY : map(holder_id) }),
         ...(released_id === undefined ? {} : { released_id: map(released_id) })
       }
     }

@@ -1,6 +1,7 @@
 import type { Fact } from '../ledger/facts.ts'
 import type { Instant } from '../ledger/instant.ts'
 import type { PersonMatcher } from './person.ts'
+import type { PullSide } from './pull.ts'
 
 /**
  * What the ledger asks of whoever sends it events. A provider is a folder beside this file that builds one object of
@@ -24,6 +25,8 @@ export interface Provider extends EventReader {
   authenticate: (body: Buffer, headers: Readonly<Record<string, unknown>>, secrets: readonly string[]) => Authentication
   /** The headers with which the provider signs a body: for the demo, for simulations and for tests. */
   sign: (body: Buffer, secret: string) => Record<string, string>
+  /** How to ask the provider for what no webhook carried, where it has an API. */
+  pull?: PullSide
   /** How the files that people get from the provider become deliveries, where there are such files. */
   files?: ProviderFiles
 }

@@ -248,7 +248,7 @@ test('the description of the API is OpenAPI 3.1, complete, and readable offline'
   t.same(operations.map(({ path }) => path).sort(), [
     '/livez', '/readyz', '/v1/cards/{card}', '/v1/cards/{card}/expirations', '/v1/cards/{card}/explain', '/v1/cards/{card}/statement', '/v1/customers', '/v1/customers/{customer_id}', '/v1/customers/{customer_id}/balance',
     '/v1/customers/{customer_id}/orders', '/v1/customers/{customer_id}/statement', '/v1/events', '/v1/events/{event_id}', '/v1/orders/{order_id}',
-    '/v1/quarantine', '/v1/quarantine/{quarantine_id}', '/v1/quarantine/{quarantine_id}/discard', '/v1/quarantine/{quarantine_id}/redrive', '/v1/status',
+    '/v1/quarantine', '/v1/quarantine/{quarantine_id}', '/v1/quarantine/{quarantine_id}/discard', '/v1/quarantine/{quarantine_id}/redrive', '/v1/reconciliations', '/v1/status',
     '/webhooks/voucherify'
   ])
   for (const { path, method, operation } of operations) {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { fc } from '../support/chance.ts'
 import { test } from 'tap'
-import type { Fact } from '../../src/ledger/facts.ts'
+import { NOBODY, type Fact } from '../../src/ledger/facts.ts'
 import { NOTHING_KNOWN, recognise } from '../../src/providers/person.ts'
 import { webhookPath, type IdentifiedDelivery, type Provider } from '../../src/providers/provider.ts'
 import { createProviders } from '../../src/providers/index.ts'
@@ -195,9 +195,10 @@ function membersOf (fact: Fact): Array<[name: string, value: unknown]> {
 
 /** Every id in a fact that is the provider's own. */
 function keysOf (fact: Fact): string[] {
+  // NOBODY, the holder of a card that has none, is no id.
   const names = ['movement_id', 'card_id', 'pending_id', 'bucket_id', 'order_id', 'earning_rule_id', 'holder_id', 'released_id', 'customer_id', 'campaign_id', 'tier_id', 'from_tier_id']
   const members = new Map([...membersOf(fact), ...Object.entries(fact.fact === 'card' ? { campaign_id: fact.fields.campaign_id } : {})])
-  return names.map(name => members.get(name)).filter(id => typeof id === 'string')
+  return names.map(name => members.get(name)).filter((id): id is string => typeof id === 'string' && id !== NOBODY)
 }
 
 /** What balances are made of. */

@@ -75,8 +75,8 @@ export const PLANTS: readonly Plant[] = [
   {
     bug: 'the deletion of a customer is dropped',
     file: 'providers/voucherify/families/customer.ts',
-    find: '{ deleted_at: occurred_at }',
-    instead: '{}',
+    find: 'fields.deleted_at = occurred_at',
+    instead: 'fields.deleted_at = null',
     noticed: /^customer \S+: deleted_at should be/
   },
   {

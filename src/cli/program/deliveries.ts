@@ -1,5 +1,25 @@
 import { Option, type Command } from 'commander'
+import type { ReconcileCommandOptions } from '../reconcile.ts'
 import type { Run } from './run.ts'
+
+/** Declares `reconcile`, which asks the provider. */
+export function addReconcile (program: Command, run: Run): void {
+  program.command('reconcile')
+    .description('ask the provider\'s API for what no webhook brought, store it, and state how every card compares')
+    .option('--card <card>', 'one card, by its id or code: everything about it')
+    .option('--since <time>', 'read again what changed since a time, whatever was read before')
+    .option('--dry-run', 'say what is missing and which cards would change, and write nothing', false)
+    .option('--watch', 'run it again every RECONCILE_EVERY_MINUTES (default: 15), until a signal ends it', false)
+    .addHelpText('after', `
+Needs an API key of the provider that may read, and the address of the project's region: docs/reconcile.md names the settings. Each run reads on from where the last one ended: rows of the card ledger, cards, pending points, orders and customers. What it
+reads is stored as events of sender_kind api, so a webhook that comes later is a duplicate or one more observation. It may be ended at
+any time, and the server can keep running. It makes RECONCILE_CALLS_PER_MINUTE calls a minute and RECONCILE_CALLS_PER_RUN in all at most.
+Exit status: 0 every card is as the provider states; 1 some are not, or it stopped: the message says why.`)
+    .action(run(async (config, output, options: ReconcileCommandOptions) => {
+      const { reconcileCommand } = await import('../reconcile.ts')
+      await reconcileCommand(config, output, options)
+    }))
+}
 
 /** Declares `quarantine`, for deliveries that could not be processed. */
 export function addQuarantine (program: Command, run: Run): void {

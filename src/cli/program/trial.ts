@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
 import type { SimulateOptions } from '../simulate.ts'
-import { positiveInteger } from './positive-integer.ts'
+import { percentage, positiveInteger } from './positive-integer.ts'
 import type { Run } from './run.ts'
 
 /** Declares `demo`, which posts two real payloads. */
@@ -30,6 +30,8 @@ export function addSimulate (program: Command, run: Run): void {
     .option('--sources <types>', 'which events to send: all, seeds (awards and paid orders), or event types separated by commas', 'all')
     .option('--concurrency <n>', 'how many connections to use', positiveInteger, 16)
     .option('--verify', 'then compare all answers of the server with the expected ones', false)
+    .addOption(new Option('--lose <percent>', 'how many of the events never arrive').argParser(percentage).default(0))
+    .option('--reconcile', 'then ask the simulated provider\'s API for what did not arrive, into the database of this configuration, which must be the server\'s; with --verify, compare the ledger with the provider itself', false)
     .option('--export <file>', 'write all simulated transactions to a CSV file, as the provider would export them; use it to try import')
     .action(run(async (config, output, options: SimulateOptions) => {
       const { simulateCommand } = await import('../simulate.ts')

@@ -39,7 +39,7 @@ function concernedKeys (projection: Projection, { cards, orders }: MentionedIds)
   switch (projection.entity) {
     case 'card': return cards.map(id => keyFor('card', id))
     case 'order': return orders.map(id => keyFor('order', id))
-    // Customers, tiers and buckets are merged by the times that the facts state, and types are counted: in any order.
+    // Customers, tiers and buckets are merged by the times that facts state, and types are counted: no order matters.
     case 'customer': case 'tier': case 'bucket': case 'event_type': return []
   }
 }

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { Int, NullableText, NullableTime, Time } from './common.ts'
+import { Int, NullableInt, NullableText, NullableTime, Time } from './common.ts'
 
 function NullableSeconds (options: object) {
   return Type.Unsafe<number | null>({ type: ['number', 'null'], ...options })
@@ -31,7 +31,7 @@ const Worker = Type.Object({
 export const Status = Type.Object({
   as_of: Time({ description: 'Everything except worker and refused is the state of the database at this time' }),
   attention: Type.Array(Type.Object({
-    code: Type.String({ description: 'parked, outdated, lagging (for more than 60 s), log_gap, worker_ended or dated_ahead' }),
+    code: Type.String({ description: 'parked, outdated, lagging (for more than 60 s), log_gap, worker_ended, reconcile_old (none has finished for 48 h), reconcile_differs or dated_ahead' }),
     detail: Type.String({ description: 'What is wrong and what to do next, for people' })
   }), { description: 'Problems that need action; empty if there are none' }),
   projections: Type.Array(Projection),
@@ -65,5 +65,16 @@ export const Status = Type.Object({
     count: Type.Integer(),
     last_at: Type.String({ description: 'When it was last answered' })
   }), { description: 'Deliveries that this process refused since it started, by reason: nothing of them was kept' }),
+  reconciliations: Type.Array(Type.Object({
+    provider: Type.String(),
+    state: Type.String({ description: 'Of the newest one: running (or killed), stopped, or finished' }),
+    ended_by: NullableText({ description: 'Why it stopped' }),
+    detail: NullableText(),
+    first_started_at: Time({ description: 'When the first of all began' }),
+    finished_at: NullableTime({ description: 'When the newest finished one ended' }),
+    cards_compared: NullableInt({ description: 'Of that one' }),
+    cards_healed: NullableInt({ description: 'Of that one' }),
+    cards_different: NullableInt({ description: 'Of that one: cards that are not as the provider states' })
+  }), { description: 'How the ledger last asked each provider for everything; empty if it never did' }),
   worker: Type.Unsafe<null | typeof Worker.static>({ ...Worker, type: ['object', 'null'], description: 'The worker of this process; null if it has none' })
 })

@@ -1,4 +1,4 @@
-import { fitsNearby, foldCard, movementOf, type Folded } from '../../ledger/card.ts'
+import { fitsNearby, foldCard, isJoined, movementOf, type Folded } from '../../ledger/card.ts'
 import { groupBy } from '../../ledger/group-by.ts'
 import type { Instant } from '../../ledger/instant.ts'
 import { mergeObservations, type Movement } from '../../ledger/movements.ts'
@@ -7,7 +7,7 @@ import { runningTotalsOf, storedTotals, withoutTail, withStretch } from '../../l
 import type { Trx } from '../../postgres/database.ts'
 import type { CardRow, StatementLineRow } from '../../postgres/tables.ts'
 import { readOpenings } from './observations.sql.ts'
-import { findFormerLines, findTailStarts, FIRST, LAST, readEnds, readTails, type Changed, type NewTail, type StatementEnd, type Tail } from './tails.sql.ts'
+import { findFormerLines, findTailStarts, FIRST, LAST, readEnds, readTails, type ChangeOnCard, type NewTail, type StatementEnd, type Tail } from './tails.sql.ts'
 
 /** What changed on a card: movements that are new or differ from before, and snapshots that nobody had shown before. */
 export interface CardChange {
@@ -58,16 +58,18 @@ function append ({ row, added, snapshots }: CardChange, { lines, unsettled, late
   if (last === undefined) {
     // With a snapshot that was stored before, the card has an opening balance.
     if (row.balance_stated_at !== null) return undefined
-    return withTail(row, { from: FIRST, lines: [], balance_before: null, earlier: [], snapshots: [] }, foldCard(added, null, { snapshots }))
+    return withTail(row, { from: FIRST, lines: [], balance_before: null, joined: null, earlier: [], snapshots: [] }, foldCard(added, null, { snapshots }))
   }
   const states = snapshots.length > 0 || added.some(({ reported_balance }) => reported_balance !== null)
   if (states && row.balance_stated_at === null) return undefined
+  // Snapshots that made a line do not count for the order.
+  if (row.balance_stated_at !== null && !isJoined(lines)) return undefined
   const folded = foldCard(added, last.balance)
   if (!folded.even) return undefined
   if (!snapshots.every(snapshot => fitsLines(snapshot, lines, folded))) return undefined
   const newest = snapshots.reduce((at, { occurred_at }) => later(at, occurred_at), folded.balance_stated_at)
   const balance_stated_at = later(row.balance_stated_at, newest)
-  return withTail(row, { from, lines: [], balance_before: last.balance, earlier: [], snapshots: [] }, { ...folded, balance_stated_at })
+  return withTail(row, { from, lines: [], balance_before: last.balance, joined: last.balance, earlier: [], snapshots: [] }, { ...folded, balance_stated_at })
 }
 
 function later (a: Instant | null, b: Instant | null): Instant | null {
@@ -98,7 +100,7 @@ async function refoldTails (trx: Trx, changes: readonly CardChange[]): Promise<R
 async function startsOf (trx: Trx, changes: readonly CardChange[]): Promise<Map<string, Instant>> {
   const former = await findFormerLines(trx, changes.flatMap(({ changed }) => changed))
   const starts = new Map<string, Instant>()
-  const changed: Changed[] = []
+  const changed: ChangeOnCard[] = []
   for (const { row: { card_id }, ...change } of changes) {
     const movements = [...change.added, ...change.changed]
     // An opening counts from the first line on, whenever the card was made.

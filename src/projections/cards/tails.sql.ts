@@ -65,6 +65,8 @@ export interface Tail {
   lines: StatementLineRow[]
   /** The running balance before `from`; null when there is no line before it. */
   balance_before: bigint | null
+  /** The same by movements alone (`FoldContext`). */
+  joined: bigint | null
   /** The lines within a window before `from`, oldest first. */
   earlier: StatementLineRow[]
   /** The balance snapshots from there on. */
@@ -72,7 +74,7 @@ export interface Tail {
 }
 
 /** What changed on a card: its earliest time, of movements and snapshots. */
-export interface Changed { card_id: string, at: Instant }
+export interface ChangeOnCard { card_id: string, at: Instant }
 
 /** The earliest time of the stored lines of some movements, by card; with an opening, the beginning of its card. */
 export async function findFormerLines (trx: Trx, movements: readonly Movement[]): Promise<Map<string, Instant>> {
@@ -95,7 +97,7 @@ export async function findFormerLines (trx: Trx, movements: readonly Movement[])
  * line with a stated balance two windows before the change, and with none that moved from one side of it to the other.
  * Without such a line it is the whole history.
  */
-export async function findTailStarts (trx: Trx, changed: readonly Changed[]): Promise<Map<string, Instant>> {
+export async function findTailStarts (trx: Trx, changed: readonly ChangeOnCard[]): Promise<Map<string, Instant>> {
   const starts = new Map<string, Instant>()
   for (let left = changed; left.length > 0;) {
     const { rows } = await sql<{ card_id: string, from: Instant | null, moved_from: Instant | null }>`
@@ -124,7 +126,7 @@ export async function findTailStarts (trx: Trx, changed: readonly Changed[]): Pr
 
 /** Reads the tails of some cards from their starts on. */
 export async function readTails (trx: Trx, starts: ReadonlyMap<string, Instant>): Promise<Map<string, Tail>> {
-  const tails = new Map([...starts].map(([card_id, from]): [string, Tail] => [card_id, { from, lines: [], balance_before: null, earlier: [], snapshots: [] }]))
+  const tails = new Map([...starts].map(([card_id, from]): [string, Tail] => [card_id, { from, lines: [], balance_before: null, joined: null, earlier: [], snapshots: [] }]))
   if (tails.size === 0) return tails
   const of = [...starts].map(([card_id, from]) => ({ card_id, from }))
   const lines = await readLinesFrom(trx, of)
@@ -150,17 +152,29 @@ async function readLinesFrom (trx: Trx, starts: readonly Start[]): Promise<State
   return rows
 }
 
-async function readBeforeTails (trx: Trx, starts: readonly Start[]): Promise<Array<{ card_id: string, balance_before: bigint }>> {
+/** The balance before a time: of the lines, and by movements alone since the last one that states its balance. */
+export async function readBeforeTails (trx: Trx, starts: readonly Start[]): Promise<Array<{ card_id: string, balance_before: bigint, joined: bigint | null }>> {
   if (starts.length === 0) return []
-  const { rows } = await sql<{ card_id: string, balance_before: bigint }>`
-    select s.card_id, before.balance as balance_before
+  const { rows } = await sql<{ card_id: string, balance_before: bigint, joined: bigint | null }>`
+    select s.card_id, before.balance as balance_before, stated.balance + moved.points as joined
     from ${unnest(starts, { card_id: 'text', from: 'timestamptz' }, 's')}
     cross join lateral (
       select l.balance from statement_lines l
       where l.card_id = s.card_id and l.occurred_at < s."from"
       order by l.occurred_at desc, l.ordinal desc
       limit 1
-    ) before`.execute(trx)
+    ) before
+    left join lateral (
+      select l.balance, l.occurred_at, l.ordinal from statement_lines l
+      where l.card_id = s.card_id and l.occurred_at < s."from" and l.reported_balance is not null and l.kind <> 'unexplained'
+      order by l.occurred_at desc, l.ordinal desc
+      limit 1
+    ) stated on true
+    cross join lateral (
+      select coalesce(sum(l.points), 0) as points from statement_lines l
+      where l.card_id = s.card_id and l.occurred_at < s."from" and (l.occurred_at, l.ordinal) > (stated.occurred_at, stated.ordinal)
+        and l.kind <> 'unexplained'
+    ) moved`.execute(trx)
   return rows
 }
 

@@ -1,4 +1,5 @@
 import type { Provider } from '../provider.ts'
+import { pull } from './api/pull.ts'
 import { differencesBetween } from './differences.ts'
 import { files } from './files.ts'
 import { coversFacts, factsOf, identify, identifyAsUnread } from './identify.ts'
@@ -8,7 +9,7 @@ import { redact } from './privacy/redaction.ts'
 import { recompute } from './rules/recompute.ts'
 import { isAuthentic, sign, SIGNATURE_HEADER } from './wire/signature.ts'
 
-/** Voucherify, by its webhooks and its exports. */
+/** Voucherify, by its webhooks, its exports and its API. */
 export const voucherify: Provider = {
   name: 'voucherify',
   webhook: {
@@ -32,5 +33,6 @@ export const voucherify: Provider = {
   recompute,
   redact,
   identifyingTexts,
-  files
+  files,
+  pull
 }

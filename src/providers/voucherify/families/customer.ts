@@ -23,7 +23,7 @@ export const customer: Family = {
     const fields = { ...observation?.fields }
     if (envelope.type === DELETED) {
       fields.deleted_at = occurred_at
-      // The provider renames it, so that another customer can have it: under the old one people still look for this one.
+      // The provider renames it, so that another customer can have it; people still look for this one under the old.
       delete fields.source_id
     }
     return {

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { SOURCE_RANK, type Fact, type PendingObservation } from '../../../ledger/facts.ts'
+import { NOBODY, SOURCE_RANK, type Fact, type PendingObservation } from '../../../ledger/facts.ts'
 import type { Instant } from '../../../ledger/instant.ts'
 import { firstId, idOf, naturalKey } from '../wire/ids.ts'
 import type { JsonObject } from '../wire/json.ts'
@@ -46,7 +46,8 @@ export function cardObject (object: JsonObject): ObjectReading {
   const { customer, holder } = voucher
   const customer_id = statedHolder({ voucher, holder })
   const [snapshot] = snapshotOf(card_id, { ...voucher, updated_at: occurred_at })
-  const observation = cardObservation(card_id, { voucher }, customer_id, occurred_at)
+  const unheld = voucher.holder_id === null && customer_id === null
+  const observation = cardObservation(card_id, { voucher }, unheld ? NOBODY : customer_id, occurred_at)
   const facts: Fact[] = isLoyaltyCard(voucher)
     ? [observation, ...(snapshot === undefined ? [] : [snapshot]), ...bystanders({ customer, holder }, [customer_id], [], occurred_at)]
     : []
