@@ -153,7 +153,7 @@ export const PLANTS: readonly Plant[] = [
     bug: 'credits of gift cards count as points',
     file: 'providers/voucherify/families/row-reading.ts',
     find: "type.startsWith('CREDITS_')",
-    instead: "type.startsWith('CREDITS_') === null",
+    instead: "type.startsWith('no such type')",
     noticed: /row should be none/
   },
   {

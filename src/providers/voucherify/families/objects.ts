@@ -5,10 +5,10 @@ import { firstId, idOf, naturalKey } from '../wire/ids.ts'
 import type { JsonObject } from '../wire/json.ts'
 import { bystanders, about, Card, cardObservation, isLoyaltyCard, snapshotOf, statedHolder } from '../payloads/card.ts'
 import { Customer, customerObservation, people } from '../payloads/customer.ts'
-import { digest, exact, maybe, reader, UnreadablePayload, type Core } from '../payloads/decoder.ts'
+import { Described, digest, exact, maybe, reader, UnreadablePayload, type Core } from '../payloads/decoder.ts'
 import { Order, orderCore, orderObservation } from '../payloads/order.ts'
 import { PendingPoints, Transaction } from '../payloads/transaction.ts'
-import { dayOf, optionalId, requiredId, requiredInstant, toMilliseconds } from '../payloads/values.ts'
+import { dayOf, optionalId, requiredId, requiredInstant, timeText, toMilliseconds } from '../payloads/values.ts'
 import type { Reading } from './family.ts'
 import { readingOfRowAlone } from './row-reading.ts'
 
@@ -18,7 +18,7 @@ import { readingOfRowAlone } from './row-reading.ts'
  */
 export type ObjectReading = Omit<Reading, 'bare'> & { version: string }
 
-const readTransaction = reader(Type.Composite([Transaction, Type.Object({ campaign_id: maybe(Type.String()) })]))
+const readTransaction = reader(Type.Object({ ...Transaction.properties, campaign_id: maybe(Type.String()) }))
 
 /**
  * The source rank is that of the webhook with the same row: the API states the time as exactly. What a row lacks, such
@@ -29,14 +29,14 @@ export function transactionObject (object: JsonObject): ObjectReading {
   return { ...readingOfRowAlone(row, optionalId(row.campaign_id, 'object.campaign_id'), SOURCE_RANK.transaction), version: '' }
 }
 
-const Times = Type.Object({ created_at: maybe(Type.String()), updated_at: maybe(Type.String()) })
+const times = { created_at: Described, updated_at: Described }
 
 /** When an object last changed: one that never did says so by a null. */
-function lastChange ({ updated_at, created_at }: { updated_at?: string | null, created_at?: string | null }): Instant {
+function lastChange ({ updated_at, created_at }: { updated_at?: unknown, created_at?: unknown }): Instant {
   return requiredInstant('data.object.updated_at', updated_at, created_at)
 }
 
-const readCard = reader(Type.Composite([Card, Times, Type.Object({ customer: about.customer, holder: about.holder })]))
+const readCard = reader(Type.Object({ ...Card.properties, ...times, customer: about.customer, holder: about.holder }))
 
 /** A card, or a voucher of another type, which holds no points. */
 export function cardObject (object: JsonObject): ObjectReading {
@@ -73,7 +73,7 @@ export function orderObject (object: JsonObject): ObjectReading {
   })
 }
 
-const readCustomer = reader(Type.Composite([Customer, Times]))
+const readCustomer = reader(Type.Object({ ...Customer.properties, ...times }))
 
 /** Whatever is personal can be erased, and so is not part of the version. */
 export function customerObject (object: JsonObject): ObjectReading {
@@ -83,7 +83,7 @@ export function customerObject (object: JsonObject): ObjectReading {
   return versioned('customer', customer_id, occurred_at, { customer_id, facts: customerObservation(customer, occurred_at), core: {} })
 }
 
-const readLot = reader(Type.Composite([PendingPoints, Times]))
+const readLot = reader(Type.Object({ ...PendingPoints.properties, ...times }))
 
 /** A lot that is listed is open: one that has ended is listed no more. */
 export function lotObject (object: JsonObject): ObjectReading {
@@ -94,7 +94,7 @@ export function lotObject (object: JsonObject): ObjectReading {
   const customer_id = optionalId(lot.customer_id, 'object.customer_id')
   const points = exact(lot.points)
   if (points === null) throw new UnreadablePayload('data.object.points: how many points are pending is needed here')
-  const changed = lot.updated_at !== null && lot.updated_at !== undefined && lot.updated_at !== lot.created_at
+  const changed = timeText(lot.updated_at) !== undefined && lot.updated_at !== lot.created_at
   const observation: PendingObservation = {
     fact: 'pending',
     pending_id,

@@ -76,7 +76,7 @@ function readLot (envelope: Envelope, data: Payload, state: PendingState): Readi
   const occurred_at = requiredInstant('data.pending_points.updated_at', envelope.occurred_at, lot.updated_at, lot.created_at)
   // The lot's own time is that of the change; the envelope's is that of the send-out, seconds later. A lot that ended
   // without a time of its change has that of its creation only.
-  const changed_at = requiredInstant('data.pending_points.updated_at', lot.updated_at ?? (ended ? null : lot.created_at), occurred_at)
+  const changed_at = requiredInstant('data.pending_points.updated_at', lot.updated_at, ended ? null : lot.created_at, occurred_at)
   const customer_id = customerOf(data) ?? optionalId(lot.customer_id, 'pending_points.customer_id')
   // For a lot that was just added, the change is the whole lot.
   const points = ended ? 0n : exact(lot.points ?? (state === 'added' ? data.voucher_pending_points_balance?.points : null))

@@ -48,7 +48,7 @@ export const Transaction = Type.Object({
 export type Transaction = Static<typeof Transaction>
 
 /** What a payload holds beside the row: used where the row's own details lack it. */
-export interface Beside {
+interface Beside {
   balance?: unknown
   order?: unknown
   event?: unknown
