@@ -1,7 +1,7 @@
 import { groupBy } from '../ledger/group-by.ts'
 import { readRunningTotals, withLines, withoutTail, withStretch, NO_TOTALS, type Before, type Totals } from '../ledger/totals.ts'
 import { pendingAt, type AsOf } from '../ledger/as-of.ts'
-import type { Instant } from '../ledger/instant.ts'
+import { later } from '../ledger/instant.ts'
 import type { ShownCard } from '../projections/cards/reads.sql.ts'
 import type { Trx } from '../postgres/database.ts'
 import { addUpToMilestone, readBefore, readCarriedIn, type NearestMilestone } from './lines.sql.ts'
@@ -64,10 +64,6 @@ async function totalsAt (trx: Trx, rows: readonly CardRow[], asOf: AsOf): Promis
     const balance_stated_at = later(tail?.balance_stated_at ?? cut.stated_at, shown_at)
     return [card_id, { ...tail === undefined ? totals : withStretch(totals, tail), balance_stated_at }]
   }))
-}
-
-function later (a: Instant | null, b: Instant | null): Instant | null {
-  return a === null || (b !== null && b > a) ? b : a
 }
 
 /** @param nearest undefined if nothing is cut off */

@@ -4,7 +4,7 @@ import type { Instant } from '../ledger/instant.ts'
 import type { Movement } from '../ledger/movements.ts'
 import { foldAsKnown, type AsOf } from '../ledger/as-of.ts'
 import type { Trx } from '../postgres/database.ts'
-import { findBarelyKnown, findChangedSince, readBefore, readObservationsBy, readReobserved, readUntouched, type Cut } from './lines.sql.ts'
+import { findBarelyKnown, findChangedSince, readObservationsBy, readReobserved, readUntouched, type Cut } from './lines.sql.ts'
 import { readOpenings } from '../projections/cards/observations.sql.ts'
 import { findTailStarts, FIRST, readBeforeTails, readEarlier, readSnapshots } from '../projections/cards/tails.sql.ts'
 
@@ -51,18 +51,17 @@ async function refoldAsKnown (trx: Trx, cards: readonly RefoldedTail[], { at, kn
     ...await readReobserved(trx, mostly.map(({ card_id }) => card_id), known_at),
     ...await readObservationsBy(trx, starts.map(({ card_id }) => card_id).filter(card_id => barely.has(card_id)), known_at)
   ])
-  const before = await readBefore(trx, cards.map(({ cut }) => ({ ...cut, at: null })))
+  const before = new Map((await readBeforeTails(trx, starts)).map(tail => [tail.card_id, tail]))
   const openings = byCard(await readOpenings(trx, starts.map(({ card_id }) => card_id), known_at))
   const snapshots = byCard(await readSnapshots(trx, starts, known_at))
   const earlier = byCard(await readEarlier(trx, starts))
-  const joined = new Map((await readBeforeTails(trx, starts)).map(({ card_id, joined }) => [card_id, joined]))
   for (const card of cards) {
     const { card_id } = card.cut
     // The opening can come first again, if the movements before it were not known yet.
     const movements = (kept.get(card_id) ?? []).map(movementOf).filter(movement => movement !== undefined && movement.kind !== 'opening') as Movement[]
-    const balance = before.get(card_id)?.balance ?? null
+    const balance = before.get(card_id)?.balance_before ?? null
     const fromFirst = balance === null ? openings.get(card_id) ?? [] : []
     const observations = [...(observed.get(card_id) ?? []).filter(({ kind }) => kind !== 'opening'), ...fromFirst]
-    card.tail = foldAsKnown(movements, observations, balance, { at, known_at }, { snapshots: snapshots.get(card_id) ?? [], earlier: earlier.get(card_id) ?? [], joined: joined.get(card_id) ?? null })
+    card.tail = foldAsKnown(movements, observations, balance, { at, known_at }, { snapshots: snapshots.get(card_id) ?? [], earlier: earlier.get(card_id) ?? [], joined: before.get(card_id)?.joined ?? null })
   }
 }

@@ -1,7 +1,7 @@
 import { addToSums, foldCard, type FoldContext, type Folded } from './card.ts'
 import { groupBy } from './group-by.ts'
 import { addHolderObservations, holderOf, type HolderObservation } from './holders.ts'
-import type { Instant } from './instant.ts'
+import { later, type Instant } from './instant.ts'
 import { mergeObservations, type Movement, type RecordedObservation } from './movements.ts'
 import type { BalanceSnapshot } from './snapshots.ts'
 import { outstanding, pendingBy, type PendingSums, type PendingTotal, type RecordedLotState } from './pending.ts'
@@ -63,7 +63,7 @@ export function cutAt (folded: Folded, at: Instant | null, balance: bigint | nul
 }
 
 function newest (times: readonly Instant[]): Instant | null {
-  return times.reduce<Instant | null>((latest, time) => latest === null || time > latest ? time : latest, null)
+  return times.reduce<Instant | null>((latest, time) => later(latest, time), null)
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { MovementKind } from './facts.ts'
 import { groupBy } from './group-by.ts'
-import type { Instant } from './instant.ts'
+import { later, type Instant } from './instant.ts'
 import { apart, SAME_MOMENT_MICROSECONDS, WINDOW_MICROSECONDS } from './instant-distance.ts'
 import type { Movement } from './movements.ts'
 import { balanceBefore } from './sequence.ts'
@@ -160,7 +160,7 @@ function compareSnapshots (a: BalanceSnapshot, b: BalanceSnapshot): number {
 }
 
 function stateAt (folded: Folded, at: Instant): void {
-  if (folded.balance_stated_at === null || folded.balance_stated_at < at) folded.balance_stated_at = at
+  folded.balance_stated_at = later(folded.balance_stated_at, at)
 }
 
 /**

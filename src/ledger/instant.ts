@@ -90,3 +90,8 @@ function normalize (text: string): Instant {
   const fraction = text.slice(20, text.length - zone)
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.length === 6 ? fraction : fraction.padEnd(6, '0').slice(0, 6)}Z` as Instant
 }
+
+/** The later of two times; null is none. */
+export function later (a: Instant | null, b: Instant | null): Instant | null {
+  return a === null || (b !== null && b > a) ? b : a
+}

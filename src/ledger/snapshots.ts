@@ -11,9 +11,9 @@ export interface BalanceSnapshot { card_id: string, occurred_at: Instant, balanc
  * snapshot says nothing more of the balance, and is left out; what it says of pending points stays.
  * @param facts of one event
  */
-export function attachSnapshots (facts: readonly Fact[]): Fact[] {
+export function attachSnapshots (facts: readonly Fact[]): readonly Fact[] {
   const snapshots = facts.filter(fact => fact.fact === 'snapshot').filter(({ balance }) => balance !== null)
-  if (snapshots.length === 0) return [...facts]
+  if (snapshots.length === 0) return facts
   const attached = new Map<MovementObservation, SnapshotObservation>()
   for (const snapshot of snapshots) {
     const movement = facts.find(fact => fact.fact === 'movement' && fact.card_id === snapshot.card_id && isDatedAt(snapshot, fact))

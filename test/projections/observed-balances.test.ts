@@ -72,7 +72,7 @@ function lot (id: string, points: number, at: string, total: number): object {
   })
 }
 
-async function tell (ledger: TestLedger, events: readonly object[]): Promise<void> {
+async function send (ledger: TestLedger, events: readonly object[]): Promise<void> {
   for (const event of events) if ((await ledger.post(event)).statusCode !== 202) throw new Error(JSON.stringify(event))
   await ledger.project()
 }
@@ -89,13 +89,13 @@ async function linesOf (ledger: TestLedger): Promise<Array<[kind: string, points
   return items.reverse().map(({ kind, points, balance }) => [kind, points, balance])
 }
 
-/** Tells the events in every order, or in many, each to a ledger of its own. */
+/** Sends the events in every order, or in many, each to a ledger of its own. */
 function inEveryOrder (name: string, events: () => object[], expected: { card: Partial<Card>, lines: Array<[string, number, number]> }): void {
   test(name, async t => {
-    const told = events()
-    for (const order of ordersOf(told)) {
+    const all = events()
+    for (const order of ordersOf(all)) {
       const ledger = await openLedger(t)
-      for (const event of order) await tell(ledger, [event])
+      for (const event of order) await send(ledger, [event])
       t.match(await cardOf(ledger), expected.card)
       t.strictSame(await linesOf(ledger), expected.lines)
     }
@@ -117,7 +117,7 @@ test('nine spends of a card that was older than the ledger: each shows the balan
     balance -= points
     return spend(`r_inv${index}`, at(`1${index}:00:00.000`), points, { balance, at: at(`1${index}:00:00.007`) })
   })
-  await tell(ledger, spends.toReversed())
+  await send(ledger, spends.toReversed())
   t.match(await cardOf(ledger), { balance: 5374, opening: 8188, spent: 2814, unexplained: 0, balance_stated_at: '2026-05-04T18:00:00.000000Z' })
   t.strictSame((await linesOf(ledger))[0], ['redemption', -1, 8187])
 })
@@ -183,7 +183,7 @@ inEveryOrder('what is an hour apart is not moved, whatever the balances say', ()
 
 test('a line that was moved says which time its events state', async t => {
   const ledger = await openLedger(t)
-  await tell(ledger, [
+  await send(ledger, [
     award(at('10:00:05.000'), 900, 900, { trigger: at('09:59:59.000') }),
     spend('r_inv', at('10:00:02.000'), 50, { balance: 850, at: at('10:00:02.003') })
   ])
@@ -194,7 +194,7 @@ test('a line that was moved says which time its events state', async t => {
 
 test('an unexplained line that a snapshot revealed says so', async t => {
   const ledger = await openLedger(t)
-  await tell(ledger, [row('vtx_inv1', at('10:00:00.000'), 'POINTS_ADDITION', 100, 100), updated(at('12:00:00.000'), { balance: 70, at: at('11:00:00.000') })])
+  await send(ledger, [row('vtx_inv1', at('10:00:00.000'), 'POINTS_ADDITION', 100, 100), updated(at('12:00:00.000'), { balance: 70, at: at('11:00:00.000') })])
   const { items: [line] } = (await ledger.get(`/v1/cards/${CARD}/explain`)).json()
   t.match(line, { kind: 'unexplained', points: -30, observed: true, gap: { after_movement_id: 'transaction:vtx_inv1', before_movement_id: null, snapshot_at: '2026-05-04T11:00:00.000000Z', our_balance: 100, implied_balance: 70 } })
   t.match(line.remark, /As of 2026-05-04T11:00:00.000000Z the provider showed the card with a balance of 70; by the known movements it was 100\. 30 points went/)
@@ -202,25 +202,25 @@ test('an unexplained line that a snapshot revealed says so', async t => {
 
 test('pending points: the total of the provider counts, and what no known lot explains is visible', async t => {
   const ledger = await openLedger(t)
-  await tell(ledger, [lot('lopp_inv1', 1, at('10:00:00.000'), 1234)])
+  await send(ledger, [lot('lopp_inv1', 1, at('10:00:00.000'), 1234)])
   t.match(await cardOf(ledger), { pending: 1234, pending_unexplained: 1233 })
   t.match((await ledger.get(`/v1/customers/${CUSTOMER}/balance`)).json(), { pending: 1234 })
-  await tell(ledger, [lot('lopp_inv0', 1233, at('09:00:00.000'), 1233)])
+  await send(ledger, [lot('lopp_inv0', 1233, at('09:00:00.000'), 1233)])
   t.match(await cardOf(ledger), { pending: 1234, pending_unexplained: 0 }, 'a lot that is heard of late explains it')
-  await tell(ledger, [updated(at('12:00:00.000'), { balance: 0, pending: 0, at: at('11:00:00.000') })])
+  await send(ledger, [updated(at('12:00:00.000'), { balance: 0, pending: 0, at: at('11:00:00.000') })])
   t.match(await cardOf(ledger), { pending: 0, pending_unexplained: -1234 }, 'both were canceled, and nobody said so')
   t.match((await ledger.get(`/v1/cards/${CARD}?at=${at('10:30:00.000')}`)).json(), { pending: 1234, pending_unexplained: 0 })
 })
 
 test('points of a card that ended are not available, and a customer sees why', async t => {
   const ledger = await openLedger(t)
-  await tell(ledger, [row('vtx_inv1', at('10:00:00.000'), 'POINTS_ADDITION', 100, 100)])
+  await send(ledger, [row('vtx_inv1', at('10:00:00.000'), 'POINTS_ADDITION', 100, 100)])
   t.match((await ledger.get(`/v1/customers/${CUSTOMER}/balance`)).json(), { balance: 100, unavailable: 0, cards: [{ unavailable: null }] })
-  await tell(ledger, [envelope('voucher.disabled', at('11:00:00.000'), { voucher: { ...voucher(undefined), active: false } })])
+  await send(ledger, [envelope('voucher.disabled', at('11:00:00.000'), { voucher: { ...voucher(undefined), active: false } })])
   t.match((await ledger.get(`/v1/customers/${CUSTOMER}/balance`)).json(), {
     balance: 0, unavailable: 100, cards: [{ balance: 100, unavailable: 'disabled' }], campaigns: [{ campaign_id: 'camp_inv', campaign: 'Points', balance: 0, unavailable: 100, cards: 1 }]
   })
-  await tell(ledger, [envelope('voucher.deleted', at('12:00:00.000'), { voucher: voucher(undefined) })])
+  await send(ledger, [envelope('voucher.deleted', at('12:00:00.000'), { voucher: voucher(undefined) })])
   t.match((await ledger.get(`/v1/customers/${CUSTOMER}`)).json().totals, { balance: 0, unavailable: 100 })
   t.match((await ledger.get(`/v1/cards/${CARD}`)).json(), { balance: 100, unavailable: 'deleted' })
   t.match((await ledger.get(`/v1/customers/${CUSTOMER}/balance?at=${at('10:30:00.000')}`)).json(), { balance: 100, unavailable: 0 }, 'then it could be used')
@@ -230,12 +230,12 @@ test('points of a card that ended are not available, and a customer sees why', a
 
 test('an event that is dated years ahead counts from when it was stored, and what follows counts too', async t => {
   const ledger = await openLedger(t)
-  await tell(ledger, [award('2099-01-01T00:00:00.000Z', 100, 100), award(at('10:00:00.000'), 20, 20, { rule: 'ern_inv2' })])
+  await send(ledger, [award('2099-01-01T00:00:00.000Z', 100, 100), award(at('10:00:00.000'), 20, 20, { rule: 'ern_inv2' })])
   t.match(await cardOf(ledger), { balance: 100 })
   const { items: [line] } = (await ledger.get(`/v1/cards/${CARD}/explain`)).json<{ items: Array<{ points: number, remark: string }> }>()
   t.match(line, { points: 100, remark: /Its event is dated 2099-01-01T00:00:00.000000Z, more than a day after it was stored/ })
-  await tell(ledger, [award(new Date(Date.now() + 60_000).toISOString(), 5, 105, { rule: 'ern_inv3' })])
+  await send(ledger, [award(new Date(Date.now() + 60_000).toISOString(), 5, 105, { rule: 'ern_inv3' })])
   t.match(await cardOf(ledger), { balance: 105 }, 'the balance is not frozen until 2099')
   const { attention } = (await ledger.get('/v1/status')).json<{ attention: Array<{ code: string }> }>()
-  t.ok(attention.some(({ code }) => code === 'dated_ahead'), 'and somebody is told')
+  t.ok(attention.some(({ code }) => code === 'dated_ahead'), 'and the status says so')
 })

@@ -2,11 +2,11 @@ import { sql } from 'kysely'
 import type { PendingObservation } from '../../ledger/facts.ts'
 import { groupBy } from '../../ledger/group-by.ts'
 import type { Instant } from '../../ledger/instant.ts'
-import { WINDOW_MICROSECONDS } from '../../ledger/instant-distance.ts'
 import { outstanding, pendingBy, type PendingSums, type PendingTotal } from '../../ledger/pending.ts'
 import type { Trx } from '../../postgres/database.ts'
 import { unnest } from '../../postgres/unnest.ts'
 import type { CardRow, CardSnapshotRow, PendingObservationRow } from '../../postgres/tables.ts'
+import { WINDOW } from './tails.sql.ts'
 import type { Observed } from '../../engine/projection.ts'
 
 /**
@@ -65,7 +65,7 @@ async function readLotsChangedSince (trx: Trx, cards: ReadonlyArray<{ card_id: s
     from (
       select distinct p.card_id, p.pending_id
       from ${unnest(cards, { card_id: 'text', occurred_at: 'timestamptz' }, 'c')}
-      join pending_observations p on p.card_id = c.card_id and p.occurred_at > c.occurred_at - interval '${sql.raw(String(WINDOW_MICROSECONDS))} microseconds'
+      join pending_observations p on p.card_id = c.card_id and p.occurred_at > c.occurred_at - ${WINDOW}
     ) lot
     join pending_observations p on p.card_id = lot.card_id and p.pending_id = lot.pending_id`.execute(trx)
   return rows

@@ -1,6 +1,6 @@
 import { fitsNearby, foldCard, isJoined, movementOf, type Folded } from '../../ledger/card.ts'
 import { groupBy } from '../../ledger/group-by.ts'
-import type { Instant } from '../../ledger/instant.ts'
+import { later, type Instant } from '../../ledger/instant.ts'
 import { mergeObservations, type Movement } from '../../ledger/movements.ts'
 import type { BalanceSnapshot } from '../../ledger/snapshots.ts'
 import { runningTotalsOf, storedTotals, withoutTail, withStretch } from '../../ledger/totals.ts'
@@ -70,10 +70,6 @@ function append ({ row, added, snapshots }: CardChange, { lines, unsettled, late
   const newest = snapshots.reduce((at, { occurred_at }) => later(at, occurred_at), folded.balance_stated_at)
   const balance_stated_at = later(row.balance_stated_at, newest)
   return withTail(row, { from, lines: [], balance_before: last.balance, joined: last.balance, earlier: [], snapshots: [] }, { ...folded, balance_stated_at })
-}
-
-function later (a: Instant | null, b: Instant | null): Instant | null {
-  return a === null || (b !== null && b > a) ? b : a
 }
 
 /** True if a snapshot agrees with the last lines and the new ones; false also if it is as of an earlier time. */

@@ -9,7 +9,8 @@ import type { Trx } from '../../postgres/database.ts'
 import { BY_INDEX, unnest } from '../../postgres/unnest.ts'
 import type { StatementLineRow } from '../../postgres/tables.ts'
 
-const WINDOW = sql`interval '${sql.raw(String(WINDOW_MICROSECONDS))} microseconds'`
+/** How far a movement that is not dated exactly can be from its true time. */
+export const WINDOW = sql`interval '${sql.raw(String(WINDOW_MICROSECONDS))} microseconds'`
 
 /** Before and after every instant. */
 export const FIRST = '0001-01-01T00:00:00.000000Z' as Instant

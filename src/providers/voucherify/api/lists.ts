@@ -1,10 +1,10 @@
-import { parseInstant, type Instant } from '../../../ledger/instant.ts'
+import { later, parseInstant, type Instant } from '../../../ledger/instant.ts'
 import { PullFailed, type ApiCall, type PulledPage, type PulledThing, type PullList, type PullScope } from '../../pull.ts'
 import { pulledBody, type PulledKind } from '../families/pulled.ts'
 import { isUsableId } from '../wire/ids.ts'
 import { readAnswer } from './answers.ts'
 import { followRows, readAfterId, readAfterTimes, SETTLED_AFTER_MS, type AfterTimes } from './cursors.ts'
-import { earlier, later, newestOf, numberedPages, PAGE_SIZE, pagesAfter, pagesByTime, readPage, timeOf, type ListedObject, type ListPage, type TimeField } from './pages.ts'
+import { earlier, newestOf, numberedPages, PAGE_SIZE, pagesAfter, pagesByTime, readPage, timeOf, type ListedObject, type ListPage, type TimeField } from './pages.ts'
 
 /**
  * The lists to read. Cards come before rows: then the rows that are read cover the moment at which a card was seen, and
@@ -100,7 +100,7 @@ interface TimedList { name: string, thing: PulledThing, kind: PulledKind, path: 
 function byTimes (call: ApiCall, { name, thing, kind, path }: TimedList, since: Instant | undefined): PullList {
   async function * walk (field: TimeField, reached: AfterTimes): AsyncGenerator<PulledPage> {
     for await (const page of pagesByTime(call, path, field, reached[field])) {
-      reached[field] = later(reached[field], earlier(newestOf(page.objects, field), SETTLED_AFTER_MS))
+      reached[field] = later(reached[field], earlier(newestOf(page.objects, field), SETTLED_AFTER_MS) ?? null)
       // What changes during the first run is found by the second one, which begins at the time of the first call.
       reached.updated_at ??= earlier(instantOf(page.date), SETTLED_AFTER_MS) ?? null
       yield { deliveries: deliveriesOf(kind, page), cursor: since === undefined ? JSON.stringify(reached) : null }
@@ -154,7 +154,7 @@ const ORDERS = '/v1/orders'
 async function * newestOrders (call: ApiCall, field: TimeField, from: Instant | null, reached: AfterTimes): AsyncGenerator<PulledPage, { whole: boolean, oldest: Instant | undefined }> {
   let oldest: Instant | undefined
   for await (const page of numberedPages(call, ORDERS, `-${field}`)) {
-    reached[field] = later(reached[field], earlier(newestOf(page.objects, field), SETTLED_AFTER_MS))
+    reached[field] = later(reached[field], earlier(newestOf(page.objects, field), SETTLED_AFTER_MS) ?? null)
     reached.updated_at ??= earlier(instantOf(page.date), SETTLED_AFTER_MS) ?? null
     yield { deliveries: deliveriesOf('order', page), cursor: null }
     if (page.last || isPast(page, field, from)) return { whole: true, oldest }

@@ -107,7 +107,3 @@ export function timeOf ({ json }: ListedObject, field: TimeField): Instant | und
 export function earlier (at: Instant | undefined, ms: number): Instant | undefined {
   return at === undefined ? undefined : parseInstant(new Date(Date.parse(at) - ms).toISOString())
 }
-
-export function later (a: Instant | null, b: Instant | undefined): Instant | null {
-  return b !== undefined && (a === null || b > a) ? b : a
-}
